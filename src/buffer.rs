@@ -1,0 +1,1 @@
+//! Pooled, refcounted read buffers.

@@ -1,0 +1,2 @@
+//! The `ringest` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The one table from what happened to what is answered.

@@ -1,0 +1,1 @@
+//! Records to librdkafka without a copy, delivery reports to outcomes.
