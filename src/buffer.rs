@@ -1,1 +1,322 @@
 //! Pooled, refcounted read buffers.
+//!
+//! A [`ReadBuffer`] is what a connection reads into. What was received and found good is
+//! [frozen](ReadBuffer::freeze): a [`Frozen`] keeps the memory alive, unmoved and unwritten while
+//! librdkafka's threads read from it, however long the connection lives. A buffer is only ever filled
+//! further, behind what was received; memory is used again when no [`Frozen`] is left.
+//!
+//! Everything here belongs to one worker: counts are plain, nothing is locked.
+#![expect(
+    unsafe_code,
+    reason = "the kernel writes to, and librdkafka reads from, memory that Rust's borrows cannot follow"
+)]
+
+use std::{
+    cell::{RefCell, UnsafeCell},
+    ops::Range,
+    rc::Rc,
+};
+
+use monoio::buf::IoBufMut;
+
+/// The smallest segment, and so what one connection holds at least.
+pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
+
+/// Segments that were given back and are kept for the next body, of each size.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The memory that a buffer for `bytes` bytes really takes, padding aside: the next power of two,
+/// so that segments given back fit the next request.
+pub const fn segment_capacity(bytes: usize) -> usize {
+    if bytes <= SEGMENT_BYTES_MIN { SEGMENT_BYTES_MIN } else { bytes.next_power_of_two() }
+}
+
+type Memory = Box<[UnsafeCell<u8>]>;
+
+fn zeroed(capacity: usize) -> Memory {
+    let bytes: *mut [u8] = Box::into_raw(vec![0_u8; capacity].into_boxed_slice());
+    // SAFETY: `UnsafeCell<u8>` has the layout of `u8`, and the box was just given up. Zeroes are
+    // valid for both. (`alloc_zeroed` through `vec!` spares touching pages that stay unused.)
+    unsafe { Box::from_raw(bytes as *mut [UnsafeCell<u8>]) }
+}
+
+/// Segments of one worker that wait to be used again, by size.
+#[derive(Default)]
+pub struct Pool {
+    classes: [RefCell<Vec<Memory>>; Self::CLASSES],
+}
+
+impl Pool {
+    /// 16 KiB to 8 MiB; what is larger goes back to the allocator at once.
+    const CLASSES: usize = 10;
+
+    fn class(capacity: usize) -> Option<usize> {
+        let class = (capacity / SEGMENT_BYTES_MIN).trailing_zeros() as usize;
+        (class < Self::CLASSES).then_some(class)
+    }
+
+    /// A buffer for at least `bytes` bytes, empty.
+    pub fn take(self: &Rc<Self>, bytes: usize) -> ReadBuffer {
+        let capacity = segment_capacity(bytes);
+        let kept = Self::class(capacity).and_then(|class| self.classes[class].borrow_mut().pop());
+        ReadBuffer {
+            segment: Rc::new(Segment {
+                memory: kept.unwrap_or_else(|| zeroed(capacity)),
+                capacity,
+                pool: Rc::clone(self),
+            }),
+            filled: 0,
+        }
+    }
+
+    fn give_back(&self, memory: Memory, capacity: usize) {
+        if let Some(class) = Self::class(capacity) {
+            let mut kept = self.classes[class].borrow_mut();
+            if (kept.len() + 1) * capacity <= KEPT_BYTES_MAX {
+                kept.push(memory);
+            }
+        }
+    }
+}
+
+/// One block of memory, shared by the connection that fills it and the records within it.
+struct Segment {
+    memory: Memory,
+    capacity: usize,
+    pool: Rc<Pool>,
+}
+
+impl Segment {
+    fn base(&self) -> *mut u8 {
+        UnsafeCell::raw_get(self.memory.as_ptr())
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.pool.give_back(std::mem::take(&mut self.memory), self.capacity);
+    }
+}
+
+/// A segment being filled: `[0, filled)` is received, may be in librdkafka's hands, and is only
+/// read; `[filled, capacity)` is room.
+pub struct ReadBuffer {
+    segment: Rc<Segment>,
+    filled: usize,
+}
+
+impl ReadBuffer {
+    /// Bytes that the segment holds when full: what keeping it costs.
+    pub fn capacity(&self) -> usize {
+        self.segment.capacity
+    }
+
+    /// Bytes received so far.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// Bytes that may still be received.
+    pub fn room(&self) -> usize {
+        self.segment.capacity - self.filled
+    }
+
+    /// What was received, between two offsets.
+    ///
+    /// # Panics
+    /// If the range reaches beyond what was received.
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.filled, "beyond what was received");
+        // SAFETY: `[0, filled)` is initialised and inside the block. Nothing writes to it while
+        // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume`
+        // borrows mutably, and librdkafka only reads.
+        unsafe { std::slice::from_raw_parts(self.segment.base().add(range.start), range.len()) }
+    }
+
+    /// Appends a copy of `bytes`.
+    ///
+    /// # Panics
+    /// If there is no room.
+    pub fn append(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.room(), "no room left");
+        // SAFETY: `[filled, filled + len)` is inside the block and not borrowed, as `&mut self`
+        // shows; what is frozen lies before it. `bytes` cannot overlap it: a borrow of this buffer's
+        // own bytes would exclude `&mut self`, and other segments are other blocks.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.segment.base().add(self.filled),
+                bytes.len(),
+            );
+        }
+        self.filled += bytes.len();
+    }
+
+    /// Keeps a received range alive, unmoved and unwritten for as long as the result lives.
+    ///
+    /// # Panics
+    /// If the range was not received.
+    pub fn freeze(&self, range: Range<usize>) -> Frozen {
+        assert!(range.start <= range.end && range.end <= self.filled, "beyond what was received");
+        Frozen { segment: Rc::clone(&self.segment), range }
+    }
+
+    /// Whether nobody else holds on to the memory, so that all of it may be written again.
+    pub fn is_unshared(&self) -> bool {
+        Rc::strong_count(&self.segment) == 1
+    }
+
+    /// Makes room by dropping the first `consumed` bytes; what follows them is kept.
+    ///
+    /// In place where nobody holds the memory, else in a new segment, to which the rest is copied.
+    ///
+    /// # Panics
+    /// If `consumed` is more than was received.
+    pub fn consume(&mut self, consumed: usize) {
+        assert!(consumed <= self.filled, "beyond what was received");
+        let rest = self.filled - consumed;
+        if self.is_unshared() {
+            // SAFETY: both ranges lie inside the block; no `Frozen` is left, so that nobody reads
+            // them; `copy` allows the overlap.
+            unsafe {
+                let base = self.segment.base();
+                std::ptr::copy(base.add(consumed), base, rest);
+            }
+            self.filled = rest;
+        } else {
+            let mut fresh = Rc::clone(&self.segment.pool).take(self.segment.capacity);
+            fresh.append(self.bytes(consumed..self.filled));
+            *self = fresh;
+        }
+    }
+
+    /// Lends the room behind what was received to a read of at most `limit` bytes.
+    pub fn into_slot(self, limit: usize) -> Slot {
+        let room = self.room().min(limit);
+        Slot { buffer: self, room }
+    }
+}
+
+/// A [`ReadBuffer`] given to the kernel for one read.
+pub struct Slot {
+    buffer: ReadBuffer,
+    room: usize,
+}
+
+impl Slot {
+    /// The buffer, `received` bytes fuller.
+    ///
+    /// # Panics
+    /// If more was received than was lent.
+    pub fn into_buffer(mut self, received: usize) -> ReadBuffer {
+        assert!(received <= self.room, "more received than was lent");
+        self.buffer.filled += received;
+        self.buffer
+    }
+}
+
+// SAFETY: the pointer stays the same while the slot moves (the block is on the heap and held by
+// the slot's own count), and `[filled, filled + room)` is writable memory inside that block that
+// nobody else reads or writes: what is frozen was received before.
+unsafe impl IoBufMut for Slot {
+    fn write_ptr(&mut self) -> *mut u8 {
+        // SAFETY: `filled` is at most the capacity, so that the result is in the block or at its end.
+        unsafe { self.buffer.segment.base().add(self.buffer.filled) }
+    }
+
+    fn bytes_total(&mut self) -> usize {
+        self.room
+    }
+
+    // How much was received comes with the read's result: see `into_buffer`.
+    unsafe fn set_init(&mut self, _: usize) {}
+}
+
+/// Received bytes that stay where and what they are until this is dropped.
+pub struct Frozen {
+    segment: Rc<Segment>,
+    range: Range<usize>,
+}
+
+impl Frozen {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: initialised, inside the block that `self` holds, and not written while a
+        // `Frozen` lives: buffers only write behind what was received, unless they are unshared.
+        unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
+    }
+
+    /// Where the bytes are. Valid while `self` lives; nothing is ever written there meanwhile.
+    pub fn as_ptr(&self) -> *const u8 {
+        // SAFETY: `range` was checked against the block by `freeze`.
+        unsafe { self.segment.base().add(self.range.start) }
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(buffer: ReadBuffer, bytes: &[u8]) -> ReadBuffer {
+        let mut slot = buffer.into_slot(usize::MAX);
+        assert!(slot.bytes_total() >= bytes.len());
+        // SAFETY: what the kernel does with a slot.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), slot.write_ptr(), bytes.len()) };
+        slot.into_buffer(bytes.len())
+    }
+
+    #[test]
+    fn capacity_is_the_next_power_of_two_from_the_minimum_up() {
+        assert_eq!(segment_capacity(0), SEGMENT_BYTES_MIN);
+        assert_eq!(segment_capacity(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
+        assert_eq!(segment_capacity(SEGMENT_BYTES_MIN + 1), 2 * SEGMENT_BYTES_MIN);
+        assert_eq!(segment_capacity(10_485_760), 16 * 1024 * 1024);
+    }
+
+    #[test]
+    fn frozen_bytes_stay_while_the_buffer_goes_on() {
+        let pool = Rc::new(Pool::default());
+        let mut buffer = receive(pool.take(1), b"first|second");
+        let first = buffer.freeze(0..5);
+        let address = first.as_ptr();
+        buffer = receive(buffer, b"|third");
+        buffer.consume(6);
+        assert_eq!(buffer.bytes(0..12), b"second|third");
+        buffer = receive(buffer, &[b'x'; 1000]);
+        drop(buffer);
+        assert_eq!((first.bytes(), first.as_ptr()), (&b"first"[..], address));
+    }
+
+    #[test]
+    fn memory_is_reused_only_when_nobody_holds_it() {
+        let pool = Rc::new(Pool::default());
+        let mut buffer = receive(pool.take(1), b"held");
+        let address = buffer.bytes(0..4).as_ptr();
+        let held = buffer.freeze(0..4);
+        buffer.consume(4);
+        assert_ne!(buffer.segment.base().cast_const(), address, "held memory must not be reused");
+        drop(held);
+        let again = receive(pool.take(1), b"next");
+        assert_eq!(again.bytes(0..4).as_ptr(), address, "memory given back is used again");
+    }
+
+    #[test]
+    fn an_unshared_buffer_keeps_its_memory_and_its_rest() {
+        let pool = Rc::new(Pool::default());
+        let mut buffer = receive(pool.take(1), b"one two");
+        let address = buffer.bytes(0..1).as_ptr();
+        drop(buffer.freeze(0..3));
+        buffer.consume(4);
+        assert_eq!((buffer.bytes(0..3), buffer.bytes(0..3).as_ptr()), (&b"two"[..], address));
+    }
+}

@@ -1,1 +1,368 @@
-//! The one table from what happened to what is answered.
+//! The one table from what happened to what is answered: outcome → code → status, text, blame,
+//! retry, log level, connection fate. No wildcard arm, so that a new fault of ours can never
+//! become a 400 by default.
+
+use tracing::Level;
+
+use crate::{
+    admission::InFlightFull,
+    http::{BodyError, HeadError},
+    produce::{Delivered, Failure, Fault, Persisted},
+    validate::{FaultCode, Rejection, RejectionKind},
+};
+
+/// How a request ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Every record is in its topic. 200.
+    Accepted(Delivered),
+    /// There was no record to deliver: `[]`. 200.
+    Empty,
+    /// `/health` while serving. 200.
+    Healthy,
+    /// Anything else.
+    Refused(Refusal),
+}
+
+/// Why a request was not accepted.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The head cannot be read, or read in one way only. The client's.
+    Head(HeadError),
+    /// A deadline passed while the client had the floor. The client's.
+    Timeout(Deadline),
+    /// The chunked coding is malformed. The client's.
+    Body(BodyError),
+    /// The body is larger than `body_bytes_max`. The client's.
+    BodyTooLarge,
+    /// No such route. The client's.
+    UnknownRoute,
+    /// The path exists, the method is not for it. The client's.
+    Method(Allow),
+    /// A body in a format other than JSON and NDJSON. The client's.
+    MediaType,
+    /// A compressed body. The client's.
+    ContentCoding,
+    /// The body is no JSON, or holds records that are not valid. The client's.
+    Invalid(Rejection),
+    /// Too much is in flight. Ours.
+    InFlight(InFlightFull),
+    /// A shutdown has begun. Ours.
+    Draining,
+    /// The records were not delivered, or not all. Ours, the operator's or the brokers'.
+    Produce(Failure),
+}
+
+/// What a client was too slow with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Its next request.
+    Idle,
+    /// A request's head.
+    Head,
+    /// A request's body.
+    Body,
+}
+
+/// What a path may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// A route.
+    Post,
+    /// `/health`.
+    GetHead,
+}
+
+/// Every answer that there is; the order is that of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each code's meaning is its row's detail")]
+pub enum Code {
+    Accepted,
+    Healthy,
+    MalformedRequest,
+    RequestLineTooLong,
+    HeadTooLarge,
+    TooManyHeaders,
+    UnsupportedVersion,
+    UnsupportedExpectation,
+    IdleTimeout,
+    HeadTimeout,
+    BodyTimeout,
+    MalformedBody,
+    BodyTooLarge,
+    UnknownRoute,
+    MethodNotAllowed,
+    UnsupportedMediaType,
+    UnsupportedContentCoding,
+    InvalidJson,
+    InvalidRecord,
+    RecordTooLarge,
+    TooManyRecords,
+    InFlightFull,
+    Draining,
+    QueueFull,
+    BrokerUnavailable,
+    DeliveryTimedOut,
+    ProducerFatal,
+    RecordTooLargeForBroker,
+    PartlyTooLargeForBroker,
+    RecordRefusedByBroker,
+    TopicMissing,
+    NotAuthorizedByBroker,
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The next request may follow.
+    Keep,
+    /// Where the next request would start is unknown, or none is wanted.
+    Close,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Stable, for machines.
+    pub name: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// For a person.
+    pub detail: &'static str,
+    /// Whether the same request may succeed later: then `Retry-After` is sent.
+    pub retry: bool,
+    /// What becomes of the connection.
+    pub fate: Fate,
+    /// How loudly it is logged.
+    pub level: Level,
+}
+
+impl Code {
+    /// All, in order.
+    pub const ALL: [Self; 32] = {
+        use Code::*;
+        [
+            Accepted, Healthy, MalformedRequest, RequestLineTooLong, HeadTooLarge, TooManyHeaders,
+            UnsupportedVersion, UnsupportedExpectation, IdleTimeout, HeadTimeout, BodyTimeout,
+            MalformedBody, BodyTooLarge, UnknownRoute, MethodNotAllowed, UnsupportedMediaType,
+            UnsupportedContentCoding, InvalidJson, InvalidRecord, RecordTooLarge, TooManyRecords,
+            InFlightFull, Draining, QueueFull, BrokerUnavailable, DeliveryTimedOut, ProducerFatal,
+            RecordTooLargeForBroker, PartlyTooLargeForBroker, RecordRefusedByBroker, TopicMissing,
+            NotAuthorizedByBroker,
+        ]
+    };
+
+    /// Its line of the table.
+    pub const fn row(self) -> Row {
+        match self {
+            Self::Accepted => ok("accepted"),
+            Self::Healthy => ok("healthy"),
+            Self::MalformedRequest => framing("malformed_request", 400, "The request is not well-formed HTTP/1.1."),
+            Self::RequestLineTooLong => framing("request_line_too_long", 414, "The request line is too long."),
+            Self::HeadTooLarge => framing("head_too_large", 431, "The request head is too large."),
+            Self::TooManyHeaders => framing("too_many_headers", 431, "The request has too many header fields."),
+            Self::UnsupportedVersion => framing("unsupported_http_version", 505, "Only HTTP/1.1 and HTTP/1.0 are served."),
+            Self::UnsupportedExpectation => framing("unsupported_expectation", 417, "Only the expectation 100-continue is known."),
+            Self::IdleTimeout => framing("idle_timeout", 408, "No request arrived in time."),
+            Self::HeadTimeout => framing("head_timeout", 408, "The request head did not arrive in time."),
+            Self::BodyTimeout => framing("body_timeout", 408, "The request body did not arrive in time."),
+            Self::MalformedBody => framing("malformed_body", 400, "The chunked body is not well-formed."),
+            Self::BodyTooLarge => client("body_too_large", 413, "The body is larger than limits.body_bytes_max."),
+            Self::UnknownRoute => client("unknown_route", 404, "There is no such route; ringest --list-routes shows those that there are."),
+            Self::MethodNotAllowed => client("method_not_allowed", 405, "The path does not take this method."),
+            Self::UnsupportedMediaType => client("unsupported_media_type", 415, "The body must be JSON (application/json) or NDJSON (application/x-ndjson), in UTF-8."),
+            Self::UnsupportedContentCoding => client("unsupported_content_encoding", 415, "The body must not be compressed."),
+            Self::InvalidJson => client("invalid_json", 400, "The body is not well-formed JSON."),
+            Self::InvalidRecord => client("invalid_record", 400, "At least one record is not valid; nothing of the request was produced."),
+            Self::RecordTooLarge => client("record_too_large", 413, "A record is larger than limits.record_bytes_max."),
+            Self::TooManyRecords => client("too_many_records", 413, "The request holds more than limits.records_max records."),
+            Self::InFlightFull => shed("in_flight_full", "As much is in flight as limits.in_flight_bytes_max allows."),
+            Self::Draining => shed("draining", "This server is shutting down."),
+            Self::QueueFull => shed("queue_full", "The producer's queue is full."),
+            Self::BrokerUnavailable => shed("broker_unavailable", "No broker took the records."),
+            Self::DeliveryTimedOut => shed("delivery_timed_out", "The brokers did not acknowledge in time."),
+            Self::ProducerFatal => shed("producer_fatal", "The producer is being replaced."),
+            Self::RecordTooLargeForBroker => client("record_too_large_for_broker", 413, "A record is larger than its topic takes."),
+            Self::PartlyTooLargeForBroker => operator("partly_too_large_for_broker", "Some records are larger than their topic takes; others are in it."),
+            Self::RecordRefusedByBroker => operator("record_refused_by_broker", "The broker refuses a record: topic and model do not fit together."),
+            Self::TopicMissing => operator("topic_missing", "The route's topic does not exist."),
+            Self::NotAuthorizedByBroker => operator("not_authorized_by_broker", "The brokers do not let this server write to the route's topic."),
+        }
+    }
+}
+
+const fn ok(name: &'static str) -> Row {
+    Row { name, status: 200, detail: "", retry: false, fate: Fate::Keep, level: Level::TRACE }
+}
+
+/// The client's, and nothing behind it can be trusted.
+const fn framing(name: &'static str, status: u16, detail: &'static str) -> Row {
+    Row { name, status, detail, retry: false, fate: Fate::Close, level: Level::DEBUG }
+}
+
+/// The client's.
+const fn client(name: &'static str, status: u16, detail: &'static str) -> Row {
+    Row { name, status, detail, retry: false, fate: Fate::Keep, level: Level::DEBUG }
+}
+
+/// We are full, or the brokers are in trouble: later it may work.
+const fn shed(name: &'static str, detail: &'static str) -> Row {
+    Row { name, status: 503, detail, retry: true, fate: Fate::Keep, level: Level::WARN }
+}
+
+/// The operator's: it stays until somebody mends it.
+const fn operator(name: &'static str, detail: &'static str) -> Row {
+    Row { name, status: 500, detail, retry: false, fate: Fate::Keep, level: Level::ERROR }
+}
+
+impl Outcome {
+    /// The answer's code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Accepted(_) | Self::Empty => Code::Accepted,
+            Self::Healthy => Code::Healthy,
+            Self::Refused(refusal) => refusal.code(),
+        }
+    }
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::Head(error) => head(*error),
+            Self::Timeout(Deadline::Idle) => Code::IdleTimeout,
+            Self::Timeout(Deadline::Head) => Code::HeadTimeout,
+            Self::Timeout(Deadline::Body) => Code::BodyTimeout,
+            Self::Body(BodyError::TooLarge) | Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::Body(
+                BodyError::ChunkSize
+                | BodyError::ChunkSizeTooLong
+                | BodyError::ChunkExtension
+                | BodyError::ChunkExtensionsTooLong
+                | BodyError::LineEnd
+                | BodyError::ChunkDataEnd
+                | BodyError::TrailerName
+                | BodyError::TrailerValue
+                | BodyError::TrailerForbidden
+                | BodyError::TrailersTooLarge,
+            ) => Code::MalformedBody,
+            Self::UnknownRoute => Code::UnknownRoute,
+            Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
+            Self::MediaType => Code::UnsupportedMediaType,
+            Self::ContentCoding => Code::UnsupportedContentCoding,
+            Self::Invalid(rejection) => invalid(rejection),
+            Self::InFlight(InFlightFull) => Code::InFlightFull,
+            Self::Draining => Code::Draining,
+            Self::Produce(failure) => produce(failure),
+        }
+    }
+}
+
+fn head(error: HeadError) -> Code {
+    match error {
+        HeadError::EmptyLines
+        | HeadError::LineEnd
+        | HeadError::RequestLine
+        | HeadError::Target
+        | HeadError::Folded
+        | HeadError::FieldName
+        | HeadError::FieldValue
+        | HeadError::HostMissing
+        | HeadError::HostRepeated
+        | HeadError::Host
+        | HeadError::ContentLength
+        | HeadError::ContentLengthRepeated
+        | HeadError::TransferEncoding
+        | HeadError::LengthAndEncoding
+        | HeadError::ContentTypeRepeated => Code::MalformedRequest,
+        HeadError::RequestLineTooLong => Code::RequestLineTooLong,
+        HeadError::HeadTooLarge => Code::HeadTooLarge,
+        HeadError::TooManyHeaders => Code::TooManyHeaders,
+        HeadError::UnsupportedVersion => Code::UnsupportedVersion,
+        HeadError::UnsupportedExpectation => Code::UnsupportedExpectation,
+    }
+}
+
+/// By the first fault, but that a size is told only where nothing else is wrong.
+fn invalid(rejection: &Rejection) -> Code {
+    let first = rejection.faults.first().map(|fault| fault.code);
+    match (rejection.kind, first) {
+        (RejectionKind::TooLarge, Some(FaultCode::TooManyRecords)) => Code::TooManyRecords,
+        (RejectionKind::TooLarge, _) => Code::RecordTooLarge,
+        (RejectionKind::Invalid, Some(code)) => match code {
+            FaultCode::EmptyBody | FaultCode::BadJson | FaultCode::InvalidUtf8 => Code::InvalidJson,
+            FaultCode::NumberOutOfRange
+            | FaultCode::NotAnObject
+            | FaultCode::TooDeep
+            | FaultCode::RecordTooLarge
+            | FaultCode::TooManyRecords => Code::InvalidRecord,
+        },
+        (RejectionKind::Invalid, None) => Code::InvalidRecord,
+    }
+}
+
+fn produce(failure: &Failure) -> Code {
+    match (failure.fault, &failure.persisted) {
+        (Fault::TimedOut, _) => Code::DeliveryTimedOut,
+        (Fault::BrokerUnavailable, _) => Code::BrokerUnavailable,
+        (Fault::QueueFull, _) => Code::QueueFull,
+        (Fault::Draining, _) => Code::Draining,
+        (Fault::ProducerFatal, _) => Code::ProducerFatal,
+        (Fault::RecordTooLarge, Persisted::No) => Code::RecordTooLargeForBroker,
+        // A part is in, so it is not the client's to send the whole again.
+        (Fault::RecordTooLarge, Persisted::Unknown | Persisted::Partial { .. }) => {
+            Code::PartlyTooLargeForBroker
+        }
+        (Fault::RecordRefused, _) => Code::RecordRefusedByBroker,
+        (Fault::TopicMissing, _) => Code::TopicMissing,
+        (Fault::NotAuthorized, _) => Code::NotAuthorizedByBroker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole_and_its_names_are_unique() {
+        for (index, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, index, "{code:?} is out of place");
+        }
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.row().name).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_retry_is_suggested_where_it_may_help_and_nowhere_else() {
+        for code in Code::ALL {
+            let row = code.row();
+            assert_eq!(row.retry, row.status == 503, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
+        let partial = || Persisted::Partial { delivered: vec![0], lost: vec![1], unknown: vec![] };
+        for fault in [
+            Fault::TimedOut,
+            Fault::BrokerUnavailable,
+            Fault::QueueFull,
+            Fault::Draining,
+            Fault::ProducerFatal,
+            Fault::RecordTooLarge,
+            Fault::RecordRefused,
+            Fault::TopicMissing,
+            Fault::NotAuthorized,
+        ] {
+            let status = |persisted| {
+                let failure = Failure { fault, persisted };
+                Outcome::Refused(Refusal::Produce(failure)).code().row().status
+            };
+            assert!(status(partial()) >= 500, "{fault:?}");
+            assert_eq!(status(Persisted::No) < 500, fault == Fault::RecordTooLarge, "{fault:?}");
+        }
+    }
+}

@@ -1,1 +1,21 @@
-//! Records to librdkafka without a copy, delivery reports to outcomes.
+//! Records to librdkafka without a copy, delivery reports to outcomes. The only importer of
+//! rdkafka.
+//!
+//! One [`Producer`] a worker. Records point into the read buffer that the socket filled; the
+//! buffer is held in the in-flight table until every delivery report is in, whatever happens to
+//! the connection meanwhile. Delivery reports wake the worker's own ring through a socket pair
+//! (KIP-like background threads never touch a task of ours).
+
+mod delivery;
+pub mod dev_broker;
+mod fault;
+mod in_flight;
+mod kafka;
+pub mod probe;
+mod producer;
+pub mod properties;
+
+pub use delivery::{Delivered, Delivery};
+pub use fault::{Failure, Fault, Persisted};
+pub use in_flight::RECORDS_MAX;
+pub use producer::{OpenError, Producer, ProducerSettings};

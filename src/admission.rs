@@ -1,0 +1,137 @@
+//! What may be in the house at once: named limits, and guards that give back by being dropped.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// One worker's budget of memory for bodies being read and records not yet acknowledged.
+///
+/// What is charged is the capacity retained, not the bytes used of it.
+#[derive(Debug)]
+pub struct Admission {
+    in_flight_bytes: Cell<usize>,
+    in_flight_bytes_max: usize,
+}
+
+/// The worker's budget is used up; theirs to retry. 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlightFull;
+
+impl Admission {
+    /// A budget of `in_flight_bytes_max` bytes, all free.
+    pub fn new(in_flight_bytes_max: usize) -> Self {
+        Self { in_flight_bytes: Cell::new(0), in_flight_bytes_max }
+    }
+
+    /// Bytes given out and not returned.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight_bytes.get()
+    }
+
+    /// Takes `bytes` from the budget until the permit is dropped.
+    ///
+    /// # Errors
+    /// [`InFlightFull`] when less is left.
+    pub fn admit(self: &Rc<Self>, bytes: usize) -> Result<Permit, InFlightFull> {
+        let taken = self.in_flight_bytes.get() + bytes;
+        if taken > self.in_flight_bytes_max {
+            return Err(InFlightFull);
+        }
+        self.in_flight_bytes.set(taken);
+        Ok(Permit { admission: Rc::clone(self), bytes })
+    }
+}
+
+/// Bytes of the budget, given back on drop.
+#[derive(Debug)]
+pub struct Permit {
+    admission: Rc<Admission>,
+    bytes: usize,
+}
+
+impl Permit {
+    /// Takes as much more as makes `bytes`; less is never given back before the drop.
+    ///
+    /// # Errors
+    /// [`InFlightFull`] when less is left; the permit stays as it was.
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), InFlightFull> {
+        if let Some(more) = bytes.checked_sub(self.bytes) {
+            let mut extra = self.admission.admit(more)?;
+            self.bytes += std::mem::take(&mut extra.bytes);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let held = &self.admission.in_flight_bytes;
+        held.set(held.get() - self.bytes);
+    }
+}
+
+/// Connections of the whole process. Touched on accept and close only, so that workers share it.
+#[derive(Debug)]
+pub struct Connections {
+    open: AtomicUsize,
+    max: usize,
+}
+
+impl Connections {
+    /// Room for `max` connections.
+    pub fn new(max: usize) -> Self {
+        Self { open: AtomicUsize::new(0), max }
+    }
+
+    /// Takes one place until the guard is dropped; `None` when all are taken.
+    pub fn enter(self: &Arc<Self>) -> Option<ConnectionGuard> {
+        let open = self.open.fetch_add(1, Ordering::Relaxed);
+        let guard = ConnectionGuard(Arc::clone(self));
+        (open < self.max).then_some(guard)
+    }
+}
+
+/// One connection's place, given back on drop.
+#[derive(Debug)]
+pub struct ConnectionGuard(Arc<Connections>);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_holds_to_the_byte_and_comes_back() {
+        let admission = Rc::new(Admission::new(100));
+        let mut first = admission.admit(60).expect("60 of 100");
+        assert_eq!(admission.admit(41).expect_err("101 of 100"), InFlightFull);
+        let second = admission.admit(40).expect("100 of 100");
+        assert_eq!(first.grow_to(61), Err(InFlightFull));
+        drop(second);
+        first.grow_to(100).expect("100 of 100");
+        first.grow_to(10).expect("shrinking is a no-op");
+        assert_eq!(admission.in_flight_bytes(), 100);
+        drop(first);
+        assert_eq!(admission.in_flight_bytes(), 0);
+    }
+
+    #[test]
+    fn connections_hold_to_the_last_place_and_come_back() {
+        let connections = Arc::new(Connections::new(2));
+        let first = connections.enter().expect("1 of 2");
+        let _second = connections.enter().expect("2 of 2");
+        assert!(connections.enter().is_none());
+        drop(first);
+        assert!(connections.enter().is_some());
+    }
+}

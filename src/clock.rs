@@ -1,0 +1,61 @@
+//! Coarse time: the `Date` of every answer, formatted once a second.
+
+use std::{
+    cell::Cell,
+    time::{Duration, SystemTime},
+};
+
+/// Bytes of a date as HTTP writes it (RFC 9110 section 5.6.7, IMF-fixdate).
+pub const HTTP_DATE_BYTES: usize = 29;
+
+/// One worker's clock; right to a tick.
+#[derive(Debug)]
+pub struct Clock {
+    second: Cell<u64>,
+    http_date: Cell<[u8; HTTP_DATE_BYTES]>,
+}
+
+impl Clock {
+    /// A clock that shows the time of now.
+    pub fn new() -> Self {
+        let clock = Self { second: Cell::new(0), http_date: Cell::new([b' '; HTTP_DATE_BYTES]) };
+        clock.tick(SystemTime::now());
+        clock
+    }
+
+    /// Sets the clock.
+    pub fn tick(&self, now: SystemTime) {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        if self.second.replace(since.as_secs()) != since.as_secs() {
+            let text = httpdate::fmt_http_date(now);
+            if let Ok(date) = text.as_bytes().try_into() {
+                self.http_date.set(date);
+            }
+        }
+    }
+
+    /// The time as the `Date` field has it.
+    pub fn http_date(&self) -> [u8; HTTP_DATE_BYTES] {
+        self.http_date.get()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_date_as_http_writes_it_and_moves_on() {
+        let clock = Clock::new();
+        clock.tick(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
+        assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+        clock.tick(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_778));
+        assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:38 GMT");
+    }
+}

@@ -1,0 +1,181 @@
+//! Deadlines of a worker's connections, looked at on every tick instead of one timer a read.
+//!
+//! A connection that waits past its deadline has its socket shut down: the pending read or write
+//! ends, on io_uring as on epoll, without cancelling an operation that may just have completed.
+
+use std::{
+    cell::RefCell,
+    net::Shutdown,
+    os::fd::RawFd,
+    rc::Rc,
+    time::Instant,
+};
+
+use slab::Slab;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Bytes of a request, with one already there.
+    Read,
+    /// A request's first byte.
+    Idle,
+    /// That the client takes its answer.
+    Write,
+}
+
+struct Entry {
+    socket: RawFd,
+    wait: Option<(Wait, Instant)>,
+    expired: bool,
+}
+
+/// The deadlines of one worker.
+#[derive(Default)]
+pub struct Deadlines {
+    entries: RefCell<Slab<Entry>>,
+}
+
+impl Deadlines {
+    /// Watches a socket until the guard is dropped, which must be before the socket closes.
+    pub fn watch(self: &Rc<Self>, socket: RawFd) -> Deadline {
+        let entry = Entry { socket, wait: None, expired: false };
+        let key = self.entries.borrow_mut().insert(entry);
+        Deadline { deadlines: Rc::clone(self), key }
+    }
+
+    /// Ends every wait whose deadline has passed.
+    pub fn expire(&self, now: Instant) {
+        for (_, entry) in self.entries.borrow_mut().iter_mut() {
+            if let Some((wait, _)) = entry.wait.take_if(|(_, at)| *at <= now) {
+                entry.expired = true;
+                let how = match wait {
+                    // The answer that says so can still be sent.
+                    Wait::Read | Wait::Idle => Shutdown::Read,
+                    Wait::Write => Shutdown::Both,
+                };
+                shutdown(entry.socket, how);
+            }
+        }
+    }
+
+    /// Idle connections wait until `at` at the longest: a drain has begun.
+    pub fn cap_idle(&self, at: Instant) {
+        for (_, entry) in self.entries.borrow_mut().iter_mut() {
+            if let Some((Wait::Idle, deadline)) = &mut entry.wait {
+                *deadline = (*deadline).min(at);
+            }
+        }
+    }
+
+    /// Ends every connection now, whatever it waits for.
+    pub fn cut_all(&self) {
+        for (_, entry) in self.entries.borrow().iter() {
+            shutdown(entry.socket, Shutdown::Both);
+        }
+    }
+
+    /// Connections being watched.
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Shuts a socket down that is known to be open. A peer that was quicker is no error.
+pub(crate) fn shutdown(socket: RawFd, how: Shutdown) {
+    let how = match how {
+        Shutdown::Read => nix::sys::socket::Shutdown::Read,
+        Shutdown::Write => nix::sys::socket::Shutdown::Write,
+        Shutdown::Both => nix::sys::socket::Shutdown::Both,
+    };
+    let _ = nix::sys::socket::shutdown(socket, how);
+}
+
+/// One connection's deadline; none is set at first.
+pub struct Deadline {
+    deadlines: Rc<Deadlines>,
+    key: usize,
+}
+
+impl Deadline {
+    /// Sets or moves it.
+    pub fn set(&self, wait: Wait, at: Instant) {
+        self.deadlines.entries.borrow_mut()[self.key].wait = Some((wait, at));
+    }
+
+    /// Nothing is waited for any more.
+    pub fn clear(&self) {
+        self.deadlines.entries.borrow_mut()[self.key].wait = None;
+    }
+
+    /// Whether it has passed, ever: the socket is then shut down for reading at least.
+    pub fn has_expired(&self) -> bool {
+        self.deadlines.entries.borrow()[self.key].expired
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.deadlines.entries.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        os::{fd::AsRawFd, unix::net::UnixStream},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_passed_deadline_ends_the_read_and_leaves_the_answer_possible() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (mut ours, mut theirs) = UnixStream::pair().expect("a socket pair");
+        let deadline = deadlines.watch(ours.as_raw_fd());
+        let now = Instant::now();
+        deadline.set(Wait::Read, now + Duration::from_secs(1));
+        deadlines.expire(now);
+        assert!(!deadline.has_expired());
+        deadlines.expire(now + Duration::from_secs(1));
+        assert!(deadline.has_expired());
+        assert_eq!(ours.read(&mut [0; 8]).expect("the end"), 0);
+        ours.write_all(b"408").expect("still writable");
+        let mut answer = [0; 3];
+        theirs.read_exact(&mut answer).expect("the answer");
+        assert_eq!(&answer, b"408");
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_cut() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (mut ours, _theirs) = UnixStream::pair().expect("a socket pair");
+        let deadline = deadlines.watch(ours.as_raw_fd());
+        deadline.set(Wait::Write, Instant::now());
+        deadlines.expire(Instant::now());
+        assert!(ours.write_all(b"x").is_err());
+    }
+
+    #[test]
+    fn a_drain_shortens_idle_waits_only() {
+        let deadlines = Rc::new(Deadlines::default());
+        let pair = UnixStream::pair().expect("a socket pair");
+        let (idle, reading) =
+            (deadlines.watch(pair.0.as_raw_fd()), deadlines.watch(pair.1.as_raw_fd()));
+        let now = Instant::now();
+        idle.set(Wait::Idle, now + Duration::from_secs(60));
+        reading.set(Wait::Read, now + Duration::from_secs(60));
+        deadlines.cap_idle(now);
+        deadlines.expire(now);
+        assert_eq!((idle.has_expired(), reading.has_expired()), (true, false));
+        drop((idle, reading));
+        assert!(deadlines.is_empty());
+    }
+}

@@ -1,0 +1,342 @@
+//! Answers, most of them prebuilt.
+//!
+//! Errors are `application/problem+json` (RFC 9457) with a stable `code` and, as every refusal has
+//! to say what became of the records, `persisted`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::HeadError;
+use crate::{
+    clock::HTTP_DATE_BYTES,
+    outcome::{Allow, Code, Fate, Outcome, Refusal},
+    produce::{Failure, Persisted},
+    validate::Rejection,
+};
+
+/// The interim answer that asks for the body (RFC 9110 section 15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Seconds after which a retry is suggested.
+const RETRY_AFTER: &str = "Retry-After: 1\r\n";
+
+/// What an answer says about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It goes on, as HTTP/1.1 takes for granted.
+    Keep,
+    /// It goes on, which HTTP/1.0 has to be told.
+    KeepHttp10,
+    /// It ends with this answer.
+    Close,
+}
+
+impl Persistence {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Keep => "",
+            Self::KeepHttp10 => "Connection: keep-alive\r\n",
+            Self::Close => "Connection: close\r\n",
+        }
+    }
+}
+
+/// How one answer is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// What it says about the connection.
+    pub persistence: Persistence,
+    /// Without its content, as HEAD wants it.
+    pub head_only: bool,
+    /// The time for `Date`.
+    pub date: [u8; HTTP_DATE_BYTES],
+}
+
+/// Answers of one worker: those without particulars are built once.
+#[derive(Debug)]
+pub struct Responses {
+    plain: Vec<[Prebuilt; 3]>,
+}
+
+/// A whole answer with a hole for the date.
+#[derive(Debug)]
+struct Prebuilt {
+    bytes: Vec<u8>,
+    date_at: usize,
+    head_len: usize,
+}
+
+impl Responses {
+    /// Builds every answer that can be built beforehand.
+    pub fn new() -> Self {
+        let plain = Code::ALL.map(|code| {
+            let content = match code {
+                Code::Accepted => r#"{"accepted":1}"#.to_owned(),
+                Code::Healthy => r#"{"status":"ok"}"#.to_owned(),
+                refused => problem(refused).to_string(),
+            };
+            [Persistence::Keep, Persistence::KeepHttp10, Persistence::Close]
+                .map(|persistence| Prebuilt::new(code, "", &content, persistence))
+        });
+        Self { plain: plain.into() }
+    }
+
+    /// Appends the answer to `out`.
+    pub fn write(&self, outcome: &Outcome, form: Form, out: &mut Vec<u8>) {
+        let code = outcome.code();
+        match particulars(outcome) {
+            None => self.plain[code as usize][form.persistence as usize].write(form, out),
+            Some(Particulars { field, content }) => {
+                Prebuilt::new(code, field, &content, form.persistence).write(form, out);
+            }
+        }
+    }
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Prebuilt {
+    fn new(code: Code, field: &str, content: &str, persistence: Persistence) -> Self {
+        const DATE: &str = "Date: ";
+        let row = code.row();
+        let mut head = format!("HTTP/1.1 {} {}\r\n{DATE}", row.status, reason(row.status));
+        let date_at = head.len();
+        head.extend(std::iter::repeat_n(' ', HTTP_DATE_BYTES));
+        let media_type = if row.status < 400 { "application/json" } else { "application/problem+json" };
+        let retry_after = if row.retry { RETRY_AFTER } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            head,
+            "\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n{retry_after}{field}{}\r\n",
+            content.len(),
+            persistence.field(),
+        );
+        let head_len = head.len();
+        head.push_str(content);
+        Self { bytes: head.into_bytes(), date_at, head_len }
+    }
+
+    fn write(&self, form: Form, out: &mut Vec<u8>) {
+        let start = out.len();
+        let end = if form.head_only { self.head_len } else { self.bytes.len() };
+        out.extend_from_slice(&self.bytes[..end]);
+        let date_at = start + self.date_at;
+        out[date_at..date_at + HTTP_DATE_BYTES].copy_from_slice(&form.date);
+    }
+}
+
+/// What an answer says beyond its code.
+struct Particulars {
+    field: &'static str,
+    content: String,
+}
+
+impl Particulars {
+    fn content(content: String) -> Self {
+        Self { field: "", content }
+    }
+}
+
+/// `None` where the prebuilt answer says it all.
+fn particulars(outcome: &Outcome) -> Option<Particulars> {
+    let code = outcome.code();
+    match outcome {
+        Outcome::Accepted(delivered) if delivered.records() == 1 => None,
+        Outcome::Accepted(delivered) => {
+            Some(Particulars::content(format!(r#"{{"accepted":{}}}"#, delivered.records())))
+        }
+        Outcome::Empty => Some(Particulars::content(r#"{"accepted":0}"#.to_owned())),
+        Outcome::Healthy => None,
+        Outcome::Refused(refusal) => refused(code, refusal),
+    }
+}
+
+fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
+    let with_field = |field| Some(Particulars { field, content: problem(code).to_string() });
+    match refusal {
+        Refusal::Head(error) => Some(Particulars::content(head_problem(code, *error).to_string())),
+        Refusal::Body(error) => {
+            let mut problem = problem(code);
+            problem["detail"] = json!(format!("{}: {error}.", code.row().detail.trim_end_matches('.')));
+            Some(Particulars::content(problem.to_string()))
+        }
+        Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
+        Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
+        Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
+        Refusal::Invalid(rejection) => Some(Particulars::content(invalid(code, rejection).to_string())),
+        Refusal::Produce(failure) => match &failure.persisted {
+            Persisted::No => None,
+            Persisted::Unknown | Persisted::Partial { .. } => {
+                Some(Particulars::content(undelivered(code, failure).to_string()))
+            }
+        },
+        Refusal::Timeout(_)
+        | Refusal::BodyTooLarge
+        | Refusal::UnknownRoute
+        | Refusal::MediaType
+        | Refusal::InFlight(_)
+        | Refusal::Draining => None,
+    }
+}
+
+/// The members that every problem has. Its type is `about:blank`, so that the title is the
+/// status's own phrase (RFC 9457 section 4.2.1); programs read `code`.
+fn problem(code: Code) -> Value {
+    let row = code.row();
+    json!({
+        "type": "about:blank",
+        "title": reason(row.status),
+        "status": row.status,
+        "detail": row.detail,
+        "code": row.name,
+        "persisted": "no",
+    })
+}
+
+fn head_problem(code: Code, error: HeadError) -> Value {
+    let mut problem = problem(code);
+    problem["detail"] = json!(format!("{} ({error})", code.row().detail));
+    problem
+}
+
+fn invalid(code: Code, rejection: &Rejection) -> Value {
+    let errors: Vec<Value> = rejection
+        .faults
+        .iter()
+        .map(|fault| {
+            json!({
+                "index": fault.index,
+                "offset": fault.offset,
+                "line": fault.line,
+                "column": fault.column,
+                "code": fault.code.as_str(),
+                "message": fault.message,
+            })
+        })
+        .collect();
+    let mut problem = problem(code);
+    problem["errors"] = json!(errors);
+    problem["errors_total"] = json!(rejection.faults_total);
+    problem
+}
+
+fn undelivered(code: Code, failure: &Failure) -> Value {
+    let mut problem = problem(code);
+    match &failure.persisted {
+        Persisted::No => {}
+        Persisted::Unknown => problem["persisted"] = json!("unknown"),
+        Persisted::Partial { delivered, lost, unknown } => {
+            problem["persisted"] = json!("partial");
+            problem["in"] = json!(delivered);
+            problem["out"] = json!(lost);
+            problem["unknown"] = json!(unknown);
+        }
+    }
+    problem
+}
+
+/// The phrases of RFC 9110 section 15 and RFC 6585 section 5.
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// Whether the connection may go on after this answer, as far as the answer is concerned.
+pub fn keeps_connection(outcome: &Outcome) -> bool {
+    outcome.code().row().fate == Fate::Keep
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::produce::Fault;
+
+    const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn written(outcome: &Outcome, persistence: Persistence, head_only: bool) -> (String, String) {
+        let mut out = Vec::new();
+        let form = Form { persistence, head_only, date: *DATE };
+        Responses::new().write(outcome, form, &mut out);
+        let text = String::from_utf8(out).expect("answers are UTF-8");
+        let (head, content) = text.split_once("\r\n\r\n").expect("a blank line");
+        (head.to_owned(), content.to_owned())
+    }
+
+    fn refusal(fault: Fault, persisted: Persisted) -> Outcome {
+        Outcome::Refused(Refusal::Produce(Failure { fault, persisted }))
+    }
+
+    #[test]
+    fn every_code_has_a_reason_phrase_and_a_true_length() {
+        let responses = Responses::new();
+        for code in Code::ALL {
+            assert_ne!(reason(code.row().status), "", "{code:?}");
+            let prebuilt = &responses.plain[code as usize][0];
+            let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();
+            let length = prebuilt.bytes.len() - prebuilt.head_len;
+            assert!(head.contains(&format!("\r\nContent-Length: {length}\r\n")), "{head}");
+        }
+    }
+
+    #[test]
+    fn an_answer_carries_date_and_connection() {
+        let (head, content) = written(&Outcome::Healthy, Persistence::Close, false);
+        assert_eq!(content, r#"{"status":"ok"}"#);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+        assert!(head.ends_with("Connection: close"), "{head}");
+        let (head, _) = written(&Outcome::Healthy, Persistence::Keep, false);
+        assert!(!head.contains("Connection"), "{head}");
+    }
+
+    #[test]
+    fn head_gets_the_fields_without_the_content() {
+        let (with, content) = written(&Outcome::Healthy, Persistence::Keep, false);
+        let (without, nothing) = written(&Outcome::Healthy, Persistence::Keep, true);
+        assert_eq!((with, nothing.as_str()), (without, ""));
+        assert!(!content.is_empty());
+    }
+
+    #[test]
+    fn a_split_request_says_which_records_are_where() {
+        let persisted =
+            Persisted::Partial { delivered: vec![0, 3], lost: vec![1], unknown: vec![2] };
+        let outcome = refusal(Fault::TimedOut, persisted);
+        let (head, content) = written(&outcome, Persistence::Keep, false);
+        assert!(head.contains("\r\nRetry-After: "), "{head}");
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!(problem["status"], 503);
+        assert_eq!(problem["persisted"], "partial");
+        assert_eq!((&problem["in"], &problem["out"]), (&json!([0, 3]), &json!([1])));
+        assert_eq!(problem["unknown"], json!([2]));
+    }
+
+    #[test]
+    fn prebuilt_and_particular_problems_agree() {
+        let (head, content) = written(&refusal(Fault::QueueFull, Persisted::No), Persistence::Keep, false);
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!((&problem["code"], &problem["persisted"]), (&json!("queue_full"), &json!("no")));
+        assert!(head.contains("Content-Type: application/problem+json"), "{head}");
+        let (_, content) = written(&refusal(Fault::TimedOut, Persisted::Unknown), Persistence::Keep, false);
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!((&problem["status"], &problem["persisted"]), (&json!(503), &json!("unknown")));
+    }
+}

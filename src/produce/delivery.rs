@@ -1,0 +1,62 @@
+//! The wait for a request's delivery reports.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use super::{Producer, fault::Failure, in_flight::Key};
+
+/// Every record of a request is in the topic, by the brokers' own word.
+///
+/// Made only from good delivery reports, and so the only way to a 200 for records.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delivered {
+    records: usize,
+}
+
+impl Delivered {
+    /// How many records there are.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+}
+
+/// Resolves when every record of a request has its delivery report, or the deadline has passed.
+///
+/// Dropping it gives up the wait, not the records: their memory stays until the last report.
+#[must_use = "records without a delivery report are not acknowledged"]
+pub struct Delivery {
+    producer: Rc<Producer>,
+    key: Key,
+    enqueued: Instant,
+}
+
+impl Delivery {
+    pub(super) fn new(producer: Rc<Producer>, key: Key, enqueued: Instant) -> Self {
+        Self { producer, key, enqueued }
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let end = self.producer.in_flight().end(self.key, context.waker());
+        match end {
+            None => Poll::Pending,
+            Some(end) => {
+                self.producer.metrics().delivery(self.enqueued.elapsed());
+                Poll::Ready(end.map(|records| Delivered { records }))
+            }
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.producer.in_flight().abandon(self.key);
+    }
+}

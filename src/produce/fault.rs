@@ -1,0 +1,116 @@
+//! What can go wrong between a valid record and a good delivery report, and whose fault it is.
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+/// Why records were not delivered. Ordered from what a retry mends to what it never will, so that
+/// the greatest of a request's faults is the one to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The brokers did not acknowledge in time. Theirs; a retry may succeed.
+    TimedOut,
+    /// No broker can be reached. Theirs; a retry may succeed.
+    BrokerUnavailable,
+    /// The producer's queue has no room. Ours: more arrives than the brokers take.
+    QueueFull,
+    /// The drain's time was over before the brokers acknowledged. Ours.
+    Draining,
+    /// The producer handle is beyond repair and is being replaced. Ours, and passing.
+    ProducerFatal,
+    /// The topic's own limit is below the record's size. The client's or the operator's.
+    RecordTooLarge,
+    /// The broker refuses the record as such. The operator's: topic and model do not fit.
+    RecordRefused,
+    /// The topic does not exist. The operator's.
+    TopicMissing,
+    /// The brokers do not let us write to the topic. The operator's.
+    NotAuthorized,
+}
+
+impl Fault {
+    /// What librdkafka or the broker said, by its meaning for the client.
+    ///
+    /// Codes that are not listed are the brokers' trouble, and so worth a retry: never the
+    /// client's.
+    pub(super) fn from_code(code: Code) -> Self {
+        match code {
+            Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut => {
+                Self::TimedOut
+            }
+            Code::QueueFull => Self::QueueFull,
+            Code::PurgeQueue | Code::PurgeInflight => Self::Draining,
+            Code::Fatal
+            | Code::OutOfOrderSequenceNumber
+            | Code::UnknownProducerId
+            | Code::InvalidProducerEpoch
+            | Code::ProducerFenced => Self::ProducerFatal,
+            Code::MessageSizeTooLarge | Code::InvalidMessageSize => Self::RecordTooLarge,
+            Code::InvalidMessage
+            | Code::InvalidRecord
+            | Code::InvalidTimestamp
+            | Code::UnsupportedForMessageFormat
+            | Code::PolicyViolation => Self::RecordRefused,
+            Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition
+            | Code::InvalidTopic => Self::TopicMissing,
+            Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::Authentication => Self::NotAuthorized,
+            _ => Self::BrokerUnavailable,
+        }
+    }
+}
+
+/// Where the records of a request are that was not delivered in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Persisted {
+    /// None is in the topic, and none will come.
+    No,
+    /// Nobody knows: the brokers may have them. A retry may make duplicates.
+    Unknown,
+    /// It differs by record; indices as in the request.
+    Partial {
+        /// In the topic, acknowledged.
+        delivered: Vec<u32>,
+        /// Not in the topic.
+        lost: Vec<u32>,
+        /// Nobody knows.
+        unknown: Vec<u32>,
+    },
+}
+
+/// The end of a request that was not delivered in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The gravest of its records' faults.
+    pub fault: Fault,
+    /// What became of its records.
+    pub persisted: Persisted,
+}
+
+impl Failure {
+    /// Nothing of the request was handed to librdkafka.
+    pub fn before_enqueue(fault: Fault) -> Self {
+        Self { fault, persisted: Persisted::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_retry_mends_outranks_what_one_does() {
+        let passing = [Fault::TimedOut, Fault::BrokerUnavailable, Fault::QueueFull];
+        let lasting = [Fault::RecordTooLarge, Fault::TopicMissing, Fault::NotAuthorized];
+        assert!(passing.iter().max() < lasting.iter().min());
+    }
+
+    #[test]
+    fn an_unlisted_code_is_the_brokers_trouble() {
+        assert_eq!(Fault::from_code(Code::NotEnoughReplicas), Fault::BrokerUnavailable);
+        assert_eq!(Fault::from_code(Code::Unknown), Fault::BrokerUnavailable);
+    }
+}

@@ -1,0 +1,344 @@
+//! One worker's producer: enqueues records, drains delivery reports, replaces its handle after a
+//! fatal error.
+#![expect(unsafe_code, reason = "borrowed payloads are promised to librdkafka here")]
+
+use std::{
+    cell::{Cell, RefCell},
+    os::unix::net::UnixStream,
+    rc::Rc,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::{sched::CpuSet, unistd::Pid};
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::{
+    delivery::Delivery,
+    fault::{Failure, Fault},
+    in_flight::{InFlight, Report},
+    kafka::{Batch, Event, Handle, Kind, OpenError, Payload},
+};
+use crate::{
+    admission::Permit, buffer::Frozen, metrics::WorkerMetrics, supervisor::Readiness,
+    validate::Span,
+};
+
+/// Events of one drain: a bound, so that a flood of reports leaves room for requests.
+const EVENTS_MAX: usize = 64;
+
+/// How long a handle that is given up may take to report its last records.
+const LAST_REPORTS: Duration = Duration::from_secs(5);
+
+/// What every worker's producer is made from.
+#[derive(Clone)]
+pub struct ProducerSettings {
+    /// For librdkafka, in order; a later one wins.
+    pub properties: Arc<[(String, String)]>,
+    /// A topic for each route, by the route's index.
+    pub topics: Arc<[String]>,
+    /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
+    pub queue_records_max: usize,
+    /// After this a request is answered even without its reports. A little longer than
+    /// librdkafka's own `message.timeout.ms`, whose report knows more.
+    pub report_timeout: Duration,
+    /// Where librdkafka's threads may run: they inherit what their creator has, and a worker is
+    /// pinned.
+    pub cores: CpuSet,
+}
+
+enum State {
+    Serving(Handle),
+    /// After a fatal error: only the last reports are fetched.
+    Closing(Handle),
+    /// A thread destroys the old handle, which blocks, and opens the next.
+    Reopening(JoinHandle<Result<Handle, OpenError>>),
+    /// The last attempt failed; the next is due then.
+    Waiting(Instant),
+}
+
+/// One worker's way to the brokers.
+pub struct Producer {
+    // Before `in_flight`, whose memory librdkafka may read until the handle is gone.
+    state: RefCell<State>,
+    in_flight: RefCell<InFlight>,
+    batch: RefCell<Batch>,
+    wake: UnixStream,
+    settings: ProducerSettings,
+    metrics: Arc<WorkerMetrics>,
+    readiness: Arc<Readiness>,
+    /// Whether events were waiting at the last check, and nobody has drained since.
+    unannounced: Cell<bool>,
+}
+
+impl Producer {
+    /// A producer whose reports wake the other end of `wake`.
+    ///
+    /// # Errors
+    /// What librdkafka says of the configuration.
+    pub fn open(
+        settings: ProducerSettings,
+        wake: UnixStream,
+        metrics: Arc<WorkerMetrics>,
+        readiness: Arc<Readiness>,
+    ) -> Result<Rc<Self>, OpenError> {
+        let handle = open_elsewhere(&settings, &wake, None)?
+            .join()
+            .map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
+        Ok(Rc::new(Self {
+            state: RefCell::new(State::Serving(handle)),
+            in_flight: RefCell::default(),
+            batch: RefCell::default(),
+            wake,
+            settings,
+            metrics,
+            readiness,
+            unannounced: Cell::new(false),
+        }))
+    }
+
+    /// Records enqueued and not reported.
+    pub fn queued_records(&self) -> usize {
+        self.in_flight.borrow().records()
+    }
+
+    /// Whether records can be enqueued, as far as this worker's handle is concerned.
+    pub fn is_serving(&self) -> bool {
+        matches!(*self.state.borrow(), State::Serving(_))
+    }
+
+    /// Hands a request's records, spans within `body`, to librdkafka. The memory stays until every
+    /// record's delivery report is in, whether or not the [`Delivery`] is awaited.
+    ///
+    /// # Errors
+    /// A [`Failure`] with nothing enqueued: queue full, or no usable handle. What librdkafka
+    /// refuses record by record comes with the [`Delivery`].
+    pub fn enqueue(
+        self: &Rc<Self>,
+        route: usize,
+        body: Frozen,
+        records: &[Span],
+        permit: Permit,
+    ) -> Result<Delivery, Failure> {
+        let state = self.state.borrow();
+        let State::Serving(handle) = &*state else {
+            return Err(Failure::before_enqueue(Fault::ProducerFatal));
+        };
+        if !self.readiness.broker_reachable() {
+            return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
+        }
+        let mut in_flight = self.in_flight.borrow_mut();
+        let queued = in_flight.records() + records.len();
+        if queued > self.settings.queue_records_max || !in_flight.has_room() {
+            return Err(Failure::before_enqueue(Fault::QueueFull));
+        }
+        let now = Instant::now();
+        let (base, body_len) = (body.as_ptr(), body.len());
+        let deadline = now + self.settings.report_timeout;
+        let key = in_flight.enter(records.len(), body, permit, deadline);
+        let payload = |(index, span): (usize, &Span)| {
+            let (offset, len) = (span.offset as usize, span.len as usize);
+            assert!(offset + len <= body_len, "a record lies within its body");
+            Payload { bytes: base.wrapping_add(offset), len, opaque: key.opaque(index) }
+        };
+        let mut refused = |opaque, code| {
+            in_flight.report(opaque, Err((Fault::from_code(code), false)));
+        };
+        if let [record] = records {
+            let payload = payload((0, record));
+            // SAFETY: the bytes lie within `body`, which the in-flight table holds, unmoved and
+            // unwritten, until this opaque word is reported.
+            if let Err(code) = unsafe { handle.produce(route, &payload) } {
+                refused(payload.opaque, code);
+            }
+        } else {
+            let mut batch = self.batch.borrow_mut();
+            records.iter().enumerate().map(payload).for_each(|payload| batch.push(&payload));
+            // SAFETY: as above, for each record.
+            unsafe { handle.produce_batch(route, &mut batch, refused) };
+        }
+        drop(in_flight);
+        Ok(Delivery::new(Rc::clone(self), key, now))
+    }
+
+    pub(super) fn in_flight(&self) -> std::cell::RefMut<'_, InFlight> {
+        self.in_flight.borrow_mut()
+    }
+
+    pub(super) fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
+    /// Takes in what librdkafka has to say: delivery reports complete their requests. To be called
+    /// whenever the wake-up socket was readable; looks at a bounded number of events, and makes
+    /// the socket readable again if more are left.
+    pub fn drain(&self) {
+        self.unannounced.set(false);
+        let mut fatal = false;
+        if let State::Serving(handle) | State::Closing(handle) = &*self.state.borrow() {
+            for events in 0.. {
+                if events == EVENTS_MAX {
+                    handle.wake_again();
+                    break;
+                }
+                let Some(event) = handle.poll() else { break };
+                fatal |= self.take_in(event);
+            }
+        }
+        if fatal {
+            self.close_handle();
+        }
+    }
+
+    /// Whether the event says that the handle is beyond use.
+    fn take_in(&self, mut event: Event) -> bool {
+        match event.kind() {
+            Kind::Reports => {
+                let mut in_flight = self.in_flight.borrow_mut();
+                for report in event.reports() {
+                    let end = report.end.map_err(|(code, maybe)| (Fault::from_code(code), maybe));
+                    if in_flight.report(report.opaque, end) == Report::Stray {
+                        tracing::error!("a delivery report for a record that is not in flight");
+                    }
+                }
+            }
+            Kind::Error { text, fatal: true, .. } => {
+                tracing::error!("the producer is beyond repair and is replaced: {text}");
+                return true;
+            }
+            Kind::Error { code: RDKafkaErrorCode::AllBrokersDown, .. } => {
+                self.readiness.suspect_broker();
+            }
+            Kind::Error { text, .. } => tracing::warn!("kafka: {text}"),
+            Kind::Log { level, text } => match level {
+                ..=3 => tracing::error!("kafka: {text}"),
+                4 => tracing::warn!("kafka: {text}"),
+                5..=6 => tracing::info!("kafka: {text}"),
+                _ => tracing::debug!("kafka: {text}"),
+            },
+            Kind::Other => {}
+        }
+        false
+    }
+
+    fn close_handle(&self) {
+        self.state.replace_with(|state| match std::mem::replace(state, State::Waiting(Instant::now()))
+        {
+            State::Serving(handle) => {
+                handle.purge();
+                State::Closing(handle)
+            }
+            other => other,
+        });
+    }
+
+    /// What is due from time to time: answers for requests whose deadline has passed, the next
+    /// step of a handle's replacement, and a look for reports that were not announced.
+    pub fn tick(&self, now: Instant) {
+        self.in_flight.borrow_mut().expire(now);
+        self.find_unannounced();
+        self.replace_handle(now);
+    }
+
+    /// A wake-up that was lost would leave requests hanging until their deadline. It must not
+    /// happen; events that wait for a whole tick are drained and counted.
+    fn find_unannounced(&self) {
+        let waiting = match &*self.state.borrow() {
+            State::Serving(handle) | State::Closing(handle) => handle.has_events(),
+            State::Reopening(_) | State::Waiting(_) => false,
+        };
+        if self.unannounced.replace(waiting) && waiting {
+            self.metrics.late_delivery_report();
+            self.drain();
+        }
+    }
+
+    fn replace_handle(&self, now: Instant) {
+        let mut state = self.state.borrow_mut();
+        let due = match &*state {
+            State::Serving(_) => false,
+            State::Closing(_) => self.in_flight.borrow().records() == 0,
+            State::Reopening(thread) => thread.is_finished(),
+            State::Waiting(at) => *at <= now,
+        };
+        if !due {
+            return;
+        }
+        let waiting = State::Waiting(now + Duration::from_secs(1));
+        *state = match std::mem::replace(&mut *state, waiting) {
+            State::Closing(old) => self.reopen(Some(old), now),
+            State::Waiting(_) => self.reopen(None, now),
+            State::Reopening(thread) => match thread.join() {
+                Ok(Ok(handle)) => State::Serving(handle),
+                Ok(Err(error)) => {
+                    tracing::error!("no new producer: {error}");
+                    return;
+                }
+                Err(_) => return,
+            },
+            serving @ State::Serving(_) => serving,
+        };
+    }
+
+    fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
+        match open_elsewhere(&self.settings, &self.wake, old) {
+            Ok(thread) => State::Reopening(thread),
+            Err(error) => {
+                tracing::error!("no new producer: {error}");
+                State::Waiting(now + Duration::from_secs(1))
+            }
+        }
+    }
+
+    /// Gives up on every record that is not acknowledged: their requests end now.
+    pub fn purge(&self) {
+        if let State::Serving(handle) | State::Closing(handle) = &*self.state.borrow() {
+            handle.purge();
+        }
+        self.drain();
+    }
+
+    /// Puts the handle into librdkafka's fatal state, as a broker's answer might.
+    #[cfg(test)]
+    pub(super) fn fail_for_test(&self) {
+        if let State::Serving(handle) = &*self.state.borrow() {
+            handle.fail_for_test();
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.purge();
+        let until = Instant::now() + LAST_REPORTS;
+        while self.in_flight.borrow().records() > 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+            self.drain();
+        }
+        if let State::Reopening(thread) =
+            self.state.replace(State::Waiting(Instant::now()))
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Opens a handle on a thread of its own: librdkafka's threads inherit the affinity of the one
+/// that opens it, and the worker's is one core. What is `old` is destroyed there first.
+fn open_elsewhere(
+    settings: &ProducerSettings,
+    wake: &UnixStream,
+    old: Option<Handle>,
+) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
+    let settings = settings.clone();
+    let wake = wake.try_clone().map_err(|error| OpenError(error.to_string()))?;
+    thread::Builder::new()
+        .name("ringest-open".to_owned())
+        .spawn(move || {
+            drop(old);
+            let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &settings.cores);
+            Handle::open(&settings.properties, &settings.topics, wake)
+        })
+        .map_err(|error| OpenError(error.to_string()))
+}
