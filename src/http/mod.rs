@@ -1,1 +1,10 @@
 //! HTTP/1.1 framing (RFC 9112) over byte slices; no I/O.
+
+mod body;
+mod head;
+
+pub use body::{BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep};
+pub use head::{
+    Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
+    MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version,
+};

@@ -1,0 +1,354 @@
+//! From a request's first bytes to a [`RequestHead`] (RFC 9112 sections 2 to 6).
+//!
+//! A head that can be read in two ways is refused, never guessed at. Two rules make the answer
+//! independent of how the bytes are split over reads:
+//! - an error before the end of the head belongs to a position (a line end, a limit), and lines are
+//!   looked at from left to right;
+//! - everything else is judged once, when the blank line is there.
+
+mod error;
+mod fields;
+mod media;
+mod target;
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Request, Status};
+use memchr::memchr_iter;
+
+pub use self::error::HeadError;
+use self::fields::{Fields, span_in};
+pub(super) use self::{
+    fields::{Field, LONGEST_NAME},
+    target::is_token_byte,
+};
+
+/// Most bytes of a request line, its CRLF included; RFC 9112 section 3 asks for at least 8,000.
+pub const REQUEST_LINE_BYTES_MAX: usize = 8_192;
+
+/// Most header fields that [`HeadLimits::headers_max`] can allow.
+pub const HEADERS_MAX: usize = 1_024;
+
+/// Heads with more fields than this are read in the slower way, whose frame is 32 KiB.
+const HEADERS_USUAL: usize = 48;
+
+/// Bounds on one head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes from the request's first to the end of the blank line.
+    pub head_bytes_max: usize,
+    /// Header fields; [`HEADERS_MAX`] at most.
+    pub headers_max: usize,
+}
+
+/// Part of the bytes that were parsed, as offsets from the request's first byte, so that the
+/// buffer may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset behind the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes meant, in the buffer that was parsed.
+    ///
+    /// # Panics
+    /// If `request` is shorter than what was parsed.
+    #[inline]
+    pub fn of(self, request: &[u8]) -> &[u8] {
+        &request[self.start..self.end]
+    }
+}
+
+/// What the answers need to know of a request method (RFC 9110 section 9); names are
+/// case-sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`: its answer carries no content.
+    Head,
+    /// `POST`
+    Post,
+    /// `OPTIONS`
+    Options,
+    /// Any other token, `CONNECT` included.
+    Other,
+}
+
+/// The versions that are served (RFC 9112 section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// How the end of the body is found (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Neither field: no body.
+    None,
+    /// `Content-Length`, in bytes.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// What `Content-Type` says about the body, as far as ringest reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// One JSON document. Also assumed where the field says nothing (absent, empty,
+    /// `text/plain`, `application/octet-stream`) or is what `curl -d` sends unasked
+    /// (`application/x-www-form-urlencoded`).
+    Json,
+    /// One JSON document a line.
+    Ndjson,
+    /// Another format, or text that is not UTF-8.
+    Unsupported,
+}
+
+/// What `Content-Encoding` says (RFC 9110 section 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentCoding {
+    /// As is.
+    Identity,
+    /// Compressed, or a coding that is not known.
+    Unsupported,
+}
+
+/// What of `Authorization` (RFC 9110 section 11.6.2) is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// No such field.
+    Absent,
+    /// One; where its value is.
+    Value(Span),
+    /// Several. Not a matter of framing: whoever authenticates refuses it as it refuses any other
+    /// bad credential.
+    Repeated,
+}
+
+/// One request's head. Owns no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Bytes of the head: a skipped empty line in front and the blank line at the end included.
+    pub len: usize,
+    /// The method.
+    pub method: Method,
+    /// The path of the target: no query, and of an absolute form no scheme and authority. Starts
+    /// with `/` and every `%` in it is followed by two hex digits; `*` for `OPTIONS *`; empty for
+    /// `CONNECT`, whose target has none.
+    pub path: Span,
+    /// The version.
+    pub version: Version,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// Whether the client wants to go on with this connection (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the client may be waiting for `100 Continue` (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+    /// The body's format.
+    pub content_type: MediaType,
+    /// The body's coding.
+    pub content_encoding: ContentCoding,
+    /// The credential presented.
+    pub authorization: Authorization,
+}
+
+/// Reads one head, however its bytes arrive; each byte is scanned once and parsed once.
+#[derive(Clone, Debug)]
+pub struct HeadParser {
+    limits: HeadLimits,
+    /// Offset of the request line: 0, or 2 behind an empty line. `None` until it is known.
+    start: Option<usize>,
+    /// Bytes that were searched for line ends.
+    scanned: usize,
+    /// Offset of the line that `scanned` is in.
+    line: usize,
+    /// Complete lines, the request line included.
+    lines: usize,
+}
+
+impl HeadParser {
+    /// A parser at the start of a request.
+    pub fn new(limits: HeadLimits) -> Self {
+        let headers_max = limits.headers_max.min(HEADERS_MAX);
+        let limits = HeadLimits {
+            headers_max,
+            ..limits
+        };
+        Self {
+            limits,
+            start: None,
+            scanned: 0,
+            line: 0,
+            lines: 0,
+        }
+    }
+
+    /// Forgets what was scanned: the next bytes are another request's first.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
+    /// Reads the head of the request that starts at `bytes[0]`; `None`: more bytes are needed.
+    /// `bytes` holds all that has arrived since, so what it held at the last call comes first
+    /// again, and bytes behind the head are left alone. After a head or an error call
+    /// [`reset`](Self::reset) before the next request.
+    ///
+    /// # Errors
+    /// [`HeadError`] as soon as the bytes so far decide it; more bytes never change it.
+    pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
+        let start = match self.start {
+            Some(start) => start,
+            None => match request_line_start(bytes)? {
+                Some(start) => self.begin_at(start),
+                None => return Ok(None),
+            },
+        };
+        let Some(len) = self.scan(bytes, start)? else {
+            return Ok(None);
+        };
+        let head = &bytes[..len];
+        let fields = self.lines - 1;
+        let head = if fields <= HEADERS_USUAL {
+            interpret::<HEADERS_USUAL>(head, start)
+        } else {
+            interpret_many(head, start)
+        };
+        head.map(Some)
+    }
+
+    fn begin_at(&mut self, start: usize) -> usize {
+        self.start = Some(start);
+        self.scanned = start;
+        self.line = start;
+        start
+    }
+
+    /// Goes on looking for the blank line; its end is the head's length.
+    fn scan(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, HeadError> {
+        let window = bytes.len().min(self.limits.head_bytes_max);
+        let line_max = start
+            .saturating_add(REQUEST_LINE_BYTES_MAX)
+            .min(self.limits.head_bytes_max);
+        let from = self.scanned.min(window);
+        for found in memchr_iter(b'\n', &bytes[from..window]) {
+            let end = from + found;
+            if self.lines == 0 && end >= line_max {
+                return Err(HeadError::RequestLineTooLong);
+            }
+            if end == self.line || bytes[end - 1] != b'\r' {
+                return Err(HeadError::LineEnd);
+            }
+            if end == self.line + 1 {
+                return Ok(Some(end + 1));
+            }
+            if self.lines > 0 && matches!(bytes[self.line], b' ' | b'\t') {
+                return Err(HeadError::Folded);
+            }
+            // This line is field number `lines`: the request line was number 0.
+            if self.lines > self.limits.headers_max {
+                return Err(HeadError::TooManyHeaders);
+            }
+            self.lines += 1;
+            self.line = end + 1;
+        }
+        self.scanned = window;
+        if self.lines == 0 && window >= line_max {
+            return Err(HeadError::RequestLineTooLong);
+        }
+        if window == self.limits.head_bytes_max {
+            return Err(HeadError::HeadTooLarge);
+        }
+        Ok(None)
+    }
+}
+
+/// Where the request line starts: one empty line in front of it is skipped (RFC 9112 section 2.2).
+/// A first byte that can't start a method is refused at once, so that a TLS client does not wait
+/// for an answer until the deadline.
+fn request_line_start(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+    let start = match bytes {
+        [] | [b'\r'] | [b'\r', b'\n'] => return Ok(None),
+        [b'\r', b'\n', b'\r', ..] => return Err(HeadError::EmptyLines),
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => return Err(HeadError::LineEnd),
+        _ => 0,
+    };
+    match bytes[start] {
+        b'\n' => Err(HeadError::LineEnd),
+        first if is_token_byte(first) => Ok(Some(start)),
+        _ => Err(HeadError::RequestLine),
+    }
+}
+
+/// [`interpret`] with room for the most fields, in a frame of its own.
+#[cold]
+#[inline(never)]
+fn interpret_many(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
+    interpret::<HEADERS_MAX>(head, start)
+}
+
+/// Judges a whole head whose lines all end in LF, the last one being the only empty one.
+fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; N];
+    let mut request = Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(&head[start..], &mut headers);
+    match parsed {
+        // There must be no two opinions on where the head ends.
+        Ok(Status::Complete(len)) if start + len == head.len() => {}
+        Ok(_) => return Err(HeadError::LineEnd),
+        Err(error) => return Err(explain(error, &head[start..])),
+    }
+    let (Some(method), Some(path), Some(minor)) = (request.method, request.path, request.version)
+    else {
+        return Err(HeadError::RequestLine);
+    };
+    let (method, path) = target::parse(method.as_bytes(), path.as_bytes())?;
+    let version = if minor == 0 {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
+    let mut fields = Fields::new();
+    for header in request.headers.iter() {
+        fields.add(head, header.name.as_bytes(), header.value)?;
+    }
+    fields.check(version)?;
+    Ok(RequestHead {
+        len: head.len(),
+        method,
+        path: span_in(head, path),
+        version,
+        framing: fields.framing(),
+        keep_alive: fields.keep_alive(version),
+        expect_continue: version == Version::Http11 && fields.expect_continue(),
+        content_type: fields.content_type(),
+        content_encoding: fields.content_encoding(),
+        authorization: fields.authorization(),
+    })
+}
+
+/// Finds the rule behind httparse's refusal.
+#[cold]
+fn explain(error: httparse::Error, head: &[u8]) -> HeadError {
+    match error {
+        httparse::Error::HeaderName => HeadError::FieldName,
+        httparse::Error::HeaderValue => HeadError::FieldValue,
+        httparse::Error::TooManyHeaders => HeadError::TooManyHeaders,
+        // Said of the request line, and of a bare CR where a field or the blank line should start.
+        httparse::Error::Token
+        | httparse::Error::Version
+        | httparse::Error::NewLine
+        | httparse::Error::Status => {
+            let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            target::request_line_fault(line).unwrap_or(HeadError::LineEnd)
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The header fields that ringest acts on, one rule each; all others are ignored.
+
+use super::{
+    Authorization, ContentCoding, Framing, HeadError, MediaType, Span, Version, media, target,
+};
+
+/// A field that ringest acts on. In trailers they are refused (RFC 9110 section 6.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Field {
+    Authorization,
+    Connection,
+    ContentEncoding,
+    ContentLength,
+    ContentType,
+    Expect,
+    Host,
+    TransferEncoding,
+}
+
+/// Bytes of the longest name of a [`Field`].
+pub(in crate::http) const LONGEST_NAME: usize = b"transfer-encoding".len();
+
+impl Field {
+    /// The field with this name, whatever its case.
+    pub(in crate::http) fn named(name: &[u8]) -> Option<Self> {
+        let (expected, field): (&[u8], _) = match name.len() {
+            4 => (b"host", Self::Host),
+            6 => (b"expect", Self::Expect),
+            10 => (b"connection", Self::Connection),
+            12 => (b"content-type", Self::ContentType),
+            13 => (b"authorization", Self::Authorization),
+            14 => (b"content-length", Self::ContentLength),
+            16 => (b"content-encoding", Self::ContentEncoding),
+            17 => (b"transfer-encoding", Self::TransferEncoding),
+            _ => return None,
+        };
+        name.eq_ignore_ascii_case(expected).then_some(field)
+    }
+}
+
+/// What the fields of one head said so far.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether something was seen"
+)]
+pub(super) struct Fields {
+    host: bool,
+    content_length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+    expects_other: bool,
+    content_type: Option<MediaType>,
+    content_encoding: ContentCoding,
+    authorization: Authorization,
+}
+
+impl Fields {
+    pub(super) fn new() -> Self {
+        Self {
+            host: false,
+            content_length: None,
+            chunked: false,
+            close: false,
+            keep_alive: false,
+            expects_continue: false,
+            expects_other: false,
+            content_type: None,
+            content_encoding: ContentCoding::Identity,
+            authorization: Authorization::Absent,
+        }
+    }
+
+    /// Takes in one field; `value` lies in `head` and has no white space around it.
+    pub(super) fn add(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        let Some(field) = Field::named(name) else {
+            return Ok(());
+        };
+        match field {
+            Field::Host => self.add_host(value)?,
+            Field::ContentLength => {
+                let length = decimal(value).ok_or(HeadError::ContentLength)?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(HeadError::ContentLengthRepeated);
+                }
+            }
+            Field::TransferEncoding => {
+                let repeated = std::mem::replace(&mut self.chunked, true);
+                if repeated || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(HeadError::TransferEncoding);
+                }
+            }
+            Field::Connection => {
+                for option in members(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            Field::Expect => {
+                for expectation in members(value) {
+                    let known = expectation.eq_ignore_ascii_case(b"100-continue");
+                    self.expects_continue |= known;
+                    self.expects_other |= !known;
+                }
+            }
+            Field::ContentType => {
+                if self
+                    .content_type
+                    .replace(media::media_type(value))
+                    .is_some()
+                {
+                    return Err(HeadError::ContentTypeRepeated);
+                }
+            }
+            Field::ContentEncoding => {
+                if members(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+                    self.content_encoding = ContentCoding::Unsupported;
+                }
+            }
+            Field::Authorization => {
+                self.authorization = match self.authorization {
+                    Authorization::Absent => Authorization::Value(span_in(head, value)),
+                    _ => Authorization::Repeated,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn add_host(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if std::mem::replace(&mut self.host, true) {
+            return Err(HeadError::HostRepeated);
+        }
+        if target::is_authority(value) {
+            Ok(())
+        } else {
+            Err(HeadError::Host)
+        }
+    }
+
+    /// The rules about several fields, once all are there. The expectation comes last: a head
+    /// whose framing is in doubt must not get the milder answer.
+    pub(super) fn check(&self, version: Version) -> Result<(), HeadError> {
+        let latest = version == Version::Http11;
+        if latest && !self.host {
+            return Err(HeadError::HostMissing);
+        }
+        if self.chunked && self.content_length.is_some() {
+            return Err(HeadError::LengthAndEncoding);
+        }
+        if self.chunked && !latest {
+            return Err(HeadError::TransferEncoding);
+        }
+        if self.expects_other && latest {
+            return Err(HeadError::UnsupportedExpectation);
+        }
+        Ok(())
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        match self.content_length {
+            Some(length) => Framing::Length(length),
+            None if self.chunked => Framing::Chunked,
+            None => Framing::None,
+        }
+    }
+
+    /// RFC 9112 section 9.3: `close` wins; HTTP/1.0 has to ask for persistence.
+    pub(super) fn keep_alive(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+
+    pub(super) fn expect_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    pub(super) fn content_type(&self) -> MediaType {
+        self.content_type.unwrap_or(MediaType::Json)
+    }
+
+    pub(super) fn content_encoding(&self) -> ContentCoding {
+        self.content_encoding
+    }
+
+    pub(super) fn authorization(&self) -> Authorization {
+        self.authorization
+    }
+}
+
+/// Where `part` lies in `whole`, of which it is a slice.
+pub(super) fn span_in(whole: &[u8], part: &[u8]) -> Span {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    Span {
+        start,
+        end: start + part.len(),
+    }
+}
+
+/// The members of a list (RFC 9110 section 5.6.1); empty ones are skipped, as a recipient must.
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+/// 1*DIGIT within 64 bits.
+fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
