@@ -2,12 +2,15 @@
 //! model, and forwards the very bytes that arrived to Kafka or Redpanda. A 2xx means that every
 //! in-sync replica has the record.
 
+pub mod admin;
 pub mod buffer;
 pub mod config;
 pub mod http;
+pub mod isolation;
 pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod produce;
+pub mod readiness;
 pub mod route;
 pub mod validate;

@@ -1,0 +1,147 @@
+//! What the management listener answers; no I/O here.
+
+use std::borrow::Cow;
+
+use super::{AdminState, receive::Received};
+use crate::metrics::Exposition;
+
+const JSON: &str = "application/json";
+/// RFC 9457.
+const PROBLEM: &str = "application/problem+json";
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: Status,
+    content_type: &'static str,
+    body: Cow<'static, [u8]>,
+    /// `HEAD`: the length of the body, not the body (RFC 9110, section 9.3.2).
+    head_only: bool,
+}
+
+/// Number, reason phrase and, where it is a problem, its stable code.
+type Status = (u16, &'static str, &'static str);
+
+const OK: Status = (200, "OK", "");
+const UNAVAILABLE: Status = (503, "Service Unavailable", "");
+const MALFORMED: Status = (400, "Bad Request", "malformed_request");
+const NOT_FOUND: Status = (404, "Not Found", "not_found");
+const METHOD_NOT_ALLOWED: Status = (405, "Method Not Allowed", "method_not_allowed");
+const TIMEOUT: Status = (408, "Request Timeout", "request_timeout");
+const HEAD_TOO_LARGE: Status = (431, "Request Header Fields Too Large", "head_too_large");
+const INTERNAL: Status = (500, "Internal Server Error", "internal");
+
+/// The answer to what came; none to a client that has gone.
+pub(super) fn answer(received: Received, state: &AdminState) -> Option<Answer> {
+    match received {
+        Received::Request { method, path } => Some(respond(&method, &path, state)),
+        Received::Malformed => Some(Answer::problem(MALFORMED)),
+        Received::TooLarge => Some(Answer::problem(HEAD_TOO_LARGE)),
+        Received::Gone => None,
+    }
+}
+
+fn respond(method: &str, path: &str, state: &AdminState) -> Answer {
+    let resource = match path {
+        "/health" => health,
+        "/ready" => ready,
+        "/routes" => routes,
+        "/metrics" => metrics,
+        _ => |_: &AdminState| Answer::problem(NOT_FOUND),
+    };
+    let answer = resource(state);
+    match method {
+        "GET" => answer,
+        "HEAD" => Answer {
+            head_only: true,
+            ..answer
+        },
+        _ if answer.status == NOT_FOUND => answer,
+        _ => Answer::problem(METHOD_NOT_ALLOWED),
+    }
+}
+
+fn health(state: &AdminState) -> Answer {
+    if state.readiness.is_draining() {
+        Answer::json(UNAVAILABLE, br#"{"status":"draining"}"#.as_slice())
+    } else {
+        Answer::json(OK, br#"{"status":"serving"}"#.as_slice())
+    }
+}
+
+fn ready(state: &AdminState) -> Answer {
+    match state.readiness.reason() {
+        None => Answer::json(OK, br#"{"ready":true}"#.as_slice()),
+        Some(reason) => {
+            let (code, detail) = (reason.code(), reason.detail());
+            let body = format!(r#"{{"ready":false,"reason":"{code}","detail":"{detail}"}}"#);
+            Answer::json(UNAVAILABLE, body.into_bytes())
+        }
+    }
+}
+
+fn routes(state: &AdminState) -> Answer {
+    Answer::json(OK, state.routes_json.clone())
+}
+
+fn metrics(state: &AdminState) -> Answer {
+    match state.exposition.text() {
+        Ok(text) => Answer {
+            status: OK,
+            content_type: Exposition::CONTENT_TYPE,
+            body: text.into_bytes().into(),
+            head_only: false,
+        },
+        Err(_) => Answer::problem(INTERNAL),
+    }
+}
+
+impl Answer {
+    /// No head in time.
+    pub(super) fn request_timeout() -> Self {
+        Self::problem(TIMEOUT)
+    }
+
+    fn json(status: Status, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self {
+            status,
+            content_type: JSON,
+            body: body.into(),
+            head_only: false,
+        }
+    }
+
+    fn problem(status: Status) -> Self {
+        let (number, title, code) = status;
+        let body = format!(r#"{{"title":"{title}","status":{number},"code":"{code}"}}"#);
+        Self {
+            content_type: PROBLEM,
+            ..Self::json(status, body.into_bytes())
+        }
+    }
+
+    /// As sent. monoio-http's encoder would say `content-length: 0` to every `HEAD`.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let (number, reason, _) = self.status;
+        let allow = if self.status == METHOD_NOT_ALLOWED {
+            "Allow: GET, HEAD\r\n"
+        } else {
+            ""
+        };
+        let mut bytes = format!(
+            "HTTP/1.1 {number} {reason}\r\n\
+             Content-Type: {}\r\n\
+             Content-Length: {}\r\n\
+             Cache-Control: no-store\r\n\
+             {allow}\
+             Connection: close\r\n\r\n",
+            self.content_type,
+            self.body.len(),
+        )
+        .into_bytes();
+        if !self.head_only {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+}

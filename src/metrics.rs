@@ -1,1 +1,0 @@
-//! Per-core counters.

@@ -1,0 +1,204 @@
+//! The cells that metrics are kept in: written by one thread, read by another, never locked.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// Only ever grows. **One** thread adds; any may read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        // One writer, so a load and a store do: no locked instruction.
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
+    }
+
+    /// What was added so far.
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Goes up and down, never below 0. **One** thread writes; any may read.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.set(self.value().wrapping_add(amount));
+    }
+
+    /// Takes `amount` away: what was added before, no more.
+    pub fn sub(&self, amount: u64) {
+        debug_assert!(amount <= self.value(), "a gauge would go below zero");
+        self.set(self.value().saturating_sub(amount));
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// As it is now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Two cache lines, because processors fetch them in pairs.
+const LINE_CELLS: usize = 128 / size_of::<Counter>();
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line([Counter; LINE_CELLS]);
+
+/// A fixed number of counters that share no cache line with anything else.
+#[derive(Debug)]
+pub(super) struct Counters(Box<[Line]>);
+
+impl Counters {
+    pub(super) fn new(count: usize) -> Self {
+        let lines = count.div_ceil(LINE_CELLS);
+        Self(std::iter::repeat_with(Line::default).take(lines).collect())
+    }
+
+    /// The counter at `index`; panics beyond the count, rounded up to whole lines.
+    pub(super) fn at(&self, index: usize) -> &Counter {
+        &self.0[index / LINE_CELLS].0[index % LINE_CELLS]
+    }
+}
+
+/// Upper bounds of a [`Histogram`]'s buckets, both ends of 0.5 ms to 30 s included, in nanoseconds.
+/// A last bucket without bound follows.
+pub(super) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    200_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    20_000_000_000,
+    30_000_000_000,
+];
+
+/// Buckets of a [`Histogram`], the one without bound included.
+pub(super) const BUCKETS: usize = BUCKET_BOUNDS_NANOS.len() + 1;
+
+/// How long something took, in fixed buckets from 0.5 ms to 30 s. **One** thread observes; any may
+/// read.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; BUCKETS],
+    // Nanoseconds would wrap within days under load; a microsecond is far below the first bound.
+    sum_micros: Counter,
+}
+
+impl Histogram {
+    /// Counts one observation: four or five comparisons, three stores at most.
+    pub fn observe(&self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BUCKET_BOUNDS_NANOS.partition_point(|bound| *bound < nanos);
+        self.buckets[bucket].add(1);
+        self.sum_micros.add(nanos / 1_000);
+    }
+
+    /// Observations of each bucket alone, in the order of [`BUCKET_BOUNDS_NANOS`].
+    pub(super) fn buckets(&self) -> [u64; BUCKETS] {
+        self.buckets.each_ref().map(Counter::value)
+    }
+
+    /// The sum of all observations in microseconds, each rounded down.
+    pub(super) fn sum_micros(&self) -> u64 {
+        self.sum_micros.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn counters_are_apart_and_fill_whole_lines() {
+        for count in [0, 1, LINE_CELLS - 1, LINE_CELLS, LINE_CELLS + 1] {
+            let counters = Counters::new(count);
+            for index in 0..count {
+                counters.at(index).add(index as u64 + 1);
+            }
+            for index in 0..count {
+                assert_eq!(counters.at(index).value(), index as u64 + 1);
+            }
+            assert_eq!(counters.0.as_ptr().addr() % 128, 0);
+        }
+    }
+
+    #[test]
+    fn a_bound_belongs_to_its_own_bucket() {
+        for (bucket, bound) in BUCKET_BOUNDS_NANOS.into_iter().enumerate() {
+            for (nanos, expected) in [
+                (bound - 1, bucket),
+                (bound, bucket),
+                (bound + 1, bucket + 1),
+            ] {
+                let histogram = Histogram::default();
+                histogram.observe(Duration::from_nanos(nanos));
+                let mut one = [0; BUCKETS];
+                one[expected] = 1;
+                assert_eq!(histogram.buckets(), one, "{nanos} ns");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_duration_is_counted() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::MAX);
+        assert_eq!(histogram.buckets()[BUCKETS - 1], 1);
+    }
+
+    #[test]
+    fn a_gauge_follows() {
+        let gauge = Gauge::default();
+        gauge.add(5);
+        gauge.sub(5);
+        assert_eq!(gauge.value(), 0);
+        gauge.set(7);
+        gauge.sub(3);
+        assert_eq!(gauge.value(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn buckets_agree_with_counting_by_hand(
+            latencies in prop::collection::vec(0_u64..60_000_000_000, 0..200)
+        ) {
+            let histogram = Histogram::default();
+            for nanos in &latencies {
+                histogram.observe(Duration::from_nanos(*nanos));
+            }
+            let mut cumulative = 0;
+            for (bound, count) in BUCKET_BOUNDS_NANOS.into_iter().zip(histogram.buckets()) {
+                cumulative += count;
+                let at_most = latencies.iter().filter(|nanos| **nanos <= bound).count();
+                prop_assert_eq!(cumulative, at_most as u64);
+            }
+            prop_assert_eq!(histogram.buckets().iter().sum::<u64>(), latencies.len() as u64);
+            let micros: u64 = latencies.iter().map(|nanos| nanos / 1_000).sum();
+            prop_assert_eq!(histogram.sum_micros(), micros);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What `/metrics` shows: the workers' numbers added up, in the `OpenMetrics` 1.0.0 text format.
+//!
+//! Labels are bounded: routes come from the configuration, codes from the table of outcomes,
+//! workers are counted.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    Counter, Gauge, ProcessMetrics, WorkerMetrics,
+    cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
+};
+use crate::readiness::Readiness;
+
+/// The `route` label of requests that had none; a route's own label begins with a slash.
+const UNROUTED: &str = "unrouted";
+
+/// How an outcome code is labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeLabel {
+    /// The stable code, e.g. `body_too_large`.
+    pub name: &'static str,
+    /// The HTTP status that it is answered with.
+    pub status: u16,
+}
+
+/// Where the numbers come from.
+#[derive(Debug)]
+pub struct Sources {
+    /// The `route` label of each route, by its index: its declared path.
+    pub routes: Vec<String>,
+    /// The label of each outcome code, by its index.
+    pub codes: Vec<CodeLabel>,
+    /// One for each worker, by its index, all made for as many routes and codes as above.
+    pub workers: Vec<Arc<WorkerMetrics>>,
+    /// What is counted of the process.
+    pub process: Arc<ProcessMetrics>,
+    /// For the gauges `ready` and `draining`.
+    pub readiness: Arc<Readiness>,
+    /// The limit `in_flight_bytes_max`, in bytes.
+    pub in_flight_bytes_max: u64,
+    /// The limit `connections_max`.
+    pub connections_max: u64,
+}
+
+/// The text that a scraper gets.
+#[derive(Debug)]
+pub struct Exposition(Registry);
+
+impl Exposition {
+    /// The `Content-Type` of [`Exposition::text`].
+    pub const CONTENT_TYPE: &'static str =
+        "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// Reads from `sources` at every scrape.
+    pub fn new(sources: Sources) -> Self {
+        let mut registry = Registry::with_prefix("ringest");
+        registry.register_collector(Box::new(sources));
+        Self(registry)
+    }
+
+    /// All metrics as they are now.
+    ///
+    /// # Errors
+    /// None today: the encoder can only fail where its writer does, and a `String` does not.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
+
+impl Collector for Sources {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        self.requests(encoder)?;
+        self.records(encoder)?;
+        self.delivery_latency(encoder)?;
+        self.totals(encoder)?;
+        self.gauges(encoder)?;
+        self.process(encoder)
+    }
+}
+
+impl Sources {
+    fn total(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+        self.workers
+            .iter()
+            .map(|worker| counter(worker).value())
+            .sum()
+    }
+
+    fn level(&self, gauge: impl Fn(&WorkerMetrics) -> &Gauge) -> u64 {
+        self.workers
+            .iter()
+            .map(|worker| gauge(worker).value())
+            .sum()
+    }
+
+    /// Requests by route and code: only those that occurred, as most pairs never do. Rejects and
+    /// sheds by code alone are there from the start, so that an alert sees the first one.
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let rows = || {
+            let routed = self.routes.iter().enumerate();
+            routed
+                .map(|(index, route)| (Some(index), route.as_str()))
+                .chain([(None, UNROUTED)])
+        };
+        let mut by_pair = Vec::new();
+        let mut rejected = Vec::new();
+        let mut shed = Vec::new();
+        for (code, label) in self.codes.iter().enumerate() {
+            let mut of_code = 0;
+            for (route, route_label) in rows() {
+                let count = self.total(|worker| worker.request_cell(route, code));
+                of_code += count;
+                if count > 0 {
+                    by_pair.push((route_label, label, label.status.to_string(), count));
+                }
+            }
+            match label.status {
+                503 => shed.push(([("code", label.name)], of_code)),
+                400..500 => rejected.push(([("code", label.name)], of_code)),
+                _ => {}
+            }
+        }
+        let help = "Requests answered, by route, outcome code and HTTP status.";
+        let series = by_pair.iter().map(|(route, label, status, count)| {
+            let labels = [
+                ("route", *route),
+                ("code", label.name),
+                ("status", status.as_str()),
+            ];
+            (labels, *count)
+        });
+        counter_family(encoder, "requests", help, series)?;
+        let help = "Requests refused for a fault of the client's (4xx), by outcome code.";
+        counter_family(encoder, "rejected", help, rejected)?;
+        let help = "Requests answered 503 (over a bound, draining, or no good delivery report in \
+                    time), by outcome code.";
+        counter_family(encoder, "shed", help, shed)
+    }
+
+    fn records(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let series = |cell: fn(&WorkerMetrics, usize) -> &Counter| {
+            let routes = self.routes.iter().enumerate();
+            routes.map(move |(index, route)| {
+                let count = self.total(|worker| cell(worker, index));
+                ([("route", route.as_str())], count)
+            })
+        };
+        let received = series(|worker, route| worker.records_received.at(route));
+        counter_family(
+            encoder,
+            "records",
+            "Valid records received, by route.",
+            received,
+        )?;
+        let delivered = series(|worker, route| worker.records_delivered.at(route));
+        let help = "Records that got a good delivery report, by route.";
+        counter_family(encoder, "records_delivered", help, delivered)
+    }
+
+    fn delivery_latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut counts = [0; BUCKETS];
+        let mut sum_micros = 0;
+        for worker in &self.workers {
+            for (sum, count) in counts.iter_mut().zip(worker.delivery_latency.buckets()) {
+                *sum += count;
+            }
+            sum_micros += worker.delivery_latency.sum_micros();
+        }
+        let bounds = BUCKET_BOUNDS_NANOS
+            .into_iter()
+            .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
+            .chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        encoder
+            .encode_descriptor(
+                "delivery_latency",
+                "From enqueueing a request's records to the last of their delivery reports.",
+                Some(&Unit::Seconds),
+                MetricType::Histogram,
+            )?
+            .encode_histogram::<NoLabelSet>(
+                Duration::from_micros(sum_micros).as_secs_f64(),
+                counts.iter().sum(),
+                &buckets,
+                None,
+            )
+    }
+
+    fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let totals = [
+            (
+                "body_received",
+                Some(&Unit::Bytes),
+                "Bytes of request bodies received, chunked coding removed.",
+                self.total(|worker| &worker.body_bytes_received),
+            ),
+            (
+                "connections",
+                None,
+                "Client connections accepted.",
+                self.total(|worker| &worker.connections_accepted),
+            ),
+            (
+                "connection_panics",
+                None,
+                "Connections ended by a panic of their own.",
+                self.total(|worker| &worker.connection_panics),
+            ),
+            (
+                "late_delivery_reports",
+                None,
+                "Delivery reports found by the safety drain and not by their wake-up: stays 0.",
+                self.total(|worker| &worker.late_delivery_reports),
+            ),
+            (
+                "worker_restarts",
+                None,
+                "Workers started again after a failure.",
+                self.process.worker_restarts(),
+            ),
+        ];
+        for (name, unit, help, value) in totals {
+            let metric = encoder.encode_descriptor(name, help, unit, MetricType::Counter)?;
+            ConstCounter::new(value).encode(metric)?;
+        }
+        Ok(())
+    }
+
+    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let gauges = [
+            (
+                "in_flight",
+                Some(&Unit::Bytes),
+                "Bytes of bodies being read and of records not yet acknowledged.",
+                self.level(|worker| &worker.in_flight_bytes),
+            ),
+            (
+                "in_flight_bytes_max",
+                None,
+                "The configured bound on in_flight_bytes.",
+                self.in_flight_bytes_max,
+            ),
+            (
+                "in_flight_records",
+                None,
+                "Records of requests that are not answered yet.",
+                self.level(|worker| &worker.in_flight_records),
+            ),
+            (
+                "producer_queue_records",
+                None,
+                "Records enqueued to the producers and not reported yet.",
+                self.level(|worker| &worker.producer_queue_records),
+            ),
+            (
+                "connections_open",
+                None,
+                "Open client connections.",
+                self.level(|worker| &worker.connections_open),
+            ),
+            (
+                "connections_max",
+                None,
+                "The configured bound on connections_open.",
+                self.connections_max,
+            ),
+            (
+                "ready",
+                None,
+                "1 while records can be taken, else 0; /ready says why.",
+                u64::from(self.readiness.reason().is_none()),
+            ),
+            (
+                "draining",
+                None,
+                "1 once a shutdown has begun.",
+                u64::from(self.readiness.is_draining()),
+            ),
+        ];
+        for (name, unit, help, value) in gauges {
+            let metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)?;
+        }
+        Ok(())
+    }
+
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let drivers: Vec<(&str, String)> = (self.workers.iter().enumerate())
+            .filter_map(|(index, worker)| Some((worker.driver()?.as_str(), index.to_string())))
+            .collect();
+        let help = "How each worker's sockets are driven.";
+        let mut family = encoder.encode_descriptor("driver", help, None, MetricType::Gauge)?;
+        for (driver, worker) in &drivers {
+            let labels = [("driver", *driver), ("worker", worker.as_str())];
+            ConstGauge::new(1_u64).encode(family.encode_family(&labels)?)?;
+        }
+        encoder
+            .encode_descriptor("build", "What is running.", None, MetricType::Info)?
+            .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    }
+}
+
+/// Writes one counter with one sample for each set of labels; `_total` is added to the name.
+fn counter_family<'a, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = ([(&'a str, &'a str); N], u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in series {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

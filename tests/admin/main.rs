@@ -1,0 +1,304 @@
+//! The management listener over real sockets.
+
+mod metrics;
+mod openmetrics;
+mod rig;
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use ringest::{
+    admin::{self, AdminState, CONNECTIONS_MAX},
+    metrics::{Exposition, Sources},
+    readiness::{Readiness, WorkerState},
+};
+
+use rig::{Answer, PATIENCE, ROUTES, Rig};
+
+#[test]
+fn ready_follows_the_workers() {
+    let rig = Rig::start();
+    rig.ask("GET", "/ready").assert_not_ready("starting");
+    rig.set_all(WorkerState::NoBroker);
+    rig.ask("GET", "/ready").assert_not_ready("no_broker");
+    rig.readiness.set_worker(0, WorkerState::Ready);
+    rig.ask("GET", "/ready").assert_not_ready("no_broker");
+    rig.readiness.set_worker(1, WorkerState::Ready);
+    let answer = rig.ask("GET", "/ready");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json(), serde_json::json!({"ready": true}));
+    rig.readiness.set_worker(1, WorkerState::ProducerFatal);
+    rig.ask("GET", "/ready").assert_not_ready("producer_fatal");
+    rig.set_all(WorkerState::Ready);
+    assert_eq!(rig.ask("GET", "/ready").status, 200);
+    rig.readiness.start_draining();
+    rig.ask("GET", "/ready").assert_not_ready("draining");
+}
+
+#[test]
+fn health_depends_on_draining_alone() {
+    let rig = Rig::start();
+    for state in [
+        WorkerState::Starting,
+        WorkerState::NoBroker,
+        WorkerState::ProducerFatal,
+    ] {
+        rig.set_all(state);
+        let answer = rig.ask("GET", "/health");
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json(), serde_json::json!({"status": "serving"}));
+    }
+    rig.readiness.start_draining();
+    let answer = rig.ask("GET", "/health");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json(), serde_json::json!({"status": "draining"}));
+}
+
+#[test]
+fn routes_are_given_as_they_are() {
+    let answer = Rig::start().ask("GET", "/routes");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.body, ROUTES);
+}
+
+#[test]
+fn a_query_and_an_absolute_target_are_understood() {
+    let rig = Rig::start();
+    assert_eq!(rig.ask("GET", "/health?verbose=1").status, 200);
+    assert_eq!(rig.ask("GET", "http://localhost/health").status, 200);
+}
+
+#[test]
+fn what_is_not_there_is_404_and_other_methods_are_405() {
+    let rig = Rig::start();
+    for path in [
+        "/",
+        "/healthz",
+        "/health/",
+        "/HEALTH",
+        "/metrics/x",
+        "/ingest/UserEvent/1.0",
+    ] {
+        rig.ask("GET", path).assert_problem(404, "not_found");
+        rig.ask("POST", path).assert_problem(404, "not_found");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"] {
+        for path in ["/health", "/ready", "/routes", "/metrics"] {
+            let answer = rig.ask(method, path);
+            answer.assert_problem(405, "method_not_allowed");
+            assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+        }
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let rig = Rig::start();
+    for path in ["/health", "/ready", "/routes", "/metrics", "/nowhere"] {
+        let (get, head) = (rig.ask("GET", path), rig.ask("HEAD", path));
+        assert_eq!(head.head, get.head);
+        assert_eq!(head.body, "");
+        assert_eq!(
+            get.header("content-length"),
+            Some(get.body.len().to_string().as_str())
+        );
+    }
+}
+
+#[test]
+fn an_unread_body_does_not_cost_the_client_its_answer() {
+    let rig = Rig::start();
+    let head = "POST /health HTTP/1.1\r\nHost: localhost\r\n";
+    let body = "x".repeat(60_000);
+    let length = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    rig.send(length.as_bytes())
+        .assert_problem(405, "method_not_allowed");
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\nea60\r\n{body}\r\n0\r\n\r\n");
+    rig.send(chunked.as_bytes())
+        .assert_problem(405, "method_not_allowed");
+}
+
+#[test]
+fn nothing_after_the_first_head_is_a_request() {
+    let rig = Rig::start();
+    let smuggled = "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /ready HTTP/1.1\r\nHost: a\r\n\r\n";
+    let answer = rig.send(smuggled.as_bytes());
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, r#"{"status":"serving"}"#);
+}
+
+#[test]
+fn malformed_requests_are_answered_and_survived() {
+    let rig = Rig::start();
+    let too_many = "A: b\r\n".repeat(97);
+    for request in [
+        "nonsense\r\n\r\n".to_owned(),
+        "GET /health HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
+        "GET /health HTTP/9.9\r\n\r\n".to_owned(),
+        "GET /health HTTP/1.1\r\nContent-Length: +1\r\n\r\n".to_owned(),
+        "GET /health HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(),
+        "GET /\u{7f} HTTP/1.1\r\n\r\n".to_owned(),
+        format!("GET /health HTTP/1.1\r\n{too_many}\r\n"),
+        "\0\0\0\0\r\n\r\n".to_owned(),
+    ] {
+        rig.send(request.as_bytes())
+            .assert_problem(400, "malformed_request");
+        assert_eq!(rig.ask("GET", "/health").status, 200);
+    }
+}
+
+/// At 65,536 bytes of a name monoio-http panics; the bound on the head comes first.
+#[test]
+fn an_outsized_head_is_refused_and_survived() {
+    let rig = Rig::start();
+    for length in [40_000, 65_535, 65_536, 70_000] {
+        let name = "n".repeat(length);
+        for filler in [format!("{name}: v"), format!("v: {name}"), name] {
+            let request = format!("GET /health HTTP/1.1\r\n{filler}\r\n\r\n");
+            let answer = rig.send(request.as_bytes());
+            answer.assert_problem(431, "head_too_large");
+            assert_eq!(rig.ask("GET", "/health").status, 200);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_never_stops_sending_is_cut_off() {
+    let rig = Rig::start();
+    let mut stream = rig.connect();
+    let line = format!("v: {}\r\n", "n".repeat(1_000));
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\n")
+        .expect("it reads");
+    // The kernel's buffers take some megabytes before a broken connection shows.
+    let refused = (0..1_000_000).find_map(|_| stream.write_all(line.as_bytes()).err());
+    assert!(refused.is_some(), "a gigabyte was taken");
+    assert_eq!(rig.ask("GET", "/health").status, 200);
+}
+
+#[test]
+fn a_head_within_the_bound_is_taken() {
+    let rig = Rig::start();
+    let frame = "GET /health HTTP/1.1\r\nv: \r\n\r\n".len();
+    let request = |bytes: usize| {
+        let value = "n".repeat(bytes - frame);
+        rig.send(format!("GET /health HTTP/1.1\r\nv: {value}\r\n\r\n").as_bytes())
+    };
+    assert_eq!(request(16_383).status, 200);
+    assert_eq!(request(16_384).status, 200);
+    // A read may go beyond the bound by the room in its buffer, never by more than the bound.
+    request(2 * 16_384 + 1).assert_problem(431, "head_too_large");
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    let rig = Rig::start();
+    let mut stream = rig.connect();
+    stream.set_nodelay(true).expect("a socket option");
+    for byte in b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" {
+        stream.write_all(&[*byte]).expect("it reads");
+    }
+    assert_eq!(Answer::read(&mut stream).status, 200);
+}
+
+#[test]
+fn a_half_closed_client_is_answered_and_a_gone_one_is_not() {
+    let rig = Rig::start();
+    let mut stream = rig.connect();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\n\r\n")
+        .expect("it reads");
+    stream.shutdown(Shutdown::Write).expect("a half close");
+    assert_eq!(Answer::read(&mut stream).status, 200);
+
+    for sent in ["", "GET /hea", "GET /health HTTP/1.1\r\nHost"] {
+        let mut stream = rig.connect();
+        stream.write_all(sent.as_bytes()).expect("it reads");
+        stream.shutdown(Shutdown::Write).expect("a half close");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("a close");
+        assert_eq!(answer, b"", "after {sent:?}");
+    }
+}
+
+#[test]
+fn slow_clients_are_told_and_hold_nobody_up() {
+    let rig = Rig::start();
+    let mut slow: Vec<TcpStream> = ["", "GET /hea", "GET /health HTTP/1.1\r\n"]
+        .into_iter()
+        .map(|sent| {
+            let mut stream = rig.connect();
+            stream.write_all(sent.as_bytes()).expect("it reads");
+            stream
+        })
+        .collect();
+    assert_eq!(rig.ask("GET", "/health").status, 200);
+    for stream in &mut slow {
+        Answer::read(stream).assert_problem(408, "request_timeout");
+    }
+}
+
+#[test]
+fn one_connection_too_many_waits_for_a_place() {
+    let rig = Rig::start();
+    let mut held: Vec<TcpStream> = (0..CONNECTIONS_MAX - 1).map(|_| rig.connect()).collect();
+    assert_eq!(rig.ask("GET", "/health").status, 200, "the last place");
+    held.push(rig.connect());
+    let mut waiting = rig.connect();
+    waiting
+        .write_all(b"GET /health HTTP/1.1\r\n\r\n")
+        .expect("the backlog takes it");
+    waiting
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a socket option");
+    let early = waiting.read(&mut [0]);
+    assert!(early.is_err(), "answered beyond the bound: {early:?}");
+    drop(held.pop());
+    waiting
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a socket option");
+    assert_eq!(Answer::read(&mut waiting).status, 200);
+}
+
+#[test]
+fn an_address_in_use_is_an_error_at_start() {
+    let rig = Rig::start();
+    let readiness = Arc::new(Readiness::new(0));
+    let second = admin::spawn(
+        rig.address(),
+        AdminState {
+            routes_json: Vec::new(),
+            exposition: Exposition::new(Sources {
+                routes: Vec::new(),
+                codes: Vec::new(),
+                workers: Vec::new(),
+                process: Arc::default(),
+                readiness: Arc::clone(&readiness),
+                in_flight_bytes_max: 0,
+                connections_max: 0,
+            }),
+            readiness,
+        },
+    );
+    assert_eq!(
+        second.expect_err("in use").kind(),
+        std::io::ErrorKind::AddrInUse
+    );
+    assert_eq!(rig.ask("GET", "/health").status, 200);
+}
+
+#[test]
+fn stopping_frees_the_address() {
+    let mut rig = Rig::start();
+    let address = rig.address();
+    let idle = rig.connect();
+    rig.handle.take().expect("it runs").stop();
+    assert!(TcpStream::connect(address).is_err(), "still listening");
+    drop(idle);
+}

@@ -1,0 +1,155 @@
+//! What `/metrics` shows.
+
+use std::time::Duration;
+
+use ringest::{metrics::Driver, readiness::WorkerState};
+
+use crate::rig::Rig;
+
+#[test]
+fn metrics_add_up_over_the_workers() {
+    let rig = Rig::start();
+    let [first, second] = rig.workers.as_slice() else {
+        panic!("two workers");
+    };
+    for worker in [first, second] {
+        for _ in 0..3 {
+            worker.request(Some(0), 0);
+        }
+        worker.records_received(0, 10);
+        worker.records_delivered(0, 9);
+        worker.body_bytes_received.add(293);
+        worker.in_flight_bytes.add(4096);
+        worker.in_flight_records.add(2);
+        worker.producer_queue_records.add(1);
+        worker.connections_accepted.add(5);
+        worker.connections_open.add(4);
+        worker.delivery_latency.observe(Duration::from_millis(1));
+    }
+    second.request(Some(1), 1);
+    second.request(None, 2);
+    second.request(None, 3);
+    second.connection_panics.add(1);
+    second.late_delivery_reports.add(1);
+    second.delivery_latency.observe(Duration::from_secs(31));
+    second.set_driver(Driver::Epoll);
+    rig.process.worker_restarted();
+    rig.set_all(WorkerState::Ready);
+
+    let series = rig.scrape();
+    let odd = r#"/ingest/odd\"\\name/2"#;
+    for (key, value) in [
+        (
+            r#"requests_total{route="/ingest/UserEvent/1.0",code="accepted",status="200"}"#,
+            6.0,
+        ),
+        (
+            &format!(r#"requests_total{{route="{odd}",code="invalid_json",status="400"}}"#),
+            1.0,
+        ),
+        (
+            r#"requests_total{route="unrouted",code="overloaded",status="503"}"#,
+            1.0,
+        ),
+        (
+            r#"requests_total{route="unrouted",code="topic_missing",status="500"}"#,
+            1.0,
+        ),
+        (r#"rejected_total{code="invalid_json"}"#, 1.0),
+        (r#"shed_total{code="overloaded"}"#, 1.0),
+        (r#"records_total{route="/ingest/UserEvent/1.0"}"#, 20.0),
+        (
+            r#"records_delivered_total{route="/ingest/UserEvent/1.0"}"#,
+            18.0,
+        ),
+        (&format!(r#"records_total{{route="{odd}"}}"#), 0.0),
+        ("body_received_bytes_total", 586.0),
+        ("in_flight_bytes", 8192.0),
+        ("in_flight_bytes_max", 268_435_456.0),
+        ("in_flight_records", 4.0),
+        ("producer_queue_records", 2.0),
+        ("connections_total", 10.0),
+        ("connections_open", 8.0),
+        ("connections_max", 10_000.0),
+        ("connection_panics_total", 1.0),
+        ("late_delivery_reports_total", 1.0),
+        ("worker_restarts_total", 1.0),
+        (r#"delivery_latency_seconds_bucket{le="0.0005"}"#, 0.0),
+        (r#"delivery_latency_seconds_bucket{le="0.001"}"#, 2.0),
+        (r#"delivery_latency_seconds_bucket{le="30.0"}"#, 2.0),
+        (r#"delivery_latency_seconds_bucket{le="+Inf"}"#, 3.0),
+        ("delivery_latency_seconds_count", 3.0),
+        ("delivery_latency_seconds_sum", 31.002),
+        (r#"driver{driver="epoll",worker="1"}"#, 1.0),
+        ("ready", 1.0),
+        ("draining", 0.0),
+        (
+            concat!(
+                r#"build_info{version=""#,
+                env!("CARGO_PKG_VERSION"),
+                r#""}"#
+            ),
+            1.0,
+        ),
+    ] {
+        let found = series.get(&format!("ringest_{key}")).copied();
+        assert_eq!(found, Some(value), "{key} in {series:#?}");
+    }
+    let requests = series
+        .keys()
+        .filter(|key| key.starts_with("ringest_requests_total"));
+    assert_eq!(
+        requests.count(),
+        4,
+        "pairs that never occurred are left out"
+    );
+    assert!(
+        !series.keys().any(|key| key.contains(r#"worker="0""#)),
+        "it did not say"
+    );
+}
+
+#[test]
+fn metrics_of_an_idle_process_are_valid_and_complete() {
+    let rig = Rig::start();
+    let series = rig.scrape();
+    assert_eq!(
+        series.get(r#"ringest_shed_total{code="overloaded"}"#),
+        Some(&0.0)
+    );
+    assert_eq!(
+        series.get(r#"ringest_rejected_total{code="invalid_json"}"#),
+        Some(&0.0)
+    );
+    assert_eq!(
+        series.get("ringest_delivery_latency_seconds_count"),
+        Some(&0.0)
+    );
+    assert_eq!(series.get("ringest_ready"), Some(&0.0));
+    rig.readiness.start_draining();
+    let series = rig.scrape();
+    assert_eq!(series.get("ringest_draining"), Some(&1.0));
+}
+
+#[test]
+fn scrapes_are_valid_while_a_worker_counts() {
+    let rig = Rig::start();
+    let worker = &rig.workers[0];
+    let key =
+        r#"ringest_requests_total{route="/ingest/UserEvent/1.0",code="accepted",status="200"}"#;
+    let mut last = 0.0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..200_000 {
+                worker.request(Some(0), 0);
+                worker.delivery_latency.observe(Duration::from_millis(3));
+            }
+        });
+        while !writer.is_finished() {
+            let now = rig.scrape().get(key).copied().unwrap_or(0.0);
+            assert!(now >= last, "a counter went back from {last} to {now}");
+            last = now;
+        }
+    });
+    assert_eq!(rig.scrape().get(key), Some(&200_000.0));
+}
