@@ -1,8 +1,9 @@
-//! Coarse time: the `Date` of every answer, formatted once a second.
+//! Coarse time, right to a tick: for deadlines, and for the `Date` of every answer, which is
+//! formatted once a second.
 
 use std::{
     cell::Cell,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// Bytes of a date as HTTP writes it (RFC 9110 section 5.6.7, IMF-fixdate).
@@ -11,6 +12,7 @@ pub const HTTP_DATE_BYTES: usize = 29;
 /// One worker's clock; right to a tick.
 #[derive(Debug)]
 pub struct Clock {
+    now: Cell<Instant>,
     second: Cell<u64>,
     http_date: Cell<[u8; HTTP_DATE_BYTES]>,
 }
@@ -18,20 +20,31 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows the time of now.
     pub fn new() -> Self {
-        let clock = Self { second: Cell::new(0), http_date: Cell::new([b' '; HTTP_DATE_BYTES]) };
-        clock.tick(SystemTime::now());
+        let clock = Self { now: Cell::new(Instant::now()), second: Cell::new(0), http_date: Cell::new([b' '; HTTP_DATE_BYTES]) };
+        clock.tick(Instant::now(), SystemTime::now());
         clock
     }
 
     /// Sets the clock.
-    pub fn tick(&self, now: SystemTime) {
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    pub fn tick(&self, now: Instant, date: SystemTime) {
+        self.now.set(now);
+        let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         if self.second.replace(since.as_secs()) != since.as_secs() {
-            let text = httpdate::fmt_http_date(now);
+            let text = httpdate::fmt_http_date(date);
             if let Ok(date) = text.as_bytes().try_into() {
                 self.http_date.set(date);
             }
         }
+    }
+
+    /// The time at the last tick.
+    pub fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// Seconds since 1970 at the last tick.
+    pub fn second(&self) -> u64 {
+        self.second.get()
     }
 
     /// The time as the `Date` field has it.
@@ -53,9 +66,9 @@ mod tests {
     #[test]
     fn shows_the_date_as_http_writes_it_and_moves_on() {
         let clock = Clock::new();
-        clock.tick(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
+        clock.tick(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
         assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:37 GMT");
-        clock.tick(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_778));
+        clock.tick(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_778));
         assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:38 GMT");
     }
 }

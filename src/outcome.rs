@@ -225,6 +225,41 @@ impl Outcome {
             Self::Refused(refusal) => refusal.code(),
         }
     }
+
+    /// Whether the connection may go on after this answer, as far as the answer is concerned.
+    pub fn keeps_connection(&self) -> bool {
+        self.code().row().fate == Fate::Keep
+    }
+}
+
+impl From<HeadError> for Refusal {
+    fn from(error: HeadError) -> Self {
+        Self::Head(error)
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Invalid(rejection)
+    }
+}
+
+impl From<InFlightFull> for Refusal {
+    fn from(full: InFlightFull) -> Self {
+        Self::InFlight(full)
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Produce(failure)
+    }
 }
 
 impl Refusal {

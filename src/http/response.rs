@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::HeadError;
 use crate::{
     clock::HTTP_DATE_BYTES,
-    outcome::{Allow, Code, Fate, Outcome, Refusal},
+    outcome::{Allow, Code, Outcome, Refusal},
     produce::{Failure, Persisted},
     validate::Rejection,
 };
@@ -258,11 +258,6 @@ const fn reason(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         _ => "",
     }
-}
-
-/// Whether the connection may go on after this answer, as far as the answer is concerned.
-pub fn keeps_connection(outcome: &Outcome) -> bool {
-    outcome.code().row().fate == Fate::Keep
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ impl Future for Delivery {
         match end {
             None => Poll::Pending,
             Some(end) => {
-                self.producer.metrics().delivery(self.enqueued.elapsed());
+                let latency = self.enqueued.elapsed();
+                self.producer.metrics().delivery_latency.observe(latency);
                 Poll::Ready(end.map(|records| Delivered { records }))
             }
         }

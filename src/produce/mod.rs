@@ -4,7 +4,7 @@
 //! One [`Producer`] a worker. Records point into the read buffer that the socket filled; the
 //! buffer is held in the in-flight table until every delivery report is in, whatever happens to
 //! the connection meanwhile. Delivery reports wake the worker's own ring through a socket pair
-//! (KIP-like background threads never touch a task of ours).
+//! that the worker reads like any other: no foreign thread touches a task of ours.
 
 mod delivery;
 pub mod dev_broker;
@@ -14,8 +14,11 @@ mod kafka;
 pub mod probe;
 mod producer;
 pub mod properties;
+mod watch;
 
 pub use delivery::{Delivered, Delivery};
 pub use fault::{Failure, Fault, Persisted};
 pub use in_flight::RECORDS_MAX;
-pub use producer::{OpenError, Producer, ProducerSettings};
+pub use kafka::OpenError;
+pub use producer::{Producer, ProducerSettings};
+pub use watch::BrokerWatch;

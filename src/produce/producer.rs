@@ -19,10 +19,14 @@ use super::{
     fault::{Failure, Fault},
     in_flight::{InFlight, Report},
     kafka::{Batch, Event, Handle, Kind, OpenError, Payload},
+    watch::BrokerWatch,
 };
 use crate::{
-    admission::Permit, buffer::Frozen, metrics::WorkerMetrics, supervisor::Readiness,
-    validate::Span,
+    admission::Permit,
+    auth::AuthorizedRoute,
+    buffer::Frozen,
+    metrics::WorkerMetrics,
+    validate::{Span, ValidBody},
 };
 
 /// Events of one drain: a bound, so that a flood of reports leaves room for requests.
@@ -67,7 +71,7 @@ pub struct Producer {
     wake: UnixStream,
     settings: ProducerSettings,
     metrics: Arc<WorkerMetrics>,
-    readiness: Arc<Readiness>,
+    watch: Arc<BrokerWatch>,
     /// Whether events were waiting at the last check, and nobody has drained since.
     unannounced: Cell<bool>,
 }
@@ -81,7 +85,7 @@ impl Producer {
         settings: ProducerSettings,
         wake: UnixStream,
         metrics: Arc<WorkerMetrics>,
-        readiness: Arc<Readiness>,
+        watch: Arc<BrokerWatch>,
     ) -> Result<Rc<Self>, OpenError> {
         let handle = open_elsewhere(&settings, &wake, None)?
             .join()
@@ -93,7 +97,7 @@ impl Producer {
             wake,
             settings,
             metrics,
-            readiness,
+            watch,
             unannounced: Cell::new(false),
         }))
     }
@@ -116,16 +120,17 @@ impl Producer {
     /// refuses record by record comes with the [`Delivery`].
     pub fn enqueue(
         self: &Rc<Self>,
-        route: usize,
+        route: AuthorizedRoute<'_>,
         body: Frozen,
-        records: &[Span],
+        records: &ValidBody<'_>,
         permit: Permit,
     ) -> Result<Delivery, Failure> {
+        let (topic, records) = (route.route().index, records.records());
         let state = self.state.borrow();
         let State::Serving(handle) = &*state else {
             return Err(Failure::before_enqueue(Fault::ProducerFatal));
         };
-        if !self.readiness.broker_reachable() {
+        if !self.watch.reachable() {
             return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
         }
         let mut in_flight = self.in_flight.borrow_mut();
@@ -149,14 +154,14 @@ impl Producer {
             let payload = payload((0, record));
             // SAFETY: the bytes lie within `body`, which the in-flight table holds, unmoved and
             // unwritten, until this opaque word is reported.
-            if let Err(code) = unsafe { handle.produce(route, &payload) } {
+            if let Err(code) = unsafe { handle.produce(topic, &payload) } {
                 refused(payload.opaque, code);
             }
         } else {
             let mut batch = self.batch.borrow_mut();
             records.iter().enumerate().map(payload).for_each(|payload| batch.push(&payload));
             // SAFETY: as above, for each record.
-            unsafe { handle.produce_batch(route, &mut batch, refused) };
+            unsafe { handle.produce_batch(topic, &mut batch, refused) };
         }
         drop(in_flight);
         Ok(Delivery::new(Rc::clone(self), key, now))
@@ -208,7 +213,7 @@ impl Producer {
                 return true;
             }
             Kind::Error { code: RDKafkaErrorCode::AllBrokersDown, .. } => {
-                self.readiness.suspect_broker();
+                self.watch.suspect();
             }
             Kind::Error { text, .. } => tracing::warn!("kafka: {text}"),
             Kind::Log { level, text } => match level {
@@ -249,7 +254,7 @@ impl Producer {
             State::Reopening(_) | State::Waiting(_) => false,
         };
         if self.unannounced.replace(waiting) && waiting {
-            self.metrics.late_delivery_report();
+            self.metrics.late_delivery_reports.add(1);
             self.drain();
         }
     }

@@ -1,0 +1,351 @@
+//! One connection, from its first byte to its last: the only file that knows every stage.
+//!
+//! ```text
+//! read head -> authenticate -> route -> admit -> read body -> validate -> produce -> (delivery) -> answer
+//! ```
+
+use std::{io, net::Shutdown, os::fd::AsRawFd, rc::Rc, time::Duration};
+
+use monoio::{
+    io::{AsyncReadRent, AsyncWriteRentExt},
+    net::TcpStream,
+};
+
+use crate::{
+    auth,
+    buffer::ReadBuffer,
+    deadline::{self, Deadline, Wait},
+    http::{
+        ContentCoding, Form, Framing, HeadParser, MediaType, Method, Persistence,
+        RequestHead, Version,
+    },
+    outcome::{self, Allow, Outcome, Refusal},
+    validate::Format,
+    worker::Worker,
+};
+
+mod body;
+
+/// Bytes of a refused body that are read and dropped so that the connection can go on.
+const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
+
+/// What is still read behind a last answer, so that the client gets to see it: closing with
+/// unread bytes makes the kernel send a reset, which overtakes the answer.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// How long such bytes are waited for.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a request gets no answer of its kind.
+enum Interrupt {
+    /// It is refused.
+    Refused(Refusal),
+    /// The client has gone: nobody is there to be answered.
+    Gone,
+}
+
+impl<R: Into<Refusal>> From<R> for Interrupt {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+/// What becomes of the connection after a request.
+enum Next {
+    Request,
+    /// The client has what it gets, but may still be sending.
+    Linger,
+    Close,
+}
+
+/// How much of the current request's body is still to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    Bytes(u64),
+    /// A chunked body, of which nothing or a part was read.
+    Unknown,
+}
+
+struct Connection {
+    stream: TcpStream,
+    worker: Rc<Worker>,
+    deadline: Deadline,
+    parser: HeadParser,
+    /// What was received; `None` only while the kernel has it.
+    input: Option<ReadBuffer>,
+    /// Where in `input` the bytes begin that are not done with: a head while it is read, then the
+    /// body, then the next head.
+    start: usize,
+    unread: Unread,
+    /// An answer on its way; kept for the next one.
+    output: Vec<u8>,
+}
+
+/// Serves requests until the client or a rule ends the connection.
+pub(crate) async fn serve(stream: TcpStream, worker: Rc<Worker>) {
+    let mut connection = Connection::new(stream, worker);
+    loop {
+        match connection.exchange().await {
+            Next::Request => {}
+            Next::Linger => return connection.linger().await,
+            Next::Close => return,
+        }
+    }
+}
+
+impl Connection {
+    fn new(stream: TcpStream, worker: Rc<Worker>) -> Self {
+        let deadline = worker.deadlines.watch(stream.as_raw_fd());
+        let input = Some(worker.pool.take(worker.config.limits.head_bytes_max));
+        let parser = HeadParser::new(worker.head_limits);
+        Self {
+            stream,
+            worker,
+            deadline,
+            parser,
+            input,
+            start: 0,
+            unread: Unread::Bytes(0),
+            output: Vec::new(),
+        }
+    }
+
+    /// One request and its answer.
+    async fn exchange(&mut self) -> Next {
+        let head = match self.read_head().await {
+            Ok(head) => head,
+            Err(Interrupt::Gone) => return Next::Close,
+            Err(Interrupt::Refused(refusal)) => {
+                self.unread = Unread::Unknown;
+                return self.answer(None, None, &Outcome::Refused(refusal)).await;
+            }
+        };
+        let mut route = None;
+        let outcome = match self.handle(&head, &mut route).await {
+            Ok(outcome) => outcome,
+            Err(Interrupt::Refused(refusal)) => Outcome::Refused(refusal),
+            Err(Interrupt::Gone) => return Next::Close,
+        };
+        self.answer(Some(&head), route, &outcome).await
+    }
+
+    /// The path of a request, behind its head. `indexed` is set as soon as the route is known.
+    async fn handle(
+        &mut self,
+        head: &RequestHead,
+        indexed: &mut Option<usize>,
+    ) -> Result<Outcome, Interrupt> {
+        let worker = Rc::clone(&self.worker);
+        let path = head.path.of(self.head(head));
+        if path == b"/health" {
+            return Ok(health(head.method, worker.is_draining())?);
+        }
+        let principal = auth::authenticate(worker.config.auth);
+        let route = worker.routes.find(path).ok_or(Refusal::UnknownRoute)?;
+        *indexed = Some(route.index);
+        let route = principal.authorize(route);
+        let format = body_format(head)?;
+        if worker.is_draining() {
+            return Err(Refusal::Draining.into());
+        }
+
+        let body = self.read_body(head).await?;
+        let delivery = {
+            let mut validator = worker.validator.borrow_mut();
+            let records = validator.validate(body.bytes.bytes(), format)?;
+            let count = records.records().len();
+            worker.metrics.records_received(route.route().index, count as u64);
+            if count == 0 {
+                return Ok(Outcome::Empty);
+            }
+            worker.producer.enqueue(route, body.bytes, &records, body.permit)?
+        };
+        let delivered = delivery.await?;
+        worker.metrics.records_delivered(route.route().index, delivered.records() as u64);
+        Ok(Outcome::Accepted(delivered))
+    }
+
+    /// What has arrived and is not done with.
+    fn rest(&self) -> &[u8] {
+        self.input().bytes(self.start..self.input().filled())
+    }
+
+    /// The bytes of the head that was just read.
+    fn head(&self, head: &RequestHead) -> &[u8] {
+        self.input().bytes(self.start - head.len..self.start)
+    }
+
+    fn input(&self) -> &ReadBuffer {
+        self.input.as_ref().expect("lent to the kernel during a read only")
+    }
+
+    fn input_mut(&mut self) -> &mut ReadBuffer {
+        self.input.as_mut().expect("lent to the kernel during a read only")
+    }
+
+    /// Waits for the next request's head.
+    async fn read_head(&mut self) -> Result<RequestHead, Interrupt> {
+        self.parser.reset();
+        if self.start == self.input().filled() {
+            self.release_input();
+        }
+        let now = self.worker.clock.now();
+        let (idle_until, mut waits_since_idle) = (now + self.worker.config.timeouts.idle, true);
+        self.deadline.set(Wait::Idle, idle_until);
+        loop {
+            let input = self.input.as_ref().expect("lent to the kernel during a read only");
+            let rest = input.bytes(self.start..input.filled());
+            if !rest.is_empty() {
+                if let Some(head) = self.parser.parse(rest)? {
+                    self.deadline.clear();
+                    self.start += head.len;
+                    self.unread = match head.framing {
+                        Framing::None => Unread::Bytes(0),
+                        Framing::Length(len) => Unread::Bytes(len),
+                        Framing::Chunked => Unread::Unknown,
+                    };
+                    return Ok(head);
+                }
+                if std::mem::take(&mut waits_since_idle) {
+                    let until = self.worker.clock.now() + self.worker.config.timeouts.head;
+                    self.deadline.set(Wait::Read, until);
+                }
+            }
+            if self.input().room() == 0 {
+                self.release_input();
+            }
+            if self.receive(usize::MAX).await? == 0 {
+                return Err(self.end_of_head(waits_since_idle));
+            }
+        }
+    }
+
+    /// Why no more bytes of a head come.
+    fn end_of_head(&self, idle: bool) -> Interrupt {
+        match (self.deadline.has_expired(), idle) {
+            (true, true) if self.worker.is_draining() => Interrupt::Gone,
+            (true, true) => Refusal::Timeout(outcome::Deadline::Idle).into(),
+            (true, false) => Refusal::Timeout(outcome::Deadline::Head).into(),
+            (false, _) => Interrupt::Gone,
+        }
+    }
+
+    /// Makes room in the input: what is before `start` is done with.
+    fn release_input(&mut self) {
+        let start = std::mem::take(&mut self.start);
+        self.input_mut().consume(start);
+    }
+
+    /// Reads once into the input: how many bytes, 0 at the end of the stream, which a passed
+    /// deadline brings about too.
+    async fn receive(&mut self, limit: usize) -> Result<usize, Interrupt> {
+        let input = self.input.take().expect("no other read is under way");
+        let (received, input) = read(&mut self.stream, input, limit).await;
+        self.input = Some(input);
+        received.map_err(|_| Interrupt::Gone)
+    }
+
+    /// Writes what is in `output`.
+    async fn send(&mut self) -> Result<(), Interrupt> {
+        let until = self.worker.clock.now() + self.worker.config.timeouts.idle;
+        self.deadline.set(Wait::Write, until);
+        let output = std::mem::take(&mut self.output);
+        let (sent, mut output) = self.stream.write_all(output).await;
+        self.deadline.clear();
+        output.clear();
+        self.output = output;
+        sent.map(|_| ()).map_err(|_| Interrupt::Gone)
+    }
+
+    /// Tells the client how its request ended.
+    async fn answer(
+        &mut self,
+        head: Option<&RequestHead>,
+        route: Option<usize>,
+        outcome: &Outcome,
+    ) -> Next {
+        let worker = Rc::clone(&self.worker);
+        worker.observe(route, outcome);
+        // After `Expect: 100-continue` a client that gets its answer may send the body or not.
+        let skip = match (self.unread, head) {
+            (Unread::Bytes(0), _) => Some(0),
+            (Unread::Bytes(left), Some(head)) if !head.expect_continue => {
+                (left <= SKIPPED_BYTES_MAX).then_some(left)
+            }
+            _ => None,
+        };
+        let keep = outcome.keeps_connection()
+            && head.is_some_and(|head| head.keep_alive)
+            && skip.is_some()
+            && !worker.is_draining();
+        let persistence = match (keep, head.map(|head| head.version)) {
+            (false, _) => Persistence::Close,
+            (true, Some(Version::Http10)) => Persistence::KeepHttp10,
+            (true, _) => Persistence::Keep,
+        };
+        let form = Form {
+            persistence,
+            head_only: head.is_some_and(|head| head.method == Method::Head),
+            date: worker.clock.http_date(),
+        };
+        worker.responses.write(outcome, form, &mut self.output);
+        if self.send().await.is_err() {
+            return Next::Close;
+        }
+        match (skip, keep) {
+            (Some(0), true) => Next::Request,
+            (Some(left), true) => self.skip_body(left).await,
+            (_, _) => Next::Linger,
+        }
+    }
+
+    /// Ends our side, and reads a little of what the client may still be sending.
+    async fn linger(mut self) {
+        deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+        self.deadline.set(Wait::Read, self.worker.clock.now() + LINGER_TIMEOUT);
+        let mut left = LINGER_BYTES_MAX;
+        loop {
+            self.start = self.input().filled();
+            self.release_input();
+            match self.receive(left).await {
+                Ok(received) if received > 0 && received < left => left -= received,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Reads once into the room of `buffer`, `limit` bytes at most.
+async fn read(
+    stream: &mut TcpStream,
+    buffer: ReadBuffer,
+    limit: usize,
+) -> (io::Result<usize>, ReadBuffer) {
+    let (received, slot) = stream.read(buffer.into_slot(limit)).await;
+    let buffer = slot.into_buffer(received.as_ref().map_or(0, |received| *received));
+    (received, buffer)
+}
+
+/// For load balancers that know one port only.
+fn health(method: Method, draining: bool) -> Result<Outcome, Refusal> {
+    match method {
+        Method::Get | Method::Head if draining => Err(Refusal::Draining),
+        Method::Get | Method::Head => Ok(Outcome::Healthy),
+        Method::Post | Method::Options | Method::Other => Err(Refusal::Method(Allow::GetHead)),
+    }
+}
+
+/// What the head of a request to a route must say.
+fn body_format(head: &RequestHead) -> Result<Format, Refusal> {
+    if head.method != Method::Post {
+        return Err(Refusal::Method(Allow::Post));
+    }
+    if head.content_encoding != ContentCoding::Identity {
+        return Err(Refusal::ContentCoding);
+    }
+    match head.content_type {
+        MediaType::Json => Ok(Format::Json),
+        MediaType::Ndjson => Ok(Format::Ndjson),
+        MediaType::Unsupported => Err(Refusal::MediaType),
+    }
+}

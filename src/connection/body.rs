@@ -1,0 +1,165 @@
+//! Reading, and skipping, a request's body.
+
+use crate::{
+    admission::Permit,
+    buffer::{Frozen, segment_capacity},
+    deadline::Wait,
+    http::{CONTINUE, ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
+    outcome::{self, Refusal},
+};
+
+use super::{Connection, Interrupt, Next, Unread, read};
+
+/// A request's body, whole, and the part of the budget that its memory takes.
+pub(super) struct RawBody {
+    pub(super) bytes: Frozen,
+    pub(super) permit: Permit,
+}
+
+impl Connection {
+    /// Reads the body that `head` announces. Afterwards `start` is behind it.
+    pub(super) async fn read_body(&mut self, head: &RequestHead) -> Result<RawBody, Interrupt> {
+        let max = self.worker.config.limits.body_bytes_max;
+        match head.framing {
+            Framing::None => self.read_sized(head, 0).await,
+            Framing::Length(len) => match usize::try_from(len) {
+                Ok(len) if len <= max => self.read_sized(head, len).await,
+                _ => Err(Refusal::BodyTooLarge.into()),
+            },
+            Framing::Chunked => self.read_chunked(head, max).await,
+        }
+    }
+
+    /// The bytes go from the socket to where librdkafka will read them; where the body needs a
+    /// segment of its own, those that came along with the head are moved there first.
+    async fn read_sized(&mut self, head: &RequestHead, len: usize) -> Result<RawBody, Interrupt> {
+        if len <= self.input().capacity() {
+            return self.read_in_place(head, len).await;
+        }
+        let permit = self.worker.admission.admit(segment_capacity(len))?;
+        let mut body = self.worker.pool.take(len);
+        body.append(self.rest());
+        self.start = self.input().filled();
+        self.begin_body(head).await?;
+        while body.filled() < len {
+            let limit = len - body.filled();
+            let (received, buffer) = read(&mut self.stream, body, limit).await;
+            body = buffer;
+            match received {
+                Ok(0) => return Err(self.end_of_body()),
+                Ok(_) => {}
+                Err(_) => return Err(Interrupt::Gone),
+            }
+        }
+        Ok(self.end_body(body.freeze(0..len), permit))
+    }
+
+    /// The body stays where the socket's bytes were received, behind its head.
+    async fn read_in_place(&mut self, head: &RequestHead, len: usize) -> Result<RawBody, Interrupt> {
+        let capacity = self.input().capacity();
+        let permit = self.worker.admission.admit(capacity)?;
+        if self.start + len > capacity {
+            self.release_input();
+        }
+        let body = self.start..self.start + len;
+        if self.input().filled() < body.end {
+            self.begin_body(head).await?;
+            while self.input().filled() < body.end {
+                if self.receive(usize::MAX).await? == 0 {
+                    return Err(self.end_of_body());
+                }
+            }
+        }
+        self.start = body.end;
+        let bytes = self.input().freeze(body);
+        Ok(self.end_body(bytes, permit))
+    }
+
+    /// The chunks are put together in a segment of their own: the one copy that the coding costs.
+    async fn read_chunked(&mut self, head: &RequestHead, max: usize) -> Result<RawBody, Interrupt> {
+        let mut body = self.worker.pool.take(0);
+        let mut permit = self.worker.admission.admit(body.capacity())?;
+        let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
+        let mut waits = false;
+        loop {
+            let rest = self.rest();
+            let (consumed, step) = decoder.decode(rest)?;
+            if let ChunkedStep::Data(data) = &step {
+                if data.len() > body.room() {
+                    let needed = body.filled() + data.len();
+                    permit.grow_to(segment_capacity(needed))?;
+                    let mut larger = self.worker.pool.take(needed);
+                    larger.append(body.bytes(0..body.filled()));
+                    body = larger;
+                }
+                body.append(&rest[data.clone()]);
+            }
+            self.start += consumed;
+            match step {
+                ChunkedStep::Data(_) => {}
+                ChunkedStep::Done => break,
+                ChunkedStep::NeedMore => {
+                    if !std::mem::replace(&mut waits, true) {
+                        self.begin_body(head).await?;
+                    }
+                    self.release_input();
+                    if self.receive(usize::MAX).await? == 0 {
+                        return Err(self.end_of_body());
+                    }
+                }
+            }
+        }
+        let bytes = body.freeze(0..body.filled());
+        Ok(self.end_body(bytes, permit))
+    }
+
+    fn end_body(&mut self, bytes: Frozen, permit: Permit) -> RawBody {
+        self.deadline.clear();
+        self.unread = Unread::Bytes(0);
+        self.worker.metrics.body_bytes_received.add(bytes.len() as u64);
+        RawBody { bytes, permit }
+    }
+
+    /// From here on the client has the floor: it is asked for the body if it waits to be asked
+    /// (RFC 9110 section 10.1.1), and has until the deadline.
+    async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
+        if head.expect_continue {
+            self.output.extend_from_slice(CONTINUE);
+            self.send().await?;
+        }
+        let until = self.worker.clock.now() + self.worker.config.timeouts.body;
+        self.deadline.set(Wait::Read, until);
+        Ok(())
+    }
+
+    /// Why no more bytes of a body come.
+    fn end_of_body(&mut self) -> Interrupt {
+        self.unread = Unread::Unknown;
+        if self.deadline.has_expired() {
+            Refusal::Timeout(outcome::Deadline::Body).into()
+        } else {
+            Interrupt::Gone
+        }
+    }
+
+    /// Reads `left` bytes of a refused body and drops them: the next request is behind them.
+    pub(super) async fn skip_body(&mut self, left: u64) -> Next {
+        let until = self.worker.clock.now() + self.worker.config.timeouts.body;
+        self.deadline.set(Wait::Read, until);
+        let mut left = usize::try_from(left).unwrap_or(usize::MAX);
+        loop {
+            let here = left.min(self.input().filled() - self.start);
+            self.start += here;
+            left -= here;
+            if left == 0 {
+                self.deadline.clear();
+                return Next::Request;
+            }
+            self.release_input();
+            match self.receive(usize::MAX).await {
+                Ok(received) if received > 0 => {}
+                Ok(_) | Err(_) => return Next::Close,
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! One core: what a worker owns, and its life from start to the end of the drain. Nothing here is
+//! shared with another worker on the path of a request.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::TcpListener,
+    os::{fd::AsRawFd, unix::net::UnixStream},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use monoio::{
+    IoUringDriver, LegacyDriver, RuntimeBuilder,
+    io::AsyncReadRent,
+    time::{TimeDriver, sleep},
+};
+use nix::{sched::CpuSet, unistd::Pid};
+use tracing::Level;
+
+use crate::{
+    admission::{Admission, Connections},
+    buffer::Pool,
+    clock::Clock,
+    config::Config,
+    deadline::Deadlines,
+    drain::{Drain, Drained},
+    http::{HeadLimits, Responses},
+    listener,
+    metrics::{Driver, WorkerMetrics},
+    outcome::{Code, Outcome},
+    produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
+    readiness::{Readiness, WorkerState},
+    route::RouteTable,
+    validate::{ValidateLimits, Validator},
+};
+
+/// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
+/// this much late at the worst.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What a worker is made from.
+#[derive(Clone)]
+pub(crate) struct WorkerSettings {
+    pub(crate) index: usize,
+    /// The core to be pinned to, if there is one for each worker.
+    pub(crate) core: Option<usize>,
+    pub(crate) driver: Driver,
+    pub(crate) config: Arc<Config>,
+    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) producer: ProducerSettings,
+    pub(crate) watch: Arc<BrokerWatch>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) connections: Arc<Connections>,
+}
+
+/// What one core owns.
+pub(crate) struct Worker {
+    pub(crate) config: Arc<Config>,
+    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) admission: Rc<Admission>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) clock: Clock,
+    pub(crate) validator: RefCell<Validator>,
+    pub(crate) producer: Rc<Producer>,
+    pub(crate) responses: Responses,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    draining: Cell<bool>,
+    /// The second in which each code was last logged: once a second is enough.
+    logged: [Cell<u64>; Code::ALL.len()],
+}
+
+impl Worker {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn begin_drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Counts an answer, and logs it if somebody should know.
+    pub(crate) fn observe(&self, route: Option<usize>, outcome: &Outcome) {
+        let code = outcome.code();
+        self.metrics.request(route, code as usize);
+        let row = code.row();
+        if row.level > Level::WARN || self.is_draining() {
+            return;
+        }
+        let second = self.clock.second();
+        if self.logged[code as usize].replace(second) != second {
+            let route = route.map_or("-", |route| self.routes.routes()[route].path.as_str());
+            if row.level == Level::WARN {
+                tracing::warn!(route, code = row.name, "answered {}: {}", row.status, row.detail);
+            } else {
+                tracing::error!(route, code = row.name, "answered {}: {}", row.status, row.detail);
+            }
+        }
+    }
+
+    fn publish(&self, settings: &WorkerSettings) {
+        self.metrics.in_flight_bytes.set(self.admission.in_flight_bytes() as u64);
+        self.metrics.in_flight_records.set(self.producer.queued_records() as u64);
+        self.metrics.producer_queue_records.set(self.producer.queued_records() as u64);
+        let state = if !self.producer.is_serving() {
+            WorkerState::ProducerFatal
+        } else if settings.watch.seen() {
+            WorkerState::Ready
+        } else {
+            WorkerState::NoBroker
+        };
+        settings.readiness.set_worker(settings.index, state);
+    }
+}
+
+/// Why a worker could not start. The system's or the operator's.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Producer(#[from] OpenError),
+    #[error("no runtime: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs a worker on this thread until it is drained.
+pub(crate) fn run(settings: &WorkerSettings, listener: TcpListener) -> Result<Drained, StartError> {
+    // Legacy's sockets must not block; io_uring's must, or a wait would end at once with EAGAIN.
+    listener.set_nonblocking(settings.driver == Driver::Epoll)?;
+    let (wake, wake_reader) = UnixStream::pair()?;
+    wake_reader.set_nonblocking(settings.driver == Driver::Epoll)?;
+    let producer = Producer::open(
+        settings.producer.clone(),
+        wake,
+        Arc::clone(&settings.metrics),
+        Arc::clone(&settings.watch),
+    )?;
+    // After librdkafka's threads have been created: they would inherit it.
+    if let Some(core) = settings.core {
+        pin(core);
+    }
+    settings.metrics.reset_gauges();
+    settings.metrics.set_driver(settings.driver);
+    let main = async {
+        let worker = Rc::new(new_worker(settings, producer));
+        serve(settings, &worker, listener, wake_reader).await
+    };
+    Ok(match settings.driver {
+        Driver::IoUring => {
+            RuntimeBuilder::<TimeDriver<IoUringDriver>>::new().build()?.block_on(main)?
+        }
+        Driver::Epoll => {
+            RuntimeBuilder::<TimeDriver<LegacyDriver>>::new().build()?.block_on(main)?
+        }
+    })
+}
+
+fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
+    let config = &settings.config;
+    let limits = &config.limits;
+    Worker {
+        config: Arc::clone(config),
+        routes: Arc::clone(&settings.routes),
+        head_limits: HeadLimits {
+            head_bytes_max: limits.head_bytes_max,
+            headers_max: limits.headers_max,
+        },
+        pool: Rc::default(),
+        admission: Rc::new(Admission::new(limits.in_flight_bytes_max / config.workers.get())),
+        connections: Arc::clone(&settings.connections),
+        deadlines: Rc::default(),
+        clock: Clock::new(),
+        validator: RefCell::new(Validator::new(ValidateLimits {
+            record_bytes_max: limits.record_bytes_max,
+            records_max: limits.records_max,
+            json_depth_max: limits.json_depth_max,
+        })),
+        producer,
+        responses: Responses::new(),
+        metrics: Arc::clone(&settings.metrics),
+        draining: Cell::new(false),
+        logged: std::array::from_fn(|_| Cell::new(0)),
+    }
+}
+
+async fn serve(
+    settings: &WorkerSettings,
+    worker: &Rc<Worker>,
+    listener: TcpListener,
+    wake_reader: UnixStream,
+) -> io::Result<Drained> {
+    let mut drain = Drain::new(worker.config.timeouts.drain, listener.as_raw_fd());
+    let listener = monoio::net::TcpListener::from_std(listener)?;
+    let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
+    monoio::spawn(drain_reports(wake_reader, Rc::clone(&worker.producer)));
+    monoio::spawn(listener::accept(listener, Rc::clone(worker)));
+    loop {
+        sleep(TICK).await;
+        let now = Instant::now();
+        worker.clock.tick(now, SystemTime::now());
+        worker.deadlines.expire(now);
+        worker.producer.tick(now);
+        worker.publish(settings);
+        if settings.readiness.is_draining()
+            && let Some(drained) = drain.step(worker, now)
+        {
+            return Ok(drained);
+        }
+    }
+}
+
+/// Takes in delivery reports whenever librdkafka says that there are some.
+async fn drain_reports(mut wake_reader: monoio::net::UnixStream, producer: Rc<Producer>) {
+    let mut wakes = vec![0_u8; 64];
+    loop {
+        let (received, buffer) = wake_reader.read(wakes).await;
+        wakes = buffer;
+        match received {
+            Ok(received) if received > 0 => producer.drain(),
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+fn pin(core: usize) {
+    let mut cores = CpuSet::new();
+    let pinned = cores
+        .set(core)
+        .and_then(|()| nix::sched::sched_setaffinity(Pid::from_raw(0), &cores));
+    if let Err(error) = pinned {
+        tracing::warn!("the worker runs on any core: pinning it to core {core} failed: {error}");
+    }
+}
