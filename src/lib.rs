@@ -3,8 +3,10 @@
 //! in-sync replica has the record.
 
 pub mod buffer;
+pub mod cli;
 pub mod config;
 pub mod http;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod outcome;
