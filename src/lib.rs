@@ -1,16 +1,44 @@
 //! **ringest** takes JSON over HTTP, checks who sends it and whether each record fits its data
 //! model, and forwards the very bytes that arrived to Kafka or Redpanda. A 2xx means that every
 //! in-sync replica has the record.
+//!
+//! # The path of a request
+//!
+//! A worker is one thread on one core, with a ring, a listener and a producer of its own
+//! (`worker`). It accepts a connection (`listener`), which from then on is one task
+//! (`connection`, the only place that knows every stage):
+//!
+//! 1. **read head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`];
+//! 2. **authenticate**: [`auth::authenticate`] → [`auth::Principal`];
+//! 3. **route**: [`route::RouteTable::find`], one hash look-up → [`auth::AuthorizedRoute`];
+//! 4. **admit and read body**: memory from the budget ([`admission::Admission`]), the socket's bytes
+//!    into the buffer that librdkafka will read;
+//! 5. **validate**: [`validate::Validator`] → [`validate::ValidBody`], a span for each record;
+//! 6. **produce**: [`produce::Producer::enqueue`] takes only an authorized route and a valid body;
+//! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];
+//! 8. **answer**: [`outcome::Outcome`] through the one table to [`http::Responses`].
 
 pub mod admin;
+pub mod admission;
+pub mod auth;
 pub mod buffer;
+pub mod cli;
+pub mod clock;
 pub mod config;
+mod connection;
+pub mod deadline;
+pub mod dev;
+mod drain;
 pub mod http;
 pub mod isolation;
+mod listener;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod produce;
 pub mod readiness;
 pub mod route;
+pub mod supervisor;
 pub mod validate;
+mod worker;

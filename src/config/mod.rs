@@ -1,11 +1,27 @@
 //! The configuration: what a person wrote (`raw`), and the one validated, immutable [`Config`]
-//! that the rest of the program reads.
+//! that the rest of the program reads. What is wrong is told all at once, each with its place.
 
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+mod document;
+mod error;
+mod kafka;
+mod keys;
+mod memory;
+mod raw;
+mod reader;
+mod resolve;
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+
+pub(crate) use document::{Document, Value};
+pub use error::{ConfigError, ConfigErrors, Origin};
+pub(crate) use error::{nearest, unknown_key};
+pub use memory::{MemoryMax, segment_bytes};
 
 use crate::model::Model;
 
 /// Everything that a running ringest needs to know, validated as a whole.
+///
+/// [`Config::kafka`] may hold passwords: never log it, nor the whole.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Worker threads, each pinned to a core of its own where there are enough.
@@ -20,12 +36,56 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Who may send.
     pub auth: AuthMode,
-    /// Properties for librdkafka, ours first, the operator's last, so that the operator's win.
+    /// Properties for librdkafka, ours first, the operator's last. No property is there twice, and
+    /// what the operator set stands in place of our default: under our name for it (so always
+    /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`) where we have a default,
+    /// else as written.
     pub kafka: Vec<(String, String)>,
     /// What the log looks like.
     pub log_format: LogFormat,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`; known to parse.
+    pub log_filter: String,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
+    /// What is allowed but an operator should know of, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a configuration file and its models; of `environment` (all variables of the process)
+    /// those that start with `RINGEST_` win over the file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, the environment and the models, at once.
+    pub fn load(
+        path: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        resolve::load(path, environment)
+    }
+
+    /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
+    /// given brokers. Variables of `environment` win over it, but for the brokers.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the environment and with models that it names.
+    pub fn development(
+        brokers: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        resolve::development(brokers, environment)
+    }
+
+    /// The value of a property for librdkafka, by its name in [`Config::kafka`].
+    pub fn kafka_property(&self, name: &str) -> Option<&str> {
+        let found = self.kafka.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The most memory that the configuration allows.
+    pub fn memory_max(&self) -> MemoryMax {
+        MemoryMax::new(self)
+    }
 }
 
 /// The public listener.
@@ -59,7 +119,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// One record.
     pub record_bytes_max: usize,
-    /// Records of one request.
+    /// Records of one request; at most [`Limits::RECORDS_MAX`].
     pub records_max: usize,
     /// Arrays and objects around one another, the record itself and the outer array counted.
     pub json_depth_max: usize,
@@ -67,6 +127,21 @@ pub struct Limits {
     pub connections_max: usize,
     /// Bytes of the process: bodies being read and records not yet acknowledged.
     pub in_flight_bytes_max: usize,
+}
+
+impl Limits {
+    /// No configuration allows more records in a request: the opaque number that names a record
+    /// to librdkafka has 20 bits for its place in the request.
+    pub const RECORDS_MAX: u32 = 1 << 20;
+
+    /// No configuration allows a larger record: librdkafka's own bound on `message.max.bytes`,
+    /// less [`Limits::RECORD_OVERHEAD_BYTES`].
+    pub const RECORD_BYTES_MAX: u32 = 1_000_000_000 - Self::RECORD_OVERHEAD_BYTES;
+
+    /// What our `message.max.bytes` has room for beside the largest record: its key, and the
+    /// framing of a batch with one record (under 150 bytes). The default of both together stays
+    /// below what brokers take by default (`message.max.bytes = 1_048_588`).
+    pub const RECORD_OVERHEAD_BYTES: u32 = 10_000;
 }
 
 /// Deadlines; each is a total, not a pause between bytes.

@@ -1,0 +1,246 @@
+//! The command line: what was asked for goes to stdout, logs and errors to stderr.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, ValueEnum};
+use serde_json::json;
+
+use crate::{
+    config::{Config, ConfigErrors},
+    log,
+    model::Model,
+    produce::probe,
+    route::{Route, RouteTable},
+};
+
+/// The configuration can't work, or `--check` found something.
+const EXIT_CONFIGURATION: u8 = 1;
+
+/// The default of `--config`.
+const CONFIG_FILE: &str = "config/ringest.toml";
+
+const EXAMPLES: &str = "\
+Examples:
+  ringest --dev                          try it: nothing to install, nothing to configure
+  ringest --check --connect              is the configuration good, do the topics exist?
+  ringest --list-routes --format json    what can be posted, for a script
+  ringest --config /etc/ringest.toml     serve
+
+Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
+  RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
+
+SIGTERM and SIGINT drain, a second one exits at once.
+Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
+
+/// Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
+///
+/// Without a command it serves POST /ingest/<model>/<version> until SIGTERM or SIGINT.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE, help_heading = "Configuration")]
+    config: PathBuf,
+
+    /// Serve without a file: sample models, loopback, no authentication, an in-process broker
+    #[arg(
+        long,
+        group = "command",
+        conflicts_with = "config",
+        help_heading = "Commands"
+    )]
+    dev: bool,
+
+    /// Print every route and exit; needs no broker
+    #[arg(long, group = "command", help_heading = "Commands")]
+    list_routes: bool,
+
+    /// Print everything that is wrong with the configuration, else the worst-case memory, and exit
+    #[arg(long, group = "command", help_heading = "Commands")]
+    check: bool,
+
+    /// How --list-routes prints
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = Format::Table,
+        requires = "list_routes",
+        help_heading = "Output"
+    )]
+    format: Format,
+
+    /// With --check: also ask the brokers which topics are missing
+    #[arg(long, requires = "check", help_heading = "Output")]
+    connect: bool,
+}
+
+/// How routes are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Aligned columns, for a person
+    Table,
+    /// An array of objects, for a script
+    Json,
+}
+
+/// Does what the command line of the process asks for; the exit code is the process's.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are answers too: clap knows where each goes and its code. Nobody
+            // is left to tell when they can't be printed.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
+        }
+    };
+    if arguments.dev {
+        return serve_dev();
+    }
+    let config = match Config::load(&arguments.config, environment()) {
+        Ok(config) => config,
+        Err(errors) => return refuse(&errors),
+    };
+    if arguments.list_routes {
+        print(&match arguments.format {
+            Format::Table => route_table(RouteTable::new(&config.models).routes()),
+            Format::Json => route_json(RouteTable::new(&config.models).routes()),
+        })
+    } else if arguments.check {
+        check(&config, arguments.connect)
+    } else {
+        serve(config)
+    }
+}
+
+/// Serves until the process is told to stop.
+fn serve(config: Config) -> ExitCode {
+    start_log(&config);
+    drop(config);
+    report("serving is not wired yet");
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+/// Serves the sample models with an in-process broker. `Config::development(brokers,
+/// environment())` is its configuration once that broker runs.
+fn serve_dev() -> ExitCode {
+    report("serving is not wired yet");
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+/// Says on stderr that the configuration can't work, and why.
+fn refuse(errors: &ConfigErrors) -> ExitCode {
+    report(&errors.to_string());
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+/// The log as configured, and in it what the operator should know.
+fn start_log(config: &Config) {
+    log::start(config.log_format, &config.log_filter);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// A configuration without errors: the warnings, the memory, and with `connect` the topics.
+fn check(config: &Config, connect: bool) -> ExitCode {
+    for warning in &config.warnings {
+        report(&format!("warning: {warning}"));
+    }
+    let printed = print(&format!(
+        "the configuration is good: {} routes, {} workers\nworst-case memory\n{}\n",
+        config.models.len(),
+        config.workers,
+        config.memory_max()
+    ));
+    if !connect {
+        return printed;
+    }
+    match probe::missing_topics(config) {
+        Ok(missing) if missing.is_empty() => print("the brokers have every topic\n"),
+        Ok(missing) => {
+            for topic in missing {
+                report(&format!("topic {topic}: missing on the brokers"));
+            }
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(error) => {
+            report(&error);
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+    }
+}
+
+/// All routes as aligned columns, the last one without blanks at the end.
+fn route_table(routes: &[Route]) -> String {
+    let heading = ["METHOD", "PATH", "MODEL", "VERSION", "TOPIC", "LATEST"];
+    let rows = routes.iter().map(|route| {
+        let Model {
+            name,
+            version,
+            topic,
+            ..
+        } = &*route.model;
+        let latest = if route.latest { "yes" } else { "no" };
+        ["POST", &route.path, name, version.as_str(), topic, latest]
+    });
+    let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max();
+    let widths: Vec<_> = (0..heading.len() - 1).filter_map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (cell, width) in row.iter().zip(&widths) {
+            // Writing to a String never fails.
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        text.push_str(row[heading.len() - 1]);
+        text.push('\n');
+    }
+    text
+}
+
+/// All routes as a JSON array of objects.
+fn route_json(routes: &[Route]) -> String {
+    let routes = routes.iter().map(|route| {
+        json!({
+            "method": "POST",
+            "path": route.path,
+            "model": route.model.name,
+            "version": route.model.version.as_str(),
+            "topic": route.model.topic,
+            "latest": route.latest,
+        })
+    });
+    format!("{:#}\n", serde_json::Value::Array(routes.collect()))
+}
+
+/// The variables of the process. What is not Unicode is shown with replacement characters, so that
+/// a variable of ours is refused and not passed over.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| {
+        let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
+        (text(name), text(value))
+    })
+}
+
+/// To stdout: what was asked for. A reader that has gone away wants no more of it.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            report(&format!("can't write to stdout: {error}"));
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// To stderr, from which nobody may be reading.
+fn report(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,233 @@
+//! `[kafka]`: the operator's properties for librdkafka, our defaults, and how both must agree with
+//! the limits and deadlines that ringest promises.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use super::{
+    ConfigError, Limits,
+    reader::{Reader, grouped},
+};
+use crate::produce::properties::check_properties;
+
+/// What librdkafka is given, and what the operator should know of it.
+pub(super) struct Kafka {
+    pub(super) properties: Vec<(String, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// An operator's property.
+struct Given {
+    /// As the reader knows it.
+    key: String,
+    /// As written, without `kafka.`.
+    name: String,
+    value: String,
+}
+
+/// Every property, each judged by librdkafka; errors go to the reader.
+pub(super) fn properties(
+    reader: &mut Reader,
+    limits: &Limits,
+    ack: Duration,
+    workers: NonZeroUsize,
+) -> Kafka {
+    let given = given(reader);
+    let pairs = given.iter().map(|it| (it.name.clone(), it.value.clone()));
+    for error in check_properties(&pairs.collect::<Vec<_>>()) {
+        if let Some(it) = given.iter().find(|it| it.name == error.key) {
+            reader.fail(&it.key, error.message);
+        }
+    }
+    let mut defaults = defaults(limits, ack, workers);
+    let mut warnings = Vec::new();
+    if let Some(acks) = weak_acks(reader, &given) {
+        // librdkafka refuses both together, and the operator did not ask for this one.
+        defaults.retain(|(name, _)| *name != "enable.idempotence");
+        warnings.push(format!(
+            "kafka.acks = {acks}: a 2xx no longer means that every in-sync replica has the record"
+        ));
+    }
+    brokers_are_named(reader, &given);
+    deadlines_hold(reader, &given, ack);
+    sizes_fit(reader, &given, limits);
+
+    let mut given: Vec<_> = given.into_iter().map(Some).collect();
+    let ours = defaults.into_iter().map(|(name, default)| {
+        let key = reader.raw.property_key(name);
+        let same = |it: &&mut Option<Given>| it.as_ref().is_some_and(|it| it.key == key);
+        let operators = given.iter_mut().find(same).and_then(Option::take);
+        (name.to_owned(), operators.map_or(default, |it| it.value))
+    });
+    let mut properties: Vec<_> = ours.collect();
+    properties.extend(given.into_iter().flatten().map(|it| (it.name, it.value)));
+    Kafka {
+        properties,
+        warnings,
+    }
+}
+
+/// What was written in `[kafka]` and for it.
+fn given(reader: &mut Reader) -> Vec<Given> {
+    let mut given = Vec::new();
+    let mut compound = Vec::new();
+    for (key, entry) in &reader.raw.entries {
+        let Some(name) = entry.key.strip_prefix("kafka.") else {
+            continue;
+        };
+        match entry.value.scalar() {
+            Some(value) => given.push(Given {
+                key: key.clone(),
+                name: name.to_owned(),
+                value: value.into_owned(),
+            }),
+            None => compound.push(key.clone()),
+        }
+    }
+    for key in compound {
+        reader.refuse(&key, "a string, a number, true or false");
+    }
+    given
+}
+
+/// What ringest sets where the operator does not. `bootstrap.servers` has no default.
+fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'static str, String)> {
+    let ack_ms = ack.as_millis();
+    let in_flight = limits.in_flight_bytes_max / workers;
+    let message = limits.record_bytes_max + Limits::RECORD_OVERHEAD_BYTES as usize;
+    vec![
+        ("bootstrap.servers", String::new()),
+        ("client.id", "ringest".to_owned()),
+        ("acks", "all".to_owned()),
+        ("enable.idempotence", "true".to_owned()),
+        ("linger.ms", "1".to_owned()),
+        ("message.timeout.ms", ack_ms.to_string()),
+        // librdkafka waits that long before it says that a topic does not exist. With its own
+        // 30 s the message timeout would come first, and hide the reason.
+        (
+            "topic.metadata.propagation.max.ms",
+            (ack_ms / 2).clamp(1, 5_000).to_string(),
+        ),
+        ("reconnect.backoff.ms", "100".to_owned()),
+        // With its own 10 s recoveries come seconds late.
+        ("reconnect.backoff.max.ms", "1000".to_owned()),
+        ("socket.keepalive.enable", "true".to_owned()),
+        // Room for one request of the most records; the bytes below are what bounds the queue.
+        (
+            "queue.buffering.max.messages",
+            limits.records_max.max(500_000).to_string(),
+        ),
+        (
+            "queue.buffering.max.kbytes",
+            in_flight
+                .div_ceil(1_024)
+                .clamp(1_024, 2_147_483_647)
+                .to_string(),
+        ),
+        ("message.max.bytes", message.max(1_000_000).to_string()),
+    ]
+}
+
+/// The operator's value of a property, by any of its names.
+fn find<'a>(reader: &Reader, given: &'a [Given], name: &str) -> Option<&'a Given> {
+    let key = reader.raw.property_key(name);
+    given.iter().find(|it| it.key == key)
+}
+
+/// The operator's `acks` if it is not that of all in-sync replicas.
+fn weak_acks<'a>(reader: &Reader, given: &'a [Given]) -> Option<&'a str> {
+    let acks = find(reader, given, "acks").map(|it| it.value.as_str())?;
+    (acks != "-1" && !acks.eq_ignore_ascii_case("all")).then_some(acks)
+}
+
+fn brokers_are_named(reader: &mut Reader, given: &[Given]) {
+    const ALLOWED: &str = "one broker or more, such as \"localhost:9092\"";
+    match find(reader, given, "bootstrap.servers") {
+        Some(it) if it.value.trim().is_empty() => reader.refuse(&it.key, ALLOWED),
+        Some(_) => {}
+        None => reader.raw.errors.push(ConfigError {
+            origin: reader.raw.file.clone(),
+            key: "kafka.bootstrap.servers".to_owned(),
+            message: format!("missing: {ALLOWED}"),
+        }),
+    }
+}
+
+/// A record must be given up by librdkafka before its request is answered.
+fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
+    const ACK: &str = "timeouts.ack_timeout_ms";
+    let ack_ms = ack.as_millis();
+    let timeout = find(reader, given, "message.timeout.ms");
+    let timeout_ms = match timeout {
+        Some(it) => {
+            let allowed = format!(
+                "a whole number from 1 to {ACK} = {} (a request would be answered before its \
+                 records are given up)",
+                grouped(ack_ms)
+            );
+            match decimal(&it.value).filter(|ms| (1..=ack_ms).contains(&u128::from(*ms))) {
+                Some(ms) => u128::from(ms),
+                None => return reader.refuse(&it.key, &allowed),
+            }
+        }
+        None => ack_ms,
+    };
+    let linger = find(reader, given, "linger.ms");
+    let linger_ms = linger.map_or(Some(1.0), |it| it.value.parse::<f64>().ok());
+    let timeout_ms = u32::try_from(timeout_ms).map_or(f64::MAX, f64::from);
+    if linger_ms.is_some_and(|linger_ms| linger_ms >= timeout_ms) && reader.are_good(&[ACK]) {
+        let key = timeout.or(linger).map_or(ACK, |it| &it.key);
+        let message = "message.timeout.ms (by default timeouts.ack_timeout_ms) must be greater \
+                       than linger.ms (by default 1)";
+        reader.fail(key, message.to_owned());
+    }
+}
+
+/// What the limits allow must fit into librdkafka's own bounds.
+fn sizes_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
+    let bounds = [
+        (
+            "message.max.bytes",
+            1,
+            "limits.record_bytes_max",
+            limits.record_bytes_max,
+        ),
+        (
+            "queue.buffering.max.messages",
+            1,
+            "limits.records_max",
+            limits.records_max,
+        ),
+        (
+            "queue.buffering.max.kbytes",
+            1_024,
+            "limits.body_bytes_max",
+            limits.body_bytes_max,
+        ),
+    ];
+    for (name, unit, limit, needed) in bounds {
+        let Some(it) = find(reader, given, name) else {
+            continue;
+        };
+        let written = format!("kafka.{}", it.name);
+        if !reader.are_good(&[limit, &written]) {
+            continue;
+        }
+        let least = needed.div_ceil(unit) as u64;
+        if decimal(&it.value).is_none_or(|value| value < least) {
+            let allowed = format!(
+                "a whole number of at least {} (from {limit} = {})",
+                grouped(least),
+                grouped(needed)
+            );
+            reader.refuse(&it.key, &allowed);
+        }
+    }
+}
+
+/// A number in plain decimal digits; librdkafka would take a leading zero for octal.
+fn decimal(text: &str) -> Option<u64> {
+    if text.starts_with('0') && text.len() > 1 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}

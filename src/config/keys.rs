@@ -1,0 +1,176 @@
+//! Every key that there is: its name, its default, what it may hold. One table for the file, the
+//! environment, the errors, and the test that holds `config/ringest.toml` to it.
+
+use toml::de::DeValue;
+
+use super::{Limits, Value};
+
+/// A key, outside `[kafka]` (librdkafka knows those).
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Sections and name, separated by dots.
+    pub(super) name: &'static str,
+    /// As TOML has it.
+    pub(super) default: &'static str,
+    /// What it may hold.
+    pub(super) kind: Kind,
+}
+
+/// What a key may hold.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A whole number, both ends allowed.
+    Integer(i128, i128),
+    /// A string; what it means is checked where it is resolved.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// One of these strings.
+    Choice(&'static [&'static str]),
+    /// Nothing yet, and why. An error whenever it is set, because a key that is read and never
+    /// used is a lie.
+    Unsupported(&'static str),
+}
+
+/// A day, in milliseconds: no deadline is longer.
+const TIMEOUT_MS_MAX: i128 = 86_400_000;
+
+/// One gibibyte: simd-json indexes with 32 bits, and nobody posts more.
+const BODY_BYTES_MAX: i128 = 1 << 30;
+
+/// Why the keys of credentials are refused: to pass over one would open the port.
+const NO_AUTH: &str = "credentials can't be checked yet; remove it, and set auth.mode = \"none\" if \
+                       everyone who reaches the port may send";
+
+impl Key {
+    /// The default, as if it had been written.
+    pub(super) fn default_value(&self) -> Value {
+        // Never "nothing": a test reads every default.
+        let value = DeValue::parse(self.default);
+        value.map_or(Value::Other("nothing"), |value| Value::new(value.get_ref()))
+    }
+}
+
+const fn key(name: &'static str, default: &'static str, kind: Kind) -> Key {
+    Key {
+        name,
+        default,
+        kind,
+    }
+}
+
+/// Sorted as `config/ringest.toml` has them.
+pub(super) const KEYS: &[Key] = &[
+    key("models", r#""models""#, Kind::Text),
+    key("workers", "0", Kind::Integer(0, 1_024)),
+    key("listen.address", r#""0.0.0.0:4000""#, Kind::Text),
+    key(
+        "listen.driver",
+        r#""auto""#,
+        Kind::Choice(&["auto", "io_uring", "epoll"]),
+    ),
+    key("listen.unauthenticated_network", "false", Kind::Boolean),
+    key("management.address", r#""127.0.0.1:4001""#, Kind::Text),
+    key(
+        "limits.head_bytes_max",
+        "16_384",
+        Kind::Integer(1_024, 1_048_576),
+    ),
+    key("limits.headers_max", "100", Kind::Integer(1, 1_024)),
+    key(
+        "limits.body_bytes_max",
+        "10_485_760",
+        Kind::Integer(1, BODY_BYTES_MAX),
+    ),
+    key(
+        "limits.record_bytes_max",
+        "1_000_000",
+        Kind::Integer(1, Limits::RECORD_BYTES_MAX as i128),
+    ),
+    key(
+        "limits.records_max",
+        "100_000",
+        Kind::Integer(1, Limits::RECORDS_MAX as i128),
+    ),
+    key("limits.json_depth_max", "128", Kind::Integer(1, 1_000)),
+    key(
+        "limits.connections_max",
+        "10_000",
+        Kind::Integer(1, 1_000_000),
+    ),
+    key(
+        "limits.in_flight_bytes_max",
+        "268_435_456",
+        Kind::Integer(1, 1 << 40),
+    ),
+    key(
+        "timeouts.head_timeout_ms",
+        "5_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
+    key(
+        "timeouts.body_timeout_ms",
+        "30_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
+    key(
+        "timeouts.idle_timeout_ms",
+        "60_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
+    key(
+        "timeouts.ack_timeout_ms",
+        "10_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
+    key(
+        "timeouts.drain_timeout_ms",
+        "30_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
+    key(
+        "auth.mode",
+        r#""required""#,
+        Kind::Choice(&["required", "none"]),
+    ),
+    key("auth.cache_entries", "8_192", Kind::Unsupported(NO_AUTH)),
+    key("auth.jwt", "[]", Kind::Unsupported(NO_AUTH)),
+    key("auth.keys", "[]", Kind::Unsupported(NO_AUTH)),
+    key("log.format", r#""text""#, Kind::Choice(&["text", "json"])),
+    key("log.filter", r#""info""#, Kind::Text),
+];
+
+/// The key of that name, or the unsupported one above it (`auth.jwt` for `auth.jwt.issuer`).
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| match key.kind {
+        Kind::Unsupported(_) => name
+            .strip_prefix(key.name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        _ => key.name == name,
+    })
+}
+
+/// Whether keys can be below that name.
+pub(super) fn is_section(name: &str) -> bool {
+    name == "kafka"
+        || KEYS.iter().any(|key| {
+            key.name
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+}
+
+/// What an unknown key most likely means: a name of its own section, else a whole key.
+pub(super) fn meant(unknown: &str) -> Option<&'static str> {
+    let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
+    let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
+    let names = || KEYS.iter().map(|key| section(key.name));
+    let siblings = names().filter(|(of, _)| *of == given_section);
+    if let Some(name) = super::error::nearest(given, siblings.map(|(_, name)| name)) {
+        return Some(name);
+    }
+    let name = super::error::nearest(given, names().map(|(_, name)| name))?;
+    KEYS.iter()
+        .map(|key| key.name)
+        .find(|key| section(key).1 == name)
+}

@@ -1,0 +1,291 @@
+//! From what was written to the one [`Config`], section by section: what each key means, and which
+//! keys must go together.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::Path,
+};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    AuthMode, Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen, LogFormat,
+    Origin, Timeouts, kafka,
+    raw::Raw,
+    reader::{Reader, grouped},
+    segment_bytes,
+};
+use crate::model;
+
+/// The configuration of `--dev`; a person can read and use it as a file too.
+const DEVELOPMENT: Document<'static> = Document {
+    path: "config/dev.toml (built in)",
+    text: include_str!("../../config/dev.toml"),
+};
+
+pub(super) fn load(
+    path: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigErrors> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ConfigErrors::new(vec![ConfigError {
+            origin: Origin::File {
+                path: shown.clone(),
+                line: None,
+            },
+            key: String::new(),
+            message: format!("can't be read: {error}"),
+        }])
+    })?;
+    let document = Document {
+        path: &shown,
+        text: &text,
+    };
+    let mut raw = Raw::new(document.whole());
+    raw.read_file(document, &document.parse().map_err(ConfigErrors::new)?);
+    raw.read_environment(environment);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    resolve(raw, |reader| reader.model_files(directory))
+}
+
+pub(super) fn development(
+    brokers: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigErrors> {
+    let mut raw = Raw::new(DEVELOPMENT.whole());
+    let tree = DEVELOPMENT.parse().map_err(ConfigErrors::new)?;
+    raw.read_file(DEVELOPMENT, &tree);
+    raw.read_flag("--dev", "workers", &available_cores().min(2).to_string());
+    raw.read_environment(environment);
+    let mut reader = Reader { raw };
+    let key = reader.raw.property_key("bootstrap.servers");
+    if reader.is_from_environment(&key) {
+        let message = "not to be set: --dev starts a broker of its own";
+        reader.fail(&key, message.to_owned());
+    }
+    reader
+        .raw
+        .read_flag("--dev", "kafka.bootstrap.servers", brokers);
+    resolve(reader.raw, |reader| {
+        if reader.is_from_environment("models") {
+            reader.model_files(Path::new(""))
+        } else {
+            model::samples()
+        }
+    })
+}
+
+/// Everything that is wrong, or the configuration. `files` finds the files of the models.
+fn resolve(
+    raw: Raw,
+    files: impl FnOnce(&mut Reader) -> Vec<model::File>,
+) -> Result<Config, ConfigErrors> {
+    let mut reader = Reader { raw };
+    let reader = &mut reader;
+    let workers = reader.workers();
+    let limits = reader.limits(workers);
+    let timeouts = reader.timeouts();
+    let listen = reader.listen();
+    let management = reader.management(listen.address);
+    reader.auth(listen.address);
+    let (log_format, log_filter) = reader.log();
+    let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
+    let files = files(reader);
+    reader.refuse_unsupported();
+
+    let mut errors = std::mem::take(&mut reader.raw.errors);
+    errors.sort_by(|a, b| a.origin.cmp(&b.origin));
+    let models = model::load(&files, &mut errors);
+    if !errors.is_empty() {
+        return Err(ConfigErrors::new(errors));
+    }
+    let mut warnings = kafka.warnings;
+    warnings.extend(models.iter().filter_map(|model| model.warning()));
+    Ok(Config {
+        workers,
+        listen,
+        management,
+        limits,
+        timeouts,
+        auth: AuthMode::None,
+        kafka: kafka.properties,
+        log_format,
+        log_filter,
+        models,
+        warnings,
+    })
+}
+
+/// Cores that this process may run on; 1 where the system does not say.
+fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+impl Reader {
+    /// 0 stands for the cores that this process may run on.
+    fn workers(&mut self) -> NonZeroUsize {
+        let workers = NonZeroUsize::new(self.integer("workers"));
+        workers
+            .or(NonZeroUsize::new(available_cores()))
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn limits(&mut self, workers: NonZeroUsize) -> Limits {
+        let limits = Limits {
+            head_bytes_max: self.integer("limits.head_bytes_max"),
+            headers_max: self.integer("limits.headers_max"),
+            body_bytes_max: self.integer("limits.body_bytes_max"),
+            record_bytes_max: self.integer("limits.record_bytes_max"),
+            records_max: self.integer("limits.records_max"),
+            json_depth_max: self.integer("limits.json_depth_max"),
+            connections_max: self.integer("limits.connections_max"),
+            in_flight_bytes_max: self.integer("limits.in_flight_bytes_max"),
+        };
+        self.shares(&limits, workers.get());
+        limits
+    }
+
+    /// Each worker's share of what belongs to the process must be enough for one request.
+    fn shares(&mut self, limits: &Limits, workers: usize) {
+        let connections = limits.connections_max;
+        if connections < workers && self.are_good(&["limits.connections_max", "workers"]) {
+            self.fail(
+                "limits.connections_max",
+                format!("{connections} are too few: each of the {workers} workers needs one"),
+            );
+        }
+        let segment = segment_bytes(limits.head_bytes_max);
+        let needed = (limits.body_bytes_max + segment).saturating_mul(workers);
+        let keys = [
+            "limits.in_flight_bytes_max",
+            "limits.body_bytes_max",
+            "limits.head_bytes_max",
+            "workers",
+        ];
+        if limits.in_flight_bytes_max < needed && self.are_good(&keys) {
+            let message = format!(
+                "{} are too few: each of the {workers} workers must hold one body of \
+                 limits.body_bytes_max = {} bytes and one read segment of {} bytes; set at least \
+                 {}, or fewer workers, or smaller bodies",
+                grouped(limits.in_flight_bytes_max),
+                grouped(limits.body_bytes_max),
+                grouped(segment),
+                grouped(needed),
+            );
+            self.fail("limits.in_flight_bytes_max", message);
+        }
+    }
+
+    fn timeouts(&mut self) -> Timeouts {
+        Timeouts {
+            head: self.milliseconds("timeouts.head_timeout_ms"),
+            body: self.milliseconds("timeouts.body_timeout_ms"),
+            idle: self.milliseconds("timeouts.idle_timeout_ms"),
+            ack: self.milliseconds("timeouts.ack_timeout_ms"),
+            drain: self.milliseconds("timeouts.drain_timeout_ms"),
+        }
+    }
+
+    fn listen(&mut self) -> Listen {
+        const ALLOWED: &str = "an IP address and a port, such as \"127.0.0.1:4000\"";
+        let address = self.value("listen.address", ALLOWED, |value| {
+            value.text()?.parse().ok()
+        });
+        let driver = match self.choice("listen.driver") {
+            "io_uring" => DriverChoice::IoUring,
+            "epoll" => DriverChoice::Epoll,
+            _ => DriverChoice::Auto,
+        };
+        Listen {
+            address: address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4000))),
+            driver,
+        }
+    }
+
+    /// `None` where it is switched off.
+    fn management(&mut self, public: SocketAddr) -> Option<SocketAddr> {
+        const KEY: &str = "management.address";
+        const ALLOWED: &str =
+            "an IP address and a port, such as \"127.0.0.1:4001\", or \"\" for none";
+        let address = self.value(KEY, ALLOWED, |value| match value.text()? {
+            "" => Some(None),
+            address => Some(Some(address.parse::<SocketAddr>().ok()?)),
+        })??;
+        let meets = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
+        if address.port() != 0
+            && address.port() == public.port()
+            && meets(address.ip(), public.ip())
+            && self.are_good(&[KEY, "listen.address"])
+        {
+            let message =
+                format!("{address} meets listen.address = \"{public}\": use another port");
+            self.fail(KEY, message);
+        }
+        Some(address)
+    }
+
+    /// Who may send: until credentials can be checked, everyone or nobody.
+    fn auth(&mut self, public: SocketAddr) {
+        let mode = self.choice("auth.mode");
+        let allowed_on_network = self.boolean("listen.unauthenticated_network");
+        if !self.are_good(&["auth.mode"]) {
+            return;
+        }
+        if mode == "required" {
+            let message = "\"required\" (the default) can't be served: this version can't check \
+                           credentials; set auth.mode = \"none\" if everyone who reaches the port \
+                           may send";
+            self.fail("auth.mode", message.to_owned());
+        } else if !public.ip().is_loopback()
+            && !allowed_on_network
+            && self.are_good(&["listen.address", "listen.unauthenticated_network"])
+        {
+            let message = format!(
+                "\"{public}\" can be reached from the network and auth.mode = \"none\" lets \
+                 everyone send: set listen.unauthenticated_network = true if that is meant, or a \
+                 loopback address"
+            );
+            self.fail("listen.address", message);
+        }
+    }
+
+    fn log(&mut self) -> (LogFormat, String) {
+        const ALLOWED: &str = "a level or directives, such as \"info\" or \"warn,ringest=debug\"";
+        let format = match self.choice("log.format") {
+            "json" => LogFormat::Json,
+            _ => LogFormat::Text,
+        };
+        let filter = self.value("log.filter", ALLOWED, |value| {
+            let filter = value.text()?;
+            EnvFilter::builder().parse(filter).ok()?;
+            Some(filter.to_owned())
+        });
+        (format, filter.unwrap_or_default())
+    }
+
+    /// The files in the directory of the models, which is relative to the configuration file.
+    fn model_files(&mut self, relative_to: &Path) -> Vec<model::File> {
+        const KEY: &str = "models";
+        let directory = self.value(KEY, "the path of a directory", |value| {
+            let path = value.text().filter(|path| !path.is_empty())?;
+            Some(relative_to.join(path))
+        });
+        let Some(directory) = directory.filter(|_| self.are_good(&[KEY])) else {
+            return Vec::new();
+        };
+        match model::read_directory(&directory) {
+            Ok(files) if files.is_empty() => {
+                let message = format!("no model (*.toml) in {}", directory.display());
+                self.fail(KEY, message);
+                files
+            }
+            Ok(files) => files,
+            Err(error) => {
+                self.fail(KEY, error.to_string());
+                Vec::new()
+            }
+        }
+    }
+}

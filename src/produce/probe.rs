@@ -1,0 +1,71 @@
+//! Asks the brokers, at `--check --connect`, whether they have the topics.
+
+use std::time::Duration;
+
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
+    types::RDKafkaRespErr,
+};
+
+use super::properties::KnownProperties;
+use crate::config::Config;
+
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The topics of the models that the brokers don't have, each once, in the order of the models.
+/// Asks as a consumer, so that no broker creates a topic because it was asked for.
+///
+/// # Errors
+/// A text for a person: no broker answers in time, or one refuses to tell of a topic.
+pub fn missing_topics(config: &Config) -> Result<Vec<String>, String> {
+    let consumer = client(config)?;
+    let mut asked: Vec<&str> = Vec::new();
+    let mut missing = Vec::new();
+    for model in &config.models {
+        let topic = model.topic.as_str();
+        if asked.contains(&topic) {
+            continue;
+        }
+        asked.push(topic);
+        let metadata = consumer
+            .fetch_metadata(Some(topic), ANSWER_WITHIN)
+            .map_err(|error| format!("the brokers don't tell of topic {topic}: {error}"))?;
+        let answer = metadata.topics().iter().find(|it| it.name() == topic);
+        match answer.map(|it| (it.error(), it.partitions().is_empty())) {
+            Some((None, false)) => {}
+            Some((Some(error), _)) if !is_unknown(error) => {
+                let error = RDKafkaErrorCode::from(error);
+                return Err(format!("the brokers don't tell of topic {topic}: {error}"));
+            }
+            _ => missing.push(topic.to_owned()),
+        }
+    }
+    Ok(missing)
+}
+
+fn is_unknown(error: RDKafkaRespErr) -> bool {
+    matches!(
+        error,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+    )
+}
+
+/// A consumer with the operator's way to the brokers; what only producers know is left out, or
+/// librdkafka would warn of it.
+fn client(config: &Config) -> Result<BaseConsumer, String> {
+    let known = KnownProperties::new();
+    let mut client = ClientConfig::new();
+    for (name, value) in &config.kafka {
+        if !known.is_producer_only(name) {
+            client.set(name, value);
+        }
+    }
+    client.set("allow.auto.create.topics", "false");
+    client
+        .create()
+        .map_err(|error| format!("no client for the brokers: {error}"))
+}

@@ -1,0 +1,235 @@
+//! What librdkafka says about its own properties, asked at `--check` and at the start.
+
+#![expect(
+    unsafe_code,
+    reason = "librdkafka lists its properties to a C stream only"
+)]
+
+use std::{collections::BTreeMap, ffi::CStr, ptr};
+
+use rdkafka::{ClientConfig, bindings, error::KafkaError};
+
+/// Properties that ringest must own, and why.
+const OWNED: &[(&str, &str)] = &[
+    (
+        "delivery.report.only.error",
+        "ringest answers from the delivery report of every record",
+    ),
+    ("enabled_events", "ringest chooses the events that it reads"),
+    ("log.queue", "ringest reads librdkafka's log itself"),
+    (
+        "enable.gapless.guarantee",
+        "one record that could not be delivered would stop every producer for good",
+    ),
+    (
+        "transactional.id",
+        "a transaction would be one for all clients of a worker; ringest acknowledges each request",
+    ),
+];
+
+/// Why librdkafka, or ringest on its behalf, refuses a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyError {
+    /// The property as given.
+    pub key: String,
+    /// librdkafka's own text where it is librdkafka that refuses.
+    pub message: String,
+}
+
+/// The properties that a producer of ringest can't be given: unknown ones, values out of range,
+/// those of consumers, and those that ringest must own. Each is judged by itself; what only fails
+/// together is found when the producer is created.
+pub fn check_properties(properties: &[(String, String)]) -> Vec<PropertyError> {
+    let known = KnownProperties::new();
+    let refused = |key: &String, value: &String| {
+        let canonical = known.canonical(key);
+        if let Some((_, reason)) = OWNED.iter().find(|(name, _)| *name == canonical) {
+            return Some(format!("not to be set: {reason}"));
+        }
+        if known.is_consumer_only(key) {
+            return Some(
+                "not to be set: a property of consumers; ringest only produces".to_owned(),
+            );
+        }
+        let mut config = ClientConfig::new();
+        match config.set(key, value).create_native_config() {
+            Ok(_) => None,
+            Err(KafkaError::ClientConfig(_, message, _, _)) => Some(match known.nearest(key) {
+                Some(name) if !known.contains(key) => {
+                    format!("{message}; did you mean \"{name}\"?")
+                }
+                _ => message,
+            }),
+            Err(error) => Some(error.to_string()),
+        }
+    };
+    let errors = properties.iter().filter_map(|(key, value)| {
+        Some(PropertyError {
+            message: refused(key, value)?,
+            key: key.clone(),
+        })
+    });
+    errors.collect()
+}
+
+/// The properties that librdkafka documents, read from the list that it prints (the same as its
+/// `CONFIGURATION.md`), so that no list of ours can lag behind.
+#[derive(Debug)]
+pub struct KnownProperties(BTreeMap<String, Property>);
+
+#[derive(Debug, Default)]
+struct Property {
+    consumer_only: bool,
+    producer_only: bool,
+    alias_of: Option<String>,
+}
+
+impl KnownProperties {
+    /// Asks librdkafka. Without memory for the list it is empty: nothing is an alias then, and
+    /// librdkafka still judges every property.
+    #[expect(clippy::new_without_default, reason = "it asks; it is not a default")]
+    pub fn new() -> Self {
+        let list = printed_list();
+        let mut properties = BTreeMap::<_, Property>::new();
+        for row in list.lines() {
+            let mut columns = row.splitn(3, '|').map(str::trim);
+            let (Some(name), Some(who), Some(rest)) =
+                (columns.next(), columns.next(), columns.next())
+            else {
+                continue;
+            };
+            if !matches!(who, "C" | "P" | "*") {
+                continue; // the heading, and the rule below it
+            }
+            // A name can stand twice, for the client and for a topic.
+            let first = !properties.contains_key(name);
+            let property = properties.entry(name.to_owned()).or_default();
+            property.consumer_only = who == "C" && (first || property.consumer_only);
+            property.producer_only = who == "P" && (first || property.producer_only);
+            if let Some((_, alias)) = rest.split_once("Alias for `") {
+                property.alias_of = alias.split('`').next().map(str::to_owned);
+            }
+        }
+        Self(properties)
+    }
+
+    /// Whether librdkafka documents that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The name itself, or what it is an alias of.
+    pub fn canonical<'a>(&'a self, name: &'a str) -> &'a str {
+        let alias = self.0.get(name).and_then(|it| it.alias_of.as_deref());
+        alias.unwrap_or(name)
+    }
+
+    /// Whether a property means nothing to a consumer.
+    pub fn is_producer_only(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|it| it.producer_only)
+    }
+
+    fn is_consumer_only(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|it| it.consumer_only)
+    }
+
+    fn nearest(&self, name: &str) -> Option<&str> {
+        crate::config::nearest(name, self.0.keys().map(String::as_str))
+    }
+}
+
+/// librdkafka's table of properties: a row each, columns separated by `|`.
+fn printed_list() -> String {
+    let mut text = ptr::null_mut();
+    let mut size = 0;
+    // SAFETY: both pointers outlive the stream, which is closed below before they are read.
+    let stream = unsafe { libc::open_memstream(&raw mut text, &raw mut size) };
+    if stream.is_null() {
+        return String::new();
+    }
+    // SAFETY: the stream is open, and closed exactly once; librdkafka only prints to it.
+    let closed = unsafe {
+        bindings::rd_kafka_conf_properties_show(stream.cast());
+        libc::fclose(stream)
+    };
+    let list = if closed == 0 && !text.is_null() {
+        // SAFETY: `open_memstream` ends the text with a NUL once the stream is closed.
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned()
+    } else {
+        String::new()
+    };
+    // SAFETY: the buffer is malloc's and ours to free (open_memstream(3)); free takes NULL too.
+    unsafe { libc::free(text.cast()) };
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(key: &str, value: &str) -> Vec<String> {
+        let errors = check_properties(&[(key.to_owned(), value.to_owned())]);
+        errors.into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn the_list_has_names_aliases_and_consumers() {
+        let known = KnownProperties::new();
+        assert!(known.contains("bootstrap.servers") && known.contains("log_level"));
+        assert!(!known.contains("Property") && !known.contains("no.such"));
+        assert!(known.0.len() > 100);
+        assert_eq!(
+            known.canonical("metadata.broker.list"),
+            "metadata.broker.list"
+        );
+        assert_eq!(known.canonical("bootstrap.servers"), "metadata.broker.list");
+        assert_eq!(known.canonical("delivery.timeout.ms"), "message.timeout.ms");
+        assert_eq!(known.canonical("no.such"), "no.such");
+        assert!(known.is_consumer_only("group.id"));
+        assert!(!known.is_consumer_only("client.rack"));
+        assert!(!known.is_consumer_only("acks"));
+        assert!(known.is_producer_only("acks"));
+        assert!(!known.is_producer_only("security.protocol"));
+    }
+
+    #[test]
+    fn librdkafka_judges_names_and_ranges() {
+        assert!(messages("linger.ms", "0.5").is_empty());
+        assert!(messages("sasl.password", "x").is_empty());
+        let [unknown] = &messages("linger.mss", "1")[..] else {
+            panic!("one error");
+        };
+        assert!(
+            unknown.contains("No such configuration property"),
+            "{unknown}"
+        );
+        assert!(
+            unknown.ends_with("did you mean \"linger.ms\"?"),
+            "{unknown}"
+        );
+        let [range] = &messages("message.max.bytes", "999")[..] else {
+            panic!("one error");
+        };
+        assert!(range.contains("outside allowed range"), "{range}");
+        assert!(messages("message.max.bytes", "1000").is_empty());
+    }
+
+    #[test]
+    fn consumers_and_our_own_properties_are_refused() {
+        assert!(messages("group.id", "x")[0].contains("only produces"));
+        for (name, reason) in OWNED {
+            assert!(messages(name, "1")[0].contains(reason));
+        }
+    }
+
+    #[test]
+    fn each_bad_property_is_reported() {
+        let bad = [("a.b", "1"), ("acks", "all"), ("acks", "many")];
+        let bad = bad.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let errors = check_properties(&bad);
+        let keys: Vec<_> = errors.iter().map(|error| error.key.as_str()).collect();
+        assert_eq!(keys, ["a.b", "acks"]);
+    }
+}
