@@ -1,0 +1,208 @@
+//! simd-json's tape and structural offsets, read side by side.
+//!
+//! simd-json's second stage turns the structural offsets (each `{ } [ ] : ,` outside strings and the
+//! first byte of each string, number and literal) into a tape of nodes (each container, key and
+//! scalar, in the order of the text). A node is followed by exactly one separator or closing bracket,
+//! which for the last child of a container is the container's own; an empty container brings its
+//! closing bracket itself. So a value of `n` nodes, `e` of them empty containers, spans exactly
+//! `2 n + e - 1` offsets: the two can be walked together, whole elements at a time, and no byte of a
+//! string is looked at again.
+
+use std::mem;
+
+use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded};
+
+use super::{Span, lines};
+
+/// What a parser keeps between bodies at most, in bytes.
+pub(super) const RETAINED_BYTES_MAX: usize = 8 << 20;
+
+/// simd-json with its scratch.
+pub(super) struct Parser {
+    depth_max: usize,
+    buffers: Buffers,
+    /// Empty between calls: only its allocation is kept.
+    tape: Tape<'static>,
+    /// What simd-json may write to: the text and the padding behind it.
+    copy: Vec<u8>,
+}
+
+impl std::fmt::Debug for Parser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parser").finish_non_exhaustive()
+    }
+}
+
+impl Parser {
+    /// `depth_max`: arrays and objects around one another.
+    pub(super) fn new(depth_max: usize) -> Self {
+        Self {
+            depth_max,
+            buffers: Buffers::with_max_depth(0, depth_max),
+            tape: Tape(Vec::new()),
+            copy: Vec::new(),
+        }
+    }
+
+    /// Parses `json`, which has no whitespace around it, and lets `read` look at the outcome.
+    pub(super) fn parse<R>(
+        &mut self,
+        json: &[u8],
+        read: impl FnOnce(&Value<'_>) -> R,
+    ) -> simd_json::Result<R> {
+        self.copy.clear();
+        self.copy.reserve(json.len() + INPUT_PADDING);
+        self.copy.extend_from_slice(json);
+        self.copy.extend_from_slice(&[b' '; INPUT_PADDING]);
+        let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let parsed = fill_tape_padded(&mut self.copy, json.len(), &mut self.buffers, &mut tape);
+        let outcome = parsed.map(|()| {
+            read(&Value {
+                json,
+                nodes: &tape.0,
+                structurals: self.buffers.structural_indexes(),
+                end: json.len(),
+            })
+        });
+        self.tape = tape.reset();
+        outcome
+    }
+
+    /// Drops scratch that grew beyond [`RETAINED_BYTES_MAX`]: Vecs never shrink by themselves.
+    pub(super) fn release_outsized(&mut self) {
+        // The tape's capacity is at least the number of structural offsets, the copy's at least the
+        // longest text: with these two all of simd-json's own buffers are bounded as well.
+        let structurals = self.tape.0.capacity() * size_of::<(Node, u32)>();
+        if structurals + 2 * self.copy.capacity() > RETAINED_BYTES_MAX {
+            *self = Self::new(self.depth_max);
+        }
+    }
+
+    /// The most memory that parsing a text of `len` bytes takes, in bytes.
+    pub(super) const fn scratch_bytes_max(len: usize) -> usize {
+        // Each byte can be structural. Offsets are counted with the doubling of their Vec and the
+        // copy made on the way; the tape grows at once to what it needs, or to twice what was kept.
+        let worst_byte = size_of::<Node>() + 3 * size_of::<u32>() + 2;
+        len.saturating_mul(worst_byte)
+            .saturating_add(2 * RETAINED_BYTES_MAX)
+    }
+}
+
+/// One value of a parsed text.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    /// The whole text as the client sent it; the strings of the nodes are the unescaped copy's.
+    json: &'a [u8],
+    /// The value's own node, then those within it.
+    nodes: &'a [Node<'a>],
+    /// The offsets in `json` of the value's structural characters, the first that of its first byte.
+    structurals: &'a [u32],
+    /// The offset of the separator or bracket that follows the value, or the length of `json`.
+    end: usize,
+}
+
+impl<'a> Value<'a> {
+    /// The value, without the whitespace around it, in a body that has `base` bytes before the text.
+    pub(super) fn span(&self, base: usize) -> Span {
+        let start = self.structurals[0] as usize;
+        let end = match self.nodes[0] {
+            // Ends with a bracket, which is structural.
+            Node::Object { .. } | Node::Array { .. } => {
+                self.structurals[self.structurals.len() - 1] as usize + 1
+            }
+            Node::String(_) | Node::Static(_) => {
+                start + lines::trim(self.json, start, self.end).len as usize
+            }
+        };
+        Span::new(base + start, base + end)
+    }
+
+    /// The value's bytes as the client sent them.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.span(0).of(self.json)
+    }
+
+    /// What it is, with its article, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.nodes[0] {
+            Node::Object { .. } => "an object",
+            Node::Array { .. } => "an array",
+            Node::String(_) => "a string",
+            Node::Static(StaticNode::Null) => "null",
+            Node::Static(StaticNode::Bool(_)) => "a boolean",
+            Node::Static(_) => "a number",
+        }
+    }
+
+    /// Whether it is an object.
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.nodes[0], Node::Object { .. })
+    }
+
+    /// An array's elements; `None` if it is no array.
+    pub(super) fn elements(&self) -> Option<Elements<'a>> {
+        let Node::Array { len, .. } = self.nodes[0] else {
+            return None;
+        };
+        Some(Elements {
+            json: self.json,
+            left: len,
+            nodes: &self.nodes[1..],
+            structurals: &self.structurals[1..],
+            has_empty: self.structurals.len() != 2 * self.nodes.len() - 1,
+        })
+    }
+}
+
+/// The elements of an array, first to last.
+pub(super) struct Elements<'a> {
+    json: &'a [u8],
+    left: usize,
+    nodes: &'a [Node<'a>],
+    structurals: &'a [u32],
+    /// Whether there is any empty container to be counted.
+    has_empty: bool,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (nodes, nodes_left) = self.nodes.split_at(match self.nodes[0] {
+            Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
+            Node::String(_) | Node::Static(_) => 1,
+        });
+        let empty = if self.has_empty {
+            empty_containers(nodes)
+        } else {
+            0
+        };
+        let (structurals, follower_on) = self.structurals.split_at(2 * nodes.len() + empty - 1);
+        let (follower, structurals_left) = (follower_on[0], &follower_on[1..]);
+        self.nodes = nodes_left;
+        self.structurals = structurals_left;
+        Some(Value {
+            json: self.json,
+            nodes,
+            structurals,
+            end: follower as usize,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+fn empty_containers(nodes: &[Node<'_>]) -> usize {
+    let is_empty = |node: &&Node| {
+        matches!(
+            node,
+            Node::Object { len: 0, .. } | Node::Array { len: 0, .. }
+        )
+    };
+    nodes.iter().filter(is_empty).count()
+}

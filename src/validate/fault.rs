@@ -1,0 +1,224 @@
+//! What is said about a body that is refused.
+
+use memchr::{memchr_iter, memrchr};
+
+/// Faults of one body that are told in full; the rest are counted.
+pub const FAULTS_MAX: usize = 100;
+
+/// Characters of the body that a message quotes.
+const QUOTED_CHARS_MAX: usize = 64;
+
+/// Why a body is refused; always the client's fault. Nothing of it may be produced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// What sort of answer it calls for.
+    pub kind: RejectionKind,
+    /// The first [`FAULTS_MAX`] faults, by offset.
+    pub faults: Vec<Fault>,
+    /// All faults: one for each faulty record, or one for a body that can't be read at all.
+    pub faults_total: usize,
+    /// Records of the body, good and bad; 0 where it can't be read as JSON, or has too many.
+    pub records: usize,
+}
+
+/// What sort of answer a refused body calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectionKind {
+    /// 400: something is wrong other than a size, or as well as one.
+    Invalid,
+    /// 413: sent in smaller pieces it might pass.
+    TooLarge,
+}
+
+/// One thing wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The record it is in: 0 for the first. NDJSON counts the lines that hold something.
+    pub index: usize,
+    /// Where: bytes of the body before it, at most the body's length.
+    pub offset: usize,
+    /// The line of `offset`, 1 for the first.
+    pub line: usize,
+    /// The byte of the line, 1 for the first.
+    pub column: usize,
+    /// For programs.
+    pub code: FaultCode,
+    /// For people. It may quote the body, at most 64 characters of it, escaped: not for logs.
+    pub message: String,
+}
+
+/// For programs: what is wrong. The names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultCode {
+    /// There is nothing but whitespace.
+    EmptyBody,
+    /// Not JSON (RFC 8259).
+    BadJson,
+    /// Not UTF-8 (RFC 8259 section 8.1).
+    InvalidUtf8,
+    /// A number that a 64-bit float can't hold.
+    NumberOutOfRange,
+    /// A record that is JSON, but no object.
+    NotAnObject,
+    /// More arrays and objects around one another than `json_depth_max`.
+    TooDeep,
+    /// A record longer than `record_bytes_max`.
+    RecordTooLarge,
+    /// More records than `records_max`.
+    TooManyRecords,
+}
+
+impl FaultCode {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EmptyBody => "empty_body",
+            Self::BadJson => "bad_json",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::NumberOutOfRange => "number_out_of_range",
+            Self::NotAnObject => "not_an_object",
+            Self::TooDeep => "too_deep",
+            Self::RecordTooLarge => "record_too_large",
+            Self::TooManyRecords => "too_many_records",
+        }
+    }
+
+    /// The answer that a body with this fault alone calls for.
+    pub const fn kind(self) -> RejectionKind {
+        match self {
+            Self::RecordTooLarge | Self::TooManyRecords => RejectionKind::TooLarge,
+            Self::EmptyBody
+            | Self::BadJson
+            | Self::InvalidUtf8
+            | Self::NumberOutOfRange
+            | Self::NotAnObject
+            | Self::TooDeep => RejectionKind::Invalid,
+        }
+    }
+}
+
+/// A fault before it is known which record it is in and on which line.
+pub(super) struct Cause {
+    /// From the start of whatever was looked at.
+    pub(super) offset: usize,
+    pub(super) code: FaultCode,
+    pub(super) message: String,
+}
+
+impl Cause {
+    /// The same, with its offset counted from `base` bytes further ahead.
+    pub(super) fn after(self, base: usize) -> Self {
+        Self {
+            offset: base + self.offset,
+            ..self
+        }
+    }
+}
+
+/// The faults of one body, gathered by rising offset.
+pub(super) struct Faults<'b> {
+    body: &'b [u8],
+    told: Vec<Fault>,
+    total: usize,
+    kind: RejectionKind,
+    /// The offset up to which `line` is right.
+    counted_to: usize,
+    line: usize,
+}
+
+impl<'b> Faults<'b> {
+    pub(super) fn new(body: &'b [u8]) -> Self {
+        Self {
+            body,
+            told: Vec::new(),
+            total: 0,
+            kind: RejectionKind::TooLarge,
+            counted_to: 0,
+            line: 1,
+        }
+    }
+
+    /// Counts a fault of the record at `index`, and asks what it is if there is room to tell.
+    pub(super) fn push(
+        &mut self,
+        index: usize,
+        kind: RejectionKind,
+        cause: impl FnOnce() -> Cause,
+    ) {
+        self.total += 1;
+        if kind == RejectionKind::Invalid {
+            self.kind = kind;
+        }
+        if self.told.len() < FAULTS_MAX {
+            let cause = cause();
+            debug_assert_eq!(cause.code.kind(), kind);
+            let fault = self.locate(index, cause);
+            self.told.push(fault);
+        }
+    }
+
+    /// Nothing, if there was no fault among the `records` of the body.
+    pub(super) fn verdict(self, records: usize) -> Result<(), Rejection> {
+        if self.total == 0 {
+            return Ok(());
+        }
+        Err(Rejection {
+            kind: self.kind,
+            faults: self.told,
+            faults_total: self.total,
+            records,
+        })
+    }
+
+    /// A body refused as a whole, whatever else is wrong with it.
+    pub(super) fn refuse(body: &'b [u8], index: usize, cause: Cause) -> Rejection {
+        let mut faults = Self::new(body);
+        Rejection {
+            kind: cause.code.kind(),
+            faults: vec![faults.locate(index, cause)],
+            faults_total: 1,
+            records: 0,
+        }
+    }
+
+    fn locate(&mut self, index: usize, cause: Cause) -> Fault {
+        let Cause {
+            offset,
+            code,
+            message,
+        } = cause;
+        // Counted on from the last fault, so that many faults do not make it quadratic.
+        self.line += memchr_iter(b'\n', &self.body[self.counted_to..offset]).count();
+        self.counted_to = offset;
+        let line_start = memrchr(b'\n', &self.body[..offset]).map_or(0, |lf| lf + 1);
+        Fault {
+            index,
+            offset,
+            line: self.line,
+            column: offset - line_start + 1,
+            code,
+            message,
+        }
+    }
+}
+
+/// The first characters of `text` between backquotes, escaped as Rust escapes them; what is not
+/// UTF-8 shows as U+FFFD.
+pub(super) fn quote(text: &[u8]) -> String {
+    // A character has at most 4 bytes; cut characters at the end are cut off again by `take`.
+    let head = &text[..text.len().min(4 * (QUOTED_CHARS_MAX + 1))];
+    let head = String::from_utf8_lossy(head);
+    let mut quoted = String::from("`");
+    for char in head.chars().take(QUOTED_CHARS_MAX) {
+        match char {
+            // JSON is full of quotation marks, and a backslash stands for itself in the source.
+            '"' | '\'' | '\\' => quoted.push(char),
+            _ => quoted.extend(char.escape_debug()),
+        }
+    }
+    if head.chars().nth(QUOTED_CHARS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted.push('`');
+    quoted
+}
