@@ -1,0 +1,359 @@
+//! What is answered to each fault of a broker, scripted on librdkafka's mock cluster.
+//!
+//! The mock proves no delivery (a real Kafka does, in `tests/kafka`): here count the status, what
+//! the body says about persistence, and that ringest goes on.
+
+mod support;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rdkafka::bindings::rd_kafka_resp_err_t as Fault;
+use support::{
+    http::{Answer, request},
+    mock::{ALL, Mock},
+    process::eventually,
+    records::{array, numbered},
+    ringest::{Builder, Ringest},
+};
+
+const PATH: &str = "/ingest/Event/1.0";
+const TOPIC: &str = "events";
+const RECORD: &[u8] = br#"{"n":1}"#;
+
+/// Short, so that what never succeeds is answered soon.
+const ACK_TIMEOUT_MS: &str = "1500";
+
+/// For what takes seconds, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Later than any answer.
+const NEVER: Duration = Duration::from_mins(10);
+
+fn builder(mock: &Mock) -> Builder {
+    Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", TOPIC)
+        .set("timeouts.ack_timeout_ms", ACK_TIMEOUT_MS)
+        .set("workers", "1")
+}
+
+/// One broker, one topic, one worker that has produced to it: what follows is the fault's doing.
+fn warmed_up() -> (Mock, Ringest) {
+    let mock = Mock::start(1);
+    mock.create_topic(TOPIC, 1);
+    let ringest = builder(&mock).start();
+    accepts_again(&ringest);
+    (mock, ringest)
+}
+
+fn post(ringest: &Ringest, body: &[u8]) -> Answer {
+    ringest.connect().post(PATH, body).expect("an answer")
+}
+
+fn accepts_again(ringest: &Ringest) {
+    let answer = eventually(PATIENCE, || {
+        Some(post(ringest, RECORD)).filter(|answer| answer.status == 200)
+    });
+    assert!(answer.is_some(), "it does not recover");
+}
+
+/// RFC 9457, and what every refusal of ringest has.
+fn assert_problem(answer: &Answer, status: u16, persisted: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    let body = answer.json();
+    assert_eq!(body["status"], status, "{body}");
+    assert_eq!(body["persisted"], persisted, "{body}");
+    assert!(body["code"].is_string(), "{body}");
+    let seconds = answer.header("retry-after").map(str::parse::<u32>);
+    assert_eq!(matches!(seconds, Some(Ok(_))), status == 503, "{answer:?}");
+}
+
+/// Every produce request meets this fault until it is answered; then it is over.
+fn assert_permanent(fault: Fault, status: u16, code: &str) {
+    let (mock, ringest) = warmed_up();
+    mock.fail_every_produce(fault);
+    for body in [RECORD.to_vec(), array([numbered(1), numbered(2)])] {
+        let answer = post(&ringest, &body);
+        assert_problem(&answer, status, "no");
+        assert_eq!(answer.text("code"), code);
+    }
+    mock.heal_produce();
+    accepts_again(&ringest);
+}
+
+/// As before, but the answer is that we can't say more now: 503.
+fn assert_shed(fault: Fault, persisted: &str) {
+    let (mock, ringest) = warmed_up();
+    mock.fail_every_produce(fault);
+    assert_problem(&post(&ringest, RECORD), 503, persisted);
+    mock.heal_produce();
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_passing_fault_is_not_seen() {
+    let (mock, ringest) = warmed_up();
+    for fault in [
+        Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        Fault::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        Fault::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    ] {
+        mock.fail_produce(&[fault]);
+        let answer = post(&ringest, RECORD);
+        assert_eq!(answer.status, 200, "{fault:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn too_few_replicas() {
+    assert_shed(Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, "no");
+}
+
+#[test]
+fn too_few_replicas_after_the_append() {
+    let fault = Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+    assert_shed(fault, "unknown");
+}
+
+#[test]
+fn a_record_too_large_for_the_broker() {
+    let fault = Fault::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    assert_permanent(fault, 413, "record_too_large_for_broker");
+}
+
+#[test]
+fn a_refused_authorisation() {
+    let fault = Fault::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    assert_permanent(fault, 500, "not_authorized_by_broker");
+}
+
+#[test]
+fn a_record_refused_for_what_it_is() {
+    let fault = Fault::RD_KAFKA_RESP_ERR_INVALID_RECORD;
+    assert_permanent(fault, 500, "record_refused_by_broker");
+}
+
+#[test]
+fn a_record_refused_by_a_policy() {
+    let fault = Fault::RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+    assert_permanent(fault, 500, "record_refused_by_broker");
+}
+
+#[test]
+fn a_topic_that_is_missing() {
+    let mock = Mock::start(1);
+    mock.fail_metadata(TOPIC, Fault::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let ringest = builder(&mock).start();
+    let answer = post(&ringest, RECORD);
+    assert_problem(&answer, 500, "no");
+    assert_eq!(answer.text("code"), "topic_missing");
+
+    mock.fail_metadata(TOPIC, Fault::RD_KAFKA_RESP_ERR_NO_ERROR);
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_topic_that_may_not_be_seen() {
+    let mock = Mock::start(1);
+    mock.fail_metadata(TOPIC, Fault::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let ringest = builder(&mock).start();
+    let answer = post(&ringest, RECORD);
+    assert_problem(&answer, 500, "no");
+    assert_eq!(answer.text("code"), "not_authorized_by_broker");
+
+    mock.fail_metadata(TOPIC, Fault::RD_KAFKA_RESP_ERR_NO_ERROR);
+    accepts_again(&ringest);
+}
+
+#[test]
+fn no_broker_at_start() {
+    let mock = Mock::start(1);
+    mock.down(ALL);
+    let ringest = builder(&mock).start();
+    assert_eq!(ringest.ready(), 503);
+    assert_problem(&post(&ringest, RECORD), 503, "no");
+
+    mock.up(ALL);
+    accepts_again(&ringest);
+    let ready = eventually(PATIENCE, || (ringest.ready() == 200).then_some(()));
+    assert!(ready.is_some(), "serving, but not ready");
+}
+
+#[test]
+fn a_broker_that_goes_and_comes_back() {
+    let (mock, ringest) = warmed_up();
+    mock.down(ALL);
+    assert_problem(&post(&ringest, RECORD), 503, "no");
+    mock.up(ALL);
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_broker_that_is_slow_but_in_time() {
+    let (mock, ringest) = warmed_up();
+    mock.delay(ALL, Duration::from_millis(300));
+    assert_eq!(post(&ringest, RECORD).status, 200);
+}
+
+#[test]
+fn a_broker_that_does_not_answer() {
+    let (mock, ringest) = warmed_up();
+    mock.delay(ALL, NEVER);
+    let answer = post(&ringest, RECORD);
+    assert_problem(&answer, 503, "unknown");
+    assert_eq!(answer.text("code"), "delivery_timed_out");
+    mock.delay(ALL, Duration::ZERO);
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_full_queue() {
+    let mock = Mock::start(1);
+    mock.create_topic(TOPIC, 1);
+    let ringest = builder(&mock)
+        .kafka("queue.buffering.max.messages", "2")
+        .start();
+    accepts_again(&ringest);
+    mock.delay(ALL, NEVER);
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let mut http = ringest.connect();
+            http.send(&request(PATH, "application/json", RECORD))
+                .expect("ringest reads");
+            http
+        })
+        .collect();
+    // Each of the two fills its place once it has been read; whoever comes after meets the bound.
+    let full = eventually(Duration::from_secs(1), || {
+        Some(post(&ringest, RECORD)).filter(|answer| answer.text("code") == "queue_full")
+    });
+    assert_problem(&full.expect("the queue has a bound"), 503, "no");
+    for mut http in waiting {
+        assert_problem(&http.answer().expect("an answer"), 503, "unknown");
+    }
+    mock.delay(ALL, Duration::ZERO);
+    accepts_again(&ringest);
+}
+
+/// The first records of the array find room, the rest don't: that is said, record by record.
+#[test]
+fn an_array_larger_than_the_queue() {
+    let mock = Mock::start(1);
+    mock.create_topic(TOPIC, 1);
+    let ringest = builder(&mock)
+        .kafka("queue.buffering.max.messages", "5")
+        .start();
+    accepts_again(&ringest);
+    let answer = post(&ringest, &array((0..50).map(numbered)));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    if answer.text("persisted") == "partial" {
+        let [inside, outside, unknown] = split(&answer, 50);
+        assert!(unknown.is_empty(), "{answer:?}");
+        assert!(inside.len() < 50 && outside.contains(&49), "{answer:?}");
+    } else {
+        assert_problem(&answer, 503, "no");
+    }
+    accepts_again(&ringest);
+}
+
+#[test]
+fn an_array_that_is_split_by_its_brokers() {
+    const RECORDS: usize = 60;
+    let mock = Mock::start(3);
+    mock.create_topic(TOPIC, 3);
+    let ringest = builder(&mock)
+        // A partition for each record by lot, not one for all.
+        .kafka("sticky.partitioning.linger.ms", "0")
+        .start();
+    let body = array((0..RECORDS).map(numbered));
+    // Connected to all three before two of them fail.
+    assert_eq!(post(&ringest, &body).status, 200);
+    mock.down(2);
+    mock.delay(3, NEVER);
+
+    let answer = post(&ringest, &body);
+    assert_problem(&answer, 503, "partial");
+    let [inside, outside, unknown] = split(&answer, RECORDS);
+    assert!(!inside.is_empty(), "broker 1 works: {answer:?}");
+    assert!(!outside.is_empty(), "broker 2 is down: {answer:?}");
+    assert!(!unknown.is_empty(), "broker 3 is silent: {answer:?}");
+}
+
+/// The indices that the answer calls in, out and unknown; panics unless each is in one of them.
+fn split(answer: &Answer, records: usize) -> [BTreeSet<u64>; 3] {
+    let body = answer.json();
+    let sets = ["in", "out", "unknown"].map(|member| {
+        let indices = body[member].as_array().map_or(&[][..], Vec::as_slice);
+        indices
+            .iter()
+            .map(|index| index.as_u64().expect("an index"))
+            .collect::<BTreeSet<u64>>()
+    });
+    let all: BTreeSet<u64> = sets.iter().flatten().copied().collect();
+    let count: usize = sets.iter().map(BTreeSet::len).sum();
+    assert_eq!(count, records, "every record, and none twice: {body}");
+    assert!(all.into_iter().eq(0..records as u64), "{body}");
+    sets
+}
+
+/// `OUT_OF_ORDER_SEQUENCE_NUMBER` for the only request in flight ends an idempotent producer.
+#[test]
+fn a_producer_that_dies() {
+    let (mock, ringest) = warmed_up();
+    mock.fail_produce(&[Fault::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
+    let answer = post(&ringest, RECORD);
+    assert_problem(&answer, 503, "unknown");
+    assert_eq!(answer.text("code"), "producer_fatal");
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_client_that_goes_before_its_answer() {
+    let (mock, ringest) = warmed_up();
+    mock.delay(ALL, Duration::from_millis(700));
+    let body = array((0..100).map(numbered));
+    for _ in 0..10 {
+        let mut http = ringest.connect();
+        http.send(&request(PATH, "application/json", &body))
+            .expect("ringest reads");
+    }
+    let held = eventually(PATIENCE, || (in_flight_bytes(&ringest) > 0.0).then_some(()));
+    assert!(
+        held.is_some(),
+        "bytes that wait for a delivery report are in flight"
+    );
+    mock.delay(ALL, Duration::ZERO);
+    accepts_again(&ringest);
+    let released = eventually(PATIENCE, || {
+        (in_flight_bytes(&ringest) == 0.0).then_some(())
+    });
+    assert!(
+        released.is_some(),
+        "{} bytes are still held",
+        in_flight_bytes(&ringest)
+    );
+}
+
+fn in_flight_bytes(ringest: &Ringest) -> f64 {
+    ringest.metric("ringest_in_flight_bytes")
+}
+
+/// What can't be delivered before the end is answered, and keeps nothing from ending.
+#[test]
+fn sigterm_without_a_broker() {
+    let (mock, ringest) = warmed_up();
+    mock.down(ALL);
+    let mut http = ringest.connect();
+    http.send(&request(PATH, "application/json", RECORD))
+        .expect("ringest reads");
+    let held = eventually(PATIENCE, || (in_flight_bytes(&ringest) > 0.0).then_some(()));
+    assert!(held.is_some(), "the record waits for the broker");
+    assert!(ringest.terminate().success());
+    let answer = http.answer().expect("an answer");
+    assert_problem(&answer, 503, "no");
+    assert!(answer.closes() && http.is_closed(), "{answer:?}");
+}

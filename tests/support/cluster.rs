@@ -1,0 +1,190 @@
+//! Topics of a running cluster, whichever it is, seen by clients of our own.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    config::FromClientConfig,
+    consumer::{BaseConsumer, Consumer},
+    metadata::MetadataPartition,
+};
+
+/// For one answer of a broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How to reach a cluster; topics that were created through it are deleted with it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    client: ClientConfig,
+    created: Mutex<Vec<String>>,
+    keep_topics: bool,
+}
+
+impl Cluster {
+    /// `properties` are librdkafka's for any client, `bootstrap.servers` among them.
+    pub(crate) fn new(properties: &[(&str, &str)]) -> Self {
+        let mut client = ClientConfig::new();
+        for (property, value) in properties {
+            client.set(*property, *value);
+        }
+        Self {
+            client,
+            created: Mutex::default(),
+            keep_topics: false,
+        }
+    }
+
+    /// As a cluster that ends with the test, topics and all.
+    pub(crate) fn ephemeral(mut self) -> Self {
+        self.keep_topics = true;
+        self
+    }
+
+    /// Its `bootstrap.servers`.
+    pub(crate) fn brokers(&self) -> &str {
+        self.client
+            .get("bootstrap.servers")
+            .expect("a cluster has bootstrap servers")
+    }
+
+    /// Creates a topic with a name of its own that begins with `prefix`, unreplicated.
+    /// `settings` are the topic's, e.g. `("max.message.bytes", "2000")`.
+    pub(crate) fn create_topic(
+        &self,
+        prefix: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> String {
+        let name = unique(prefix);
+        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        for (setting, value) in settings {
+            topic = topic.set(setting, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
+        let results = block_on(self.admin().create_topics([&topic], &options))
+            .expect("the cluster takes administration requests");
+        for result in results {
+            result.expect("the topic is new and its settings are right");
+        }
+        self.created
+            .lock()
+            .expect("no test panicked here")
+            .push(name.clone());
+        name
+    }
+
+    /// The values of all records that the topic has now, partition after partition, each in order.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Vec<u8>> {
+        let consumer: BaseConsumer = self.client();
+        let metadata = consumer
+            .fetch_metadata(Some(topic), BROKER_TIMEOUT)
+            .expect("the cluster answers");
+        let topic_metadata = metadata.topics().first().expect("asked for one topic");
+        assert!(topic_metadata.error().is_none(), "{topic} exists");
+        let mut partitions: Vec<i32> = topic_metadata
+            .partitions()
+            .iter()
+            .map(MetadataPartition::id)
+            .collect();
+        partitions.sort_unstable();
+        partitions
+            .into_iter()
+            .flat_map(|partition| read_partition(&consumer, topic, partition))
+            .collect()
+    }
+
+    /// A client of any kind. A consumer of it belongs to no group that others could be in.
+    pub(crate) fn client<T: FromClientConfig>(&self) -> T {
+        self.client
+            .clone()
+            .set("group.id", unique("ringest-test"))
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("the client's properties are right")
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let created = self.created.get_mut().expect("no test panicked here");
+        if self.keep_topics || created.is_empty() {
+            return;
+        }
+        let names: Vec<String> = std::mem::take(created);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let Err(error) = block_on(self.admin().delete_topics(&names, &AdminOptions::new())) {
+            eprintln!("the tests' topics are left in the cluster: {error}");
+        }
+    }
+}
+
+fn read_partition(consumer: &BaseConsumer, topic: &str, partition: i32) -> Vec<Vec<u8>> {
+    let (low, high) = consumer
+        .fetch_watermarks(topic, partition, BROKER_TIMEOUT)
+        .expect("the partition has a leader");
+    let mut values = Vec::new();
+    if low == high {
+        return values;
+    }
+    let mut assignment = TopicPartitionList::new();
+    assignment
+        .add_partition_offset(topic, partition, Offset::Offset(low))
+        .expect("the offset is a real one");
+    consumer
+        .assign(&assignment)
+        .expect("the partition is there");
+    loop {
+        let message = consumer
+            .poll(BROKER_TIMEOUT)
+            .unwrap_or_else(|| panic!("{topic} [{partition}] has {high} records, read {values:?}"))
+            .expect("the partition can be read");
+        values.push(message.payload().unwrap_or_default().to_vec());
+        if message.offset() + 1 >= high {
+            return values;
+        }
+    }
+}
+
+/// A name that no other run has, also on a cluster that others use.
+fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is past 1970");
+    let process = std::process::id();
+    format!("{prefix}-{}-{process}-{count}", now.as_secs())
+}
+
+/// rdkafka's administration is asynchronous and these tests have no runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        thread::park();
+    }
+}

@@ -1,0 +1,191 @@
+//! One HTTP/1.1 connection that sends exactly the bytes it is given and reads one answer at a time.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// No answer of ringest is ever later than this; a read that waits longer fails.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// One connection; answers arrive in the order of the requests.
+#[derive(Debug)]
+pub(crate) struct Http {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// One answer, its body read in full.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// From the status line.
+    pub(crate) status: u16,
+    /// Without the colon, as sent.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Its `Content-Length` bytes.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Http {
+    /// Connects, with `TCP_NODELAY` so that each `send` leaves at once.
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.set_write_timeout(Some(READ_TIMEOUT))?;
+        Ok(Self {
+            stream,
+            unread: Vec::new(),
+        })
+    }
+
+    /// Sends these bytes.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends these bytes, one `write` for each part.
+    pub(crate) fn send_in_parts<'a>(
+        &mut self,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> io::Result<()> {
+        parts.into_iter().try_for_each(|part| self.send(part))
+    }
+
+    /// Says that nothing more will be sent; answers can still be read.
+    pub(crate) fn half_close(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Posts JSON and reads the answer.
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
+        self.send(&request(path, "application/json", body))?;
+        self.answer()
+    }
+
+    /// Reads one answer. `UnexpectedEof` when the connection ends before or within it.
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let head_length = loop {
+            if let Some(end) = find(&self.unread, b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.fill()?;
+        };
+        let head = String::from_utf8_lossy(&self.unread[..head_length]).into_owned();
+        let mut answer = Answer::parse(&head)?;
+        let length = answer.content_length()?;
+        while self.unread.len() < head_length + length {
+            self.fill()?;
+        }
+        answer.body = self.unread[head_length..head_length + length].to_vec();
+        self.unread.drain(..head_length + length);
+        Ok(answer)
+    }
+
+    /// Whether the server closes the connection without sending anything more.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match self.fill() {
+            Ok(()) => false,
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+            ),
+        }
+    }
+
+    /// Whether a part of an answer has been read.
+    pub(crate) fn is_within_answer(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                self.unread.extend_from_slice(&chunk[..count]);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// The value of a header field, its name in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the server will close the connection after it.
+    pub(crate) fn closes(&self) -> bool {
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {:?}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// A member of the body that is a string, `""` where it is absent.
+    pub(crate) fn text(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn parse(head: &str) -> io::Result<Self> {
+        let malformed = || io::Error::new(io::ErrorKind::InvalidData, head.to_owned());
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines
+            .next()
+            .and_then(|line| line.strip_prefix("HTTP/1.1 "))
+            .and_then(|line| line.get(..3)?.parse().ok())
+            .ok_or_else(malformed)?;
+        let headers = lines
+            .map(|line| {
+                let (name, value) = line.split_once(':')?;
+                Some((name.to_owned(), value.trim().to_owned()))
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(malformed)?;
+        Ok(Self {
+            status,
+            headers,
+            body: Vec::new(),
+        })
+    }
+
+    /// RFC 9112 section 6.3; an answer that may have a body must say how long it is.
+    fn content_length(&self) -> io::Result<usize> {
+        if matches!(self.status, 100..=199 | 204 | 304) {
+            return Ok(0);
+        }
+        self.header("content-length")
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{self:?}")))
+    }
+}
+
+/// The bytes of a POST with a `Content-Length`.
+pub(crate) fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: ringest\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}

@@ -1,0 +1,186 @@
+//! A real Apache Kafka of the test's own: one node, `KRaft`, on loopback, its data in a temporary directory.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    net::TcpListener,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tempfile::TempDir;
+
+use super::{
+    cluster::Cluster,
+    jars::Jars,
+    process::{Process, eventually},
+};
+
+/// Not 127.0.0.1, from which connections to loopback leave: while the broker is down, no client's
+/// connection can take its port, nor a client that tries it again and again connect to itself.
+const ADDRESS: &str = "127.0.0.2";
+
+/// Any valid one (22 characters of Base64, 16 bytes) does.
+const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
+
+const CONFIG: &str = "server.properties";
+const LOG: &str = "broker.log";
+
+/// For a start on a busy machine; 5 seconds are usual.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// One node; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    jars: Jars,
+    directory: TempDir,
+    process: Option<Process>,
+    cluster: Cluster,
+}
+
+impl Kafka {
+    /// Starts a node that serves plain text to anyone and creates no topic by itself.
+    pub(crate) fn start(jars: &Jars) -> Self {
+        Self::start_with(jars, &[], &[])
+    }
+
+    /// Starts a node with further broker properties, which override ours (listener `CLIENT` is
+    /// the one that clients use), and with librdkafka properties for the client of the test itself.
+    pub(crate) fn start_with(
+        jars: &Jars,
+        broker: &[(&str, &str)],
+        client: &[(&str, &str)],
+    ) -> Self {
+        let directory = TempDir::with_prefix("ringest-kafka-").expect("a temporary directory");
+        let [port, controller] = free_ports();
+        let data = directory.path().join("data");
+        let mut config = format!(
+            "process.roles=broker,controller\nnode.id=1\n\
+             controller.quorum.voters=1@{ADDRESS}:{controller}\n\
+             controller.listener.names=CONTROLLER\n\
+             listeners=CLIENT://{ADDRESS}:{port},CONTROLLER://{ADDRESS}:{controller}\n\
+             listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             inter.broker.listener.name=CLIENT\n\
+             log.dirs={}\nauto.create.topics.enable=false\n\
+             offsets.topic.num.partitions=1\noffsets.topic.replication.factor=1\n\
+             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+             share.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n",
+            data.display()
+        );
+        for (property, value) in broker {
+            writeln!(config, "{property}={value}").expect("a String takes all");
+        }
+        fs::write(directory.path().join(CONFIG), config).expect("the directory is ours");
+
+        let brokers = format!("{ADDRESS}:{port}");
+        let client = [&[("bootstrap.servers", brokers.as_str())], client].concat();
+        let mut kafka = Self {
+            jars: jars.clone(),
+            directory,
+            process: None,
+            cluster: Cluster::new(&client).ephemeral(),
+        };
+        let format = ["format", "-t", CLUSTER_ID, "-c", &kafka.path(CONFIG)];
+        kafka.tool("kafka.tools.StorageTool", &format);
+        kafka.start_again();
+        kafka
+    }
+
+    /// Its topics.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Ends it as a power cut of its process would: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it on the same ports and data, and waits until it answers.
+    pub(crate) fn start_again(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path(LOG))
+            .and_then(|log| Ok((log.try_clone()?, log)));
+        let (stdout, stderr) = log.expect("the directory is ours");
+        let mut command = self.jars.java("kafka.Kafka");
+        command
+            .arg(self.path(CONFIG))
+            .current_dir(self.directory.path())
+            .stdout(stdout)
+            .stderr(stderr);
+        self.process = Some(Process::spawn(&mut command).expect("java starts"));
+        self.wait_until_it_answers();
+    }
+
+    /// Stops it from answering while its connections stay open (SIGSTOP).
+    pub(crate) fn silence(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Ends the silence.
+    pub(crate) fn resume(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    /// Runs one of Kafka's tools to its end; panics when it fails.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) {
+        let mut command: Command = self.jars.java(class);
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .output()
+            .expect("java runs");
+        assert!(
+            status.success(),
+            "{class} {arguments:?}: {status}\n{}{}",
+            String::from_utf8_lossy(&stdout),
+            String::from_utf8_lossy(&stderr)
+        );
+    }
+
+    /// Where a file of this name lies beside the node's own.
+    pub(crate) fn path(&self, file: &str) -> String {
+        let path = self.directory.path().join(file);
+        path.to_str()
+            .expect("temporary directories have plain names")
+            .to_owned()
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let process = self.process.as_ref().expect("the broker has been started");
+        process.signal(signal);
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let client: BaseConsumer = self.cluster.client();
+        let answered = eventually(START_TIMEOUT, || {
+            let process = self.process.as_mut().expect("just started");
+            if let Some(status) = process.exited() {
+                return Some(Err(status));
+            }
+            let metadata = client.fetch_metadata(None, Duration::from_secs(1)).ok()?;
+            (!metadata.brokers().is_empty()).then_some(Ok(()))
+        });
+        assert!(
+            matches!(answered, Some(Ok(()))),
+            "Apache Kafka does not answer ({answered:?})\n{}",
+            fs::read_to_string(self.path(LOG)).unwrap_or_default()
+        );
+    }
+}
+
+/// Two ports that are free now; both are held until both are known, so that they differ.
+fn free_ports() -> [u16; 2] {
+    [(), ()]
+        .map(|()| TcpListener::bind((ADDRESS, 0)).expect("loopback has free ports"))
+        .map(|listener| listener.local_addr().expect("it is bound").port())
+}

@@ -1,0 +1,21 @@
+//! What the integration tests share: a running ringest, brokers to point it at, an HTTP client that
+//! sends exactly what it is told to, and numbered records.
+//!
+//! - [`ringest::Ringest`]: the binary, started on free ports, stopped with the test.
+//! - [`http::Http`]: one connection to it.
+//! - [`kafka::Kafka`]: a real Apache Kafka of the test's own; [`mock::Mock`]: librdkafka's scripted one.
+//! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
+//! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
+#![expect(
+    dead_code,
+    reason = "each test binary compiles all of this and uses its part: none needs both brokers"
+)]
+
+pub(crate) mod cluster;
+pub(crate) mod http;
+pub(crate) mod jars;
+pub(crate) mod kafka;
+pub(crate) mod mock;
+pub(crate) mod process;
+pub(crate) mod records;
+pub(crate) mod ringest;

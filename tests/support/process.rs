@@ -1,0 +1,78 @@
+//! Child processes that never outlive the test that started them.
+#![expect(
+    unsafe_code,
+    reason = "the standard library can neither send SIGTERM nor tie a child to its parent"
+)]
+
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A running process; killed when dropped, and by the kernel should this one die first.
+///
+/// The kernel's part is bound to the *thread* that called [`Process::spawn`]: the process ends with it.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts the command.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+        let die_with_parent = || {
+            // SAFETY: prctl with these arguments touches no memory and is async-signal-safe.
+            match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: between fork and exec the closure calls prctl and errno only.
+        let command = unsafe { command.pre_exec(die_with_parent) };
+        command.spawn().map(Self)
+    }
+
+    /// The child, for its pipes.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// Sends a signal, e.g. `libc::SIGTERM`.
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.0.id()).expect("a pid fits its own type");
+        // SAFETY: kill takes no pointers; the pid is still ours, as nobody has waited for the child.
+        let result = unsafe { libc::kill(pid, signal) };
+        assert_eq!(result, 0, "kill: {}", io::Error::last_os_error());
+    }
+
+    /// Its exit status, or `None` while it runs.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("the child can be waited for")
+    }
+
+    /// Waits for it to end by itself; `None` when it still runs after `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        eventually(limit, || self.exited())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only where the process has gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks again and again until there is an answer, or gives up after `limit`.
+pub(crate) fn eventually<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let answer = attempt();
+        if answer.is_some() || start.elapsed() > limit {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}

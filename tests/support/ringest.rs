@@ -1,0 +1,225 @@
+//! The binary under test, as an operator runs it: a configuration file, model files, environment.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{http::Http, process::Process};
+
+/// Far beyond what a start or a drain takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What a ringest shall be started with.
+pub(crate) struct Builder {
+    kafka: Vec<(String, String)>,
+    models: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// Adds a model without fields: any JSON object is a record of it.
+    pub(crate) fn model(mut self, name: &str, version: &str, topic: &str) -> Self {
+        let model = format!("name = {name:?}\nversion = {version:?}\ntopic = {topic:?}\n");
+        self.models.push(model);
+        self
+    }
+
+    /// Sets a librdkafka property.
+    pub(crate) fn kafka(mut self, property: &str, value: &str) -> Self {
+        self.kafka.push((property.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Overrides one key, written as in the file (`timeouts.ack_timeout_ms`), by the environment.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        let variable = format!("RINGEST_{}", key.replace('.', "__").to_uppercase());
+        self.environment.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until both listeners are announced.
+    pub(crate) fn start(self) -> Ringest {
+        let directory = self.write();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
+        command
+            .arg("--config")
+            .arg(directory.path().join("ringest.toml"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        // What configures the tests is no configuration of the server; the driver is both.
+        for (variable, _) in env::vars() {
+            if variable.starts_with("RINGEST_") && variable != "RINGEST_LISTEN__DRIVER" {
+                command.env_remove(variable);
+            }
+        }
+        command.envs(self.environment);
+        let mut process = Process::spawn(&mut command).expect("the binary starts");
+
+        let log = Arc::new(Mutex::new(String::new()));
+        let (announce, announced) = mpsc::channel();
+        let stderr = process.child().stderr.take().expect("stderr is piped");
+        thread::spawn({
+            let log = Arc::clone(&log);
+            move || follow(BufReader::new(stderr), &log, &announce)
+        });
+        let address = listening(&announced, &log);
+        let management = listening(&announced, &log);
+        Ringest {
+            process,
+            address,
+            management,
+            log,
+            _directory: directory,
+        }
+    }
+
+    fn write(&self) -> TempDir {
+        let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
+        let mut config = String::from(
+            "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
+             [management]\naddress = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n[kafka]\n",
+        );
+        for (property, value) in &self.kafka {
+            writeln!(config, "{property:?} = {value:?}").expect("a String takes all");
+        }
+        fs::write(directory.path().join("ringest.toml"), config).expect("the file is ours");
+        let models = directory.path().join("models");
+        fs::create_dir(&models).expect("the directory is ours");
+        for (index, model) in self.models.iter().enumerate() {
+            fs::write(models.join(format!("{index}.toml")), model).expect("the file is ours");
+        }
+        directory
+    }
+}
+
+/// A running ringest with one public and one management listener on loopback; killed when dropped.
+/// Its log is printed when the test fails.
+pub(crate) struct Ringest {
+    process: Process,
+    address: SocketAddr,
+    management: SocketAddr,
+    log: Arc<Mutex<String>>,
+    _directory: TempDir,
+}
+
+impl Ringest {
+    /// One that will produce to these brokers (`host:port,…`); nobody has to be there yet.
+    pub(crate) fn builder(brokers: &str) -> Builder {
+        Builder {
+            kafka: Vec::new(),
+            models: Vec::new(),
+            environment: Vec::new(),
+        }
+        .kafka("bootstrap.servers", brokers)
+    }
+
+    /// Where it takes records.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it says how it is.
+    pub(crate) fn management(&self) -> SocketAddr {
+        self.management
+    }
+
+    /// A new connection to the public port.
+    pub(crate) fn connect(&self) -> Http {
+        Http::connect(self.address).expect("ringest accepts")
+    }
+
+    /// The status of `GET /ready`.
+    pub(crate) fn ready(&self) -> u16 {
+        self.manage("/ready").status
+    }
+
+    /// The sum of a gauge or counter over its labels; panics when `/metrics` has no such name.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let answer = self.manage("/metrics");
+        let text = String::from_utf8(answer.body).expect("metrics are text");
+        let values: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with([' ', '{']))
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse().ok())
+            .collect();
+        assert!(!values.is_empty(), "no {name} in\n{text}");
+        values.iter().sum()
+    }
+
+    /// Everything that it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no reader panicked").clone()
+    }
+
+    /// Sends SIGTERM and returns at once.
+    pub(crate) fn begin_drain(&self) {
+        self.process.signal(libc::SIGTERM);
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) fn exited(&mut self) -> ExitStatus {
+        self.process
+            .wait(PATIENCE)
+            .expect("ringest ends within its drain timeout")
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.begin_drain();
+        self.exited()
+    }
+
+    fn manage(&self, path: &str) -> super::http::Answer {
+        let mut http = Http::connect(self.management).expect("the management listener accepts");
+        http.send(format!("GET {path} HTTP/1.1\r\nHost: ringest\r\n\r\n").as_bytes())
+            .expect("the management listener reads");
+        http.answer().expect("the management listener answers")
+    }
+}
+
+impl Drop for Ringest {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- ringest's log\n{}---", self.log());
+        }
+    }
+}
+
+/// Keeps what the process writes, and passes on each address that it announces.
+fn follow(stderr: impl BufRead, log: &Mutex<String>, announce: &Sender<SocketAddr>) {
+    for line in stderr.lines().map_while(Result::ok) {
+        let address = line
+            .strip_prefix("listening on ")
+            .and_then(|rest| rest.split(' ').next())
+            .and_then(|address| address.parse().ok());
+        let mut log = log.lock().expect("no reader panicked");
+        log.push_str(&line);
+        log.push('\n');
+        drop(log);
+        if let Some(address) = address {
+            // Nobody listens any more once both addresses are known.
+            let _ = announce.send(address);
+        }
+    }
+}
+
+fn listening(announced: &Receiver<SocketAddr>, log: &Mutex<String>) -> SocketAddr {
+    announced.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let log = log.lock().expect("no reader panicked");
+        panic!("ringest did not start:\n{log}")
+    })
+}
