@@ -25,7 +25,10 @@ pub struct InFlightFull;
 impl Admission {
     /// A budget of `in_flight_bytes_max` bytes, all free.
     pub fn new(in_flight_bytes_max: usize) -> Self {
-        Self { in_flight_bytes: Cell::new(0), in_flight_bytes_max }
+        Self {
+            in_flight_bytes: Cell::new(0),
+            in_flight_bytes_max,
+        }
     }
 
     /// Bytes given out and not returned.
@@ -43,7 +46,10 @@ impl Admission {
             return Err(InFlightFull);
         }
         self.in_flight_bytes.set(taken);
-        Ok(Permit { admission: Rc::clone(self), bytes })
+        Ok(Permit {
+            admission: Rc::clone(self),
+            bytes,
+        })
     }
 }
 
@@ -85,7 +91,10 @@ pub struct Connections {
 impl Connections {
     /// Room for `max` connections.
     pub fn new(max: usize) -> Self {
-        Self { open: AtomicUsize::new(0), max }
+        Self {
+            open: AtomicUsize::new(0),
+            max,
+        }
     }
 
     /// Takes one place until the guard is dropped; `None` when all are taken.

@@ -28,7 +28,11 @@ const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The memory that a buffer for `bytes` bytes really takes, padding aside: the next power of two,
 /// so that segments given back fit the next request.
 pub const fn segment_capacity(bytes: usize) -> usize {
-    if bytes <= SEGMENT_BYTES_MIN { SEGMENT_BYTES_MIN } else { bytes.next_power_of_two() }
+    if bytes <= SEGMENT_BYTES_MIN {
+        SEGMENT_BYTES_MIN
+    } else {
+        bytes.next_power_of_two()
+    }
 }
 
 type Memory = Box<[UnsafeCell<u8>]>;
@@ -94,7 +98,8 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        self.pool.give_back(std::mem::take(&mut self.memory), self.capacity);
+        self.pool
+            .give_back(std::mem::take(&mut self.memory), self.capacity);
     }
 }
 
@@ -126,7 +131,10 @@ impl ReadBuffer {
     /// # Panics
     /// If the range reaches beyond what was received.
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {
-        assert!(range.start <= range.end && range.end <= self.filled, "beyond what was received");
+        assert!(
+            range.start <= range.end && range.end <= self.filled,
+            "beyond what was received"
+        );
         // SAFETY: `[0, filled)` is initialised and inside the block. Nothing writes to it while
         // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume`
         // borrows mutably, and librdkafka only reads.
@@ -157,8 +165,14 @@ impl ReadBuffer {
     /// # Panics
     /// If the range was not received.
     pub fn freeze(&self, range: Range<usize>) -> Frozen {
-        assert!(range.start <= range.end && range.end <= self.filled, "beyond what was received");
-        Frozen { segment: Rc::clone(&self.segment), range }
+        assert!(
+            range.start <= range.end && range.end <= self.filled,
+            "beyond what was received"
+        );
+        Frozen {
+            segment: Rc::clone(&self.segment),
+            range,
+        }
     }
 
     /// Whether nobody else holds on to the memory, so that all of it may be written again.
@@ -279,7 +293,10 @@ mod tests {
     fn capacity_is_the_next_power_of_two_from_the_minimum_up() {
         assert_eq!(segment_capacity(0), SEGMENT_BYTES_MIN);
         assert_eq!(segment_capacity(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
-        assert_eq!(segment_capacity(SEGMENT_BYTES_MIN + 1), 2 * SEGMENT_BYTES_MIN);
+        assert_eq!(
+            segment_capacity(SEGMENT_BYTES_MIN + 1),
+            2 * SEGMENT_BYTES_MIN
+        );
         assert_eq!(segment_capacity(10_485_760), 16 * 1024 * 1024);
     }
 
@@ -304,10 +321,18 @@ mod tests {
         let address = buffer.bytes(0..4).as_ptr();
         let held = buffer.freeze(0..4);
         buffer.consume(4);
-        assert_ne!(buffer.segment.base().cast_const(), address, "held memory must not be reused");
+        assert_ne!(
+            buffer.segment.base().cast_const(),
+            address,
+            "held memory must not be reused"
+        );
         drop(held);
         let again = receive(pool.take(1), b"next");
-        assert_eq!(again.bytes(0..4).as_ptr(), address, "memory given back is used again");
+        assert_eq!(
+            again.bytes(0..4).as_ptr(),
+            address,
+            "memory given back is used again"
+        );
     }
 
     #[test]
@@ -317,6 +342,9 @@ mod tests {
         let address = buffer.bytes(0..1).as_ptr();
         drop(buffer.freeze(0..3));
         buffer.consume(4);
-        assert_eq!((buffer.bytes(0..3), buffer.bytes(0..3).as_ptr()), (&b"two"[..], address));
+        assert_eq!(
+            (buffer.bytes(0..3), buffer.bytes(0..3).as_ptr()),
+            (&b"two"[..], address)
+        );
     }
 }

@@ -11,11 +11,13 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    config::{Config, ConfigErrors},
+    config::{Config, ConfigErrors, LogFormat},
+    dev::Dev,
     log,
     model::Model,
     produce::probe,
     route::{Route, RouteTable},
+    supervisor::{self, Addresses},
 };
 
 /// The configuration can't work, or `--check` found something.
@@ -122,16 +124,37 @@ pub fn run() -> ExitCode {
 /// Serves until the process is told to stop.
 fn serve(config: Config) -> ExitCode {
     start_log(&config);
-    drop(config);
-    report("serving is not wired yet");
-    ExitCode::from(EXIT_CONFIGURATION)
+    let routes = route_json(RouteTable::new(&config.models).routes());
+    let format = config.log_format;
+    supervisor::run(config, routes, |addresses| tell(format, addresses))
 }
 
-/// Serves the sample models with an in-process broker. `Config::development(brokers,
-/// environment())` is its configuration once that broker runs.
+/// Serves the sample models with an in-process broker.
 fn serve_dev() -> ExitCode {
-    report("serving is not wired yet");
-    ExitCode::from(EXIT_CONFIGURATION)
+    let served = Dev::start(environment()).and_then(|dev| {
+        start_log(&dev.config);
+        let routes = route_json(RouteTable::new(&dev.config.models).routes());
+        let format = dev.config.log_format;
+        dev.serve(routes, |addresses| tell(format, addresses))
+    });
+    served.unwrap_or_else(|error| {
+        report(&error.to_string());
+        ExitCode::from(EXIT_CONFIGURATION)
+    })
+}
+
+/// The lines that tell a script that it may send, and where.
+fn tell(format: LogFormat, addresses: Addresses) {
+    let public = format!("listening on {}", addresses.public);
+    let management = addresses
+        .management
+        .map(|it| format!("listening on {it} (management)"));
+    for line in [Some(public), management].into_iter().flatten() {
+        match format {
+            LogFormat::Text => report(&line),
+            LogFormat::Json => tracing::info!("{line}"),
+        }
+    }
 }
 
 /// Says on stderr that the configuration can't work, and why.

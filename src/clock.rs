@@ -20,7 +20,11 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows the time of now.
     pub fn new() -> Self {
-        let clock = Self { now: Cell::new(Instant::now()), second: Cell::new(0), http_date: Cell::new([b' '; HTTP_DATE_BYTES]) };
+        let clock = Self {
+            now: Cell::new(Instant::now()),
+            second: Cell::new(0),
+            http_date: Cell::new([b' '; HTTP_DATE_BYTES]),
+        };
         clock.tick(Instant::now(), SystemTime::now());
         clock
     }
@@ -28,7 +32,9 @@ impl Clock {
     /// Sets the clock.
     pub fn tick(&self, now: Instant, date: SystemTime) {
         self.now.set(now);
-        let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since = date
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         if self.second.replace(since.as_secs()) != since.as_secs() {
             let text = httpdate::fmt_http_date(date);
             if let Ok(date) = text.as_bytes().try_into() {
@@ -66,9 +72,15 @@ mod tests {
     #[test]
     fn shows_the_date_as_http_writes_it_and_moves_on() {
         let clock = Clock::new();
-        clock.tick(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
+        clock.tick(
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+        );
         assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:37 GMT");
-        clock.tick(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_778));
+        clock.tick(
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_778),
+        );
         assert_eq!(&clock.http_date(), b"Sun, 06 Nov 1994 08:49:38 GMT");
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     buffer::ReadBuffer,
     deadline::{self, Deadline, Wait},
     http::{
-        ContentCoding, Form, Framing, HeadParser, MediaType, Method, Persistence,
-        RequestHead, Version,
+        ContentCoding, Form, Framing, HeadParser, MediaType, Method, Persistence, RequestHead,
+        Version,
     },
     outcome::{self, Allow, Outcome, Refusal},
     validate::Format,
@@ -154,14 +154,20 @@ impl Connection {
             let mut validator = worker.validator.borrow_mut();
             let records = validator.validate(body.bytes.bytes(), format)?;
             let count = records.records().len();
-            worker.metrics.records_received(route.route().index, count as u64);
+            worker
+                .metrics
+                .records_received(route.route().index, count as u64);
             if count == 0 {
                 return Ok(Outcome::Empty);
             }
-            worker.producer.enqueue(route, body.bytes, &records, body.permit)?
+            worker
+                .producer
+                .enqueue(route, body.bytes, &records, body.permit)?
         };
         let delivered = delivery.await?;
-        worker.metrics.records_delivered(route.route().index, delivered.records() as u64);
+        worker
+            .metrics
+            .records_delivered(route.route().index, delivered.records() as u64);
         Ok(Outcome::Accepted(delivered))
     }
 
@@ -176,11 +182,15 @@ impl Connection {
     }
 
     fn input(&self) -> &ReadBuffer {
-        self.input.as_ref().expect("lent to the kernel during a read only")
+        self.input
+            .as_ref()
+            .expect("lent to the kernel during a read only")
     }
 
     fn input_mut(&mut self) -> &mut ReadBuffer {
-        self.input.as_mut().expect("lent to the kernel during a read only")
+        self.input
+            .as_mut()
+            .expect("lent to the kernel during a read only")
     }
 
     /// Waits for the next request's head.
@@ -193,7 +203,10 @@ impl Connection {
         let (idle_until, mut waits_since_idle) = (now + self.worker.config.timeouts.idle, true);
         self.deadline.set(Wait::Idle, idle_until);
         loop {
-            let input = self.input.as_ref().expect("lent to the kernel during a read only");
+            let input = self
+                .input
+                .as_ref()
+                .expect("lent to the kernel during a read only");
             let rest = input.bytes(self.start..input.filled());
             if !rest.is_empty() {
                 if let Some(head) = self.parser.parse(rest)? {
@@ -302,7 +315,8 @@ impl Connection {
     /// Ends our side, and reads a little of what the client may still be sending.
     async fn linger(mut self) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
-        self.deadline.set(Wait::Read, self.worker.clock.now() + LINGER_TIMEOUT);
+        self.deadline
+            .set(Wait::Read, self.worker.clock.now() + LINGER_TIMEOUT);
         let mut left = LINGER_BYTES_MAX;
         loop {
             self.start = self.input().filled();

@@ -3,13 +3,7 @@
 //! A connection that waits past its deadline has its socket shut down: the pending read or write
 //! ends, on io_uring as on epoll, without cancelling an operation that may just have completed.
 
-use std::{
-    cell::RefCell,
-    net::Shutdown,
-    os::fd::RawFd,
-    rc::Rc,
-    time::Instant,
-};
+use std::{cell::RefCell, net::Shutdown, os::fd::RawFd, rc::Rc, time::Instant};
 
 use slab::Slab;
 
@@ -39,9 +33,16 @@ pub struct Deadlines {
 impl Deadlines {
     /// Watches a socket until the guard is dropped, which must be before the socket closes.
     pub fn watch(self: &Rc<Self>, socket: RawFd) -> Deadline {
-        let entry = Entry { socket, wait: None, expired: false };
+        let entry = Entry {
+            socket,
+            wait: None,
+            expired: false,
+        };
         let key = self.entries.borrow_mut().insert(entry);
-        Deadline { deadlines: Rc::clone(self), key }
+        Deadline {
+            deadlines: Rc::clone(self),
+            key,
+        }
     }
 
     /// Ends every wait whose deadline has passed.
@@ -167,8 +168,10 @@ mod tests {
     fn a_drain_shortens_idle_waits_only() {
         let deadlines = Rc::new(Deadlines::default());
         let pair = UnixStream::pair().expect("a socket pair");
-        let (idle, reading) =
-            (deadlines.watch(pair.0.as_raw_fd()), deadlines.watch(pair.1.as_raw_fd()));
+        let (idle, reading) = (
+            deadlines.watch(pair.0.as_raw_fd()),
+            deadlines.watch(pair.1.as_raw_fd()),
+        );
         let now = Instant::now();
         idle.set(Wait::Idle, now + Duration::from_secs(60));
         reading.set(Wait::Read, now + Duration::from_secs(60));

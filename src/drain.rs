@@ -46,15 +46,25 @@ struct Progress {
 
 impl Drain {
     pub(crate) fn new(timeout: Duration, listener: RawFd) -> Self {
-        Self { timeout, listener, progress: None }
+        Self {
+            timeout,
+            listener,
+            progress: None,
+        }
     }
 
     /// What is due now; the end when there is nothing left to do, or no time left to do it.
     pub(crate) fn step(&mut self, worker: &Worker, now: Instant) -> Option<Drained> {
         let Some(progress) = &mut self.progress else {
             worker.begin_drain();
-            worker.deadlines.cap_idle(now + IDLE_GRACE.min(self.timeout / 4));
-            self.progress = Some(Progress { began: now, listening: true, given_up: None });
+            worker
+                .deadlines
+                .cap_idle(now + IDLE_GRACE.min(self.timeout / 4));
+            self.progress = Some(Progress {
+                began: now,
+                listening: true,
+                given_up: None,
+            });
             return None;
         };
         // One tick after the beginning: the kernel's queue has been emptied meanwhile.
@@ -65,12 +75,18 @@ impl Drain {
         let (records, connections) = (worker.producer.queued_records(), worker.deadlines.len());
         if records == 0 && connections == 0 {
             let records_given_up = progress.given_up.unwrap_or(0);
-            return Some(Drained { records_given_up, connections_cut: 0 });
+            return Some(Drained {
+                records_given_up,
+                connections_cut: 0,
+            });
         }
         let last_answers = LAST_ANSWERS.min(self.timeout / 4);
         if elapsed >= self.timeout {
             let records_given_up = progress.given_up.unwrap_or(records);
-            return Some(Drained { records_given_up, connections_cut: connections });
+            return Some(Drained {
+                records_given_up,
+                connections_cut: connections,
+            });
         }
         if elapsed >= self.timeout - last_answers {
             progress.given_up.get_or_insert(records);

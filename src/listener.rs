@@ -18,7 +18,9 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let Some(guard) = place(&worker).await else { return };
+                let Some(guard) = place(&worker).await else {
+                    return;
+                };
                 warned = false;
                 monoio::spawn(serve(stream, guard, Rc::clone(&worker)));
             }

@@ -143,12 +143,37 @@ impl Code {
     pub const ALL: [Self; 32] = {
         use Code::*;
         [
-            Accepted, Healthy, MalformedRequest, RequestLineTooLong, HeadTooLarge, TooManyHeaders,
-            UnsupportedVersion, UnsupportedExpectation, IdleTimeout, HeadTimeout, BodyTimeout,
-            MalformedBody, BodyTooLarge, UnknownRoute, MethodNotAllowed, UnsupportedMediaType,
-            UnsupportedContentCoding, InvalidJson, InvalidRecord, RecordTooLarge, TooManyRecords,
-            InFlightFull, Draining, QueueFull, BrokerUnavailable, DeliveryTimedOut, ProducerFatal,
-            RecordTooLargeForBroker, PartlyTooLargeForBroker, RecordRefusedByBroker, TopicMissing,
+            Accepted,
+            Healthy,
+            MalformedRequest,
+            RequestLineTooLong,
+            HeadTooLarge,
+            TooManyHeaders,
+            UnsupportedVersion,
+            UnsupportedExpectation,
+            IdleTimeout,
+            HeadTimeout,
+            BodyTimeout,
+            MalformedBody,
+            BodyTooLarge,
+            UnknownRoute,
+            MethodNotAllowed,
+            UnsupportedMediaType,
+            UnsupportedContentCoding,
+            InvalidJson,
+            InvalidRecord,
+            RecordTooLarge,
+            TooManyRecords,
+            InFlightFull,
+            Draining,
+            QueueFull,
+            BrokerUnavailable,
+            DeliveryTimedOut,
+            ProducerFatal,
+            RecordTooLargeForBroker,
+            PartlyTooLargeForBroker,
+            RecordRefusedByBroker,
+            TopicMissing,
             NotAuthorizedByBroker,
         ]
     };
@@ -158,62 +183,180 @@ impl Code {
         match self {
             Self::Accepted => ok("accepted"),
             Self::Healthy => ok("healthy"),
-            Self::MalformedRequest => framing("malformed_request", 400, "The request is not well-formed HTTP/1.1."),
-            Self::RequestLineTooLong => framing("request_line_too_long", 414, "The request line is too long."),
+            Self::MalformedRequest => framing(
+                "malformed_request",
+                400,
+                "The request is not well-formed HTTP/1.1.",
+            ),
+            Self::RequestLineTooLong => framing(
+                "request_line_too_long",
+                414,
+                "The request line is too long.",
+            ),
             Self::HeadTooLarge => framing("head_too_large", 431, "The request head is too large."),
-            Self::TooManyHeaders => framing("too_many_headers", 431, "The request has too many header fields."),
-            Self::UnsupportedVersion => framing("unsupported_http_version", 505, "Only HTTP/1.1 and HTTP/1.0 are served."),
-            Self::UnsupportedExpectation => framing("unsupported_expectation", 417, "Only the expectation 100-continue is known."),
+            Self::TooManyHeaders => framing(
+                "too_many_headers",
+                431,
+                "The request has too many header fields.",
+            ),
+            Self::UnsupportedVersion => framing(
+                "unsupported_http_version",
+                505,
+                "Only HTTP/1.1 and HTTP/1.0 are served.",
+            ),
+            Self::UnsupportedExpectation => framing(
+                "unsupported_expectation",
+                417,
+                "Only the expectation 100-continue is known.",
+            ),
             Self::IdleTimeout => framing("idle_timeout", 408, "No request arrived in time."),
-            Self::HeadTimeout => framing("head_timeout", 408, "The request head did not arrive in time."),
-            Self::BodyTimeout => framing("body_timeout", 408, "The request body did not arrive in time."),
-            Self::MalformedBody => framing("malformed_body", 400, "The chunked body is not well-formed."),
-            Self::BodyTooLarge => client("body_too_large", 413, "The body is larger than limits.body_bytes_max."),
-            Self::UnknownRoute => client("unknown_route", 404, "There is no such route; ringest --list-routes shows those that there are."),
-            Self::MethodNotAllowed => client("method_not_allowed", 405, "The path does not take this method."),
-            Self::UnsupportedMediaType => client("unsupported_media_type", 415, "The body must be JSON (application/json) or NDJSON (application/x-ndjson), in UTF-8."),
-            Self::UnsupportedContentCoding => client("unsupported_content_encoding", 415, "The body must not be compressed."),
+            Self::HeadTimeout => framing(
+                "head_timeout",
+                408,
+                "The request head did not arrive in time.",
+            ),
+            Self::BodyTimeout => framing(
+                "body_timeout",
+                408,
+                "The request body did not arrive in time.",
+            ),
+            Self::MalformedBody => framing(
+                "malformed_body",
+                400,
+                "The chunked body is not well-formed.",
+            ),
+            Self::BodyTooLarge => client(
+                "body_too_large",
+                413,
+                "The body is larger than limits.body_bytes_max.",
+            ),
+            Self::UnknownRoute => client(
+                "unknown_route",
+                404,
+                "There is no such route; ringest --list-routes shows those that there are.",
+            ),
+            Self::MethodNotAllowed => client(
+                "method_not_allowed",
+                405,
+                "The path does not take this method.",
+            ),
+            Self::UnsupportedMediaType => client(
+                "unsupported_media_type",
+                415,
+                "The body must be JSON (application/json) or NDJSON (application/x-ndjson), in UTF-8.",
+            ),
+            Self::UnsupportedContentCoding => client(
+                "unsupported_content_encoding",
+                415,
+                "The body must not be compressed.",
+            ),
             Self::InvalidJson => client("invalid_json", 400, "The body is not well-formed JSON."),
-            Self::InvalidRecord => client("invalid_record", 400, "At least one record is not valid; nothing of the request was produced."),
-            Self::RecordTooLarge => client("record_too_large", 413, "A record is larger than limits.record_bytes_max."),
-            Self::TooManyRecords => client("too_many_records", 413, "The request holds more than limits.records_max records."),
-            Self::InFlightFull => shed("in_flight_full", "As much is in flight as limits.in_flight_bytes_max allows."),
+            Self::InvalidRecord => client(
+                "invalid_record",
+                400,
+                "At least one record is not valid; nothing of the request was produced.",
+            ),
+            Self::RecordTooLarge => client(
+                "record_too_large",
+                413,
+                "A record is larger than limits.record_bytes_max.",
+            ),
+            Self::TooManyRecords => client(
+                "too_many_records",
+                413,
+                "The request holds more than limits.records_max records.",
+            ),
+            Self::InFlightFull => shed(
+                "in_flight_full",
+                "As much is in flight as limits.in_flight_bytes_max allows.",
+            ),
             Self::Draining => shed("draining", "This server is shutting down."),
             Self::QueueFull => shed("queue_full", "The producer's queue is full."),
             Self::BrokerUnavailable => shed("broker_unavailable", "No broker took the records."),
-            Self::DeliveryTimedOut => shed("delivery_timed_out", "The brokers did not acknowledge in time."),
+            Self::DeliveryTimedOut => shed(
+                "delivery_timed_out",
+                "The brokers did not acknowledge in time.",
+            ),
             Self::ProducerFatal => shed("producer_fatal", "The producer is being replaced."),
-            Self::RecordTooLargeForBroker => client("record_too_large_for_broker", 413, "A record is larger than its topic takes."),
-            Self::PartlyTooLargeForBroker => operator("partly_too_large_for_broker", "Some records are larger than their topic takes; others are in it."),
-            Self::RecordRefusedByBroker => operator("record_refused_by_broker", "The broker refuses a record: topic and model do not fit together."),
+            Self::RecordTooLargeForBroker => client(
+                "record_too_large_for_broker",
+                413,
+                "A record is larger than its topic takes.",
+            ),
+            Self::PartlyTooLargeForBroker => operator(
+                "partly_too_large_for_broker",
+                "Some records are larger than their topic takes; others are in it.",
+            ),
+            Self::RecordRefusedByBroker => operator(
+                "record_refused_by_broker",
+                "The broker refuses a record: topic and model do not fit together.",
+            ),
             Self::TopicMissing => operator("topic_missing", "The route's topic does not exist."),
-            Self::NotAuthorizedByBroker => operator("not_authorized_by_broker", "The brokers do not let this server write to the route's topic."),
+            Self::NotAuthorizedByBroker => operator(
+                "not_authorized_by_broker",
+                "The brokers do not let this server write to the route's topic.",
+            ),
         }
     }
 }
 
 const fn ok(name: &'static str) -> Row {
-    Row { name, status: 200, detail: "", retry: false, fate: Fate::Keep, level: Level::TRACE }
+    Row {
+        name,
+        status: 200,
+        detail: "",
+        retry: false,
+        fate: Fate::Keep,
+        level: Level::TRACE,
+    }
 }
 
 /// The client's, and nothing behind it can be trusted.
 const fn framing(name: &'static str, status: u16, detail: &'static str) -> Row {
-    Row { name, status, detail, retry: false, fate: Fate::Close, level: Level::DEBUG }
+    Row {
+        name,
+        status,
+        detail,
+        retry: false,
+        fate: Fate::Close,
+        level: Level::DEBUG,
+    }
 }
 
 /// The client's.
 const fn client(name: &'static str, status: u16, detail: &'static str) -> Row {
-    Row { name, status, detail, retry: false, fate: Fate::Keep, level: Level::DEBUG }
+    Row {
+        name,
+        status,
+        detail,
+        retry: false,
+        fate: Fate::Keep,
+        level: Level::DEBUG,
+    }
 }
 
 /// We are full, or the brokers are in trouble: later it may work.
 const fn shed(name: &'static str, detail: &'static str) -> Row {
-    Row { name, status: 503, detail, retry: true, fate: Fate::Keep, level: Level::WARN }
+    Row {
+        name,
+        status: 503,
+        detail,
+        retry: true,
+        fate: Fate::Keep,
+        level: Level::WARN,
+    }
 }
 
 /// The operator's: it stays until somebody mends it.
 const fn operator(name: &'static str, detail: &'static str) -> Row {
-    Row { name, status: 500, detail, retry: false, fate: Fate::Keep, level: Level::ERROR }
+    Row {
+        name,
+        status: 500,
+        detail,
+        retry: false,
+        fate: Fate::Keep,
+        level: Level::ERROR,
+    }
 }
 
 impl Outcome {
@@ -380,7 +523,11 @@ mod tests {
 
     #[test]
     fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
-        let partial = || Persisted::Partial { delivered: vec![0], lost: vec![1], unknown: vec![] };
+        let partial = || Persisted::Partial {
+            delivered: vec![0],
+            lost: vec![1],
+            unknown: vec![],
+        };
         for fault in [
             Fault::TimedOut,
             Fault::BrokerUnavailable,
@@ -394,10 +541,17 @@ mod tests {
         ] {
             let status = |persisted| {
                 let failure = Failure { fault, persisted };
-                Outcome::Refused(Refusal::Produce(failure)).code().row().status
+                Outcome::Refused(Refusal::Produce(failure))
+                    .code()
+                    .row()
+                    .status
             };
             assert!(status(partial()) >= 500, "{fault:?}");
-            assert_eq!(status(Persisted::No) < 500, fault == Fault::RecordTooLarge, "{fault:?}");
+            assert_eq!(
+                status(Persisted::No) < 500,
+                fault == Fault::RecordTooLarge,
+                "{fault:?}"
+            );
         }
     }
 }

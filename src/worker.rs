@@ -96,17 +96,35 @@ impl Worker {
         if self.logged[code as usize].replace(second) != second {
             let route = route.map_or("-", |route| self.routes.routes()[route].path.as_str());
             if row.level == Level::WARN {
-                tracing::warn!(route, code = row.name, "answered {}: {}", row.status, row.detail);
+                tracing::warn!(
+                    route,
+                    code = row.name,
+                    "answered {}: {}",
+                    row.status,
+                    row.detail
+                );
             } else {
-                tracing::error!(route, code = row.name, "answered {}: {}", row.status, row.detail);
+                tracing::error!(
+                    route,
+                    code = row.name,
+                    "answered {}: {}",
+                    row.status,
+                    row.detail
+                );
             }
         }
     }
 
     fn publish(&self, settings: &WorkerSettings) {
-        self.metrics.in_flight_bytes.set(self.admission.in_flight_bytes() as u64);
-        self.metrics.in_flight_records.set(self.producer.queued_records() as u64);
-        self.metrics.producer_queue_records.set(self.producer.queued_records() as u64);
+        self.metrics
+            .in_flight_bytes
+            .set(self.admission.in_flight_bytes() as u64);
+        self.metrics
+            .in_flight_records
+            .set(self.producer.queued_records() as u64);
+        self.metrics
+            .producer_queue_records
+            .set(self.producer.queued_records() as u64);
         let state = if !self.producer.is_serving() {
             WorkerState::ProducerFatal
         } else if settings.watch.seen() {
@@ -150,12 +168,12 @@ pub(crate) fn run(settings: &WorkerSettings, listener: TcpListener) -> Result<Dr
         serve(settings, &worker, listener, wake_reader).await
     };
     Ok(match settings.driver {
-        Driver::IoUring => {
-            RuntimeBuilder::<TimeDriver<IoUringDriver>>::new().build()?.block_on(main)?
-        }
-        Driver::Epoll => {
-            RuntimeBuilder::<TimeDriver<LegacyDriver>>::new().build()?.block_on(main)?
-        }
+        Driver::IoUring => RuntimeBuilder::<TimeDriver<IoUringDriver>>::new()
+            .build()?
+            .block_on(main)?,
+        Driver::Epoll => RuntimeBuilder::<TimeDriver<LegacyDriver>>::new()
+            .build()?
+            .block_on(main)?,
     })
 }
 
@@ -170,7 +188,9 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
             headers_max: limits.headers_max,
         },
         pool: Rc::default(),
-        admission: Rc::new(Admission::new(limits.in_flight_bytes_max / config.workers.get())),
+        admission: Rc::new(Admission::new(
+            limits.in_flight_bytes_max / config.workers.get(),
+        )),
         connections: Arc::clone(&settings.connections),
         deadlines: Rc::default(),
         clock: Clock::new(),

@@ -82,6 +82,12 @@ impl Config {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Records that a worker's producer holds at most: librdkafka's own bound on its queue.
+    pub fn queue_records_max(&self) -> usize {
+        let max = self.kafka_property("queue.buffering.max.messages");
+        max.and_then(|max| max.parse().ok()).unwrap_or(usize::MAX)
+    }
+
     /// The most memory that the configuration allows.
     pub fn memory_max(&self) -> MemoryMax {
         MemoryMax::new(self)

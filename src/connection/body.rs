@@ -55,7 +55,11 @@ impl Connection {
     }
 
     /// The body stays where the socket's bytes were received, behind its head.
-    async fn read_in_place(&mut self, head: &RequestHead, len: usize) -> Result<RawBody, Interrupt> {
+    async fn read_in_place(
+        &mut self,
+        head: &RequestHead,
+        len: usize,
+    ) -> Result<RawBody, Interrupt> {
         let capacity = self.input().capacity();
         let permit = self.worker.admission.admit(capacity)?;
         if self.start + len > capacity {
@@ -116,7 +120,10 @@ impl Connection {
     fn end_body(&mut self, bytes: Frozen, permit: Permit) -> RawBody {
         self.deadline.clear();
         self.unread = Unread::Bytes(0);
-        self.worker.metrics.body_bytes_received.add(bytes.len() as u64);
+        self.worker
+            .metrics
+            .body_bytes_received
+            .add(bytes.len() as u64);
         RawBody { bytes, permit }
     }
 

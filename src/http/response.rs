@@ -76,10 +76,16 @@ impl Responses {
                 Code::Healthy => r#"{"status":"ok"}"#.to_owned(),
                 refused => problem(refused).to_string(),
             };
-            [Persistence::Keep, Persistence::KeepHttp10, Persistence::Close]
-                .map(|persistence| Prebuilt::new(code, "", &content, persistence))
+            [
+                Persistence::Keep,
+                Persistence::KeepHttp10,
+                Persistence::Close,
+            ]
+            .map(|persistence| Prebuilt::new(code, "", &content, persistence))
         });
-        Self { plain: plain.into() }
+        Self {
+            plain: plain.into(),
+        }
     }
 
     /// Appends the answer to `out`.
@@ -107,7 +113,11 @@ impl Prebuilt {
         let mut head = format!("HTTP/1.1 {} {}\r\n{DATE}", row.status, reason(row.status));
         let date_at = head.len();
         head.extend(std::iter::repeat_n(' ', HTTP_DATE_BYTES));
-        let media_type = if row.status < 400 { "application/json" } else { "application/problem+json" };
+        let media_type = if row.status < 400 {
+            "application/json"
+        } else {
+            "application/problem+json"
+        };
         let retry_after = if row.retry { RETRY_AFTER } else { "" };
         // Writing to a String cannot fail.
         let _ = write!(
@@ -118,12 +128,20 @@ impl Prebuilt {
         );
         let head_len = head.len();
         head.push_str(content);
-        Self { bytes: head.into_bytes(), date_at, head_len }
+        Self {
+            bytes: head.into_bytes(),
+            date_at,
+            head_len,
+        }
     }
 
     fn write(&self, form: Form, out: &mut Vec<u8>) {
         let start = out.len();
-        let end = if form.head_only { self.head_len } else { self.bytes.len() };
+        let end = if form.head_only {
+            self.head_len
+        } else {
+            self.bytes.len()
+        };
         out.extend_from_slice(&self.bytes[..end]);
         let date_at = start + self.date_at;
         out[date_at..date_at + HTTP_DATE_BYTES].copy_from_slice(&form.date);
@@ -147,9 +165,10 @@ fn particulars(outcome: &Outcome) -> Option<Particulars> {
     let code = outcome.code();
     match outcome {
         Outcome::Accepted(delivered) if delivered.records() == 1 => None,
-        Outcome::Accepted(delivered) => {
-            Some(Particulars::content(format!(r#"{{"accepted":{}}}"#, delivered.records())))
-        }
+        Outcome::Accepted(delivered) => Some(Particulars::content(format!(
+            r#"{{"accepted":{}}}"#,
+            delivered.records()
+        ))),
         Outcome::Empty => Some(Particulars::content(r#"{"accepted":0}"#.to_owned())),
         Outcome::Healthy => None,
         Outcome::Refused(refusal) => refused(code, refusal),
@@ -157,18 +176,28 @@ fn particulars(outcome: &Outcome) -> Option<Particulars> {
 }
 
 fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
-    let with_field = |field| Some(Particulars { field, content: problem(code).to_string() });
+    let with_field = |field| {
+        Some(Particulars {
+            field,
+            content: problem(code).to_string(),
+        })
+    };
     match refusal {
         Refusal::Head(error) => Some(Particulars::content(head_problem(code, *error).to_string())),
         Refusal::Body(error) => {
             let mut problem = problem(code);
-            problem["detail"] = json!(format!("{}: {error}.", code.row().detail.trim_end_matches('.')));
+            problem["detail"] = json!(format!(
+                "{}: {error}.",
+                code.row().detail.trim_end_matches('.')
+            ));
             Some(Particulars::content(problem.to_string()))
         }
         Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
         Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
         Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
-        Refusal::Invalid(rejection) => Some(Particulars::content(invalid(code, rejection).to_string())),
+        Refusal::Invalid(rejection) => {
+            Some(Particulars::content(invalid(code, rejection).to_string()))
+        }
         Refusal::Produce(failure) => match &failure.persisted {
             Persisted::No => None,
             Persisted::Unknown | Persisted::Partial { .. } => {
@@ -230,7 +259,11 @@ fn undelivered(code: Code, failure: &Failure) -> Value {
     match &failure.persisted {
         Persisted::No => {}
         Persisted::Unknown => problem["persisted"] = json!("unknown"),
-        Persisted::Partial { delivered, lost, unknown } => {
+        Persisted::Partial {
+            delivered,
+            lost,
+            unknown,
+        } => {
             problem["persisted"] = json!("partial");
             problem["in"] = json!(delivered);
             problem["out"] = json!(lost);
@@ -269,7 +302,11 @@ mod tests {
 
     fn written(outcome: &Outcome, persistence: Persistence, head_only: bool) -> (String, String) {
         let mut out = Vec::new();
-        let form = Form { persistence, head_only, date: *DATE };
+        let form = Form {
+            persistence,
+            head_only,
+            date: *DATE,
+        };
         Responses::new().write(outcome, form, &mut out);
         let text = String::from_utf8(out).expect("answers are UTF-8");
         let (head, content) = text.split_once("\r\n\r\n").expect("a blank line");
@@ -288,7 +325,10 @@ mod tests {
             let prebuilt = &responses.plain[code as usize][0];
             let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();
             let length = prebuilt.bytes.len() - prebuilt.head_len;
-            assert!(head.contains(&format!("\r\nContent-Length: {length}\r\n")), "{head}");
+            assert!(
+                head.contains(&format!("\r\nContent-Length: {length}\r\n")),
+                "{head}"
+            );
         }
     }
 
@@ -312,26 +352,49 @@ mod tests {
 
     #[test]
     fn a_split_request_says_which_records_are_where() {
-        let persisted =
-            Persisted::Partial { delivered: vec![0, 3], lost: vec![1], unknown: vec![2] };
+        let persisted = Persisted::Partial {
+            delivered: vec![0, 3],
+            lost: vec![1],
+            unknown: vec![2],
+        };
         let outcome = refusal(Fault::TimedOut, persisted);
         let (head, content) = written(&outcome, Persistence::Keep, false);
         assert!(head.contains("\r\nRetry-After: "), "{head}");
         let problem: Value = serde_json::from_str(&content).expect("JSON");
         assert_eq!(problem["status"], 503);
         assert_eq!(problem["persisted"], "partial");
-        assert_eq!((&problem["in"], &problem["out"]), (&json!([0, 3]), &json!([1])));
+        assert_eq!(
+            (&problem["in"], &problem["out"]),
+            (&json!([0, 3]), &json!([1]))
+        );
         assert_eq!(problem["unknown"], json!([2]));
     }
 
     #[test]
     fn prebuilt_and_particular_problems_agree() {
-        let (head, content) = written(&refusal(Fault::QueueFull, Persisted::No), Persistence::Keep, false);
+        let (head, content) = written(
+            &refusal(Fault::QueueFull, Persisted::No),
+            Persistence::Keep,
+            false,
+        );
         let problem: Value = serde_json::from_str(&content).expect("JSON");
-        assert_eq!((&problem["code"], &problem["persisted"]), (&json!("queue_full"), &json!("no")));
-        assert!(head.contains("Content-Type: application/problem+json"), "{head}");
-        let (_, content) = written(&refusal(Fault::TimedOut, Persisted::Unknown), Persistence::Keep, false);
+        assert_eq!(
+            (&problem["code"], &problem["persisted"]),
+            (&json!("queue_full"), &json!("no"))
+        );
+        assert!(
+            head.contains("Content-Type: application/problem+json"),
+            "{head}"
+        );
+        let (_, content) = written(
+            &refusal(Fault::TimedOut, Persisted::Unknown),
+            Persistence::Keep,
+            false,
+        );
         let problem: Value = serde_json::from_str(&content).expect("JSON");
-        assert_eq!((&problem["status"], &problem["persisted"]), (&json!(503), &json!("unknown")));
+        assert_eq!(
+            (&problem["status"], &problem["persisted"]),
+            (&json!(503), &json!("unknown"))
+        );
     }
 }

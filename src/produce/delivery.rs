@@ -36,7 +36,11 @@ pub struct Delivery {
 
 impl Delivery {
     pub(super) fn new(producer: Rc<Producer>, key: Key, enqueued: Instant) -> Self {
-        Self { producer, key, enqueued }
+        Self {
+            producer,
+            key,
+            enqueued,
+        }
     }
 }
 

@@ -93,7 +93,10 @@ pub struct Failure {
 impl Failure {
     /// Nothing of the request was handed to librdkafka.
     pub fn before_enqueue(fault: Fault) -> Self {
-        Self { fault, persisted: Persisted::No }
+        Self {
+            fault,
+            persisted: Persisted::No,
+        }
     }
 }
 
@@ -104,13 +107,20 @@ mod tests {
     #[test]
     fn what_no_retry_mends_outranks_what_one_does() {
         let passing = [Fault::TimedOut, Fault::BrokerUnavailable, Fault::QueueFull];
-        let lasting = [Fault::RecordTooLarge, Fault::TopicMissing, Fault::NotAuthorized];
+        let lasting = [
+            Fault::RecordTooLarge,
+            Fault::TopicMissing,
+            Fault::NotAuthorized,
+        ];
         assert!(passing.iter().max() < lasting.iter().min());
     }
 
     #[test]
     fn an_unlisted_code_is_the_brokers_trouble() {
-        assert_eq!(Fault::from_code(Code::NotEnoughReplicas), Fault::BrokerUnavailable);
+        assert_eq!(
+            Fault::from_code(Code::NotEnoughReplicas),
+            Fault::BrokerUnavailable
+        );
         assert_eq!(Fault::from_code(Code::Unknown), Fault::BrokerUnavailable);
     }
 }

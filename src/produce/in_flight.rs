@@ -29,9 +29,8 @@ impl Key {
     /// The word for one record of the request.
     pub(super) fn opaque(self, record: usize) -> *mut c_void {
         debug_assert!(record < RECORDS_MAX);
-        let word = (self.generation << (RECORD_BITS + INDEX_BITS))
-            | (self.index << RECORD_BITS)
-            | record;
+        let word =
+            (self.generation << (RECORD_BITS + INDEX_BITS)) | (self.index << RECORD_BITS) | record;
         ptr::without_provenance_mut(word)
     }
 
@@ -120,31 +119,38 @@ impl InFlight {
     }
 
     fn find(&mut self, key: Key) -> Option<&mut Request> {
-        self.requests.get_mut(key.index).filter(|request| request.generation == key.generation)
+        self.requests
+            .get_mut(key.index)
+            .filter(|request| request.generation == key.generation)
     }
 
     /// Takes down how one record ended: `Ok` delivered, else the fault and whether the brokers
     /// may have it nevertheless.
     pub(super) fn report(&mut self, opaque: *mut c_void, end: Result<(), (Fault, bool)>) -> Report {
         let (key, record) = Key::from_opaque(opaque);
-        let Some(request) = self.find(key) else { return Report::Stray };
+        let Some(request) = self.find(key) else {
+            return Report::Stray;
+        };
         if request.pending == 0 {
             return Report::Stray;
         }
         if let Err((fault, maybe_persisted)) = end {
             let record = u32::try_from(record).unwrap_or(u32::MAX);
-            request.misses.push(Miss { record, fault, maybe_persisted });
+            request.misses.push(Miss {
+                record,
+                fault,
+                maybe_persisted,
+            });
         }
         request.pending -= 1;
+        let ended = request.pending == 0;
+        let waiting = request.waiting;
+        if ended && let Some(waker) = request.waker.take() {
+            waker.wake();
+        }
         self.records -= 1;
-        if request.pending == 0 {
-            if request.waiting {
-                if let Some(waker) = request.waker.take() {
-                    waker.wake();
-                }
-            } else {
-                self.requests.remove(key.index);
-            }
+        if ended && !waiting {
+            self.requests.remove(key.index);
         }
         Report::Known
     }
@@ -196,15 +202,24 @@ impl Request {
     fn into_end(self) -> Result<usize, Failure> {
         match self.misses.iter().map(|miss| miss.fault).max() {
             None => Ok(self.records),
-            Some(fault) => Err(Failure { fault, persisted: self.persisted() }),
+            Some(fault) => Err(Failure {
+                fault,
+                persisted: self.persisted(),
+            }),
         }
     }
 
     /// What is not reported yet may be anywhere.
     fn timed_out_end(&self) -> Failure {
-        let persisted =
-            if self.misses.is_empty() { Persisted::Unknown } else { self.by_record() };
-        Failure { fault: Fault::TimedOut, persisted }
+        let persisted = if self.misses.is_empty() {
+            Persisted::Unknown
+        } else {
+            self.by_record()
+        };
+        Failure {
+            fault: Fault::TimedOut,
+            persisted,
+        }
     }
 
     fn persisted(&self) -> Persisted {
@@ -237,7 +252,11 @@ impl Request {
                 Some(false) => lost.push(record),
             }
         }
-        Persisted::Partial { delivered, lost, unknown }
+        Persisted::Partial {
+            delivered,
+            lost,
+            unknown,
+        }
     }
 }
 
@@ -264,15 +283,22 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self { admission: Rc::new(Admission::new(1 << 20)), table: InFlight::default() }
+            Self {
+                admission: Rc::new(Admission::new(1 << 20)),
+                table: InFlight::default(),
+            }
         }
 
         fn enter(&mut self, records: usize) -> Key {
             let mut buffer = Rc::new(Pool::default()).take(1);
             buffer.append(b"{}");
-            let permit = self.admission.admit(buffer.capacity()).expect("within the budget");
+            let permit = self
+                .admission
+                .admit(buffer.capacity())
+                .expect("within the budget");
             let deadline = Instant::now() + Duration::from_secs(60);
-            self.table.enter(records, buffer.freeze(0..2), permit, deadline)
+            self.table
+                .enter(records, buffer.freeze(0..2), permit, deadline)
         }
 
         fn end(&mut self, key: Key) -> Option<Result<usize, Failure>> {
@@ -289,7 +315,10 @@ mod tests {
         assert!(bench.admission.in_flight_bytes() > 0);
         assert_eq!(bench.table.report(key.opaque(0), Ok(())), Report::Known);
         assert_eq!(bench.end(key), Some(Ok(2)));
-        assert_eq!((bench.admission.in_flight_bytes(), bench.table.records()), (0, 0));
+        assert_eq!(
+            (bench.admission.in_flight_bytes(), bench.table.records()),
+            (0, 0)
+        );
     }
 
     #[test]
@@ -301,9 +330,17 @@ mod tests {
         let new = bench.enter(1);
         assert_eq!(new.index, old.index);
         assert_eq!(bench.table.report(old.opaque(0), Ok(())), Report::Stray);
-        assert_eq!(bench.end(new), None, "the new request still waits for its own report");
+        assert_eq!(
+            bench.end(new),
+            None,
+            "the new request still waits for its own report"
+        );
         assert_eq!(bench.table.report(new.opaque(0), Ok(())), Report::Known);
-        assert_eq!(bench.table.report(new.opaque(0), Ok(())), Report::Stray, "a second report");
+        assert_eq!(
+            bench.table.report(new.opaque(0), Ok(())),
+            Report::Stray,
+            "a second report"
+        );
     }
 
     #[test]
@@ -313,8 +350,16 @@ mod tests {
         bench.table.abandon(key);
         bench.table.report(key.opaque(0), Ok(()));
         assert!(bench.admission.in_flight_bytes() > 0);
-        bench.table.report(key.opaque(1), Err((Fault::TimedOut, true)));
-        assert_eq!((bench.admission.in_flight_bytes(), bench.table.requests.len()), (0, 0));
+        bench
+            .table
+            .report(key.opaque(1), Err((Fault::TimedOut, true)));
+        assert_eq!(
+            (
+                bench.admission.in_flight_bytes(),
+                bench.table.requests.len()
+            ),
+            (0, 0)
+        );
     }
 
     #[test]
@@ -324,11 +369,20 @@ mod tests {
         assert_eq!(bench.end(key), None);
         bench.table.report(key.opaque(0), Ok(()));
         bench.table.expire(Instant::now() + Duration::from_secs(61));
-        let failure = Failure { fault: Fault::TimedOut, persisted: Persisted::Unknown };
+        let failure = Failure {
+            fault: Fault::TimedOut,
+            persisted: Persisted::Unknown,
+        };
         assert_eq!(bench.end(key), Some(Err(failure)));
         assert!(bench.admission.in_flight_bytes() > 0);
         bench.table.report(key.opaque(1), Ok(()));
-        assert_eq!((bench.admission.in_flight_bytes(), bench.table.requests.len()), (0, 0));
+        assert_eq!(
+            (
+                bench.admission.in_flight_bytes(),
+                bench.table.requests.len()
+            ),
+            (0, 0)
+        );
     }
 
     #[test]
@@ -337,21 +391,42 @@ mod tests {
             let mut bench = Bench::new();
             let key = bench.enter(ends.len());
             for (record, end) in ends.iter().enumerate() {
-                bench.table.report(key.opaque(record), end.map_or(Ok(()), Err));
+                bench
+                    .table
+                    .report(key.opaque(record), end.map_or(Ok(()), Err));
             }
-            bench.end(key).expect("all are reported").expect_err("one has failed")
+            bench
+                .end(key)
+                .expect("all are reported")
+                .expect_err("one has failed")
         };
         let lost = Some((Fault::QueueFull, false));
         let unknown = Some((Fault::TimedOut, true));
         assert_eq!(ends(&[lost, lost]).persisted, Persisted::No);
         assert_eq!(ends(&[unknown]).persisted, Persisted::Unknown);
-        let mixed = Persisted::Partial { delivered: vec![1], lost: vec![0], unknown: vec![2] };
-        assert_eq!(ends(&[lost, None, unknown]), Failure { fault: Fault::QueueFull, persisted: mixed });
+        let mixed = Persisted::Partial {
+            delivered: vec![1],
+            lost: vec![0],
+            unknown: vec![2],
+        };
+        assert_eq!(
+            ends(&[lost, None, unknown]),
+            Failure {
+                fault: Fault::QueueFull,
+                persisted: mixed
+            }
+        );
     }
 
     #[test]
     fn the_opaque_word_carries_the_largest_values_unharmed() {
-        let key = Key { index: (1 << INDEX_BITS) - 1, generation: (1 << GENERATION_BITS) - 1 };
-        assert_eq!(Key::from_opaque(key.opaque(RECORDS_MAX - 1)), (key, RECORDS_MAX - 1));
+        let key = Key {
+            index: (1 << INDEX_BITS) - 1,
+            generation: (1 << GENERATION_BITS) - 1,
+        };
+        assert_eq!(
+            Key::from_opaque(key.opaque(RECORDS_MAX - 1)),
+            (key, RECORDS_MAX - 1)
+        );
     }
 }

@@ -12,13 +12,22 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use rdkafka::{bindings as rd, types::RDKafkaErrorCode};
+use rdkafka::{bindings as rd, error::KafkaError, types::RDKafkaErrorCode};
 use thiserror::Error;
 
 /// librdkafka refuses the configuration, or has no means to start. The operator's.
 #[derive(Debug, Error)]
 #[error("librdkafka: {0}")]
 pub struct OpenError(pub(super) String);
+
+impl From<KafkaError> for OpenError {
+    fn from(error: KafkaError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// `RD_KAFKA_PARTITION_UA`, a cast in C that the bindings leave out: the partitioner chooses.
+const PARTITION_UNASSIGNED: i32 = -1;
 
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
@@ -52,7 +61,8 @@ impl Handle {
     ) -> Result<Self, OpenError> {
         // librdkafka writes from its own threads and must never block on a full socket: a wake-up
         // that does not fit is one that is already waiting.
-        wake.set_nonblocking(true).map_err(|error| OpenError(error.to_string()))?;
+        wake.set_nonblocking(true)
+            .map_err(|error| OpenError(error.to_string()))?;
         let conf = configuration(properties)?;
         let mut message = [0_u8; 512];
         // SAFETY: `conf` is a live configuration, whose ownership passes to librdkafka on success.
@@ -80,7 +90,12 @@ impl Handle {
             unsafe { rd::rd_kafka_destroy(client.as_ptr()) };
             return Err(OpenError("no main queue".to_owned()));
         };
-        let mut handle = Self { client, queue, topics: Vec::with_capacity(topics.len()), wake };
+        let mut handle = Self {
+            client,
+            queue,
+            topics: Vec::with_capacity(topics.len()),
+            wake,
+        };
         for topic in topics {
             handle.topics.push(handle.open_topic(topic)?);
         }
@@ -102,9 +117,8 @@ impl Handle {
     fn open_topic(&self, topic: &str) -> Result<NonNull<rd::rd_kafka_topic_t>, OpenError> {
         let name = CString::new(topic).map_err(|error| OpenError(error.to_string()))?;
         // SAFETY: the client is live, the name ends with NUL, no topic configuration is passed on.
-        let topic = unsafe {
-            rd::rd_kafka_topic_new(self.client.as_ptr(), name.as_ptr(), ptr::null_mut())
-        };
+        let topic =
+            unsafe { rd::rd_kafka_topic_new(self.client.as_ptr(), name.as_ptr(), ptr::null_mut()) };
         NonNull::new(topic).ok_or_else(|| OpenError(format!("topic {name:?} is refused")))
     }
 
@@ -130,7 +144,7 @@ impl Handle {
         let status = unsafe {
             rd::rd_kafka_produce(
                 self.topics[topic].as_ptr(),
-                rd::RD_KAFKA_PARTITION_UA,
+                PARTITION_UNASSIGNED,
                 0,
                 payload.bytes.cast_mut().cast(),
                 payload.len,
@@ -140,7 +154,11 @@ impl Handle {
             )
         };
         // SAFETY: reads a thread-local value.
-        if status == 0 { Ok(()) } else { Err(unsafe { rd::rd_kafka_last_error() }.into()) }
+        if status == 0 {
+            Ok(())
+        } else {
+            Err(unsafe { rd::rd_kafka_last_error() }.into())
+        }
     }
 
     /// Enqueues records, and calls `refused` for each that was not taken.
@@ -159,7 +177,7 @@ impl Handle {
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.topics[topic].as_ptr(),
-                rd::RD_KAFKA_PARTITION_UA,
+                PARTITION_UNASSIGNED,
                 0,
                 batch.messages.as_mut_ptr(),
                 count,
@@ -238,7 +256,7 @@ impl Batch {
         self.messages.push(rd::rd_kafka_message_t {
             err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
             rkt: ptr::null_mut(),
-            partition: rd::RD_KAFKA_PARTITION_UA,
+            partition: PARTITION_UNASSIGNED,
             payload: payload.bytes.cast_mut().cast(),
             len: payload.len,
             key: ptr::null_mut(),
@@ -298,7 +316,10 @@ impl Event {
                 rd::RD_KAFKA_EVENT_LOG => {
                     let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 6);
                     rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level);
-                    Kind::Log { level, text: format!("{}: {}", text(facility), text(line)) }
+                    Kind::Log {
+                        level,
+                        text: format!("{}: {}", text(facility), text(line)),
+                    }
                 }
                 _ => Kind::Other,
             }
@@ -321,7 +342,10 @@ impl Event {
                     let lost = rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
                     Err((code, status != lost))
                 };
-                Some(DeliveryReport { opaque: message._private, end })
+                Some(DeliveryReport {
+                    opaque: message._private,
+                    end,
+                })
             }
         })
     }
@@ -338,7 +362,10 @@ impl Drop for Event {
 fn configuration(properties: &[(String, String)]) -> Result<*mut rd::rd_kafka_conf_t, OpenError> {
     // SAFETY: no precondition; the result is ours until `rd_kafka_new` takes it.
     let conf = unsafe { rd::rd_kafka_conf_new() };
-    let ours = [("log.queue", "true"), ("delivery.report.only.error", "false")];
+    let ours = [
+        ("log.queue", "true"),
+        ("delivery.report.only.error", "false"),
+    ];
     let all = properties
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -385,5 +412,7 @@ fn text(string: *const c_char) -> String {
     }
     // SAFETY: librdkafka's strings end with NUL, as do our zeroed message buffers, which it never
     // fills to the last byte.
-    unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(string) }
+        .to_string_lossy()
+        .into_owned()
 }

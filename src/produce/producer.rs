@@ -1,6 +1,9 @@
 //! One worker's producer: enqueues records, drains delivery reports, replaces its handle after a
 //! fatal error.
-#![expect(unsafe_code, reason = "borrowed payloads are promised to librdkafka here")]
+#![expect(
+    unsafe_code,
+    reason = "borrowed payloads are promised to librdkafka here"
+)]
 
 use std::{
     cell::{Cell, RefCell},
@@ -145,7 +148,11 @@ impl Producer {
         let payload = |(index, span): (usize, &Span)| {
             let (offset, len) = (span.offset as usize, span.len as usize);
             assert!(offset + len <= body_len, "a record lies within its body");
-            Payload { bytes: base.wrapping_add(offset), len, opaque: key.opaque(index) }
+            Payload {
+                bytes: base.wrapping_add(offset),
+                len,
+                opaque: key.opaque(index),
+            }
         };
         let mut refused = |opaque, code| {
             in_flight.report(opaque, Err((Fault::from_code(code), false)));
@@ -159,7 +166,11 @@ impl Producer {
             }
         } else {
             let mut batch = self.batch.borrow_mut();
-            records.iter().enumerate().map(payload).for_each(|payload| batch.push(&payload));
+            records
+                .iter()
+                .enumerate()
+                .map(payload)
+                .for_each(|payload| batch.push(&payload));
             // SAFETY: as above, for each record.
             unsafe { handle.produce_batch(topic, &mut batch, refused) };
         }
@@ -202,17 +213,24 @@ impl Producer {
             Kind::Reports => {
                 let mut in_flight = self.in_flight.borrow_mut();
                 for report in event.reports() {
-                    let end = report.end.map_err(|(code, maybe)| (Fault::from_code(code), maybe));
+                    let end = report
+                        .end
+                        .map_err(|(code, maybe)| (Fault::from_code(code), maybe));
                     if in_flight.report(report.opaque, end) == Report::Stray {
                         tracing::error!("a delivery report for a record that is not in flight");
                     }
                 }
             }
-            Kind::Error { text, fatal: true, .. } => {
+            Kind::Error {
+                text, fatal: true, ..
+            } => {
                 tracing::error!("the producer is beyond repair and is replaced: {text}");
                 return true;
             }
-            Kind::Error { code: RDKafkaErrorCode::AllBrokersDown, .. } => {
+            Kind::Error {
+                code: RDKafkaErrorCode::AllBrokersDown,
+                ..
+            } => {
                 self.watch.suspect();
             }
             Kind::Error { text, .. } => tracing::warn!("kafka: {text}"),
@@ -228,13 +246,14 @@ impl Producer {
     }
 
     fn close_handle(&self) {
-        self.state.replace_with(|state| match std::mem::replace(state, State::Waiting(Instant::now()))
-        {
-            State::Serving(handle) => {
-                handle.purge();
-                State::Closing(handle)
+        self.state.replace_with(|state| {
+            match std::mem::replace(state, State::Waiting(Instant::now())) {
+                State::Serving(handle) => {
+                    handle.purge();
+                    State::Closing(handle)
+                }
+                other => other,
             }
-            other => other,
         });
     }
 
@@ -321,9 +340,7 @@ impl Drop for Producer {
             thread::sleep(Duration::from_millis(1));
             self.drain();
         }
-        if let State::Reopening(thread) =
-            self.state.replace(State::Waiting(Instant::now()))
-        {
+        if let State::Reopening(thread) = self.state.replace(State::Waiting(Instant::now())) {
             let _ = thread.join();
         }
     }
@@ -337,7 +354,9 @@ fn open_elsewhere(
     old: Option<Handle>,
 ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
     let settings = settings.clone();
-    let wake = wake.try_clone().map_err(|error| OpenError(error.to_string()))?;
+    let wake = wake
+        .try_clone()
+        .map_err(|error| OpenError(error.to_string()))?;
     thread::Builder::new()
         .name("ringest-open".to_owned())
         .spawn(move || {

@@ -1,6 +1,9 @@
 //! Whether any broker can be reached: asked by a thread of its own, so that a worker's requests
 //! are refused at once while there is none, and served again as soon as there is.
-#![expect(unsafe_code, reason = "rdkafka's safe metadata call asks for every topic of the cluster")]
+#![expect(
+    unsafe_code,
+    reason = "rdkafka's safe metadata call asks for every topic of the cluster"
+)]
 
 use std::{
     ptr,
@@ -58,8 +61,7 @@ impl BrokerWatch {
         }
         // Each worker's own handle says what goes wrong; this one would say it once more.
         config.set("log_level", "0");
-        let client: BaseProducer =
-            config.create().map_err(|error| OpenError(error.to_string()))?;
+        let client: BaseProducer = config.create()?;
         let watch = Arc::new(Self {
             sight: AtomicU8::new(Sight::Unknown as u8),
             suspected: AtomicBool::new(false),
@@ -80,7 +82,11 @@ impl BrokerWatch {
     fn run(&self, client: &BaseProducer) {
         while !self.stopping.load(Ordering::Relaxed) {
             let reachable = self.ask(client);
-            let sight = if reachable { Sight::Reachable } else { Sight::Unreachable };
+            let sight = if reachable {
+                Sight::Reachable
+            } else {
+                Sight::Unreachable
+            };
             let before = self.sight.swap(sight as u8, Ordering::Relaxed);
             if before != sight as u8 {
                 if reachable {
@@ -97,9 +103,12 @@ impl BrokerWatch {
     fn ask(&self, client: &BaseProducer) -> bool {
         let suspected = self.suspected.swap(false, Ordering::Relaxed);
         let was_reachable = self.sight.load(Ordering::Relaxed) == Sight::Reachable as u8;
-        let patience = if suspected { SUSPICIOUS_PATIENCE_MS } else { PATIENCE_MS };
-        answers(client, patience)
-            || (was_reachable && !suspected && answers(client, PATIENCE_MS))
+        let patience = if suspected {
+            SUSPICIOUS_PATIENCE_MS
+        } else {
+            PATIENCE_MS
+        };
+        answers(client, patience) || (was_reachable && !suspected && answers(client, PATIENCE_MS))
     }
 
     /// False once nobody answered; true also before the first answer, as librdkafka's queue can

@@ -1,0 +1,153 @@
+"""The servers that are compared: how each is built, started on its core, asked and stopped."""
+
+import contextlib
+import http.client
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from . import Fault
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PATH = "/ingest/Event/1.0"
+TOPIC = "Event_1_0"
+
+START_TIMEOUT_S = 15
+READY_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 35
+"""ringest may take its `drain_timeout_ms` of 30 s."""
+
+RINGEST_CONFIG = """\
+models = "models"
+workers = 1
+[listen]
+address = "127.0.0.1:0"
+[management]
+address = ""
+[auth]
+mode = "none"
+[kafka]
+"bootstrap.servers" = "{bootstrap}"
+"linger.ms" = 1
+"""
+RINGEST_MODEL = f"""\
+name = "Event"
+version = "1.0"
+topic = "{TOPIC}"
+"""
+
+
+def bare(_bootstrap, _directory):
+    """The floor takes no arguments."""
+    return []
+
+
+def ringest(bootstrap, directory):
+    """Writes ringest's configuration, its defaults but for what a row needs, into `directory`."""
+    (directory / "models").mkdir()
+    (directory / "models" / "event.toml").write_text(RINGEST_MODEL)
+    config = directory / "ringest.toml"
+    config.write_text(RINGEST_CONFIG.format(bootstrap=bootstrap))
+    return ["--config", str(config)]
+
+
+def axum(bootstrap, _directory):
+    """One tokio worker, as ringest has one."""
+    return ["--worker-threads=1", f"--brokers={bootstrap}", f"--route=Event/1.0={TOPIC}"]
+
+
+CONTENDERS = {
+    "bare": ("loadtest-bare", bare),
+    "ringest": ("ringest", ringest),
+    "axum": ("loadtest-axum-gateway", axum),
+}
+"""In the order in which they run: the cargo package and the function that makes the arguments."""
+
+
+def build(package):
+    """Builds `package` by itself, so that no other's features get into it; its executable's path."""
+    command = ["cargo", "build", "--release", "--locked", "--package", package]
+    built = subprocess.run(
+        [*command, "--message-format=json-render-diagnostics"],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, check=False,
+    )
+    if built.returncode != 0:
+        raise Fault("does not build")
+    messages = map(json.loads, built.stdout.splitlines())
+    paths = [m["executable"] for m in messages if m.get("executable")]
+    if len(paths) != 1:
+        raise Fault(f"{len(paths)} executables built")
+    return paths[0]
+
+
+@contextlib.contextmanager
+def running(executable, arguments, core, directory):
+    """The server, started on `core` and listening: yields its process and its `host:port`."""
+    log = directory / "stderr"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", str(core), executable, *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd=directory,
+        )
+    try:
+        yield process, address(process, log)
+    finally:
+        stop(process)
+
+
+def address(process, log):
+    """Waits for the line that says where the server listens."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        ended = process.poll()
+        text = log.read_text(errors="replace")
+        if found := re.search(r"^listening on (?:http://)?(\S+)$", text, re.MULTILINE):
+            return found[1]
+        if ended is not None:
+            last = text.strip().splitlines()[-1:] or ["and said nothing"]
+            raise Fault(f"did not start: exit code {ended}, {last[0][:100]}")
+        time.sleep(0.02)
+    raise Fault(f"did not say where it listens within {START_TIMEOUT_S} s")
+
+
+def stop(process):
+    """SIGTERM, and SIGKILL where that is not heeded."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def probe(host_port, body, records):
+    """Sends one request until it is answered 200; `records` is what must have been accepted.
+
+    A server may start before its broker has answered it, so a 503 is asked again for a while.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        status, answer = post(host_port, body)
+        if status == 200:
+            break
+        if status != 503 or time.monotonic() > deadline:
+            raise Fault(f"answers {status}: {answer[:100]!r}")
+        time.sleep(0.2)
+    if records is not None and json.loads(answer) != {"accepted": records}:
+        raise Fault(f"sent {records} records, was answered {answer[:100]!r}")
+
+
+def post(host_port, body):
+    """One POST on a connection of its own: the status and the answer's body."""
+    connection = http.client.HTTPConnection(host_port, timeout=READY_TIMEOUT_S)
+    try:
+        connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Fault(f"does not answer: {error}") from error
+    finally:
+        connection.close()

@@ -1,0 +1,125 @@
+"""One row: load on a running server for a while, and what it cost the server's core."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+from . import Fault
+from .contenders import PATH
+
+SCRIPT = pathlib.Path(__file__).with_name("post.lua")
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+WRK_TIMEOUT_S = 10
+
+
+@dataclasses.dataclass
+class Row:
+    """What one contender did in one round; with a `fault` the figures prove nothing."""
+
+    broker: str
+    scenario: str
+    round: int
+    contender: str
+    requests: int = 0
+    records: int = 0
+    seconds: float = 0.0
+    p50_us: float = 0.0
+    p99_us: float = 0.0
+    cpu_s: float = 0.0
+    """CPU time of all the server's threads, in user and in kernel mode."""
+    errors: int = 0
+    """Answers that are not 2xx, and connections that failed or were too slow."""
+    server_core_other: float = 0.0
+    """Share of the server's core that other processes, or the hypervisor, used."""
+    load_core_busy: float = 0.0
+    """Share of the other core in use by load generator, broker and whatever else there was."""
+    fault: str = ""
+
+    @property
+    def cpu_us_per_request(self):
+        """CPU microseconds a request, or None where there was none."""
+        return self.cpu_s * 1e6 / self.requests if self.requests else None
+
+    @property
+    def cpu_us_per_record(self):
+        """CPU microseconds a record, or None where there was none."""
+        return self.cpu_s * 1e6 / self.records if self.records else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Cores:
+    """Which core the server has for itself, and which one all else shares."""
+
+    server: int
+    load: int
+
+
+def load(row, cores, process, host_port, scenario, body_file, seconds):
+    """Loads the server for `seconds` and fills `row`.
+
+    The CPU time is read just before wrk starts and just after it has ended. An idle server costs
+    next to nothing, so what is counted is what these requests cost, the connections included.
+    """
+    before = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
+    sums = wrk(cores.load, host_port, scenario.connections, body_file, seconds)
+    after = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
+    cpu, server, loading, elapsed = (b - a for a, b in zip(before, after))
+
+    row.requests = sums["requests"] - sums["status"]
+    row.records = row.requests * scenario.records
+    row.seconds = sums["microseconds"] / 1e6
+    row.p50_us, row.p99_us = sums["p50"], sums["p99"]
+    row.cpu_s = cpu
+    row.errors = sum(sums[kind] for kind in ("connect", "read", "write", "timeout", "status"))
+    row.server_core_other = max(0.0, server - cpu) / elapsed
+    row.load_core_busy = loading / elapsed
+    if row.errors:
+        row.fault = ", ".join(
+            f"{sums[kind]} {kind}" for kind in sums if kind in WRK_ERRORS and sums[kind]
+        )
+    elif not row.requests:
+        row.fault = "no request was answered"
+
+
+WRK_ERRORS = ("connect", "read", "write", "timeout", "status")
+
+
+def wrk(core, host_port, connections, body_file, seconds):
+    """Runs wrk, closed loop: each connection sends its next request on the answer to its last."""
+    command = [
+        "taskset", "--cpu-list", str(core),
+        "wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s",
+        f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}", f"http://{host_port}{PATH}",
+        "--", str(body_file),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    sums = re.search(r"^SUMS (.*)$", ran.stdout, re.MULTILINE)
+    if ran.returncode != 0 or not sums:
+        said = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or [""]
+        raise Fault(f"wrk failed: {said[0][:100]}")
+    return json.loads(sums[1])
+
+
+def process_s(pid):
+    """CPU seconds of a process so far: all its threads, user and kernel mode (proc(5), stat)."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError as error:
+        raise Fault("ended while it was under load") from error
+    # The name in parentheses may hold anything; field 3 follows the last parenthesis.
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[14 - 3]) + int(fields[15 - 3])) / TICKS_PER_S
+
+
+def busy_s(core):
+    """Seconds that a core has not been idle (proc(5), stat)."""
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
+            return (user + nice + system + irq + softirq + steal) / TICKS_PER_S
+    raise Fault(f"no core {core}")

@@ -1,0 +1,163 @@
+//! `ringest --dev`: everything in one process, to try it.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use crate::{
+    config::{Config, ConfigErrors},
+    produce::{
+        OpenError,
+        dev_broker::{DevBroker, Reader, TakenRecord},
+    },
+    route::{Route, RouteTable},
+    supervisor::{self, Addresses},
+};
+
+/// A record for each sample model, to be pasted; other models are shown an empty one.
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "PageView",
+        r#"{"viewId":"550e8400-e29b-41d4-a716-446655440000","timestamp":"2026-11-23T08:00:00.123Z","url":"/pricing","country":"NL","device":"phone"}"#,
+    ),
+    (
+        "Order",
+        r#"{"orderId":"A-1001","customerId":7,"placedAt":"2026-11-23T08:00:00Z","currency":"EUR","total":"19.90","items":[{"sku":"tea","quantity":2,"price":"9.95"}]}"#,
+    ),
+    (
+        "SensorReading",
+        r#"{"sensorId":"roof-3","measuredAt":"2026-11-23T08:00:00.000001Z","temperature":4.5,"tags":{"site":"north"}}"#,
+    ),
+];
+
+/// Why `--dev` could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// librdkafka has no means for a broker. The system's.
+    #[error("the in-process broker: {0}")]
+    Broker(#[from] OpenError),
+    /// The environment sets something that cannot work. The operator's.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+}
+
+/// An in-process broker and the configuration that goes with it.
+pub struct Dev {
+    broker: DevBroker,
+    /// To serve with.
+    pub config: Config,
+}
+
+impl Dev {
+    /// Starts the broker; `environment` is what may override the configuration.
+    ///
+    /// # Errors
+    /// [`DevError`].
+    pub fn start(environment: impl Iterator<Item = (String, String)>) -> Result<Self, DevError> {
+        let broker = DevBroker::start()?;
+        let config = Config::development(&broker.bootstrap_servers(), environment)?;
+        Ok(Self { broker, config })
+    }
+
+    /// Serves until SIGTERM or SIGINT. stdout gets the routes, what to type, and a line for each
+    /// record that a consumer got back from the broker.
+    ///
+    /// # Errors
+    /// [`DevError::Broker`].
+    pub fn serve(
+        self,
+        routes_json: String,
+        listening: impl FnOnce(Addresses),
+    ) -> Result<ExitCode, DevError> {
+        let _reader = self.read_back()?;
+        let table = RouteTable::new(&self.config.models);
+        Ok(supervisor::run(self.config, routes_json, |addresses| {
+            print(&invitation(table.routes(), addresses));
+            listening(addresses);
+        }))
+    }
+
+    fn read_back(&self) -> Result<Reader, OpenError> {
+        let topics: BTreeSet<&str> = self
+            .config
+            .models
+            .iter()
+            .map(|model| model.topic.as_str())
+            .collect();
+        self.broker
+            .read_back(topics.into_iter(), |record| print(&line(&record)))
+    }
+}
+
+/// What a newcomer can type now.
+fn invitation(routes: &[Route], addresses: Addresses) -> String {
+    let mut text =
+        String::from("Post a record; below, a line appears for each that the broker took.\n\n");
+    for route in routes {
+        let example = EXAMPLES.iter().find(|(name, _)| *name == route.model.name);
+        let record = example.map_or(r#"{"hello":"ringest"}"#, |(_, record)| record);
+        text += &format!(
+            "curl http://{}{} -d '{record}'\n",
+            addresses.public, route.path
+        );
+    }
+    if let Some(management) = addresses.management {
+        text += &format!("\ncurl http://{management}/metrics\n");
+    }
+    text + "\nCtrl-C ends it; nothing is kept.\n\n"
+}
+
+/// One record as a consumer got it. What is not text is shown escaped.
+fn line(record: &TakenRecord<'_>) -> String {
+    let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    };
+    format!(
+        "{} partition {} offset {} key {} value {}\n",
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key.map_or("-".to_owned(), text),
+        text(record.value),
+    )
+}
+
+/// To stdout. When nobody reads it any more, serving goes on.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_shown_with_all_that_identifies_it() {
+        let record = TakenRecord {
+            topic: "orders",
+            partition: 2,
+            offset: 41,
+            key: None,
+            value: br#"{"a":1}"#,
+        };
+        assert_eq!(
+            line(&record),
+            "orders partition 2 offset 41 key - value {\"a\":1}\n"
+        );
+        let record = TakenRecord {
+            key: Some(b"k"),
+            value: b"\xff",
+            ..record
+        };
+        assert_eq!(
+            line(&record),
+            "orders partition 2 offset 41 key k value \\xff\n"
+        );
+    }
+}

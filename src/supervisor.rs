@@ -1,0 +1,381 @@
+//! The control thread: starts, pins and restarts the workers, listens for signals, orders the
+//! drain. It never sees a request.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{sched::CpuSet, unistd::Pid};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{
+    admin::{self, AdminHandle, AdminState},
+    admission::Connections,
+    config::{Config, DriverChoice},
+    drain::Drained,
+    metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
+    outcome::Code,
+    produce::{BrokerWatch, OpenError, ProducerSettings},
+    readiness::Readiness,
+    route::RouteTable,
+    worker::{self, StartError, WorkerSettings},
+};
+
+/// The configuration cannot work, as it turned out when it was tried.
+const EXIT_CONFIGURATION: u8 = 1;
+/// Connections had to be cut, or the second signal came.
+const EXIT_NOT_DRAINED: u8 = 3;
+
+/// Connections that the kernel queues for a listener: what a spike may bring between two accepts.
+const BACKLOG: i32 = 4_096;
+
+/// How long the brokers' first answer is waited for before the listening line is printed, so that
+/// a script that goes by it does not come too early.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
+
+/// How long a worker that has ended may take to end for good, after the drain's time.
+const LAST_EXIT: Duration = Duration::from_millis(500);
+
+/// A producer's own deadline comes first, as it knows more: this is how much later the worker
+/// stops waiting for it.
+const REPORT_GRACE: Duration = Duration::from_millis(1_500);
+
+/// Why serving could not start. The operator's or the system's.
+#[derive(Debug, thiserror::Error)]
+enum StartupError {
+    #[error("listen.address = \"{0}\": {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error("management.address = \"{0}\": {1}")]
+    Management(SocketAddr, io::Error),
+    #[error(
+        "listen.driver = \"io_uring\": this kernel, or its sandbox, does not allow io_uring; set \"auto\" or \"epoll\""
+    )]
+    NoIoUring,
+    #[error(transparent)]
+    Producer(#[from] OpenError),
+    #[error("the system refuses: {0}")]
+    System(#[from] io::Error),
+}
+
+/// What the control thread is told.
+enum Message {
+    Signal,
+    WorkerEnded(usize, Result<Result<Drained, StartError>, ()>),
+}
+
+/// Where a process serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Requests.
+    pub public: SocketAddr,
+    /// `/metrics` and the like.
+    pub management: Option<SocketAddr>,
+}
+
+/// Serves until SIGTERM or SIGINT, and drains; `routes_json` is what `/routes` answers. When
+/// requests can be sent, `listening` is told where.
+///
+/// The exit code is 0 after a whole drain, 1 where serving could not start, 3 where it had to be cut
+/// short.
+pub fn run(config: Config, routes_json: String, listening: impl FnOnce(Addresses)) -> ExitCode {
+    let started = Supervisor::start(config, routes_json);
+    let (mut supervisor, addresses) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    listening(addresses);
+    supervisor.supervise()
+}
+
+struct Supervisor {
+    workers: Vec<WorkerSettings>,
+    address: SocketAddr,
+    drain_timeout: Duration,
+    process: Arc<ProcessMetrics>,
+    readiness: Arc<Readiness>,
+    watch: Arc<BrokerWatch>,
+    admin: Option<AdminHandle>,
+    messages: mpsc::Receiver<Message>,
+    sender: mpsc::Sender<Message>,
+}
+
+impl Supervisor {
+    fn start(config: Config, routes_json: String) -> Result<(Self, Addresses), StartupError> {
+        let config = Arc::new(config);
+        let driver = choose_driver(config.listen.driver)?;
+        let listeners = bind_all(config.listen.address, config.workers.get())
+            .map_err(|error| StartupError::Listen(config.listen.address, error))?;
+        let public = listeners[0].local_addr()?;
+        let watch = BrokerWatch::start(&config.kafka)?;
+        let workers = worker_settings(&config, driver, &watch)?;
+        let process = Arc::new(ProcessMetrics::default());
+        let readiness = Arc::clone(&workers[0].readiness);
+        let admin = match config.management {
+            None => None,
+            Some(address) => {
+                let exposition = exposition(&config, &workers, &process);
+                let routes_json = routes_json.into_bytes();
+                let state = AdminState {
+                    routes_json,
+                    exposition,
+                    readiness: Arc::clone(&readiness),
+                };
+                let admin = admin::spawn(address, state)
+                    .map_err(|error| StartupError::Management(address, error))?;
+                Some(admin)
+            }
+        };
+        let (sender, messages) = mpsc::channel();
+        forward_signals(sender.clone())?;
+        let addresses = Addresses {
+            public,
+            management: admin.as_ref().map(|admin| admin.local_address),
+        };
+        let supervisor = Self {
+            workers,
+            address: public,
+            drain_timeout: config.timeouts.drain,
+            process,
+            readiness,
+            watch,
+            admin,
+            messages,
+            sender,
+        };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            supervisor.spawn_worker(index, listener)?;
+        }
+        supervisor.await_first_answer();
+        tracing::info!(
+            driver = driver.as_str(),
+            workers = supervisor.workers.len(),
+            "serving {} routes",
+            config.models.len()
+        );
+        Ok((supervisor, addresses))
+    }
+
+    /// The brokers' first answer, or that there is none: after it a request gets its true answer
+    /// at once.
+    fn await_first_answer(&self) {
+        let until = Instant::now() + FIRST_ANSWER;
+        while !self.watch.has_asked() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn spawn_worker(&self, index: usize, listener: TcpListener) -> io::Result<()> {
+        let settings = self.workers[index].clone();
+        let sender = self.sender.clone();
+        thread::Builder::new()
+            .name(format!("ringest-{index}"))
+            .spawn(move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(&settings, listener)));
+                // The control thread is gone only when the process is about to end.
+                let _ = sender.send(Message::WorkerEnded(index, ended.map_err(|_| ())));
+            })?;
+        Ok(())
+    }
+
+    /// Waits for signals and for workers that end before their time; then for the drain.
+    fn supervise(&mut self) -> ExitCode {
+        loop {
+            match self.messages.recv() {
+                Err(_) | Ok(Message::Signal) => return self.drain(),
+                Ok(Message::WorkerEnded(_, Ok(Err(error)))) => {
+                    tracing::error!("a worker could not start: {error}");
+                    return ExitCode::from(EXIT_CONFIGURATION);
+                }
+                Ok(Message::WorkerEnded(index, Ok(Ok(_)) | Err(()))) => self.restart(index),
+            }
+        }
+    }
+
+    /// A worker panicked outside of a connection: its connections are lost, the port is not.
+    fn restart(&self, index: usize) {
+        tracing::error!("worker {index} ended by a panic and is started again");
+        self.process.worker_restarted();
+        let started = bind(self.address, true).and_then(|it| self.spawn_worker(index, it));
+        if let Err(error) = started {
+            tracing::error!("worker {index} stays away: {error}");
+        }
+    }
+
+    fn drain(&mut self) -> ExitCode {
+        tracing::info!("draining");
+        self.readiness.start_draining();
+        let until = Instant::now() + self.drain_timeout + LAST_EXIT;
+        let mut total = Drained::default();
+        let mut left = self.workers.len();
+        while left > 0 {
+            let wait = until.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(wait) {
+                Ok(Message::WorkerEnded(_, ended)) => {
+                    left -= 1;
+                    if let Ok(Ok(drained)) = ended {
+                        total.records_given_up += drained.records_given_up;
+                        total.connections_cut += drained.connections_cut;
+                    }
+                }
+                Ok(Message::Signal) => {
+                    tracing::error!("the second signal: not drained");
+                    return ExitCode::from(EXIT_NOT_DRAINED);
+                }
+                Err(_) => break,
+            }
+        }
+        self.watch.stop();
+        if let Some(admin) = self.admin.take() {
+            admin.stop();
+        }
+        tracing::info!(
+            records_undelivered = total.records_given_up,
+            connections_cut = total.connections_cut,
+            "drained"
+        );
+        if left == 0 && total.connections_cut == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(EXIT_NOT_DRAINED)
+        }
+    }
+}
+
+fn choose_driver(choice: DriverChoice) -> Result<Driver, StartupError> {
+    let granted = monoio::utils::detect_uring();
+    match choice {
+        DriverChoice::Epoll => Ok(Driver::Epoll),
+        DriverChoice::IoUring if granted => Ok(Driver::IoUring),
+        DriverChoice::IoUring => Err(StartupError::NoIoUring),
+        DriverChoice::Auto if granted => Ok(Driver::IoUring),
+        DriverChoice::Auto => {
+            tracing::warn!("no io_uring here: running on epoll, at a higher cost a request");
+            Ok(Driver::Epoll)
+        }
+    }
+}
+
+fn worker_settings(
+    config: &Arc<Config>,
+    driver: Driver,
+    watch: &Arc<BrokerWatch>,
+) -> Result<Vec<WorkerSettings>, StartupError> {
+    let cores = nix::sched::sched_getaffinity(Pid::from_raw(0)).map_err(io::Error::from)?;
+    let numbers: Vec<usize> = (0..CpuSet::count())
+        .filter(|core| cores.is_set(*core).unwrap_or(false))
+        .collect();
+    let workers = config.workers.get();
+    let routes = Arc::new(RouteTable::new(&config.models));
+    let topics = config
+        .models
+        .iter()
+        .map(|model| model.topic.clone())
+        .collect();
+    let producer = ProducerSettings {
+        properties: config.kafka.clone().into(),
+        topics,
+        queue_records_max: config.queue_records_max(),
+        report_timeout: config.timeouts.ack + REPORT_GRACE,
+        cores,
+    };
+    let readiness = Arc::new(Readiness::new(workers));
+    let connections = Arc::new(Connections::new(config.limits.connections_max));
+    let settings = |index| WorkerSettings {
+        index,
+        core: numbers
+            .get(index)
+            .copied()
+            .filter(|_| workers <= numbers.len()),
+        driver,
+        config: Arc::clone(config),
+        routes: Arc::clone(&routes),
+        producer: producer.clone(),
+        watch: Arc::clone(watch),
+        metrics: Arc::new(WorkerMetrics::new(config.models.len(), Code::ALL.len())),
+        readiness: Arc::clone(&readiness),
+        connections: Arc::clone(&connections),
+    };
+    Ok((0..workers).map(settings).collect())
+}
+
+fn exposition(
+    config: &Config,
+    workers: &[WorkerSettings],
+    process: &Arc<ProcessMetrics>,
+) -> Exposition {
+    let label = |code: Code| CodeLabel {
+        name: code.row().name,
+        status: code.row().status,
+    };
+    Exposition::new(Sources {
+        routes: workers[0]
+            .routes
+            .routes()
+            .iter()
+            .map(|route| route.path.clone())
+            .collect(),
+        codes: Code::ALL.into_iter().map(label).collect(),
+        workers: workers
+            .iter()
+            .map(|worker| Arc::clone(&worker.metrics))
+            .collect(),
+        process: Arc::clone(process),
+        readiness: Arc::clone(&workers[0].readiness),
+        in_flight_bytes_max: config.limits.in_flight_bytes_max as u64,
+        connections_max: config.limits.connections_max as u64,
+    })
+}
+
+/// A listener for each worker on one address.
+///
+/// `SO_REUSEPORT` would let a second ringest take half of the first one's connections, so a socket
+/// without it has to get the address first.
+fn bind_all(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+    let alone = bind(address, false)?;
+    let address = alone.local_addr()?;
+    drop(alone);
+    (0..workers).map(|_| bind(address, true)).collect()
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+/// SIGTERM and SIGINT become messages.
+fn forward_signals(sender: mpsc::Sender<Message>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new()
+        .name("ringest-signals".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if sender.send(Message::Signal).is_err() {
+                    return;
+                }
+            }
+        })?;
+    Ok(())
+}
