@@ -40,7 +40,7 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 /// Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
 /// Without a command it serves POST /ingest/<model>/<version> until it is told to stop.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version, verbatim_doc_comment, after_help = EXAMPLES)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
 
-    /// Serve without a file: sample models, loopback, no authentication, an in-process broker
+    /// Serve the sample models on loopback, with a broker in this process
     #[arg(
         long,
         conflicts_with_all = ["config", "list_routes", "check"],
@@ -58,23 +58,24 @@ struct Arguments {
     )]
     dev: bool,
 
-    /// Print every route and exit; needs no broker
+    /// Print every route; needs no broker
     #[arg(long, conflicts_with = "check", help_heading = "Commands")]
     list_routes: bool,
 
-    /// How --list-routes prints: columns for a person, an array of objects for a script
+    /// With --list-routes: table for a person, json for a script
     #[arg(
         long,
         value_enum,
         value_name = "FORMAT",
         default_value_t = Format::Table,
+        hide_possible_values = true,
         requires = "list_routes",
         conflicts_with_all = ["check", "dev"],
         help_heading = "Commands"
     )]
     format: Format,
 
-    /// Print everything that is wrong with the configuration, else the worst-case memory, and exit
+    /// Print all that is wrong with the configuration, else the worst-case memory
     #[arg(long, help_heading = "Commands")]
     check: bool,
 

@@ -236,6 +236,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_allowed_up_to_their_bounds_and_no_further() {
+        for key in KEYS {
+            let Kind::Integer(min, max) = key.kind else {
+                continue;
+            };
+            let variable = format!("RINGEST_{}", key.name.replace('.', "__").to_uppercase());
+            let is_refused = |number: i128| {
+                let environment = [(variable.clone(), number.to_string())];
+                let loaded = Config::development("localhost:1", environment.into_iter());
+                let Err(errors) = loaded else {
+                    return false;
+                };
+                let refusal = format!("\"{number}\" is not allowed: a whole number from ");
+                errors
+                    .iter()
+                    .any(|error| error.key == key.name && error.message.starts_with(&refusal))
+            };
+            let refused = [min - 1, min, max, max + 1].map(is_refused);
+            assert_eq!(refused, [true, false, false, true], "{}", key.name);
+        }
+    }
+
+    #[test]
     fn what_was_meant() {
         for (unknown, name) in [
             ("limits.head_byte_max", Some("head_bytes_max")),
