@@ -24,6 +24,10 @@ const EXIT_CONFIGURATION: u8 = 1;
 /// The default of `--config`.
 const CONFIG_FILE: &str = "config/ringest.toml";
 
+const ABOUT: &str = "\
+Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
+Without a command it serves POST /ingest/<model>/<version> until it is told to stop.";
+
 const EXAMPLES: &str = "\
 Examples:
   ringest --dev                          try it: nothing to install, nothing to configure
@@ -37,10 +41,9 @@ Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>,
 SIGTERM and SIGINT drain, a second one exits at once.
 Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
-/// Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
-/// Without a command it serves POST /ingest/<model>/<version> until it is told to stop.
+/// What can be asked for.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment, after_help = EXAMPLES)]
+#[command(version, about = ABOUT, after_help = EXAMPLES)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
