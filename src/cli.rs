@@ -26,6 +26,10 @@ const EXIT_CONFIGURATION: u8 = 1;
 /// The default of `--config`.
 const CONFIG_FILE: &str = "config/ringest.toml";
 
+const ABOUT: &str = "\
+Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
+Without a command it serves POST /ingest/<model>/<version> until it is told to stop.";
+
 const EXAMPLES: &str = "\
 Examples:
   ringest --dev                          try it: nothing to install, nothing to configure
@@ -39,55 +43,61 @@ Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>,
 SIGTERM and SIGINT drain, a second one exits at once.
 Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
-/// Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
-///
-/// Without a command it serves POST /ingest/<model>/<version> until SIGTERM or SIGINT.
+/// What can be asked for.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version, about = ABOUT, after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag is a bool; clap keeps them apart"
+)]
 struct Arguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE, help_heading = "Configuration")]
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
 
-    /// Serve without a file: sample models, loopback, no authentication, an in-process broker
+    /// Serve the sample models on loopback, with a broker in this process
     #[arg(
         long,
-        group = "command",
-        conflicts_with = "config",
+        conflicts_with_all = ["config", "list_routes", "check"],
         help_heading = "Commands"
     )]
     dev: bool,
 
-    /// Print every route and exit; needs no broker
-    #[arg(long, group = "command", help_heading = "Commands")]
+    /// Print every route; needs no broker
+    #[arg(long, conflicts_with = "check", help_heading = "Commands")]
     list_routes: bool,
 
-    /// Print everything that is wrong with the configuration, else the worst-case memory, and exit
-    #[arg(long, group = "command", help_heading = "Commands")]
-    check: bool,
-
-    /// How --list-routes prints
+    /// With --list-routes: table for a person, json for a script
     #[arg(
         long,
         value_enum,
         value_name = "FORMAT",
         default_value_t = Format::Table,
+        hide_possible_values = true,
         requires = "list_routes",
-        help_heading = "Output"
+        conflicts_with_all = ["check", "dev"],
+        help_heading = "Commands"
     )]
     format: Format,
 
+    /// Print all that is wrong with the configuration, else the worst-case memory
+    #[arg(long, help_heading = "Commands")]
+    check: bool,
+
     /// With --check: also ask the brokers which topics are missing
-    #[arg(long, requires = "check", help_heading = "Output")]
+    #[arg(
+        long,
+        requires = "check",
+        conflicts_with_all = ["list_routes", "dev"],
+        help_heading = "Commands"
+    )]
     connect: bool,
 }
 
 /// How routes are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// Aligned columns, for a person
     Table,
-    /// An array of objects, for a script
     Json,
 }
 
@@ -177,7 +187,7 @@ fn check(config: &Config, connect: bool) -> ExitCode {
         report(&format!("warning: {warning}"));
     }
     let printed = print(&format!(
-        "the configuration is good: {} routes, {} workers\nworst-case memory\n{}\n",
+        "the configuration is good\nroutes {}, workers {}, worst-case memory:\n{}\n",
         config.models.len(),
         config.workers,
         config.memory_max()

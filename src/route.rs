@@ -51,7 +51,7 @@ impl RouteTable {
             model: Arc::clone(model),
         });
         let routes: Vec<Route> = routes.collect();
-        let mut by_path = HashMap::default();
+        let mut by_path: HashMap<Box<[u8]>, usize, RandomState> = HashMap::default();
         for route in &routes {
             let path = route.path.to_ascii_lowercase();
             by_path.insert(path.into_bytes().into(), route.index);
@@ -60,7 +60,7 @@ impl RouteTable {
                 by_path.insert(path.into_bytes().into(), route.index);
             }
         }
-        let longest = by_path.keys().map(|path: &Box<[u8]>| path.len()).max();
+        let longest = by_path.keys().map(|path| path.len()).max();
         Self {
             routes,
             by_path,

@@ -29,7 +29,9 @@ impl<'a> Document<'a> {
             key: String::new(),
             message: format!("not valid TOML: {}", error.message()),
         });
-        Err(errors.collect())
+        let mut errors: Vec<_> = errors.collect();
+        errors.sort_by(|a, b| a.origin.cmp(&b.origin));
+        Err(errors)
     }
 
     /// The place of a span of the text.

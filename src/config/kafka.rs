@@ -35,7 +35,11 @@ pub(super) fn properties(
     let pairs = given.iter().map(|it| (it.name.clone(), it.value.clone()));
     for error in check_properties(&pairs.collect::<Vec<_>>()) {
         if let Some(it) = given.iter().find(|it| it.name == error.key) {
-            reader.fail(&it.key, error.message);
+            if error.is_of_value {
+                reader.refuse(&it.key, &error.message);
+            } else {
+                reader.fail(&it.key, error.message);
+            }
         }
     }
     let mut defaults = defaults(limits, ack, workers);

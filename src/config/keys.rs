@@ -174,3 +174,100 @@ pub(super) fn meant(unknown: &str) -> Option<&'static str> {
         .map(|key| key.name)
         .find(|key| section(key).1 == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::Config;
+
+    const REFERENCE: &str = include_str!("../../config/ringest.toml");
+
+    /// Every key of the reference, in comments or not, and the default that it states.
+    fn stated_defaults() -> BTreeMap<String, Value> {
+        let mut section = String::new();
+        let mut stated = BTreeMap::new();
+        for line in REFERENCE.lines() {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            if let Some(name) = line.strip_prefix('[') {
+                let name = name.trim_matches(['[', ']']);
+                if find(name).is_some() {
+                    stated.insert(name.to_owned(), Value::Other("array"));
+                } else {
+                    name.clone_into(&mut section);
+                }
+            } else if let Some((name, value)) = line.split_once(" = ") {
+                let name = name.trim_matches('"');
+                if name.contains([' ', '`']) {
+                    continue; // prose
+                }
+                let default = value.split_once("# default: ").map(|(_, default)| default);
+                let default = default.unwrap_or(value.split(" #").next().unwrap_or(value));
+                let value = DeValue::parse(default.trim()).expect(line);
+                let key = [section.as_str(), name].join(".");
+                let key = key.trim_start_matches('.').to_owned();
+                assert_eq!(
+                    stated.insert(key, Value::new(value.get_ref())),
+                    None,
+                    "{line}"
+                );
+            }
+        }
+        stated
+    }
+
+    #[test]
+    fn the_reference_has_every_key_with_its_default() {
+        let mut stated = stated_defaults();
+        for key in KEYS {
+            let default = key.default_value();
+            assert_ne!(default, Value::Other("nothing"), "{}", key.name);
+            assert_eq!(stated.remove(key.name), Some(default), "{}", key.name);
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/ringest.toml");
+        let two_workers = ("RINGEST_WORKERS".to_owned(), "2".to_owned());
+        let config = Config::load(path.as_ref(), [two_workers].into_iter()).expect("it is good");
+        for (name, default) in config.kafka {
+            let stated = stated.remove(&format!("kafka.{name}")).expect(&name);
+            assert_eq!(stated.scalar().as_deref(), Some(default.as_str()), "{name}");
+        }
+        assert_eq!(stated, BTreeMap::new(), "keys that there are not");
+    }
+
+    #[test]
+    fn numbers_are_allowed_up_to_their_bounds_and_no_further() {
+        for key in KEYS {
+            let Kind::Integer(min, max) = key.kind else {
+                continue;
+            };
+            let variable = format!("RINGEST_{}", key.name.replace('.', "__").to_uppercase());
+            let is_refused = |number: i128| {
+                let environment = [(variable.clone(), number.to_string())];
+                let loaded = Config::development("localhost:1", environment.into_iter());
+                let Err(errors) = loaded else {
+                    return false;
+                };
+                let refusal = format!("\"{number}\" is not allowed: a whole number from ");
+                errors
+                    .iter()
+                    .any(|error| error.key == key.name && error.message.starts_with(&refusal))
+            };
+            let refused = [min - 1, min, max, max + 1].map(is_refused);
+            assert_eq!(refused, [true, false, false, true], "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        for (unknown, name) in [
+            ("limits.head_byte_max", Some("head_bytes_max")),
+            ("limit.head_bytes_max", Some("limits.head_bytes_max")),
+            ("head_bytes_max", Some("limits.head_bytes_max")),
+            ("worker", Some("workers")),
+            ("limits.quite_something_else", None),
+        ] {
+            assert_eq!(meant(unknown), name, "{unknown}");
+        }
+    }
+}

@@ -106,9 +106,9 @@ pub struct Listen {
 /// How sockets are driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverChoice {
-    /// io_uring where the kernel grants it, else epoll.
+    /// `io_uring` where the kernel grants it, else epoll.
     Auto,
-    /// io_uring, or refuse to start.
+    /// `io_uring`, or refuse to start.
     IoUring,
     /// epoll.
     Epoll,

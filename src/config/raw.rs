@@ -50,7 +50,7 @@ pub(super) struct Raw {
 
 impl Raw {
     /// The defaults; `file` is where an error says to set what is missing.
-    pub(super) fn new(file: Origin) -> Self {
+    pub(super) fn new(file: &Origin) -> Self {
         let entries = KEYS.iter().map(|key| {
             let entry = Entry {
                 key: key.name.to_owned(),

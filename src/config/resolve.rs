@@ -43,7 +43,7 @@ pub(super) fn load(
         path: &shown,
         text: &text,
     };
-    let mut raw = Raw::new(document.whole());
+    let mut raw = Raw::new(&document.whole());
     raw.read_file(document, &document.parse().map_err(ConfigErrors::new)?);
     raw.read_environment(environment);
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -54,7 +54,7 @@ pub(super) fn development(
     brokers: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
-    let mut raw = Raw::new(DEVELOPMENT.whole());
+    let mut raw = Raw::new(&DEVELOPMENT.whole());
     let tree = DEVELOPMENT.parse().map_err(ConfigErrors::new)?;
     raw.read_file(DEVELOPMENT, &tree);
     raw.read_flag("--dev", "workers", &available_cores().min(2).to_string());

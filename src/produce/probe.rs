@@ -69,3 +69,37 @@ fn client(config: &Config) -> Result<BaseConsumer, String> {
         .create()
         .map_err(|error| format!("no client for the brokers: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
+
+    use super::*;
+
+    fn config(brokers: &str) -> Config {
+        Config::development(brokers, std::iter::empty()).expect("it is good")
+    }
+
+    #[test]
+    fn what_is_missing_is_told_and_not_created() {
+        let cluster = MockCluster::<DefaultProducerContext>::new(1).expect("a cluster");
+        for topic in ["orders", "RawEvent_1_0"] {
+            cluster.create_topic(topic, 1, 1).expect("a topic");
+        }
+        let config = config(&cluster.bootstrap_servers());
+        let missing = ["PageView_1_0", "SensorReading_2_1"]
+            .map(str::to_owned)
+            .to_vec();
+        assert_eq!(missing_topics(&config), Ok(missing.clone()));
+        assert_eq!(missing_topics(&config), Ok(missing));
+    }
+
+    #[test]
+    fn no_broker_is_an_error() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = nobody.local_addr().expect("its address").to_string();
+        drop(nobody);
+        let error = missing_topics(&config(&address)).expect_err("nobody is there");
+        assert!(error.contains("topic orders"), "{error}");
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, ffi::CStr, ptr};
 
-use rdkafka::{ClientConfig, bindings, error::KafkaError};
+use rdkafka::{ClientConfig, bindings, error::KafkaError, types::RDKafkaConfRes};
 
 /// Properties that ringest must own, and why.
 const OWNED: &[(&str, &str)] = &[
@@ -34,6 +34,8 @@ pub struct PropertyError {
     pub key: String,
     /// librdkafka's own text where it is librdkafka that refuses.
     pub message: String,
+    /// Whether another value would do; else the property can't be set at all.
+    pub is_of_value: bool,
 }
 
 /// The properties that a producer of ringest can't be given: unknown ones, values out of range,
@@ -41,35 +43,34 @@ pub struct PropertyError {
 /// together is found when the producer is created.
 pub fn check_properties(properties: &[(String, String)]) -> Vec<PropertyError> {
     let known = KnownProperties::new();
-    let refused = |key: &String, value: &String| {
+    let refused = |(key, value): &(String, String)| {
+        let error = |message| PropertyError {
+            key: key.clone(),
+            message,
+            is_of_value: false,
+        };
         let canonical = known.canonical(key);
         if let Some((_, reason)) = OWNED.iter().find(|(name, _)| *name == canonical) {
-            return Some(format!("not to be set: {reason}"));
+            return Some(error(format!("not to be set: {reason}")));
         }
         if known.is_consumer_only(key) {
-            return Some(
-                "not to be set: a property of consumers; ringest only produces".to_owned(),
-            );
+            let message = "not to be set: a property of consumers; ringest only produces";
+            return Some(error(message.to_owned()));
         }
-        let mut config = ClientConfig::new();
-        match config.set(key, value).create_native_config() {
+        match ClientConfig::new().set(key, value).create_native_config() {
             Ok(_) => None,
-            Err(KafkaError::ClientConfig(_, message, _, _)) => Some(match known.nearest(key) {
-                Some(name) if !known.contains(key) => {
-                    format!("{message}; did you mean \"{name}\"?")
-                }
-                _ => message,
+            Err(KafkaError::ClientConfig(code, message, ..)) => Some(match known.nearest(key) {
+                _ if code != RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => PropertyError {
+                    is_of_value: true,
+                    ..error(message)
+                },
+                Some(name) => error(format!("{message}; did you mean \"{name}\"?")),
+                None => error(message),
             }),
-            Err(error) => Some(error.to_string()),
+            Err(other) => Some(error(other.to_string())),
         }
     };
-    let errors = properties.iter().filter_map(|(key, value)| {
-        Some(PropertyError {
-            message: refused(key, value)?,
-            key: key.clone(),
-        })
-    });
-    errors.collect()
+    properties.iter().filter_map(refused).collect()
 }
 
 /// The properties that librdkafka documents, read from the list that it prints (the same as its
