@@ -23,19 +23,32 @@ pub(in crate::http) const LONGEST_NAME: usize = b"transfer-encoding".len();
 impl Field {
     /// The field with this name, whatever its case.
     pub(in crate::http) fn named(name: &[u8]) -> Option<Self> {
-        let (expected, field): (&[u8], _) = match name.len() {
-            4 => (b"host", Self::Host),
-            6 => (b"expect", Self::Expect),
-            10 => (b"connection", Self::Connection),
-            12 => (b"content-type", Self::ContentType),
-            13 => (b"authorization", Self::Authorization),
-            14 => (b"content-length", Self::ContentLength),
-            16 => (b"content-encoding", Self::ContentEncoding),
-            17 => (b"transfer-encoding", Self::TransferEncoding),
+        let (named, field) = match name.len() {
+            4 => (is(name, b"host"), Self::Host),
+            6 => (is(name, b"expect"), Self::Expect),
+            10 => (is(name, b"connection"), Self::Connection),
+            12 => (is(name, b"content-type"), Self::ContentType),
+            13 => (is(name, b"authorization"), Self::Authorization),
+            14 => (is(name, b"content-length"), Self::ContentLength),
+            16 => (is(name, b"content-encoding"), Self::ContentEncoding),
+            17 => (is(name, b"transfer-encoding"), Self::TransferEncoding),
             _ => return None,
         };
-        name.eq_ignore_ascii_case(expected).then_some(field)
+        named.then_some(field)
     }
+}
+
+/// Whether `text`, which holds no control characters but tabs, is `lower` but for its case. `lower` is made
+/// of lower-case letters, digits, `-` and `/`: of all bytes that the bit 0x20 turns into those only
+/// capital letters are not control characters. The length is known when this is compiled, so it
+/// takes a few vector instructions and no loop.
+#[inline]
+pub(super) fn is<const N: usize>(text: &[u8], lower: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(text).is_ok_and(|text| {
+        text.iter().zip(lower).fold(0, |differing, (byte, lower)| {
+            differing | ((byte | 0x20) ^ lower)
+        }) == 0
+    })
 }
 
 /// What the fields of one head said so far.
@@ -88,19 +101,19 @@ impl Fields {
             }
             Field::TransferEncoding => {
                 let repeated = std::mem::replace(&mut self.chunked, true);
-                if repeated || !value.eq_ignore_ascii_case(b"chunked") {
+                if repeated || !is(value, b"chunked") {
                     return Err(HeadError::TransferEncoding);
                 }
             }
             Field::Connection => {
                 for option in members(value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.close |= is(option, b"close");
+                    self.keep_alive |= is(option, b"keep-alive");
                 }
             }
             Field::Expect => {
                 for expectation in members(value) {
-                    let known = expectation.eq_ignore_ascii_case(b"100-continue");
+                    let known = is(expectation, b"100-continue");
                     self.expects_continue |= known;
                     self.expects_other |= !known;
                 }
@@ -115,7 +128,7 @@ impl Fields {
                 }
             }
             Field::ContentEncoding => {
-                if members(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+                if members(value).any(|coding| !is(coding, b"identity")) {
                     self.content_encoding = ContentCoding::Unsupported;
                 }
             }

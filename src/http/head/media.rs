@@ -1,9 +1,13 @@
 //! What a `Content-Type` value (RFC 9110 section 8.3.1) means to ringest.
 
-use super::MediaType;
+use super::{MediaType, fields::is};
 
 /// Looks at the type and at a `charset`; other parameters say nothing about the format.
 pub(super) fn media_type(value: &[u8]) -> MediaType {
+    // What nearly everyone sends.
+    if is(value, b"application/json") {
+        return MediaType::Json;
+    }
     let mut parts = parameters(value);
     let format = format(parts.next().unwrap_or_default());
     if parts.all(|parameter| !is_foreign_charset(parameter)) {

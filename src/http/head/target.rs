@@ -1,6 +1,6 @@
 //! The request line's parts: method, target and what may be wrong with them (RFC 9112 section 3).
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::{HeadError, Method};
 
@@ -9,9 +9,9 @@ use super::{HeadError, Method};
 /// # Errors
 /// [`HeadError::Target`] if the target has no form that the method allows.
 pub(super) fn parse<'a>(method: &[u8], target: &'a [u8]) -> Result<(Method, &'a [u8]), HeadError> {
-    // Only visible ASCII, and no fragment: a client keeps that to itself. Bytes that RFC 3986 does
-    // not list but that browsers send in a query (`|`, `{`, …) can't be misread and may pass.
-    if !target.is_ascii() || memchr(b'#', target).is_some() {
+    // httparse let pass visible ASCII and UTF-8. Bytes that RFC 3986 does not list but that browsers
+    // send in a query (`|`, `{`, …) can't be misread and may stay.
+    if !target.is_ascii() {
         return Err(HeadError::Target);
     }
     let method = match method {
@@ -30,18 +30,15 @@ pub(super) fn parse<'a>(method: &[u8], target: &'a [u8]) -> Result<(Method, &'a 
         _ => Method::Other,
     };
     let path = match target {
-        [b'/', ..] => until_query(target),
+        [b'/', ..] => target,
         b"*" if method == Method::Options => target,
         _ => absolute_path(target)?,
     };
-    if has_valid_escapes(path) {
-        Ok((method, path))
-    } else {
-        Err(HeadError::Target)
-    }
+    Ok((method, without_query(path)?))
 }
 
-/// The path of `http://authority/path` (RFC 9112 section 3.2.2), `/` if it is empty.
+/// The path and query of `http://authority/path` (RFC 9112 section 3.2.2); `/` without the query
+/// if the path is empty.
 fn absolute_path(target: &[u8]) -> Result<&[u8], HeadError> {
     let scheme = memchr(b':', target).ok_or(HeadError::Target)?;
     let known = matches!(scheme, 4 | 5) && {
@@ -56,104 +53,93 @@ fn absolute_path(target: &[u8]) -> Result<&[u8], HeadError> {
     if !is_authority(&rest[..end]) {
         return Err(HeadError::Target);
     }
-    match until_query(&rest[end..]) {
-        // The slash of the scheme's `//` stands for the one that may be left out.
-        [] => Ok(&target[scheme + 1..scheme + 2]),
-        path => Ok(path),
-    }
-}
-
-fn until_query(target: &[u8]) -> &[u8] {
-    &target[..memchr(b'?', target).unwrap_or(target.len())]
-}
-
-/// Whether two hex digits follow every `%` (RFC 3986 section 2.1).
-fn has_valid_escapes(mut bytes: &[u8]) -> bool {
-    while let Some(at) = memchr(b'%', bytes) {
-        match bytes[at..] {
-            [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                bytes = &bytes[at + 3..];
-            }
-            _ => return false,
+    match &rest[end..] {
+        [b'/', ..] => Ok(&rest[end..]),
+        // No path, perhaps a query: a slash of the scheme's `//` stands for the path's.
+        query => {
+            without_query(query)?;
+            Ok(&target[scheme + 1..scheme + 2])
         }
     }
-    true
+}
+
+/// Cuts off the query; a fragment, which clients have to keep to themselves, and a `%` of the path
+/// without two hex digits (RFC 3986 section 2.1) are refused.
+fn without_query(target: &[u8]) -> Result<&[u8], HeadError> {
+    let mut from = 0;
+    while let Some(found) = memchr3(b'?', b'#', b'%', &target[from..]) {
+        let at = from + found;
+        match target[at..] {
+            [b'?', ref query @ ..] if memchr(b'#', query).is_none() => return Ok(&target[..at]),
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                from = at + 3;
+            }
+            _ => return Err(HeadError::Target),
+        }
+    }
+    Ok(target)
 }
 
 /// Whether this is `host [":" port]` (RFC 3986 section 3.2) without user information, with a host
-/// (http needs one, RFC 9110 section 4.2.1) and at most five digits of port. The comma, which a
-/// registered name could hold, is refused: it is what joined `Host` fields look like.
+/// (http needs one, RFC 9110 section 4.2.1) and at most five digits of port. A registered name
+/// could hold two more things: the comma, refused because it is what joined `Host` fields look
+/// like, and percent-encoding, which names in use do without.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let (host_valid, rest) = if let Some(literal) = bytes.strip_prefix(b"[") {
-        let Some(end) = memchr(b']', literal) else {
-            return false;
-        };
-        (is_ip_literal(&literal[..end]), &literal[end + 1..])
-    } else {
-        let end = memchr(b':', bytes).unwrap_or(bytes.len());
-        let host = &bytes[..end];
-        let named = !host.is_empty() && host.iter().all(|&byte| is_name_byte(byte));
-        (named && has_valid_escapes(host), &bytes[end..])
+    let (host_end, rest) = match bytes {
+        [b'[', literal @ ..] => {
+            // An IPv6 address or a future form, as to its characters: nothing here resolves it.
+            let end = literal
+                .iter()
+                .position(|&byte| !is_name_byte(byte) && byte != b':');
+            match end.map(|end| (end, &literal[end..])) {
+                Some((end, [b']', rest @ ..])) => (end, rest),
+                _ => return false,
+            }
+        }
+        _ => {
+            let end = bytes
+                .iter()
+                .position(|&byte| !is_name_byte(byte))
+                .unwrap_or(bytes.len());
+            (end, &bytes[end..])
+        }
     };
     let port_valid = match rest {
         [] => true,
         [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    host_valid && port_valid
+    host_end > 0 && port_valid
 }
 
-/// What may stand between the brackets (RFC 3986 section 3.2.2), as to its characters: an IPv6
-/// address or a future form. Nothing here resolves it.
-fn is_ip_literal(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|&byte| byte == b':' || (byte != b'%' && is_name_byte(byte)))
-}
-
-/// unreserved, sub-delims but the comma, and `%` (RFC 3986 section 2).
+/// unreserved and sub-delims without the comma (RFC 3986 section 2).
+#[inline]
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b';'
-                | b'='
-                | b'%'
-        )
+    const NAME: [bool; 256] = set(b"-._~!$&'()*+;=");
+    NAME[usize::from(byte)]
 }
 
 /// tchar of RFC 9110 section 5.6.2.
+#[inline]
 pub(in crate::http) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    const TOKEN: [bool; 256] = set(b"!#$%&'*+-.^_`|~");
+    TOKEN[usize::from(byte)]
+}
+
+/// The letters and digits of ASCII, and `others`.
+const fn set(others: &[u8]) -> [bool; 256] {
+    let mut set = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        set[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        set[others[at] as usize] = true;
+        at += 1;
+    }
+    set
 }
 
 /// The rule that a request line (without its CRLF) breaks, if it breaks one before its target's
