@@ -15,7 +15,7 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded
 use super::{Span, lines};
 
 /// What a parser keeps between bodies at most, in bytes.
-pub(super) const RETAINED_BYTES_MAX: usize = 8 << 20;
+pub(super) const RETAINED_BYTES_MAX: usize = 12 << 20;
 
 /// simd-json with its scratch.
 pub(super) struct Parser {
@@ -25,6 +25,9 @@ pub(super) struct Parser {
     tape: Tape<'static>,
     /// What simd-json may write to: the text and the padding behind it.
     copy: Vec<u8>,
+    /// The most structural offsets that a text has had: bounds the capacity kept for them, which
+    /// can't be asked for. A text that is refused may have many and leave the tape as it was.
+    structurals_max: usize,
 }
 
 impl std::fmt::Debug for Parser {
@@ -41,6 +44,7 @@ impl Parser {
             buffers: Buffers::with_max_depth(0, depth_max),
             tape: Tape(Vec::new()),
             copy: Vec::new(),
+            structurals_max: 0,
         }
     }
 
@@ -56,11 +60,13 @@ impl Parser {
         self.copy.extend_from_slice(&[b' '; INPUT_PADDING]);
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = fill_tape_padded(&mut self.copy, json.len(), &mut self.buffers, &mut tape);
+        let structurals = self.buffers.structural_indexes();
+        self.structurals_max = self.structurals_max.max(structurals.len());
         let outcome = parsed.map(|()| {
             read(&Value {
                 json,
                 nodes: &tape.0,
-                structurals: self.buffers.structural_indexes(),
+                structurals,
                 end: json.len(),
             })
         });
@@ -70,10 +76,12 @@ impl Parser {
 
     /// Drops scratch that grew beyond [`RETAINED_BYTES_MAX`]: Vecs never shrink by themselves.
     pub(super) fn release_outsized(&mut self) {
-        // The tape's capacity is at least the number of structural offsets, the copy's at least the
-        // longest text: with these two all of simd-json's own buffers are bounded as well.
-        let structurals = self.tape.0.capacity() * size_of::<(Node, u32)>();
-        if structurals + 2 * self.copy.capacity() > RETAINED_BYTES_MAX {
+        let tape = self.tape.0.capacity() * size_of::<Node>();
+        // A Vec doubles: at most twice what it ever had to hold.
+        let structurals = self.structurals_max * 2 * size_of::<u32>();
+        // simd-json's string buffer is reserved by the length of the text, as the copy is.
+        let copy_and_strings = 2 * self.copy.capacity();
+        if tape + structurals + copy_and_strings > RETAINED_BYTES_MAX {
             *self = Self::new(self.depth_max);
         }
     }

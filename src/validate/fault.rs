@@ -202,16 +202,16 @@ impl<'b> Faults<'b> {
     }
 }
 
-/// The first characters of `text` between backquotes, escaped as Rust escapes them; what is not
-/// UTF-8 shows as U+FFFD.
+/// The first characters of `text`, which is UTF-8, between backquotes; what can't be seen or could
+/// steer a terminal is escaped as Rust escapes it.
 pub(super) fn quote(text: &[u8]) -> String {
-    // A character has at most 4 bytes; cut characters at the end are cut off again by `take`.
+    // A character has at most 4 bytes: one that is cut here is beyond those quoted.
     let head = &text[..text.len().min(4 * (QUOTED_CHARS_MAX + 1))];
     let head = String::from_utf8_lossy(head);
     let mut quoted = String::from("`");
     for char in head.chars().take(QUOTED_CHARS_MAX) {
         match char {
-            // JSON is full of quotation marks, and a backslash stands for itself in the source.
+            // As the client wrote them: JSON is full of them.
             '"' | '\'' | '\\' => quoted.push(char),
             _ => quoted.extend(char.escape_debug()),
         }

@@ -31,7 +31,7 @@ impl Validator {
     }
 
     /// The most memory that a validator takes, in bytes: some 40 times the longest body, reached by
-    /// such as `[1,1,1,…]`; 6 times is usual.
+    /// such as `[1,1,1,…]`; 8 times is usual.
     pub const fn scratch_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
         // A span a record, its Vec doubled, and half of it again while it grows.
         let spans = limits.records_max.saturating_mul(3 * size_of::<Span>());

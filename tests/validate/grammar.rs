@@ -1,16 +1,16 @@
-//! Accepted if and only if serde_json accepts it.
+//! Accepted if and only if `serde_json` accepts it.
 
 use proptest::prelude::*;
 use ringest::validate::{FaultCode, Format};
 
 use crate::{LIMITS, any_json, any_object, code, records};
 
-/// What serde_json says: it validates UTF-8, surrogates and the range of numbers as well.
+/// What `serde_json` says: it validates UTF-8, surrogates and the range of numbers as well.
 fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(text).is_ok()
 }
 
-/// `text` as the value of a record is accepted if and only if serde_json accepts it.
+/// `text` as the value of a record is accepted if and only if `serde_json` accepts it.
 fn assert_as_serde_json(text: &[u8]) {
     for (before, after) in [
         ("{\"k\":", "}"),

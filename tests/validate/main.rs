@@ -1,4 +1,4 @@
-//! The validate stage against serde_json as its oracle, and at the edges of its limits.
+//! The validate stage against `serde_json` as its oracle, and at the edges of its limits.
 
 mod faults;
 mod grammar;
@@ -8,7 +8,7 @@ mod spans;
 
 use ringest::validate::{FaultCode, Format, Rejection, ValidateLimits, Validator};
 
-/// Wide enough for every test that is not about limits. serde_json reads to a depth of 127.
+/// Wide enough for every test that is not about limits. `serde_json` reads to a depth of 127.
 const LIMITS: ValidateLimits = ValidateLimits {
     record_bytes_max: 1_000_000,
     records_max: 100_000,
@@ -28,7 +28,7 @@ fn code(limits: ValidateLimits, body: &[u8], format: Format) -> Option<FaultCode
     Some(rejection.faults.first().expect("a rejection says why").code)
 }
 
-/// Any JSON text within serde_json's reach, with any whitespace and any spelling of strings and
+/// Any JSON text within `serde_json`'s reach, with any whitespace and any spelling of strings and
 /// numbers.
 fn any_json() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! A record's bytes are exactly what serde_json's `RawValue` keeps of it.
+//! A record's bytes are exactly what `serde_json`'s `RawValue` keeps of it.
 
 use proptest::prelude::*;
 use ringest::validate::{Format, Validator};

@@ -1,0 +1,110 @@
+//! The validate stage, next to what simd-json's tape of the same bytes costs alone.
+
+use std::{hint::black_box, time::Duration};
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use ringest::validate::{Format, ValidateLimits, Validator};
+use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
+
+const LIMITS: ValidateLimits = ValidateLimits {
+    record_bytes_max: 1_000_000,
+    records_max: 100_000,
+    json_depth_max: 128,
+};
+
+/// A web event of 293 bytes.
+const EVENT: &str = concat!(
+    r#"{"eventId":"0198c7a2-4b1e-7d3a-9f00-5e2c8a41b7d6","timestamp":"2026-08-21T10:15:30.123Z","#,
+    r#""userId":"user-184467","kind":"click","durationMs":1250,"tags":["web","checkout"],"#,
+    r#""geo":{"lat":52.520008,"lon":13.404954},"page":"/products/running-shoes","referrer":null,"#,
+    r#""props":{"ab":"B","scroll":0.75}}"#,
+);
+const _: () = assert!(EVENT.len() == 293);
+
+/// The same with a string spelt with escapes, and as long.
+fn escaped() -> String {
+    let escaped = EVENT.replace("/products/running-shoes", r"\/products\/running-sho");
+    assert!(escaped.len() == EVENT.len() && escaped.contains('\\'));
+    escaped
+}
+
+/// An object of events, at most `len` bytes.
+fn nested(len: usize) -> String {
+    let mut object = String::from("{\"e0\":null");
+    for number in 1.. {
+        let entry = format!(",\"e{number}\":{EVENT}");
+        if object.len() + entry.len() >= len {
+            break;
+        }
+        object += &entry;
+    }
+    object + "}"
+}
+
+/// What simd-json's tape costs: in place, where the bytes survive it.
+fn tape(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &str, format: Format) {
+    let (mut buffers, mut kept) = (Buffers::new(body.len()), Tape(Vec::new()));
+    let mut padded = [body.as_bytes(), &[b' '; INPUT_PADDING]].concat();
+    let lens = match format {
+        Format::Json => vec![body.len()],
+        Format::Ndjson => body.split_inclusive('\n').map(str::len).collect(),
+    };
+    group.bench_function(format!("{name}/tape alone"), |bencher| {
+        bencher.iter(|| {
+            let mut start = 0;
+            for len in &lens {
+                let mut tape = std::mem::replace(&mut kept, Tape(Vec::new())).reset();
+                let text = black_box(&mut padded[start..]);
+                fill_tape_padded(text, *len, &mut buffers, &mut tape).expect("valid");
+                kept = black_box(tape).reset();
+                start += len;
+            }
+        });
+    });
+}
+
+fn validate(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &str, format: Format) {
+    let mut validator = Validator::new(LIMITS);
+    group.bench_function(format!("{name}/validate"), |bencher| {
+        bencher.iter(|| {
+            let valid = validator.validate(black_box(body.as_bytes()), format);
+            black_box(valid.expect("valid").records().len())
+        });
+    });
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("validate");
+    let with_empty = EVENT.replace("[\"web\",\"checkout\"]", "[]");
+    let array = |event: &str| format!("[{}]", vec![event; 1_000].join(","));
+    let lines = |event: &str| vec![event; 1_000].join("\n");
+    let bodies = [
+        ("293 B", EVENT.to_owned(), Format::Json),
+        ("1 KiB", nested(1 << 10), Format::Json),
+        ("10 KiB", nested(10 << 10), Format::Json),
+        ("array of 1000", array(EVENT), Format::Json),
+        ("array of 1000 with []", array(&with_empty), Format::Json),
+        ("1000 lines", lines(EVENT), Format::Ndjson),
+    ];
+    for (name, body, format) in &bodies {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        tape(&mut group, name, body, *format);
+        validate(&mut group, name, body, *format);
+    }
+    // simd-json would decode the escapes in place: there is no second time on the same bytes.
+    let bodies = [
+        ("293 B, escapes", escaped(), Format::Json),
+        ("array of 1000, escapes", array(&escaped()), Format::Json),
+        ("1000 lines, escapes", lines(&escaped()), Format::Ndjson),
+    ];
+    for (name, body, format) in &bodies {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        validate(&mut group, name, body, *format);
+    }
+    group.finish();
+    criterion.final_summary();
+}
