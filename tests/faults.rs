@@ -219,21 +219,22 @@ fn a_full_queue() {
         .start();
     accepts_again(&ringest);
     mock.delay(ALL, NEVER);
-    let waiting: Vec<_> = (0..2)
-        .map(|_| {
-            let mut http = ringest.connect();
-            http.send(&request(PATH, "application/json", RECORD))
-                .expect("ringest reads");
-            http
-        })
-        .collect();
-    // Each of the two fills its place once it has been read; whoever comes after meets the bound.
-    let full = eventually(Duration::from_secs(1), || {
-        Some(post(&ringest, RECORD)).filter(|answer| answer.text("code") == "queue_full")
-    });
-    assert_problem(&full.expect("the queue has a bound"), 503, "no");
-    for mut http in waiting {
-        assert_problem(&http.answer().expect("an answer"), 503, "unknown");
+    let mut waiting: Vec<_> = (0..5).map(|_| ringest.connect()).collect();
+    for http in &mut waiting {
+        http.send(&request(PATH, "application/json", RECORD))
+            .expect("ringest reads");
+    }
+    let answers = waiting
+        .iter_mut()
+        .map(|http| http.answer().expect("an answer"));
+    let (full, queued): (Vec<_>, Vec<_>) =
+        answers.partition(|answer| answer.text("code") == "queue_full");
+    assert_eq!((full.len(), queued.len()), (3, 2), "{full:?} {queued:?}");
+    for answer in full {
+        assert_problem(&answer, 503, "no");
+    }
+    for answer in queued {
+        assert_problem(&answer, 503, "unknown");
     }
     mock.delay(ALL, Duration::ZERO);
     accepts_again(&ringest);

@@ -4,6 +4,8 @@
 use crate::support::{
     cluster::Cluster,
     http::{Answer, request},
+    jars::Jars,
+    kafka::Kafka,
     ringest::Ringest,
 };
 
@@ -82,10 +84,13 @@ pub(crate) fn lines(cluster: &Cluster) {
     assert_same(&cluster.read(&topic), &[lines.clone(), lines].concat());
 }
 
-pub(crate) fn missing_topic(cluster: &Cluster) {
+/// On a broker that creates no topic by itself, as any one may be set up to.
+pub(crate) fn missing_topic(jars: &Jars) {
+    let kafka = Kafka::start(jars);
+    let cluster = kafka.cluster();
     let there = cluster.create_topic("there", 1, &[]);
     let ringest = Ringest::builder(cluster.brokers())
-        .model("Event", "1.0", "ringest-test-no-such-topic")
+        .model("Event", "1.0", "nowhere")
         .model("There", "1.0", &there)
         .start();
     let mut http = ringest.connect();

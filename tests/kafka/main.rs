@@ -27,7 +27,6 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
     ("odd_records_arrive_as_they_were_sent", bytes::odd_records),
     ("array_elements_arrive_as_they_were_sent", bytes::array),
     ("lines_arrive_as_they_were_sent", bytes::lines),
-    ("a_missing_topic_is_our_fault", bytes::missing_topic),
     (
         "a_record_above_the_topics_limit_is_413",
         bytes::above_the_topics_limit,
@@ -43,6 +42,7 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
 
 /// Tests that stop, silence or configure a broker: each starts one of its own.
 const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
+    ("a_missing_topic_is_our_fault", bytes::missing_topic),
     ("broker_absent_at_start", outage::absent_at_start),
     ("broker_killed_under_load", outage::killed_under_load),
     ("broker_silent", outage::silent),

@@ -16,8 +16,10 @@ use rdkafka::{
     client::DefaultClientContext,
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
-    metadata::MetadataPartition,
+    metadata::{MetadataPartition, MetadataTopic},
 };
+
+use super::process::eventually;
 
 /// For one answer of a broker.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,6 +82,12 @@ impl Cluster {
             .lock()
             .expect("no test panicked here")
             .push(name.clone());
+        // The controller knows it; the brokers hear of it a moment later.
+        let client: BaseConsumer = self.client();
+        let known = eventually(BROKER_TIMEOUT, || {
+            has_leaders(&client, &name, partitions).then_some(())
+        });
+        assert!(known.is_some(), "{name} was created and has no leaders");
         name
     }
 
@@ -130,6 +138,18 @@ impl Drop for Cluster {
             eprintln!("the tests' topics are left in the cluster: {error}");
         }
     }
+}
+
+fn has_leaders(client: &BaseConsumer, topic: &str, partitions: i32) -> bool {
+    let Ok(metadata) = client.fetch_metadata(Some(topic), BROKER_TIMEOUT) else {
+        return false;
+    };
+    let led = metadata
+        .topics()
+        .iter()
+        .flat_map(MetadataTopic::partitions)
+        .filter(|partition| partition.leader() >= 0);
+    led.count() == usize::try_from(partitions).expect("a topic has partitions")
 }
 
 fn read_partition(consumer: &BaseConsumer, topic: &str, partition: i32) -> Vec<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection that sends exactly the bytes it is given and reads one answer at a time.
 
 use std::{
+    fmt,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
@@ -19,7 +20,6 @@ pub(crate) struct Http {
 }
 
 /// One answer, its body read in full.
-#[derive(Debug)]
 pub(crate) struct Answer {
     /// From the status line.
     pub(crate) status: u16,
@@ -169,6 +169,13 @@ impl Answer {
         self.header("content-length")
             .and_then(|value| value.parse().ok())
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{self:?}")))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = String::from_utf8_lossy(&self.body);
+        write!(f, "{} {:?} {body}", self.status, self.headers)
     }
 }
 
