@@ -22,16 +22,21 @@ use monoio::buf::IoBufMut;
 /// The smallest segment, and so what one connection holds at least.
 pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
 
-/// Segments that were given back and are kept for the next body, of each size.
-const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of segments that were given back and are kept for the next body, of each size.
+const KEPT_BYTES_OF_SIZE_MAX: usize = 8 * 1024 * 1024;
 
-/// The memory that a buffer for `bytes` bytes really takes, padding aside: the next power of two,
-/// so that segments given back fit the next request.
+/// Segments above this are whole multiples of it, and go back to the allocator.
+const SEGMENT_BYTES_POOLED_MAX: usize = 1024 * 1024;
+
+/// The memory that a buffer for `bytes` bytes really takes: the next power of two, so that segments
+/// given back fit the next request, and whole MiB above one.
 pub const fn segment_capacity(bytes: usize) -> usize {
     if bytes <= SEGMENT_BYTES_MIN {
         SEGMENT_BYTES_MIN
-    } else {
+    } else if bytes <= SEGMENT_BYTES_POOLED_MAX {
         bytes.next_power_of_two()
+    } else {
+        bytes.next_multiple_of(SEGMENT_BYTES_POOLED_MAX)
     }
 }
 
@@ -51,12 +56,16 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// 16 KiB to 8 MiB; what is larger goes back to the allocator at once.
-    const CLASSES: usize = 10;
+    /// Bytes that one pool keeps at most.
+    pub const KEPT_BYTES_MAX: usize = Self::CLASSES * KEPT_BYTES_OF_SIZE_MAX;
+
+    /// A class for each power of two.
+    const CLASSES: usize =
+        (SEGMENT_BYTES_POOLED_MAX / SEGMENT_BYTES_MIN).trailing_zeros() as usize + 1;
 
     fn class(capacity: usize) -> Option<usize> {
         let class = (capacity / SEGMENT_BYTES_MIN).trailing_zeros() as usize;
-        (class < Self::CLASSES).then_some(class)
+        (capacity <= SEGMENT_BYTES_POOLED_MAX).then_some(class)
     }
 
     /// A buffer for at least `bytes` bytes, empty.
@@ -76,7 +85,7 @@ impl Pool {
     fn give_back(&self, memory: Memory, capacity: usize) {
         if let Some(class) = Self::class(capacity) {
             let mut kept = self.classes[class].borrow_mut();
-            if (kept.len() + 1) * capacity <= KEPT_BYTES_MAX {
+            if (kept.len() + 1) * capacity <= KEPT_BYTES_OF_SIZE_MAX {
                 kept.push(memory);
             }
         }
@@ -290,14 +299,19 @@ mod tests {
     }
 
     #[test]
-    fn capacity_is_the_next_power_of_two_from_the_minimum_up() {
+    fn capacity_is_the_next_power_of_two_and_then_whole_mebibytes() {
         assert_eq!(segment_capacity(0), SEGMENT_BYTES_MIN);
         assert_eq!(segment_capacity(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
         assert_eq!(
             segment_capacity(SEGMENT_BYTES_MIN + 1),
             2 * SEGMENT_BYTES_MIN
         );
-        assert_eq!(segment_capacity(10_485_760), 16 * 1024 * 1024);
+        assert_eq!(
+            segment_capacity(SEGMENT_BYTES_POOLED_MAX),
+            SEGMENT_BYTES_POOLED_MAX
+        );
+        assert_eq!(segment_capacity(10_485_760), 10_485_760);
+        assert_eq!(segment_capacity(10_485_761), 11 * 1024 * 1024);
     }
 
     #[test]

@@ -194,11 +194,7 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
         connections: Arc::clone(&settings.connections),
         deadlines: Rc::default(),
         clock: Clock::new(),
-        validator: RefCell::new(Validator::new(ValidateLimits {
-            record_bytes_max: limits.record_bytes_max,
-            records_max: limits.records_max,
-            json_depth_max: limits.json_depth_max,
-        })),
+        validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
         producer,
         responses: Responses::new(),
         metrics: Arc::clone(&settings.metrics),

@@ -4,32 +4,13 @@
 use std::fmt;
 
 use super::{Config, Limits};
-
-/// A read segment is never smaller: one read takes a small request with its body.
-const SEGMENT_BYTES_MIN: usize = 16_384;
-
-/// Segments are whole pages.
-const SEGMENT_ALIGN: usize = 4_096;
-
-/// What follows each segment, so that simd-json may read past the end of a document.
-const SEGMENT_PADDING: usize = 64;
-
-/// The most that simd-json's buffers (structural indices, tape, strings) grow to for each byte of
-/// a body; seen with bodies made of brackets only.
-const VALIDATOR_BYTES_EACH: u64 = 28;
+use crate::{
+    buffer::{self, segment_capacity},
+    validate::{ValidateLimits, Validator},
+};
 
 /// librdkafka's own record of one queued message (`rd_kafka_msg_t` and its place in a queue).
 const QUEUED_MESSAGE_BYTES: u64 = 256;
-
-/// The size of one read segment, in bytes, for heads up to `head_bytes_max`, padding left out.
-pub const fn segment_bytes(head_bytes_max: usize) -> usize {
-    let bytes = head_bytes_max.next_multiple_of(SEGMENT_ALIGN);
-    if bytes < SEGMENT_BYTES_MIN {
-        SEGMENT_BYTES_MIN
-    } else {
-        bytes
-    }
-}
 
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
@@ -42,8 +23,11 @@ pub struct MemoryMax {
     pub connections: u64,
     /// Bodies being read and records not yet acknowledged.
     pub in_flight: u64,
-    /// simd-json's buffers and the copy of a body that it may rewrite, of every worker.
+    /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
+    /// worker.
     pub validation: u64,
+    /// Segments that wait to be used again, of every worker.
+    pub kept_segments: u64,
     /// librdkafka's record of each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
 }
@@ -57,24 +41,31 @@ impl MemoryMax {
             in_flight_bytes_max,
             ..
         } = config.limits;
+        let limits = ValidateLimits::from(&config.limits);
         let workers = config.workers.get() as u64;
-        let segment = (segment_bytes(head_bytes_max) + SEGMENT_PADDING) as u64;
-        let body = body_bytes_max as u64;
+        let segment = segment_capacity(head_bytes_max) as u64;
+        let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
         let queue = config.kafka_property("queue.buffering.max.messages");
         let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);
         Self {
             connections: segment.saturating_mul(connections_max as u64),
             in_flight: in_flight_bytes_max as u64,
-            validation: body.saturating_mul((VALIDATOR_BYTES_EACH + 1) * workers),
+            validation: validator.saturating_mul(workers),
+            kept_segments: (buffer::Pool::KEPT_BYTES_MAX as u64).saturating_mul(workers),
             producer_queues: messages.saturating_mul(QUEUED_MESSAGE_BYTES * workers),
         }
     }
 
     /// All parts together.
     pub fn total(&self) -> u64 {
-        [self.in_flight, self.validation, self.producer_queues]
-            .into_iter()
-            .fold(self.connections, u64::saturating_add)
+        [
+            self.in_flight,
+            self.validation,
+            self.kept_segments,
+            self.producer_queues,
+        ]
+        .into_iter()
+        .fold(self.connections, u64::saturating_add)
     }
 }
 
@@ -84,6 +75,7 @@ impl fmt::Display for MemoryMax {
             ("connections", self.connections),
             ("in flight", self.in_flight),
             ("validation", self.validation),
+            ("kept segments", self.kept_segments),
             ("producer queues", self.producer_queues),
         ];
         for (name, bytes) in rows {
@@ -108,26 +100,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_are_whole_pages_and_hold_a_head() {
-        assert_eq!(segment_bytes(1_024), 16_384);
-        assert_eq!(segment_bytes(16_384), 16_384);
-        assert_eq!(segment_bytes(16_385), 20_480);
-        assert_eq!(segment_bytes(1_048_576), 1_048_576);
-    }
-
-    #[test]
     fn parts_line_up_and_add_up() {
         let memory = MemoryMax {
             connections: 1 << 20,
             in_flight: 10 << 20,
             validation: 1,
+            kept_segments: 0,
             producer_queues: 0,
         };
         assert_eq!(memory.total(), (11 << 20) + 1);
         let lines: Vec<_> = memory.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 6);
         assert!(lines.iter().all(|line| line.len() == lines[0].len()));
         assert_eq!(lines[2], "validation               0.1 MiB");
-        assert_eq!(lines[4], "total                   11.1 MiB");
+        assert_eq!(lines[5], "total                   11.1 MiB");
     }
 }

@@ -15,7 +15,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Durat
 pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
-pub use memory::{MemoryMax, segment_bytes};
+pub use memory::MemoryMax;
 
 use crate::model::Model;
 

@@ -14,9 +14,8 @@ use super::{
     Origin, Timeouts, kafka,
     raw::Raw,
     reader::{Reader, grouped},
-    segment_bytes,
 };
-use crate::model;
+use crate::{buffer::segment_capacity, model};
 
 /// The configuration of `--dev`; a person can read and use it as a file too.
 const DEVELOPMENT: Document<'static> = Document {
@@ -133,7 +132,7 @@ impl Reader {
     }
 
     fn limits(&mut self, workers: NonZeroUsize) -> Limits {
-        let limits = Limits {
+        let mut limits = Limits {
             head_bytes_max: self.integer("limits.head_bytes_max"),
             headers_max: self.integer("limits.headers_max"),
             body_bytes_max: self.integer("limits.body_bytes_max"),
@@ -143,35 +142,33 @@ impl Reader {
             connections_max: self.integer("limits.connections_max"),
             in_flight_bytes_max: self.integer("limits.in_flight_bytes_max"),
         };
-        self.shares(&limits, workers.get());
+        let workers = workers.get();
+        if self.entry("limits.in_flight_bytes_max").is_some() {
+            self.shares(&limits, workers);
+        } else {
+            // The default is for a usual number of cores; with more of them it grows.
+            let needed = in_flight_needed(&limits).saturating_mul(workers);
+            limits.in_flight_bytes_max = limits.in_flight_bytes_max.max(needed);
+        }
         limits
     }
 
-    /// Each worker's share of what belongs to the process must be enough for one request.
+    /// Each worker's share of the memory in flight must be enough for one request.
     fn shares(&mut self, limits: &Limits, workers: usize) {
-        let connections = limits.connections_max;
-        if connections < workers && self.are_good(&["limits.connections_max", "workers"]) {
-            self.fail(
-                "limits.connections_max",
-                format!("{connections} are too few: each of the {workers} workers needs one"),
-            );
-        }
-        let segment = segment_bytes(limits.head_bytes_max);
-        let needed = (limits.body_bytes_max + segment).saturating_mul(workers);
+        let needed = in_flight_needed(limits).saturating_mul(workers);
         let keys = [
             "limits.in_flight_bytes_max",
             "limits.body_bytes_max",
-            "limits.head_bytes_max",
             "workers",
         ];
         if limits.in_flight_bytes_max < needed && self.are_good(&keys) {
             let message = format!(
                 "{} are too few: each of the {workers} workers must hold one body of \
-                 limits.body_bytes_max = {} bytes and one read segment of {} bytes; set at least \
-                 {}, or fewer workers, or smaller bodies",
+                 limits.body_bytes_max = {} bytes, whose memory is {} bytes; set at least {}, or \
+                 fewer workers, or smaller bodies",
                 grouped(limits.in_flight_bytes_max),
                 grouped(limits.body_bytes_max),
-                grouped(segment),
+                grouped(in_flight_needed(limits)),
                 grouped(needed),
             );
             self.fail("limits.in_flight_bytes_max", message);
@@ -288,4 +285,9 @@ impl Reader {
             }
         }
     }
+}
+
+/// The memory in flight that one request with the largest body takes, in bytes.
+fn in_flight_needed(limits: &Limits) -> usize {
+    segment_capacity(limits.body_bytes_max.max(limits.head_bytes_max))
 }
