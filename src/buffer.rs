@@ -23,7 +23,7 @@ use monoio::buf::IoBufMut;
 pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
 
 /// Bytes of segments that were given back and are kept for the next body, of each size.
-const KEPT_BYTES_OF_SIZE_MAX: usize = 8 * 1024 * 1024;
+const KEPT_BYTES_OF_SIZE_MAX: usize = 4 * 1024 * 1024;
 
 /// Segments above this are whole multiples of it, and go back to the allocator.
 const SEGMENT_BYTES_POOLED_MAX: usize = 1024 * 1024;
