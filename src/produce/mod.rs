@@ -22,3 +22,6 @@ pub use in_flight::RECORDS_MAX;
 pub use kafka::OpenError;
 pub use producer::{Producer, ProducerSettings};
 pub use watch::BrokerWatch;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The producer against librdkafka's in-process mock cluster, without a runtime: the test does by
+//! hand what a worker's ring does.
+
+use std::{
+    os::unix::net::UnixStream,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::mocking::MockCluster;
+
+use super::{
+    BrokerWatch, Delivered, Delivery, Failure, Fault, Persisted, Producer, ProducerSettings,
+};
+use crate::{
+    admission::Admission,
+    auth,
+    buffer::Pool,
+    config::AuthMode,
+    metrics::WorkerMetrics,
+    model::{Model, Version},
+    route::RouteTable,
+    validate::{Format, ValidateLimits, Validator},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Bench {
+    producer: Rc<Producer>,
+    admission: Rc<Admission>,
+    metrics: Arc<WorkerMetrics>,
+    routes: RouteTable,
+    validator: Validator,
+    _watch: Arc<BrokerWatch>,
+    _wake_reader: UnixStream,
+}
+
+impl Bench {
+    fn new(brokers: &str, queue_records_max: usize) -> Self {
+        let properties = [
+            ("bootstrap.servers", brokers),
+            ("enable.idempotence", "true"),
+            ("message.timeout.ms", "10000"),
+            ("linger.ms", "0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let watch = BrokerWatch::start(&properties).expect("a client");
+        let metrics = Arc::new(WorkerMetrics::new(1, 1));
+        let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
+        let settings = ProducerSettings {
+            properties: properties.into(),
+            topics: ["events".to_owned()].into(),
+            queue_records_max,
+            report_timeout: PATIENCE,
+            cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),
+        };
+        let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
+            .expect("a producer");
+        let model = Model {
+            name: "Event".to_owned(),
+            version: "1".parse::<Version>().expect("a version"),
+            topic: "events".to_owned(),
+            fields: None,
+        };
+        let limits = ValidateLimits {
+            record_bytes_max: 1 << 20,
+            records_max: 1 << 20,
+            json_depth_max: 8,
+        };
+        Self {
+            producer,
+            admission: Rc::new(Admission::new(1 << 30)),
+            metrics,
+            routes: RouteTable::new(&[Arc::new(model)]),
+            validator: Validator::new(limits),
+            _watch: watch,
+            _wake_reader: wake_reader,
+        }
+    }
+
+    fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
+        let mut buffer = Rc::new(Pool::default()).take(body.len());
+        buffer.append(body);
+        let permit = self.admission.admit(buffer.capacity()).expect("room");
+        let records = self.validator.validate(body, Format::Json).expect("valid");
+        let route = auth::authenticate(AuthMode::None).authorize(&self.routes.routes()[0]);
+        self.producer
+            .enqueue(route, buffer.freeze(0..body.len()), &records, permit)
+    }
+
+    /// What the ring's reader and the tick do, until `done`.
+    fn turn_until(&self, mut done: impl FnMut(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(Instant::now() < until, "it takes too long");
+            thread::sleep(Duration::from_millis(2));
+            self.producer.drain();
+            self.producer.tick(Instant::now());
+        }
+    }
+
+    fn finish(&self, delivery: Delivery) -> Result<Delivered, Failure> {
+        let mut delivery = pin!(delivery);
+        let mut end = None;
+        self.turn_until(|_| {
+            match delivery
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
+                Poll::Ready(ended) => end = Some(ended),
+                Poll::Pending => {}
+            }
+            end.is_some()
+        });
+        end.expect("it has ended")
+    }
+
+    fn send(&mut self, body: &[u8]) -> Result<Delivered, Failure> {
+        let delivery = self.enqueue(body)?;
+        self.finish(delivery)
+    }
+}
+
+fn array(records: usize) -> Vec<u8> {
+    format!("[{}]", vec!["{}"; records].join(",")).into_bytes()
+}
+
+#[test]
+fn one_record_and_an_array_are_delivered_and_their_memory_comes_back() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    // Far more reports than one drain takes in.
+    assert_eq!(
+        bench.send(&array(20_000)).map(|it| it.records()),
+        Ok(20_000)
+    );
+    assert_eq!(
+        (
+            bench.producer.queued_records(),
+            bench.admission.in_flight_bytes()
+        ),
+        (0, 0)
+    );
+    assert_eq!(bench.metrics.late_delivery_reports.value(), 0);
+}
+
+#[test]
+fn memory_outlives_a_client_that_has_gone() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    drop(bench.enqueue(&array(3)));
+    assert!(
+        bench.admission.in_flight_bytes() > 0,
+        "librdkafka still reads it"
+    );
+    bench.turn_until(|bench| bench.producer.queued_records() == 0);
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+}
+
+#[test]
+fn a_full_queue_takes_nothing_of_a_request() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers(), 3);
+    assert_eq!(
+        bench.send(&array(4)),
+        Err(Failure::before_enqueue(Fault::QueueFull))
+    );
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+    assert_eq!(bench.send(&array(3)).map(|it| it.records()), Ok(3));
+}
+
+#[test]
+fn a_fatal_error_ends_requests_and_the_handle_is_replaced() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    bench.producer.fail_for_test();
+    bench.turn_until(|bench| !bench.producer.is_serving());
+    assert_eq!(
+        bench.send(b"{}"),
+        Err(Failure::before_enqueue(Fault::ProducerFatal))
+    );
+    bench.turn_until(|bench| bench.producer.is_serving());
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+}
+
+#[test]
+fn what_is_given_up_is_told_at_once_and_nothing_is_read_afterwards() {
+    // Nobody listens there: what is enqueued before the watch knows stays in the queue.
+    let mut bench = Bench::new("127.0.0.1:1", 100_000);
+    let delivery = bench.enqueue(&array(2)).expect("the watch cannot know yet");
+    bench.producer.purge();
+    let failure = bench.finish(delivery).expect_err("it was given up");
+    assert_eq!(
+        failure,
+        Failure {
+            fault: Fault::Draining,
+            persisted: Persisted::No
+        }
+    );
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+}
+
+#[test]
+fn dropping_the_producer_waits_for_its_memory() {
+    let mut bench = Bench::new("127.0.0.1:1", 100_000);
+    drop(bench.enqueue(&array(2)));
+    let Bench {
+        producer,
+        admission,
+        ..
+    } = bench;
+    drop(producer);
+    assert_eq!(admission.in_flight_bytes(), 0);
+}
