@@ -1,13 +1,13 @@
 // What the k6 scenarios share; not a scenario itself. The environment chooses:
 //   BASE_URL   where ringest listens (http://127.0.0.1:4000)
-//   ROUTE      the route to post to (/ingest/Event/1.0)
+//   ROUTE      the route to post to (/ingest/RawEvent/1.0, a sample model)
 //   RATE       requests a second at the scenario's ordinary level
 //   DURATION   in seconds, how long that level is held
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { check } from 'k6';
 
-const URL = (__ENV.BASE_URL || 'http://127.0.0.1:4000') + (__ENV.ROUTE || '/ingest/Event/1.0');
+const URL = (__ENV.BASE_URL || 'http://127.0.0.1:4000') + (__ENV.ROUTE || '/ingest/RawEvent/1.0');
 const HEADERS = { headers: { 'Content-Type': 'application/json' }, timeout: '20s' };
 const [ID, REST] = split(open('./records/event-293.json'), '00000000');
 

@@ -16,6 +16,7 @@ COLUMNS = (
     "broker", "scenario", "round", "server", "req/s", "records/s", "p50 ms", "p99 ms",
     "CPU µs/req", "CPU µs/record", "errors", "core: server", "core: others", "core: load", "fault",
 )
+DISTURBED_ABOVE = 0.10
 RATIOS = (("ringest", "bare"), ("axum", "ringest"), ("axum", "bare"))
 
 
@@ -116,6 +117,16 @@ def targets(rows):
     )
 
 
+def disturbed(rows):
+    """How many rows were not alone on the server's core, so that a reader can judge the rest."""
+    measured = [row for row in rows if row.requests]
+    shared = [row for row in measured if row.server_core_other > DISTURBED_ABOVE]
+    return (
+        f"In {len(shared)} of {len(measured)} rows others used more than {DISTURBED_ABOVE:.0%} of "
+        "the server's core."
+    )
+
+
 def verdict(values, holds):
     """The median decides; nothing measured is not a success."""
     if not values:
@@ -141,6 +152,8 @@ def markdown(rows, command, cores):
         summary(rows),
         "",
         "## Every row",
+        "",
+        disturbed(rows),
         "",
         table(COLUMNS, [cells(row) for row in rows]),
         "",

@@ -15,12 +15,13 @@ use clap::Parser;
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult},
+    metadata::MetadataPartition,
     mocking::MockCluster,
 };
 
 /// How long a real cluster may take to answer and to create the topics.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long one question to a broker may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -98,14 +99,9 @@ fn partitions(reader: &BaseConsumer, topic: &str) -> KafkaResult<Vec<i32>> {
     let mut ids = Vec::new();
     for found in metadata.topics() {
         if let Some(error) = found.error() {
-            return Err(rdkafka::error::KafkaError::MetadataFetch(error.into()));
+            return Err(KafkaError::MetadataFetch(error.into()));
         }
-        ids.extend(
-            found
-                .partitions()
-                .iter()
-                .map(rdkafka::metadata::MetadataPartition::id),
-        );
+        ids.extend(found.partitions().iter().map(MetadataPartition::id));
     }
     Ok(ids)
 }
