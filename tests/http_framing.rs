@@ -3,6 +3,8 @@
 
 #[path = "http/corpus.rs"]
 mod corpus;
+#[path = "http/foreign.rs"]
+mod foreign;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use ringest::http::{
@@ -66,21 +68,21 @@ struct Decoded {
 /// Feeds the pieces between `ends`; what a call leaves unconsumed is offered again with the next.
 fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Decoded {
     let mut decoder = ChunkedDecoder::new(limits);
-    let mut decoded = Decoded {
+    let mut read = Decoded {
         data: Vec::new(),
         consumed: 0,
         end: Ok(false),
     };
     for end in ends.into_iter().chain([bytes.len()]) {
         loop {
-            let input = &bytes[decoded.consumed..end];
+            let input = &bytes[read.consumed..end];
             match decoder.decode(input) {
                 Ok((consumed, step)) => {
-                    decoded.consumed += consumed;
+                    read.consumed += consumed;
                     match step {
                         ChunkedStep::Data(range) => {
                             assert!(!range.is_empty() && range.end == consumed);
-                            decoded.data.extend_from_slice(&input[range]);
+                            read.data.extend_from_slice(&input[range]);
                         }
                         ChunkedStep::NeedMore => {
                             assert_eq!(consumed, input.len(), "all of the input must be consumed");
@@ -89,7 +91,7 @@ fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = us
                         ChunkedStep::Done => {
                             return Decoded {
                                 end: Ok(true),
-                                ..decoded
+                                ..read
                             };
                         }
                     }
@@ -99,13 +101,13 @@ fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = us
                     return Decoded {
                         end: Err(error),
                         consumed: 0,
-                        ..decoded
+                        ..read
                     };
                 }
             }
         }
     }
-    decoded
+    read
 }
 
 fn decode_whole(bytes: &[u8]) -> Decoded {
@@ -864,19 +866,46 @@ fn every_case_of_the_corpus_is_framed_as_it_says() {
         let (mut verdicts, _) = converse(&bytes);
         let probed = verdicts.len() > case.answers.len();
         if probed {
-            assert_eq!(verdicts.pop(), Some(Verdict::Framed), "{case:?}");
+            assert_eq!(verdicts.pop(), Some(Verdict::Framed), "{}", case.title());
         }
         if let Some(closes) = case.closes {
-            assert_eq!(probed, !closes, "{case:?}: {verdicts:?}");
+            assert_eq!(probed, !closes, "{}: {verdicts:?}", case.title());
         }
-        assert_eq!(verdicts.len(), case.answers.len(), "{case:?}: {verdicts:?}");
+        assert_eq!(
+            verdicts.len(),
+            case.answers.len(),
+            "{}: {verdicts:?}",
+            case.title()
+        );
         for (verdict, &answer) in verdicts.iter().zip(&case.answers) {
             let agrees = match *verdict {
                 Verdict::Refused(status) => answer == status,
                 // 400 is then the content's fault.
                 Verdict::Framed => matches!(answer, 200 | 400 | 404 | 405 | 415),
             };
-            assert!(agrees, "{case:?}: {verdicts:?}");
+            assert!(agrees, "{}: {verdicts:?}", case.title());
+        }
+    }
+}
+
+#[test]
+fn foreign_cases_are_framed_as_expected() {
+    for case in foreign::cases() {
+        let bytes = [&case.bytes[..], corpus::PROBE].concat();
+        let (verdicts, _) = converse(&bytes);
+        match case.expected {
+            foreign::Expected::Accept(requests) => {
+                let framed = verdicts.iter().all(|verdict| *verdict == Verdict::Framed);
+                let counted = [requests, requests + 1].contains(&verdicts.len());
+                assert!(framed && counted, "{}: {verdicts:?}", case.id);
+            }
+            foreign::Expected::Reject => {
+                assert!(
+                    matches!(verdicts[..], [Verdict::Refused(_)]),
+                    "{}: {verdicts:?}",
+                    case.id
+                );
+            }
         }
     }
 }

@@ -5,37 +5,43 @@ use std::path::Path;
 use serde::Deserialize;
 
 /// Bounds that the cases count on.
-pub const HEAD_BYTES_MAX: usize = 10_000;
+pub(crate) const HEAD_BYTES_MAX: usize = 10_000;
 /// See [`HEAD_BYTES_MAX`].
-pub const HEADERS_MAX: usize = 40;
+pub(crate) const HEADERS_MAX: usize = 40;
 /// See [`HEAD_BYTES_MAX`].
-pub const BODY_BYTES_MAX: usize = 4_096;
+pub(crate) const BODY_BYTES_MAX: usize = 4_096;
 
 /// The good request that is sent behind every case; it asks for the connection's end.
-pub const PROBE: &[u8] = b"GET /health HTTP/1.1\r\nHost: probe.test\r\nConnection: close\r\n\r\n";
+pub(crate) const PROBE: &[u8] =
+    b"GET /health HTTP/1.1\r\nHost: probe.test\r\nConnection: close\r\n\r\n";
 
 /// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub(crate) struct Case {
     /// Unique.
-    pub id: String,
+    pub(crate) id: String,
     /// Number and section of the RFC that has the rule.
-    pub rfc: String,
+    rfc: String,
     /// What is not plain to see.
     #[serde(default)]
-    pub why: String,
+    why: String,
     /// Statuses in order.
-    pub answers: Vec<u16>,
+    pub(crate) answers: Vec<u16>,
     /// Whether [`PROBE`] stays unanswered; `None`: either is fine.
-    pub closes: Option<bool>,
+    pub(crate) closes: Option<bool>,
     /// The bytes as the file spells them.
     raw: String,
 }
 
 impl Case {
+    /// For a failure's message.
+    pub(crate) fn title(&self) -> String {
+        format!("{} (RFC {}) {}", self.id, self.rfc, self.why)
+    }
+
     /// The bytes that are sent.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         unescape(self.raw.as_bytes(), &mut bytes);
         bytes
@@ -43,7 +49,7 @@ impl Case {
 }
 
 /// All cases, sorted by file.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -61,7 +67,8 @@ pub fn cases() -> Vec<Case> {
     paths.sort();
     let read = |path: &Path| -> Vec<Case> {
         let text = std::fs::read_to_string(path).expect("a readable file");
-        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let file: File =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         file.case
     };
     paths.iter().flat_map(|path| read(path)).collect()
