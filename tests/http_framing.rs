@@ -1,6 +1,11 @@
 //! What must always hold of HTTP/1.1 framing, tried on the library: the answer does not depend on
 //! how the bytes are split, what was encoded is decoded, and each limit is exact.
 
+#[path = "http/corpus.rs"]
+mod corpus;
+#[path = "http/foreign.rs"]
+mod foreign;
+
 use proptest::{collection::vec, prelude::*, sample::select};
 use ringest::http::{
     Authorization, BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep, ContentCoding, Framing,
@@ -63,21 +68,21 @@ struct Decoded {
 /// Feeds the pieces between `ends`; what a call leaves unconsumed is offered again with the next.
 fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Decoded {
     let mut decoder = ChunkedDecoder::new(limits);
-    let mut decoded = Decoded {
+    let mut read = Decoded {
         data: Vec::new(),
         consumed: 0,
         end: Ok(false),
     };
     for end in ends.into_iter().chain([bytes.len()]) {
         loop {
-            let input = &bytes[decoded.consumed..end];
+            let input = &bytes[read.consumed..end];
             match decoder.decode(input) {
                 Ok((consumed, step)) => {
-                    decoded.consumed += consumed;
+                    read.consumed += consumed;
                     match step {
                         ChunkedStep::Data(range) => {
                             assert!(!range.is_empty() && range.end == consumed);
-                            decoded.data.extend_from_slice(&input[range]);
+                            read.data.extend_from_slice(&input[range]);
                         }
                         ChunkedStep::NeedMore => {
                             assert_eq!(consumed, input.len(), "all of the input must be consumed");
@@ -86,7 +91,7 @@ fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = us
                         ChunkedStep::Done => {
                             return Decoded {
                                 end: Ok(true),
-                                ..decoded
+                                ..read
                             };
                         }
                     }
@@ -96,13 +101,13 @@ fn decode(limits: ChunkedLimits, bytes: &[u8], ends: impl IntoIterator<Item = us
                     return Decoded {
                         end: Err(error),
                         consumed: 0,
-                        ..decoded
+                        ..read
                     };
                 }
             }
         }
     }
-    decoded
+    read
 }
 
 fn decode_whole(bytes: &[u8]) -> Decoded {
@@ -769,4 +774,138 @@ fn what_surrounds_the_data_is_bounded() {
         end("0\r\nX:\r\nX:\r\nX:\r\n\r\n"),
         Err(BodyError::TrailersTooLarge)
     );
+}
+
+/// What the framing alone says of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Refused with this status; the connection ends.
+    Refused(u16),
+    /// Well-formed: routes, methods and content decide.
+    Framed,
+}
+
+fn status(error: HeadError) -> u16 {
+    match error {
+        HeadError::RequestLineTooLong => 414,
+        HeadError::HeadTooLarge | HeadError::TooManyHeaders => 431,
+        HeadError::UnsupportedVersion => 505,
+        HeadError::UnsupportedExpectation => 417,
+        _ => 400,
+    }
+}
+
+/// Offset behind the body that starts at 0.
+fn body_end(framing: Framing, bytes: &[u8]) -> Result<usize, u16> {
+    match framing {
+        Framing::None => Ok(0),
+        Framing::Length(length) => match usize::try_from(length) {
+            Ok(length) if length <= corpus::BODY_BYTES_MAX => Ok(length),
+            _ => Err(413),
+        },
+        Framing::Chunked => {
+            let decoded = decode(
+                ChunkedLimits::new(corpus::BODY_BYTES_MAX),
+                bytes,
+                0..bytes.len(),
+            );
+            match decoded.end {
+                Ok(complete) => {
+                    assert!(complete, "a case must be decided by its end");
+                    Ok(decoded.consumed)
+                }
+                Err(BodyError::TooLarge) => Err(413),
+                Err(_) => Err(400),
+            }
+        }
+    }
+}
+
+/// A connection without a server: the verdicts, and whether it goes on behind the last one.
+fn converse(bytes: &[u8]) -> (Vec<Verdict>, bool) {
+    let limits = HeadLimits {
+        head_bytes_max: corpus::HEAD_BYTES_MAX,
+        headers_max: corpus::HEADERS_MAX,
+    };
+    let mut verdicts = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let head = match parse_split(limits, rest, 0..rest.len()) {
+            Ok(Some(head)) => head,
+            Ok(None) => panic!("a case must be decided by its end"),
+            Err(error) => {
+                verdicts.push(Verdict::Refused(status(error)));
+                return (verdicts, false);
+            }
+        };
+        match body_end(head.framing, &rest[head.len..]) {
+            Ok(end) => rest = &rest[head.len + end..],
+            Err(status) => {
+                verdicts.push(Verdict::Refused(status));
+                return (verdicts, false);
+            }
+        }
+        verdicts.push(Verdict::Framed);
+        if !head.keep_alive {
+            return (verdicts, false);
+        }
+    }
+    (verdicts, true)
+}
+
+#[test]
+fn every_case_of_the_corpus_is_framed_as_it_says() {
+    let cases = corpus::cases();
+    assert!(cases.len() >= 140, "{} cases", cases.len());
+    let mut ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), cases.len(), "ids must be unique");
+    for case in &cases {
+        let bytes = [&case.bytes()[..], corpus::PROBE].concat();
+        let (mut verdicts, _) = converse(&bytes);
+        let probed = verdicts.len() > case.answers.len();
+        if probed {
+            assert_eq!(verdicts.pop(), Some(Verdict::Framed), "{}", case.title());
+        }
+        if let Some(closes) = case.closes {
+            assert_eq!(probed, !closes, "{}: {verdicts:?}", case.title());
+        }
+        assert_eq!(
+            verdicts.len(),
+            case.answers.len(),
+            "{}: {verdicts:?}",
+            case.title()
+        );
+        for (verdict, &answer) in verdicts.iter().zip(&case.answers) {
+            let agrees = match *verdict {
+                Verdict::Refused(status) => answer == status,
+                // 400 is then the content's fault.
+                Verdict::Framed => matches!(answer, 200 | 400 | 404 | 405 | 415),
+            };
+            assert!(agrees, "{}: {verdicts:?}", case.title());
+        }
+    }
+}
+
+#[test]
+fn foreign_cases_are_framed_as_expected() {
+    for case in foreign::cases() {
+        let bytes = [&case.bytes[..], corpus::PROBE].concat();
+        let (verdicts, _) = converse(&bytes);
+        match case.expected {
+            foreign::Expected::Accept(requests) => {
+                let framed = verdicts.iter().all(|verdict| *verdict == Verdict::Framed);
+                let counted = [requests, requests + 1].contains(&verdicts.len());
+                assert!(framed && counted, "{}: {verdicts:?}", case.id);
+            }
+            foreign::Expected::Reject => {
+                assert!(
+                    matches!(verdicts[..], [Verdict::Refused(_)]),
+                    "{}: {verdicts:?}",
+                    case.id
+                );
+            }
+        }
+    }
 }

@@ -85,24 +85,21 @@ fn without_query(target: &[u8]) -> Result<&[u8], HeadError> {
 /// could hold two more things: the comma, refused because it is what joined `Host` fields look
 /// like, and percent-encoding, which names in use do without.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let (host_end, rest) = match bytes {
-        [b'[', literal @ ..] => {
-            // An IPv6 address or a future form, as to its characters: nothing here resolves it.
-            let end = literal
-                .iter()
-                .position(|&byte| !is_name_byte(byte) && byte != b':');
-            match end.map(|end| (end, &literal[end..])) {
-                Some((end, [b']', rest @ ..])) => (end, rest),
-                _ => return false,
-            }
+    let (host_end, rest) = if let [b'[', literal @ ..] = bytes {
+        // An IPv6 address or a future form, as to its characters: nothing here resolves it.
+        let end = literal
+            .iter()
+            .position(|&byte| !is_name_byte(byte) && byte != b':');
+        match end.map(|end| (end, &literal[end..])) {
+            Some((end, [b']', rest @ ..])) => (end, rest),
+            _ => return false,
         }
-        _ => {
-            let end = bytes
-                .iter()
-                .position(|&byte| !is_name_byte(byte))
-                .unwrap_or(bytes.len());
-            (end, &bytes[end..])
-        }
+    } else {
+        let end = bytes
+            .iter()
+            .position(|&byte| !is_name_byte(byte))
+            .unwrap_or(bytes.len());
+        (end, &bytes[end..])
     };
     let port_valid = match rest {
         [] => true,
