@@ -17,6 +17,9 @@ use super::{Span, lines};
 /// What a parser keeps between bodies at most, in bytes.
 pub(super) const RETAINED_BYTES_MAX: usize = 12 << 20;
 
+/// The text is not JSON, or nested too deep.
+pub(super) struct Refused;
+
 /// simd-json with its scratch.
 pub(super) struct Parser {
     depth_max: usize,
@@ -48,12 +51,15 @@ impl Parser {
         }
     }
 
-    /// Parses `json`, which has no whitespace around it, and lets `read` look at the outcome.
+    /// Parses `json`, which has no whitespace around it, and lets `read` look at its one value.
+    ///
+    /// # Errors
+    /// [`Refused`] without a reason: simd-json's own offset is exact for some errors and 0 for others.
     pub(super) fn parse<R>(
         &mut self,
         json: &[u8],
         read: impl FnOnce(&Value<'_>) -> R,
-    ) -> simd_json::Result<R> {
+    ) -> Result<R, Refused> {
         self.copy.clear();
         self.copy.reserve(json.len() + INPUT_PADDING);
         self.copy.extend_from_slice(json);
@@ -62,14 +68,15 @@ impl Parser {
         let parsed = fill_tape_padded(&mut self.copy, json.len(), &mut self.buffers, &mut tape);
         let structurals = self.buffers.structural_indexes();
         self.structurals_max = self.structurals_max.max(structurals.len());
-        let outcome = parsed.map(|()| {
-            read(&Value {
+        let outcome = match parsed {
+            Ok(()) => Ok(read(&Value {
                 json,
                 nodes: &tape.0,
                 structurals,
                 end: json.len(),
-            })
-        });
+            })),
+            Err(_) => Err(Refused),
+        };
         self.tape = tape.reset();
         outcome
     }
@@ -206,11 +213,7 @@ impl<'a> Iterator for Elements<'a> {
 impl ExactSizeIterator for Elements<'_> {}
 
 fn empty_containers(nodes: &[Node<'_>]) -> usize {
-    let is_empty = |node: &&Node| {
-        matches!(
-            node,
-            Node::Object { len: 0, .. } | Node::Array { len: 0, .. }
-        )
-    };
+    use Node::{Array, Object};
+    let is_empty = |node: &&Node<'_>| matches!(node, Object { len: 0, .. } | Array { len: 0, .. });
     nodes.iter().filter(is_empty).count()
 }

@@ -1,6 +1,6 @@
 //! What is said about a body that is refused.
 
-use memchr::{memchr_iter, memrchr};
+use memchr::memchr_iter;
 
 /// Faults of one body that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
@@ -121,9 +121,10 @@ pub(super) struct Faults<'b> {
     told: Vec<Fault>,
     total: usize,
     kind: RejectionKind,
-    /// The offset up to which `line` is right.
+    /// The offset up to which lines are counted, the line that it is in, and where that starts.
     counted_to: usize,
     line: usize,
+    line_start: usize,
 }
 
 impl<'b> Faults<'b> {
@@ -135,6 +136,7 @@ impl<'b> Faults<'b> {
             kind: RejectionKind::TooLarge,
             counted_to: 0,
             line: 1,
+            line_start: 0,
         }
     }
 
@@ -187,15 +189,17 @@ impl<'b> Faults<'b> {
             code,
             message,
         } = cause;
-        // Counted on from the last fault, so that many faults do not make it quadratic.
-        self.line += memchr_iter(b'\n', &self.body[self.counted_to..offset]).count();
+        // Only what lies behind the last fault is looked at, or many faults would make it quadratic.
+        for newline in memchr_iter(b'\n', &self.body[self.counted_to..offset]) {
+            self.line += 1;
+            self.line_start = self.counted_to + newline + 1;
+        }
         self.counted_to = offset;
-        let line_start = memrchr(b'\n', &self.body[..offset]).map_or(0, |lf| lf + 1);
         Fault {
             index,
             offset,
             line: self.line,
-            column: offset - line_start + 1,
+            column: offset - self.line_start + 1,
             code,
             message,
         }

@@ -2,7 +2,7 @@
 
 use super::{
     BODY_BYTES_MAX, Format, Rejection, Span, ValidBody, ValidateLimits,
-    document::{Parser, RETAINED_BYTES_MAX, Value},
+    document::{Parser, RETAINED_BYTES_MAX, Refused, Value},
     fault::{Cause, FaultCode, Faults, RejectionKind, quote},
     lines, syntax,
 };
@@ -72,24 +72,27 @@ impl Validator {
             judge.too_large(text);
             return judge.verdict();
         }
-        let parsed = self.parser.parse(json, |root| match root.elements() {
+        let records_max = self.limits.records_max;
+        let within_limit = self.parser.parse(json, |root| match root.elements() {
             None => {
                 judge.value(root, base);
-                judge.verdict()
+                true
             }
-            Some(elements) if elements.len() > self.limits.records_max => {
-                let cause = too_many_records(base, self.limits);
-                Err(Faults::refuse(body, self.limits.records_max, cause))
-            }
+            Some(elements) if elements.len() > records_max => false,
             Some(elements) => {
                 elements.for_each(|element| judge.value(&element, base));
-                judge.verdict()
+                true
             }
         });
-        parsed.unwrap_or_else(|_| {
-            let (index, cause) = syntax::explain(json, self.limits.json_depth_max);
-            Err(Faults::refuse(body, index, cause.after(base)))
-        })
+        let (index, cause) = match within_limit {
+            Ok(true) => return judge.verdict(),
+            Ok(false) => (records_max, too_many_records(base, self.limits)),
+            Err(Refused) => {
+                let (index, cause) = syntax::explain(json, self.limits.json_depth_max);
+                (index, cause.after(base))
+            }
+        };
+        Err(Faults::refuse(body, index, cause))
     }
 
     fn ndjson(&mut self, body: &[u8]) -> Result<(), Rejection> {
@@ -102,13 +105,10 @@ impl Validator {
             }
             if json.len() > self.limits.record_bytes_max {
                 judge.too_large(line);
-            } else if self
-                .parser
-                .parse(json, |root| judge.value(root, base))
-                .is_err()
-            {
-                judge.unreadable(line);
+                continue;
             }
+            let parsed = self.parser.parse(json, |root| judge.value(root, base));
+            parsed.unwrap_or_else(|Refused| judge.unreadable(line));
         }
         if judge.count == 0 {
             return Err(Faults::refuse(body, 0, empty_body()));
