@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -11,11 +11,11 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    config::{Config, ConfigErrors, LogFormat},
+    config::{Config, LogFormat},
     dev::Dev,
     log,
     model::Model,
-    produce::probe,
+    produce::{self, probe},
     route::{Route, RouteTable},
     supervisor::{self, Addresses},
 };
@@ -25,6 +25,11 @@ const EXIT_CONFIGURATION: u8 = 1;
 
 /// The default of `--config`.
 const CONFIG_FILE: &str = "config/ringest.toml";
+
+/// What helps whoever types `ringest` for the first time.
+const NO_CONFIG_FILE: &str = "\
+Name a file with --config FILE; config/ringest.toml of ringest's repository has every key.
+To try ringest without any file: ringest --dev";
 
 const ABOUT: &str = "\
 Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
@@ -117,7 +122,13 @@ pub fn run() -> ExitCode {
     }
     let config = match Config::load(&arguments.config, environment()) {
         Ok(config) => config,
-        Err(errors) => return refuse(&errors),
+        Err(errors) => {
+            report(&errors.to_string());
+            if !arguments.config.exists() {
+                report(NO_CONFIG_FILE);
+            }
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
     };
     if arguments.list_routes {
         print(&match arguments.format {
@@ -125,7 +136,7 @@ pub fn run() -> ExitCode {
             Format::Json => route_json(RouteTable::new(&config.models).routes()),
         })
     } else if arguments.check {
-        check(&config, arguments.connect)
+        check(&arguments.config, &config, arguments.connect)
     } else {
         serve(config)
     }
@@ -160,17 +171,8 @@ fn tell(format: LogFormat, addresses: Addresses) {
         .management
         .map(|it| format!("listening on {it} (management)"));
     for line in [Some(public), management].into_iter().flatten() {
-        match format {
-            LogFormat::Text => report(&line),
-            LogFormat::Json => tracing::info!("{line}"),
-        }
+        log::announce(format, &line);
     }
-}
-
-/// Says on stderr that the configuration can't work, and why.
-fn refuse(errors: &ConfigErrors) -> ExitCode {
-    report(&errors.to_string());
-    ExitCode::from(EXIT_CONFIGURATION)
 }
 
 /// The log as configured, and in it what the operator should know.
@@ -181,10 +183,15 @@ fn start_log(config: &Config) {
     }
 }
 
-/// A configuration without errors: the warnings, the memory, and with `connect` the topics.
-fn check(config: &Config, connect: bool) -> ExitCode {
+/// A configuration whose keys are good one by one: the warnings, whether librdkafka takes its
+/// properties together, the memory, and with `connect` the topics.
+fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
+    }
+    if let Err(error) = produce::check_whole(&config.kafka) {
+        report(&format!("{}: [kafka]: {error}", file.display()));
+        return ExitCode::from(EXIT_CONFIGURATION);
     }
     let printed = print(&format!(
         "the configuration is good\nroutes {}, workers {}, worst-case memory:\n{}\n",

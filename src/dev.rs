@@ -32,6 +32,9 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Records for a model without fields, with blanks and escapes of their own.
+const SEVERAL: &str = r#"[{"n":1}, {"n": 2, "text": "caf\u00e9 \"au lait\""}]"#;
+
 /// Why `--dev` could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
@@ -91,22 +94,30 @@ impl Dev {
     }
 }
 
-/// What a newcomer can type now.
+/// What a newcomer can type now. All that is no command is a comment to a shell.
 fn invitation(routes: &[Route], addresses: Addresses) -> String {
-    let mut text =
-        String::from("Post a record; below, a line appears for each that the broker took.\n\n");
+    let url = format!("http://{}", addresses.public);
+    let mut text = String::from(
+        "# ringest, and a broker to try it with, in one process. Ctrl-C ends it; nothing is kept.\n\
+         # Paste a line into another terminal: each record that the broker took is read back from\n\
+         # it and shown here. A path without a version means the highest one.\n",
+    );
     for route in routes {
-        let example = EXAMPLES.iter().find(|(name, _)| *name == route.model.name);
+        let Route { path, model, .. } = route;
+        let example = EXAMPLES.iter().find(|(name, _)| *name == model.name);
         let record = example.map_or(r#"{"hello":"ringest"}"#, |(_, record)| record);
-        text += &format!(
-            "curl http://{}{} -d '{record}'\n",
-            addresses.public, route.path
-        );
+        text += &format!("\n# POST {path} -> topic {}\n", model.topic);
+        text += &format!("curl {url}{path} -d '{record}'\n");
+    }
+    if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
+        text += "\n# Several records in one request; their bytes stay as they are.\n";
+        text += &format!("curl {url}{} -d '{SEVERAL}'\n", route.path);
     }
     if let Some(management) = addresses.management {
-        text += &format!("\ncurl http://{management}/metrics\n");
+        text += "\n# How it is doing; /ready and /routes are there too.\n";
+        text += &format!("curl http://{management}/metrics\n");
     }
-    text + "\nCtrl-C ends it; nothing is kept.\n\n"
+    text + "\n"
 }
 
 /// One record as a consumer got it. What is not text is shown escaped.

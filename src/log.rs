@@ -1,21 +1,57 @@
 //! The log: on stderr, through `tracing`. No body and no credential is ever logged.
 
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write as _},
+};
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::LogFormat;
+
+/// What [`announce`] logs: shown whatever the filter says, because scripts wait for it.
+const ANNOUNCEMENT: &str = "ringest::announcement";
 
 /// Starts logging. `filter` is in `EnvFilter`'s syntax (`RUST_LOG` plays no part); directives that
 /// don't parse are left out, but a [`crate::config::Config`] has none. Does nothing when the
 /// process logs already.
 pub fn start(format: LogFormat, filter: &str) {
     let builder = fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
-        .with_writer(std::io::stderr);
+        .with_env_filter(with_announcements(filter))
+        .with_writer(io::stderr);
     let started = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Text => builder
+            .with_target(false)
+            .with_ansi(has_colours())
+            .try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
         tracing::debug!("the process logs already");
     }
+}
+
+/// Tells on stderr what a script may wait for: in a JSON log a record like all others, else the
+/// line alone, without time and level.
+pub fn announce(format: LogFormat, line: &str) {
+    match format {
+        // Nobody may be reading.
+        LogFormat::Text => {
+            let _ = writeln!(io::stderr().lock(), "{line}");
+        }
+        LogFormat::Json => tracing::info!(target: ANNOUNCEMENT, "{line}"),
+    }
+}
+
+fn with_announcements(filter: &str) -> EnvFilter {
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    match format!("{ANNOUNCEMENT}=info").parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter, // never: a test reads announcements
+    }
+}
+
+/// For a person only, and not if told otherwise (no-color.org).
+fn has_colours() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
 }

@@ -61,7 +61,7 @@ enum StartupError {
         "listen.driver = \"io_uring\": this kernel, or its sandbox, does not allow io_uring; set \"auto\" or \"epoll\""
     )]
     NoIoUring,
-    #[error(transparent)]
+    #[error("[kafka]: {0}")]
     Producer(#[from] OpenError),
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),

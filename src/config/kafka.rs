@@ -24,6 +24,13 @@ struct Given {
     value: String,
 }
 
+impl Given {
+    /// The whole key, as in errors.
+    fn written(&self) -> String {
+        format!("kafka.{}", self.name)
+    }
+}
+
 /// Every property, each judged by librdkafka; errors go to the reader.
 pub(super) fn properties(
     reader: &mut Reader,
@@ -53,7 +60,8 @@ pub(super) fn properties(
     }
     brokers_are_named(reader, &given);
     deadlines_hold(reader, &given, ack);
-    sizes_fit(reader, &given, limits);
+    records_fit(reader, &given, limits);
+    warnings.extend(queue_is_small(reader, &given, limits));
 
     let mut given: Vec<_> = given.into_iter().map(Some).collect();
     let ours = defaults.into_iter().map(|(name, default)| {
@@ -186,46 +194,62 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     }
 }
 
-/// What the limits allow must fit into librdkafka's own bounds.
-fn sizes_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
+/// The largest record must fit into a message.
+fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
+    let Some(it) = find(reader, given, "message.max.bytes") else {
+        return;
+    };
+    let least = limits.record_bytes_max;
+    if reader.are_good(&["limits.record_bytes_max", &it.written()])
+        && decimal(&it.value).is_none_or(|value| value < least as u64)
+    {
+        let allowed = format!(
+            "a whole number of at least {0} (from limits.record_bytes_max = {0})",
+            grouped(least)
+        );
+        reader.refuse(&it.key, &allowed);
+    }
+}
+
+/// librdkafka's queue may be too small for the largest request, and then ringest says so: a
+/// warning. One without any bound (librdkafka's meaning of 0) is an error.
+fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<String> {
     let bounds = [
-        (
-            "message.max.bytes",
-            1,
-            "limits.record_bytes_max",
-            limits.record_bytes_max,
-        ),
         (
             "queue.buffering.max.messages",
             1,
-            "limits.records_max",
-            limits.records_max,
+            ("limits.records_max", limits.records_max),
+            "a request of the most records never fits: it is answered 503 queue_full",
         ),
         (
             "queue.buffering.max.kbytes",
             1_024,
-            "limits.body_bytes_max",
-            limits.body_bytes_max,
+            ("limits.body_bytes_max", limits.body_bytes_max),
+            "a request of the most bytes may not fit, and is answered 503 queue_full then",
         ),
     ];
-    for (name, unit, limit, needed) in bounds {
+    let mut warnings = Vec::new();
+    for (name, unit, (limit, most), consequence) in bounds {
         let Some(it) = find(reader, given, name) else {
             continue;
         };
-        let written = format!("kafka.{}", it.name);
-        if !reader.are_good(&[limit, &written]) {
+        if !reader.are_good(&[limit, &it.written()]) {
             continue;
         }
-        let least = needed.div_ceil(unit) as u64;
-        if decimal(&it.value).is_none_or(|value| value < least) {
-            let allowed = format!(
-                "a whole number of at least {} (from {limit} = {})",
+        let least = most.div_ceil(unit) as u64;
+        match decimal(&it.value).filter(|value| *value > 0) {
+            None => reader.refuse(&it.key, "a whole number of at least 1"),
+            Some(value) if value < least => warnings.push(format!(
+                "{} = {} is less than {} (from {limit} = {}): {consequence}",
+                it.written(),
+                grouped(value),
                 grouped(least),
-                grouped(needed)
-            );
-            reader.refuse(&it.key, &allowed);
+                grouped(most)
+            )),
+            Some(_) => {}
         }
     }
+    warnings
 }
 
 /// A number in plain decimal digits; librdkafka would take a leading zero for octal.

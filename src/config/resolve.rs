@@ -101,7 +101,7 @@ fn resolve(
         return Err(ConfigErrors::new(errors));
     }
     let mut warnings = kafka.warnings;
-    warnings.extend(models.iter().filter_map(|model| model.warning()));
+    warnings.extend(model::warning(&models));
     Ok(Config {
         workers,
         listen,
@@ -159,16 +159,18 @@ impl Reader {
         let keys = [
             "limits.in_flight_bytes_max",
             "limits.body_bytes_max",
+            "limits.head_bytes_max",
             "workers",
         ];
         if limits.in_flight_bytes_max < needed && self.are_good(&keys) {
             let message = format!(
-                "{} are too few: each of the {workers} workers must hold one body of \
-                 limits.body_bytes_max = {} bytes, whose memory is {} bytes; set at least {}, or \
-                 fewer workers, or smaller bodies",
+                "{} are too few: each of the {workers} workers must hold one request, whose \
+                 memory is {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = \
+                 {}); set at least {}, or fewer workers, or smaller bodies",
                 grouped(limits.in_flight_bytes_max),
-                grouped(limits.body_bytes_max),
                 grouped(in_flight_needed(limits)),
+                grouped(limits.body_bytes_max),
+                grouped(limits.head_bytes_max),
                 grouped(needed),
             );
             self.fail("limits.in_flight_bytes_max", message);
@@ -287,7 +289,8 @@ impl Reader {
     }
 }
 
-/// The memory in flight that one request with the largest body takes, in bytes.
+/// The memory in flight that one request takes at most, in bytes: a small body stays in the segment
+/// that its head was read into.
 fn in_flight_needed(limits: &Limits) -> usize {
     segment_capacity(limits.body_bytes_max.max(limits.head_bytes_max))
 }

@@ -39,16 +39,18 @@ impl Model {
 
     /// The longest name of a topic, in bytes (Kafka's own bound, `Topic.validate`).
     pub const TOPIC_BYTES_MAX: usize = 249;
+}
 
-    /// What an operator should know of this model, if anything.
-    pub fn warning(&self) -> Option<String> {
-        self.fields.as_ref().map(|_| {
-            format!(
-                "field types are not judged yet: any JSON object is accepted for {} {}",
-                self.name, self.version
-            )
-        })
-    }
+/// What an operator should know of these models, if anything.
+pub(crate) fn warning(models: &[Arc<Model>]) -> Option<String> {
+    let typed = models.iter().filter(|model| model.fields.is_some());
+    let names: Vec<_> = typed
+        .map(|model| format!("{} {}", model.name, model.version))
+        .collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("field types are not judged yet: any JSON object is accepted for {names}")
+    })
 }
 
 /// The text of a model's file.

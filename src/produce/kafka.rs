@@ -63,22 +63,7 @@ impl Handle {
         // that does not fit is one that is already waiting.
         wake.set_nonblocking(true)
             .map_err(|error| OpenError(error.to_string()))?;
-        let conf = configuration(properties)?;
-        let mut message = [0_u8; 512];
-        // SAFETY: `conf` is a live configuration, whose ownership passes to librdkafka on success.
-        let client = unsafe {
-            rd::rd_kafka_new(
-                rd::rd_kafka_type_t::RD_KAFKA_PRODUCER,
-                conf,
-                message.as_mut_ptr().cast(),
-                message.len(),
-            )
-        };
-        let Some(client) = NonNull::new(client) else {
-            // SAFETY: on failure the configuration is still ours.
-            unsafe { rd::rd_kafka_conf_destroy(conf) };
-            return Err(OpenError(text(message.as_ptr().cast())));
-        };
+        let client = new_client(properties)?;
         // SAFETY: `client` is live. With `log.queue` set and no queue named, logs come to the main
         // queue, which is fetched once and released in `drop`.
         let queue = unsafe {
@@ -356,6 +341,38 @@ impl Drop for Event {
         // SAFETY: ours, live, and not used after this.
         unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) };
     }
+}
+
+/// Whether librdkafka takes these properties together, which it says only when a producer is
+/// created: one is, as a worker's would be, and destroyed at once. It may try to connect meanwhile.
+///
+/// # Errors
+/// What librdkafka says: properties that contradict each other, files that can't be read.
+pub fn check_whole(properties: &[(String, String)]) -> Result<(), OpenError> {
+    let client = new_client(properties)?;
+    // SAFETY: ours, live, and not used after this.
+    unsafe { rd::rd_kafka_destroy(client.as_ptr()) };
+    Ok(())
+}
+
+/// A producer, the caller's to destroy.
+fn new_client(properties: &[(String, String)]) -> Result<NonNull<rd::rd_kafka_t>, OpenError> {
+    let conf = configuration(properties)?;
+    let mut message = [0_u8; 512];
+    // SAFETY: `conf` is a live configuration, whose ownership passes to librdkafka on success.
+    let client = unsafe {
+        rd::rd_kafka_new(
+            rd::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+            conf,
+            message.as_mut_ptr().cast(),
+            message.len(),
+        )
+    };
+    NonNull::new(client).ok_or_else(|| {
+        // SAFETY: on failure the configuration is still ours.
+        unsafe { rd::rd_kafka_conf_destroy(conf) };
+        OpenError(text(message.as_ptr().cast()))
+    })
 }
 
 /// librdkafka's configuration: the properties, then what this module relies on.

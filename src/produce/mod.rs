@@ -19,7 +19,7 @@ mod watch;
 pub use delivery::{Delivered, Delivery};
 pub use fault::{Failure, Fault, Persisted};
 pub use in_flight::RECORDS_MAX;
-pub use kafka::OpenError;
+pub use kafka::{OpenError, check_whole};
 pub use producer::{Producer, ProducerSettings};
 pub use watch::BrokerWatch;
 

@@ -25,6 +25,10 @@ const OWNED: &[(&str, &str)] = &[
         "transactional.id",
         "a transaction would be one for all clients of a worker; ringest acknowledges each request",
     ),
+    (
+        "test.mock.num.brokers",
+        "records would be acknowledged by a broker within this process, and lost with it",
+    ),
 ];
 
 /// Why librdkafka, or ringest on its behalf, refuses a property.
