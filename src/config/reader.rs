@@ -20,6 +20,11 @@ impl Reader {
         self.raw.entries.get(key)
     }
 
+    /// Whether somebody set a key, be it to its default.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| !entry.is_default)
+    }
+
     /// Whether the value of a key comes from the environment.
     pub(super) fn is_from_environment(&self, key: &str) -> bool {
         self.entry(key)

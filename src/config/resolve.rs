@@ -143,7 +143,7 @@ impl Reader {
             in_flight_bytes_max: self.integer("limits.in_flight_bytes_max"),
         };
         let workers = workers.get();
-        if self.entry("limits.in_flight_bytes_max").is_some() {
+        if self.is_set("limits.in_flight_bytes_max") {
             self.shares(&limits, workers);
         } else {
             // The default is for a usual number of cores; with more of them it grows.

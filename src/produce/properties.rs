@@ -63,14 +63,17 @@ pub fn check_properties(properties: &[(String, String)]) -> Vec<PropertyError> {
         }
         match ClientConfig::new().set(key, value).create_native_config() {
             Ok(_) => None,
-            Err(KafkaError::ClientConfig(code, message, ..)) => Some(match known.nearest(key) {
-                _ if code != RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => PropertyError {
-                    is_of_value: true,
-                    ..error(message)
-                },
-                Some(name) => error(format!("{message}; did you mean \"{name}\"?")),
-                None => error(message),
-            }),
+            Err(KafkaError::ClientConfig(code, message, ..)) => {
+                let message = message.trim_end(); // some end with a line feed
+                Some(match known.nearest(key) {
+                    _ if code != RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => PropertyError {
+                        is_of_value: true,
+                        ..error(message.to_owned())
+                    },
+                    Some(name) => error(format!("{message}; did you mean \"{name}\"?")),
+                    None => error(message.to_owned()),
+                })
+            }
             Err(other) => Some(error(other.to_string())),
         }
     };

@@ -1,0 +1,127 @@
+//! `--check`.
+
+use ringest::config::Config;
+
+use super::{ROOT, command, output, stderr, stdout};
+
+#[test]
+fn a_good_configuration_shows_its_memory_and_its_warnings() {
+    const WORKERS: (&str, &str) = ("RINGEST_WORKERS", "2");
+    let output =
+        output(command(&["--check", "--config", "config/dev.toml"]).env(WORKERS.0, WORKERS.1));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let environment = [(WORKERS.0.to_owned(), WORKERS.1.to_owned())];
+    let config = Config::load(
+        format!("{ROOT}/config/dev.toml").as_ref(),
+        environment.into_iter(),
+    );
+    let memory = config.expect("it is good").memory_max();
+    assert_eq!(
+        stdout(&output),
+        format!("the configuration is good\nroutes 4, workers 2, worst-case memory:\n{memory}\n")
+    );
+    assert_eq!(
+        stderr(&output),
+        "warning: field types are not judged yet: any JSON object is accepted for Order 1.0, \
+         PageView 1.0, SensorReading 2.1\n"
+    );
+}
+
+#[test]
+fn a_bad_configuration_shows_every_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "workers = -1\n[auth]\nmode = \"none\"\n[limits]\nhead_byte_max = 1\n";
+    let file = directory.path().join("bad.toml");
+    std::fs::write(&file, text).expect("written");
+    for arguments in [&["--check"][..], &["--list-routes"], &[]] {
+        let output = output(
+            command(arguments)
+                .arg("--config")
+                .arg(&file)
+                .env("RINGEST_LOG__FORMAT", "xml"),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(stdout(&output), "");
+        let errors = stderr(&output).replace(&format!("{}/", directory.path().display()), "");
+        let expected = [
+            "bad.toml: kafka.bootstrap.servers: missing: ",
+            "bad.toml: listen.address: \"0.0.0.0:4000\" can be reached from the network",
+            "bad.toml: models: models: No such file or directory",
+            "bad.toml:1: workers: -1 is not allowed: a whole number from 0 to 1_024",
+            "bad.toml:5: limits.head_byte_max: unknown key; did you mean \"head_bytes_max\"?",
+            "environment variable RINGEST_LOG__FORMAT: log.format: \"xml\" is not allowed: ",
+        ];
+        for expected in expected {
+            assert!(
+                errors.lines().any(|it| it.starts_with(expected)),
+                "{expected}\n{errors}"
+            );
+        }
+        assert_eq!(errors.lines().count(), expected.len(), "{errors}");
+    }
+}
+
+#[test]
+fn connecting_without_a_broker_fails_and_says_so() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = listener.local_addr().expect("its address").to_string();
+    drop(listener);
+    let output =
+        output(command(&["--check", "--connect"]).env("RINGEST_KAFKA__BOOTSTRAP_SERVERS", nobody));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the brokers don't tell of topic orders: "));
+    assert!(stdout(&output).starts_with("the configuration is good\n"));
+}
+
+/// librdkafka says so only when a producer is created.
+#[test]
+fn properties_that_fail_together_are_found() {
+    for (variables, text) in [
+        (
+            &[("RINGEST_KAFKA__MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION", "10")][..],
+            "`max.in.flight` must be set <= 5 when `enable.idempotence` is true",
+        ),
+        (
+            &[
+                ("RINGEST_KAFKA__SECURITY_PROTOCOL", "ssl"),
+                ("RINGEST_KAFKA__SSL_CA_LOCATION", "nowhere.pem"),
+            ],
+            "ssl.ca.location failed: ",
+        ),
+        (
+            &[
+                ("RINGEST_KAFKA__ACKS", "1"),
+                ("RINGEST_KAFKA__ENABLE_IDEMPOTENCE", "true"),
+            ],
+            "`acks` must be set to `all` when `enable.idempotence` is true",
+        ),
+        (
+            &[
+                ("RINGEST_KAFKA__SECURITY_PROTOCOL", "sasl_plaintext"),
+                ("RINGEST_KAFKA__SASL_MECHANISM", "PLAIN"),
+                ("RINGEST_KAFKA__SASL_PASSWORD", "s3cret"),
+            ],
+            "sasl.username and sasl.password must be set",
+        ),
+    ] {
+        let output = output(command(&["--check"]).envs(variables.iter().copied()));
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(stdout(&output), "", "{text}");
+        let last = stderr(&output).lines().last().unwrap_or_default();
+        let start = format!("config/ringest.toml: [kafka]: librdkafka: {text}");
+        assert!(last.starts_with(&start), "{last}");
+        assert!(!stderr(&output).contains("s3cret"), "{last}");
+    }
+}
+
+#[test]
+fn weaker_acknowledgements_are_good_with_a_warning() {
+    let output = output(command(&["--check"]).envs([
+        ("RINGEST_KAFKA__ACKS", "1"),
+        ("RINGEST_KAFKA__ENABLE_IDEMPOTENCE", "false"),
+    ]));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with(
+        "warning: kafka.acks = 1: a 2xx no longer means that every in-sync replica has the record\n"
+    ));
+}

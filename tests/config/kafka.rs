@@ -1,0 +1,191 @@
+//! `[kafka]`: what agrees with the limits, what ringest sets, what it warns of.
+
+use super::{LEAST, Place, good, least_and};
+
+#[test]
+fn kafka_must_agree_with_the_limits() {
+    let kafka = |line: &str| {
+        Place::new(&least_and(line)).load(&[]).map_err(|errors| {
+            errors
+                .iter()
+                .map(|error| format!("{}: {}", error.key, error.message))
+                .collect::<Vec<_>>()
+        })
+    };
+    for good in [
+        "message.max.bytes = 1_000_000",
+        "message.timeout.ms = 10_000",
+        "delivery.timeout.ms = 2",
+    ] {
+        assert!(kafka(good).is_ok(), "{good}: {:?}", kafka(good));
+    }
+    for (bad, error) in [
+        (
+            "message.max.bytes = 999_999",
+            "kafka.message.max.bytes: 999_999 is not allowed: a whole number of at least \
+             1_000_000 (from limits.record_bytes_max = 1_000_000)",
+        ),
+        (
+            "delivery.timeout.ms = 10_001",
+            "kafka.delivery.timeout.ms: 10_001 is not allowed: a whole number from 1 to \
+             timeouts.ack_timeout_ms = 10_000 (a request would be answered before its records \
+             are given up)",
+        ),
+        (
+            "message.timeout.ms = 0",
+            "kafka.message.timeout.ms: 0 is not allowed: a whole number from 1 to \
+             timeouts.ack_timeout_ms = 10_000 (a request would be answered before its records \
+             are given up)",
+        ),
+        (
+            "message.timeout.ms = 1",
+            "kafka.message.timeout.ms: message.timeout.ms (by default timeouts.ack_timeout_ms) \
+             must be greater than linger.ms (by default 1)",
+        ),
+        (
+            "queue.buffering.max.messages = 0",
+            "kafka.queue.buffering.max.messages: 0 is not allowed: a whole number of at least 1",
+        ),
+        (
+            "queue.buffering.max.messages = \"010\"",
+            "kafka.queue.buffering.max.messages: \"010\" is not allowed: a whole number of at \
+             least 1",
+        ),
+        (
+            "queue.buffering.max.kbytes = 0",
+            "kafka.queue.buffering.max.kbytes: 0 is not allowed: Configuration property \
+             \"queue.buffering.max.kbytes\" value 0 is outside allowed range 1..2147483647",
+        ),
+        (
+            "group.id = \"x\"",
+            "kafka.group.id: not to be set: a property of consumers; ringest only produces",
+        ),
+        (
+            "linger.msec = 1",
+            "kafka.linger.msec: No such configuration property: \"linger.msec\"; did you mean \
+             \"linger.ms\"?",
+        ),
+        (
+            "acks = [1]",
+            "kafka.acks: [1] is not allowed: a string, a number, true or false",
+        ),
+    ] {
+        assert_eq!(kafka(bad).err(), Some(vec![error.to_owned()]), "{bad}");
+    }
+    let twice = kafka("\"metadata.broker.list\" = \"x:1\"").expect_err("twice");
+    assert!(twice[0].contains("set twice: also at "), "{twice:?}");
+}
+
+#[test]
+fn a_queue_below_the_largest_request_is_warned_of() {
+    let warnings = |line: &str| good(&least_and(line), &[]).warnings;
+    for (line, warning) in [
+        ("queue.buffering.max.messages = 100_000", None),
+        (
+            "queue.buffering.max.messages = 99_999",
+            Some(
+                "kafka.queue.buffering.max.messages = 99_999 is less than 100_000 (from \
+                 limits.records_max = 100_000): a request of the most records never fits: it is \
+                 answered 503 queue_full",
+            ),
+        ),
+        ("queue.buffering.max.kbytes = 10_240", None),
+        (
+            "queue.buffering.max.kbytes = 10_239",
+            Some(
+                "kafka.queue.buffering.max.kbytes = 10_239 is less than 10_240 (from \
+                 limits.body_bytes_max = 10_485_760): a request of the most bytes may not fit, \
+                 and is answered 503 queue_full then",
+            ),
+        ),
+    ] {
+        assert_eq!(warnings(line), Vec::from_iter(warning), "{line}");
+    }
+    let smallest = good(&least_and("queue.buffering.max.messages = 1"), &[]);
+    assert_eq!(smallest.queue_records_max(), 1);
+}
+
+#[test]
+fn properties_that_ringest_owns_are_refused_with_the_reason() {
+    for (line, reason) in [
+        (
+            "delivery.report.only.error = true",
+            "ringest answers from the delivery report of every record",
+        ),
+        (
+            "enabled_events = 1",
+            "ringest chooses the events that it reads",
+        ),
+        ("log.queue = false", "ringest reads librdkafka's log itself"),
+        (
+            "enable.gapless.guarantee = true",
+            "one record that could not be delivered would stop every producer for good",
+        ),
+        (
+            "transactional.id = \"x\"",
+            "a transaction would be one for all clients of a worker; ringest acknowledges each \
+             request",
+        ),
+        (
+            "test.mock.num.brokers = 1",
+            "records would be acknowledged by a broker within this process, and lost with it",
+        ),
+    ] {
+        let (name, _) = line.split_once(' ').expect("a key");
+        let errors = Place::new(&least_and(line)).errors(&[]);
+        let expected = format!("ringest.toml:7: kafka.{name}: not to be set: {reason}");
+        assert_eq!(errors, [expected]);
+    }
+}
+
+#[test]
+fn our_properties_follow_the_limits() {
+    let limits = "workers = 2\n[limits]\nrecord_bytes_max = 999_990_000\nrecords_max = 1_048_576\n\
+                  body_bytes_max = 1\nin_flight_bytes_max = 33_000_001\n\
+                  [timeouts]\nack_timeout_ms = 9_999\n";
+    let config = good(&format!("{limits}{LEAST}"), &[]);
+    assert_eq!(
+        config.kafka_property("message.max.bytes"),
+        Some("1000000000")
+    );
+    assert_eq!(
+        config.kafka_property("queue.buffering.max.messages"),
+        Some("1048576")
+    );
+    // Half of 33_000_001 bytes is 16_113.3 KiB.
+    assert_eq!(
+        config.kafka_property("queue.buffering.max.kbytes"),
+        Some("16114")
+    );
+    assert_eq!(config.kafka_property("message.timeout.ms"), Some("9999"));
+    assert_eq!(
+        config.kafka_property("topic.metadata.propagation.max.ms"),
+        Some("4999")
+    );
+    let small = "[limits]\nrecord_bytes_max = 1\n";
+    let config = good(&format!("{small}{LEAST}"), &[]);
+    assert_eq!(config.kafka_property("message.max.bytes"), Some("1000000"));
+    let short = Place::new(LEAST).errors(&[("RINGEST_TIMEOUTS__ACK_TIMEOUT_MS", "1")]);
+    assert_eq!(
+        short,
+        [
+            "environment variable RINGEST_TIMEOUTS__ACK_TIMEOUT_MS: timeouts.ack_timeout_ms: \
+             message.timeout.ms (by default timeouts.ack_timeout_ms) must be greater than \
+             linger.ms (by default 1)"
+        ]
+    );
+}
+
+#[test]
+fn weaker_acknowledgements_are_warned_of() {
+    for (line, acks) in [("acks = 1", "1"), ("request.required.acks = \"0\"", "0")] {
+        let config = good(&least_and(line), &[]);
+        let warning = format!(
+            "kafka.acks = {acks}: a 2xx no longer means that every in-sync replica has the record"
+        );
+        assert_eq!(config.warnings, [warning]);
+        assert_eq!(config.kafka_property("acks"), Some(acks));
+        assert_eq!(config.kafka_property("enable.idempotence"), None);
+    }
+    assert_eq!(good(&least_and("acks = -1"), &[]).warnings, [""; 0]);
+}

@@ -1,0 +1,101 @@
+//! The memory in flight, and the most that a configuration allows.
+
+use ringest::validate::{ValidateLimits, Validator};
+
+use super::{LEAST, Place, errors, good};
+
+/// The default of `limits.in_flight_bytes_max`.
+const IN_FLIGHT: usize = 268_435_456;
+
+#[test]
+fn the_share_of_a_worker_must_hold_one_request() {
+    let limits = |head: usize, body: usize, in_flight: usize| {
+        format!(
+            "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = {body}\n\
+             head_bytes_max = {head}\n{LEAST}"
+        )
+    };
+    // What a request takes: whole MiB above one, powers of two below; a small body stays with its
+    // head.
+    for (head, body, memory) in [
+        (16_384, 1, 16_384),
+        (16_385, 1, 32_768),
+        (16_384, 16_385, 32_768),
+        (16_385, 1_000_000, 1_048_576),
+        (16_384, 1_048_577, 2_097_152),
+        (16_384, 10_485_760, 10_485_760),
+        (16_384, 10_485_761, 11_534_336),
+    ] {
+        let config = good(&limits(head, body, 2 * memory), &[]);
+        assert_eq!(config.limits.in_flight_bytes_max, 2 * memory);
+        let [error] = &errors(&limits(head, body, 2 * memory - 1))[..] else {
+            panic!("one error");
+        };
+        assert!(
+            error.contains(" are too few: each of the 2 workers "),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        errors(&limits(16_385, 1_000_000, 2_097_151)),
+        [
+            "ringest.toml:3: limits.in_flight_bytes_max: 2_097_151 are too few: each of the 2 \
+             workers must hold one request, whose memory is 1_048_576 bytes (from \
+             limits.body_bytes_max = 1_000_000 and limits.head_bytes_max = 16_385); set at least \
+             2_097_152, or fewer workers, or smaller bodies"
+        ]
+    );
+    let set = ("RINGEST_LIMITS__IN_FLIGHT_BYTES_MAX", "268435456");
+    let many = ("RINGEST_WORKERS", "26");
+    let errors = Place::new(LEAST).errors(&[set, many]);
+    assert_eq!(
+        errors.len(),
+        1,
+        "set to the default, it does not grow: {errors:?}"
+    );
+}
+
+#[test]
+fn the_default_grows_with_the_workers() {
+    // 25 workers with 10 MiB each need less than the default, 26 need more.
+    for (workers, in_flight, share_kib) in [
+        ("25", IN_FLIGHT, "10486"),
+        ("26", 26 * 10_485_760, "10240"),
+        ("1024", 1_024 * 10_485_760, "10240"),
+    ] {
+        let config = good(LEAST, &[("RINGEST_WORKERS", workers)]);
+        assert_eq!(config.limits.in_flight_bytes_max, in_flight, "{workers}");
+        assert_eq!(config.memory_max().in_flight, in_flight as u64);
+        assert_eq!(
+            config.kafka_property("queue.buffering.max.kbytes"),
+            Some(share_kib)
+        );
+    }
+}
+
+#[test]
+fn the_worst_case_memory_counts_every_worker() {
+    let config = good(&format!("workers = 2\n{LEAST}"), &[]);
+    let memory = config.memory_max();
+    assert_eq!(memory.connections, 10_000 * 16_384);
+    assert_eq!(memory.in_flight, 268_435_456);
+    let limits = ValidateLimits::from(&config.limits);
+    let scratch = Validator::scratch_bytes_max(limits, config.limits.body_bytes_max);
+    assert_eq!(memory.validation, 2 * scratch as u64);
+    // Seven sizes of segments, 4 MiB of each.
+    assert_eq!(memory.kept_segments, 2 * 7 * 4 * 1_048_576);
+    assert_eq!(memory.producer_queues, 2 * 256 * 500_000);
+    assert_eq!(
+        memory.total(),
+        memory.connections
+            + memory.in_flight
+            + memory.validation
+            + memory.kept_segments
+            + memory.producer_queues
+    );
+    let fewer = good(
+        &format!("workers = 2\n[limits]\nconnections_max = 1\nhead_bytes_max = 16_385\n{LEAST}"),
+        &[],
+    );
+    assert_eq!(fewer.memory_max().connections, 32_768);
+}

@@ -1,0 +1,126 @@
+//! Models: where they are looked for, and what is wrong with them.
+
+use std::fs;
+
+use super::{LEAST, Place, least_and};
+
+#[test]
+fn the_models_of_the_environment_are_relative_to_the_file_too() {
+    let place = Place::new(&format!("models = \"nowhere\"\n{LEAST}"));
+    assert!(place.load(&[("RINGEST_MODELS", "models")]).is_ok());
+    fs::create_dir(place.directory.path().join("empty")).expect("a directory");
+    assert_eq!(
+        place.errors(&[("RINGEST_MODELS", "empty")]),
+        ["environment variable RINGEST_MODELS: models: no model (*.toml) in empty"]
+    );
+}
+
+#[test]
+fn models_are_read_in_the_order_of_their_files() {
+    let place = Place::new(LEAST);
+    place.model(
+        "a",
+        "name = \"Zebra\"\nversion = \"1.10\"\ntopic = \"zoo.zebras\"\nunknown_fields = \
+         \"forward\"\non_invalid = \"reject_all\"\n[fields]\nz = \"String\"\n\"a.b\" = { type = \
+         \"Nonsense(\", default = 0 }\nc = { type = \"UInt8\" }\n",
+    );
+    let models = place.directory.path().join("models");
+    fs::create_dir(models.join("dir.toml")).expect("a directory");
+    fs::write(models.join("notes.txt"), "not a model").expect("written");
+    let config = place.load(&[]).expect("good");
+    let names: Vec<_> = config
+        .models
+        .iter()
+        .map(|model| model.name.as_str())
+        .collect();
+    assert_eq!(names, ["Zebra", "Event"]);
+    assert_eq!(config.models[0].topic, "zoo.zebras");
+    let fields = config.models[0].fields.as_ref().expect("declared").iter();
+    let fields: Vec<_> = fields
+        .map(|it| (it.name.as_str(), it.type_text.as_str(), it.has_default))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            ("z", "String", false),
+            ("a.b", "Nonsense(", true),
+            ("c", "UInt8", false)
+        ]
+    );
+    assert_eq!(config.models[1].fields, None);
+    assert_eq!(
+        config.warnings,
+        ["field types are not judged yet: any JSON object is accepted for Zebra 1.10"]
+    );
+}
+
+#[test]
+fn everything_wrong_with_the_models_is_said_at_once() {
+    let place = Place::new(&least_and("linger.ms = 1.0.0\n").replace("linger.ms = 1.0.0\n", ""));
+    let long_name = format!("a{}", "b".repeat(128));
+    let long_topic = "t".repeat(250);
+    place.model(
+        "1",
+        "nmae = \"X\"\nname = \"1X\"\nversion = 1.0\nfields = 3\n",
+    );
+    place.model(
+        "2",
+        &format!("name = \"{long_name}\"\nversion = \"1.x\"\ntopic = \"{long_topic}\"\n"),
+    );
+    place.model(
+        "3",
+        "partition_key = \"a\"\ndead_letter_topic = \"b\"\nunknown_fields = \"reject\"\n\
+         on_invalid = \"accept_valid\"\n[fields]\na = 1\nb = { typ = \"String\" }\n",
+    );
+    place.model("4", "name = \"EVENT\"\nversion = \"01.00\"\n");
+    place.model(
+        "5",
+        "name = \"T\"\nversion = \"1\"\ntopic = \"..\"\nunknown_fields = \"drop\"\n",
+    );
+    place.model("6", "name = \n");
+    let errors = place.errors(&[("RINGEST_WORKERS", "x")]);
+    let expected = [
+        "environment variable RINGEST_WORKERS: workers: \"x\" is not allowed: ",
+        "models/1.toml:1: nmae: unknown key; did you mean \"name\"?",
+        "models/1.toml:2: name: \"1X\" is not allowed: a letter, then letters, digits, ",
+        "models/1.toml:3: version: 1.0 is not allowed: numbers between dots, such as \"1.0\", ",
+        "models/1.toml:4: fields: not allowed: this is a section, [fields]",
+        "models/2.toml:1: name: ",
+        "models/2.toml:2: version: \"1.x\" is not allowed: ",
+        "models/2.toml:3: topic: ",
+        "models/3.toml: name: missing: ",
+        "models/3.toml: version: missing: ",
+        "models/3.toml:1: partition_key: not supported by this version yet",
+        "models/3.toml:2: dead_letter_topic: not supported by this version yet",
+        "models/3.toml:3: unknown_fields: \"reject\" is not supported by this version yet: only \
+         \"forward\" (the default)",
+        "models/3.toml:4: on_invalid: \"accept_valid\" is not supported by this version yet",
+        "models/3.toml:6: fields.a: 1 is not allowed: a type such as \"String\", or ",
+        "models/3.toml:7: fields.b.typ: unknown key; did you mean \"type\"?",
+        "models/3.toml:7: fields.b: { typ = \"String\" } is not allowed: a type such as ",
+        "models/5.toml:3: topic: \"..\" is not allowed: ",
+        "models/5.toml:4: unknown_fields: \"drop\" is not allowed: \"forward\"",
+        "models/6.toml:1: not valid TOML: ",
+        "models/event.toml:1: name: Event 1.0 is also EVENT 01.00 of models/4.toml: case and ",
+    ];
+    for (error, start) in errors.iter().zip(expected) {
+        assert!(error.starts_with(start), "{error}\n{start}");
+    }
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+}
+
+#[test]
+fn names_and_topics_up_to_their_bounds() {
+    let place = Place::new(LEAST);
+    let name = format!("a{}", "_".repeat(127));
+    let topic = "t".repeat(249);
+    place.model(
+        "a",
+        &format!("name = \"{name}\"\nversion = \"1\"\ntopic = \"{topic}\"\n"),
+    );
+    let config = place.load(&[]).expect("good");
+    assert_eq!(
+        (&config.models[0].name, &config.models[0].topic),
+        (&name, &topic)
+    );
+}
