@@ -322,7 +322,7 @@ impl Connection {
     async fn linger(mut self) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
         self.deadline
-            .set(Wait::Read, self.worker.clock.now() + LINGER_TIMEOUT);
+            .set(Wait::Linger, self.worker.clock.now() + LINGER_TIMEOUT);
         let mut left = LINGER_BYTES_MAX;
         loop {
             self.start = self.input().filled();
