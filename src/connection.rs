@@ -27,7 +27,7 @@ use crate::{
 mod body;
 
 /// Bytes of a refused body that are read and dropped so that the connection can go on.
-const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
+const SKIPPED_BYTES_MAX: usize = 64 * 1024;
 
 /// What is still read behind a last answer, so that the client gets to see it: closing with
 /// unread bytes makes the kernel send a reset, which overtakes the answer.
@@ -62,7 +62,9 @@ enum Next {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unread {
     Bytes(u64),
-    /// A chunked body, of which nothing or a part was read.
+    /// A chunked body, from its first byte.
+    Chunked,
+    /// Bytes whose end is not known any more.
     Unknown,
 }
 
@@ -215,7 +217,7 @@ impl Connection {
                     self.unread = match head.framing {
                         Framing::None => Unread::Bytes(0),
                         Framing::Length(len) => Unread::Bytes(len),
-                        Framing::Chunked => Unread::Unknown,
+                        Framing::Chunked => Unread::Chunked,
                     };
                     return Ok(head);
                 }
@@ -279,17 +281,8 @@ impl Connection {
     ) -> Next {
         let worker = Rc::clone(&self.worker);
         worker.observe(route, outcome);
-        // After `Expect: 100-continue` a client that gets its answer may send the body or not.
-        let skip = match (self.unread, head) {
-            (Unread::Bytes(0), _) => Some(0),
-            (Unread::Bytes(left), Some(head)) if !head.expect_continue => {
-                (left <= SKIPPED_BYTES_MAX).then_some(left)
-            }
-            _ => None,
-        };
         let keep = outcome.keeps_connection()
-            && head.is_some_and(|head| head.keep_alive)
-            && skip.is_some()
+            && head.is_some_and(|head| head.keep_alive && self.can_skip(head))
             && !worker.is_draining();
         let persistence = match (keep, head.map(|head| head.version)) {
             (false, _) => Persistence::Close,
@@ -305,10 +298,23 @@ impl Connection {
         if self.send().await.is_err() {
             return Next::Close;
         }
-        match (skip, keep) {
-            (Some(0), true) => Next::Request,
-            (Some(left), true) => self.skip_body(left).await,
-            (_, _) => Next::Linger,
+        if !keep {
+            return Next::Linger;
+        }
+        match self.skip_body().await {
+            Ok(()) => Next::Request,
+            Err(_) => Next::Close,
+        }
+    }
+
+    /// Whether what is left of the body is little enough to be read and dropped. After
+    /// `Expect: 100-continue` a client that gets its answer may send the body or not.
+    fn can_skip(&self, head: &RequestHead) -> bool {
+        match self.unread {
+            Unread::Bytes(0) => true,
+            Unread::Bytes(left) => !head.expect_continue && left <= SKIPPED_BYTES_MAX as u64,
+            Unread::Chunked => !head.expect_continue,
+            Unread::Unknown => false,
         }
     }
 
@@ -316,7 +322,7 @@ impl Connection {
     async fn linger(mut self) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
         self.deadline
-            .set(Wait::Read, self.worker.clock.now() + LINGER_TIMEOUT);
+            .set(Wait::Linger, self.worker.clock.now() + LINGER_TIMEOUT);
         let mut left = LINGER_BYTES_MAX;
         loop {
             self.start = self.input().filled();

@@ -16,6 +16,8 @@ pub enum Wait {
     Idle,
     /// That the client takes its answer.
     Write,
+    /// That the client, which has its last answer, stops sending.
+    Linger,
 }
 
 struct Entry {
@@ -52,7 +54,7 @@ impl Deadlines {
                 entry.expired = true;
                 let how = match wait {
                     // The answer that says so can still be sent.
-                    Wait::Read | Wait::Idle => Shutdown::Read,
+                    Wait::Read | Wait::Idle | Wait::Linger => Shutdown::Read,
                     Wait::Write => Shutdown::Both,
                 };
                 shutdown(entry.socket, how);
@@ -79,6 +81,13 @@ impl Deadlines {
     /// Connections being watched.
     pub fn len(&self) -> usize {
         self.entries.borrow().len()
+    }
+
+    /// Connections that have not got their last answer.
+    pub fn unanswered(&self) -> usize {
+        let entries = self.entries.borrow();
+        let lingers = |entry: &Entry| matches!(entry.wait, Some((Wait::Linger, _)));
+        entries.iter().filter(|(_, entry)| !lingers(entry)).count()
     }
 
     /// Whether there is none.

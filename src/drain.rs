@@ -85,7 +85,7 @@ impl Drain {
             let records_given_up = progress.given_up.unwrap_or(records);
             return Some(Drained {
                 records_given_up,
-                connections_cut: connections,
+                connections_cut: worker.deadlines.unanswered(),
             });
         }
         if elapsed >= self.timeout - last_answers {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use monoio::{
-    IoUringDriver, LegacyDriver, RuntimeBuilder,
+    IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder,
     io::AsyncReadRent,
     time::{TimeDriver, sleep},
 };
@@ -168,13 +168,24 @@ pub(crate) fn run(settings: &WorkerSettings, listener: TcpListener) -> Result<Dr
         serve(settings, &worker, listener, wake_reader).await
     };
     Ok(match settings.driver {
-        Driver::IoUring => RuntimeBuilder::<TimeDriver<IoUringDriver>>::new()
-            .build()?
-            .block_on(main)?,
+        Driver::IoUring => io_uring_runtime()?.block_on(main)?,
         Driver::Epoll => RuntimeBuilder::<TimeDriver<LegacyDriver>>::new()
             .build()?
             .block_on(main)?,
     })
+}
+
+/// A runtime on a ring that only this thread uses and that delivers completions only when it is
+/// asked for them: without the second, the kernel interrupts the thread for each one (14 % of the
+/// worker's time, measured at 57 k requests/s). Kernels before 6.1 do not know the flags.
+fn io_uring_runtime() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
+    let mut deferred = io_uring::IoUring::builder();
+    deferred.setup_single_issuer().setup_defer_taskrun();
+    let builder = RuntimeBuilder::<TimeDriver<IoUringDriver>>::new();
+    match builder.uring_builder(deferred).build() {
+        Ok(runtime) => Ok(runtime),
+        Err(_) => RuntimeBuilder::<TimeDriver<IoUringDriver>>::new().build(),
+    }
 }
 
 fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {

@@ -909,3 +909,30 @@ fn foreign_cases_are_framed_as_expected() {
         }
     }
 }
+
+/// Leaves the corpus in the form that the fuzz targets read: two bytes that choose how, then the
+/// head, or the body of a chunked request.
+#[test]
+#[ignore = "writes files: run by fuzz/run, which sets RINGEST_FUZZ_SEEDS"]
+fn seeds_for_the_fuzzers_are_written() {
+    let root = std::env::var_os("RINGEST_FUZZ_SEEDS").expect("RINGEST_FUZZ_SEEDS is set");
+    let write = |target: &str, id: &str, bytes: &[u8]| {
+        let directory = std::path::Path::new(&root).join(target);
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let seed = [b"\x03\xc8", bytes].concat();
+        std::fs::write(directory.join(id), seed).expect("a file");
+    };
+    let cases = corpus::cases();
+    let mut chunked = 0;
+    for case in &cases {
+        let bytes = case.bytes();
+        write("head", &case.id, &bytes);
+        if let Ok(Some(head)) = parse(&bytes)
+            && head.framing == Framing::Chunked
+        {
+            chunked += 1;
+            write("chunked", &case.id, &bytes[head.len..]);
+        }
+    }
+    assert!(chunked > 50, "{chunked} chunked bodies");
+}

@@ -8,7 +8,7 @@ use crate::{
     outcome::{self, Refusal},
 };
 
-use super::{Connection, Interrupt, Next, Unread, read};
+use super::{Connection, Interrupt, SKIPPED_BYTES_MAX, Unread, read};
 
 /// A request's body, whole, and the part of the budget that its memory takes.
 pub(super) struct RawBody {
@@ -84,6 +84,7 @@ impl Connection {
         let mut body = self.worker.pool.take(0);
         let mut permit = self.worker.admission.admit(body.capacity())?;
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
+        self.unread = Unread::Unknown;
         let mut waits = false;
         loop {
             let rest = self.rest();
@@ -149,24 +150,39 @@ impl Connection {
         }
     }
 
-    /// Reads `left` bytes of a refused body and drops them: the next request is behind them.
-    pub(super) async fn skip_body(&mut self, left: u64) -> Next {
+    /// Reads what is left of a refused body and drops it: the next request is behind it.
+    pub(super) async fn skip_body(&mut self) -> Result<(), Interrupt> {
+        if self.unread == Unread::Bytes(0) {
+            return Ok(());
+        }
         let until = self.worker.clock.now() + self.worker.config.timeouts.body;
         self.deadline.set(Wait::Read, until);
-        let mut left = usize::try_from(left).unwrap_or(usize::MAX);
-        loop {
-            let here = left.min(self.input().filled() - self.start);
-            self.start += here;
-            left -= here;
-            if left == 0 {
-                self.deadline.clear();
-                return Next::Request;
+        let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
+        while self.unread != Unread::Bytes(0) {
+            if self.start == self.input().filled() {
+                self.release_input();
+                if self.receive(usize::MAX).await? == 0 {
+                    return Err(Interrupt::Gone);
+                }
             }
-            self.release_input();
-            match self.receive(usize::MAX).await {
-                Ok(received) if received > 0 => {}
-                Ok(_) | Err(_) => return Next::Close,
+            let here = self.rest().len();
+            match self.unread {
+                Unread::Bytes(left) => {
+                    let skipped = usize::try_from(left).map_or(here, |left| left.min(here));
+                    self.start += skipped;
+                    self.unread = Unread::Bytes(left - skipped as u64);
+                }
+                Unread::Chunked => {
+                    let (consumed, step) = decoder.decode(self.rest())?;
+                    self.start += consumed;
+                    if step == ChunkedStep::Done {
+                        self.unread = Unread::Bytes(0);
+                    }
+                }
+                Unread::Unknown => return Err(Interrupt::Gone),
             }
         }
+        self.deadline.clear();
+        Ok(())
     }
 }

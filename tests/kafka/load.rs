@@ -89,7 +89,7 @@ struct Client {
 }
 
 impl Client {
-    /// Until told to stop, or until ringest accepts no more connections.
+    /// Until told to stop, or until ringest says or shows that it stops.
     fn run(&self) -> Vec<(usize, Fate)> {
         let mut fates = Vec::new();
         let mut connection = None;
@@ -107,6 +107,9 @@ impl Client {
                 Ok(answer) => {
                     let fate = fate(&answer);
                     fates.push((number, fate));
+                    if is_last(&answer) {
+                        break;
+                    }
                     if !answer.closes() {
                         connection = Some(http);
                     }
@@ -126,6 +129,12 @@ impl Client {
         }
         fates
     }
+}
+
+/// Whether ringest is about to end: only then is a connection closed after a 200. Whoever connects
+/// once more may be waiting in the kernel's queue when the listener closes, which is no request cut.
+fn is_last(answer: &Answer) -> bool {
+    answer.closes() && (answer.status == 200 || answer.text("code") == "draining")
 }
 
 fn fate(answer: &Answer) -> Fate {

@@ -1,0 +1,39 @@
+//! A head reads the same whole and split where the input's first bytes say.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ringest::http::{HeadLimits, HeadParser};
+
+fuzz_target!(|data: &[u8]| {
+    let [seed, tight, request @ ..] = data else {
+        return;
+    };
+    let usual = HeadLimits {
+        head_bytes_max: 16_384,
+        headers_max: 100,
+    };
+    let tight = HeadLimits {
+        head_bytes_max: usize::from(*tight),
+        headers_max: usize::from(*seed % 8),
+    };
+    for limits in [usual, tight] {
+        let whole = HeadParser::new(limits).parse(request);
+        let mut parser = HeadParser::new(limits);
+        let mut end = 0;
+        let split = loop {
+            match parser.parse(&request[..end]) {
+                Ok(None) if end < request.len() => {
+                    end = (end + 1 + end * usize::from(*seed) % 7).min(request.len());
+                }
+                decided => break decided,
+            }
+        };
+        assert_eq!(whole, split);
+        if let Ok(Some(head)) = whole {
+            assert!(head.len <= request.len() && head.len <= limits.head_bytes_max);
+            assert!(head.path.of(request).len() < head.len);
+            // The head alone is the same head.
+            assert_eq!(HeadParser::new(limits).parse(&request[..head.len]), whole);
+        }
+    }
+});
