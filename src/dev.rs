@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -102,20 +103,21 @@ fn invitation(routes: &[Route], addresses: Addresses) -> String {
          # Paste a line into another terminal: each record that the broker took is read back from\n\
          # it and shown here. A path without a version means the highest one.\n",
     );
+    // Writing to a String never fails.
     for route in routes {
         let Route { path, model, .. } = route;
         let example = EXAMPLES.iter().find(|(name, _)| *name == model.name);
         let record = example.map_or(r#"{"hello":"ringest"}"#, |(_, record)| record);
-        text += &format!("\n# POST {path} -> topic {}\n", model.topic);
-        text += &format!("curl {url}{path} -d '{record}'\n");
+        let _ = writeln!(text, "\n# POST {path} -> topic {}", model.topic);
+        let _ = writeln!(text, "curl {url}{path} -d '{record}'");
     }
     if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
         text += "\n# Several records in one request; their bytes stay as they are.\n";
-        text += &format!("curl {url}{} -d '{SEVERAL}'\n", route.path);
+        let _ = writeln!(text, "curl {url}{} -d '{SEVERAL}'", route.path);
     }
     if let Some(management) = addresses.management {
         text += "\n# How it is doing; /ready and /routes are there too.\n";
-        text += &format!("curl http://{management}/metrics\n");
+        let _ = writeln!(text, "curl http://{management}/metrics");
     }
     text + "\n"
 }

@@ -258,9 +258,8 @@ fn choose_driver(choice: DriverChoice) -> Result<Driver, StartupError> {
     let granted = monoio::utils::detect_uring();
     match choice {
         DriverChoice::Epoll => Ok(Driver::Epoll),
-        DriverChoice::IoUring if granted => Ok(Driver::IoUring),
+        DriverChoice::IoUring | DriverChoice::Auto if granted => Ok(Driver::IoUring),
         DriverChoice::IoUring => Err(StartupError::NoIoUring),
-        DriverChoice::Auto if granted => Ok(Driver::IoUring),
         DriverChoice::Auto => {
             tracing::warn!("no io_uring here: running on epoll, at a higher cost a request");
             Ok(Driver::Epoll)

@@ -138,10 +138,10 @@ impl Handle {
                 payload.opaque,
             )
         };
-        // SAFETY: reads a thread-local value.
         if status == 0 {
             Ok(())
         } else {
+            // SAFETY: reads a thread-local value.
             Err(unsafe { rd::rd_kafka_last_error() }.into())
         }
     }
