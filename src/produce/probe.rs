@@ -72,7 +72,10 @@ fn client(config: &Config) -> Result<BaseConsumer, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 
@@ -96,9 +99,12 @@ mod tests {
 
     #[test]
     fn no_broker_is_an_error() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = nobody.local_addr().expect("its address").to_string();
-        drop(nobody);
+        // Bound and not listening: the port refuses, and nobody else gets it meanwhile.
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        bound.bind(&loopback.into()).expect("a port");
+        let address = bound.local_addr().expect("its address").as_socket();
+        let address = address.expect("an address of the Internet").to_string();
         let error = missing_topics(&config(&address)).expect_err("nobody is there");
         assert!(error.contains("topic orders"), "{error}");
     }

@@ -1,6 +1,9 @@
 //! `--check`.
 
+use std::net::SocketAddr;
+
 use ringest::config::Config;
+use socket2::{Domain, Socket, Type};
 
 use super::{ROOT, command, output, stderr, stdout};
 
@@ -63,9 +66,12 @@ fn a_bad_configuration_shows_every_error() {
 
 #[test]
 fn connecting_without_a_broker_fails_and_says_so() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let nobody = listener.local_addr().expect("its address").to_string();
-    drop(listener);
+    // Bound and not listening: the port refuses, and nobody else gets it meanwhile.
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    bound.bind(&loopback.into()).expect("a port");
+    let address = bound.local_addr().expect("its address").as_socket();
+    let nobody = address.expect("an address of the Internet").to_string();
     let output =
         output(command(&["--check", "--connect"]).env("RINGEST_KAFKA__BOOTSTRAP_SERVERS", nobody));
     assert_eq!(output.status.code(), Some(1));
