@@ -58,6 +58,8 @@ struct Request {
     misses: Vec<Miss>,
     deadline: Instant,
     timed_out: bool,
+    /// The topic whose partition its records find out.
+    scouts_for: Option<usize>,
     /// Who waits for the end; nobody once the client was answered or has gone.
     waiting: bool,
     waker: Option<Waker>,
@@ -70,6 +72,11 @@ struct Request {
 pub(super) enum Report {
     /// Taken down.
     Known,
+    /// Taken down, and the first to tell which partition the topic's partitioner has chosen.
+    Scouted {
+        /// The topic's index.
+        topic: usize,
+    },
     /// No such request: it must not happen, and is counted.
     Stray,
 }
@@ -100,6 +107,7 @@ impl InFlight {
         memory: Frozen,
         permit: Permit,
         deadline: Instant,
+        scouts_for: Option<usize>,
     ) -> Key {
         self.generation = (self.generation + 1) & ((1 << GENERATION_BITS) - 1);
         self.records += records;
@@ -111,6 +119,7 @@ impl InFlight {
             misses: Vec::new(),
             deadline,
             timed_out: false,
+            scouts_for,
             waiting: true,
             waker: None,
             _memory: (memory, permit),
@@ -134,6 +143,7 @@ impl InFlight {
         if request.pending == 0 {
             return Report::Stray;
         }
+        let scouted = request.scouts_for.take_if(|_| end.is_ok());
         if let Err((fault, maybe_persisted)) = end {
             let record = u32::try_from(record).unwrap_or(u32::MAX);
             request.misses.push(Miss {
@@ -152,7 +162,7 @@ impl InFlight {
         if ended && !waiting {
             self.requests.remove(key.index);
         }
-        Report::Known
+        scouted.map_or(Report::Known, |topic| Report::Scouted { topic })
     }
 
     /// How the request ended, if it has: then the entry is gone, or stays without anyone waiting
@@ -298,7 +308,7 @@ mod tests {
                 .expect("within the budget");
             let deadline = Instant::now() + Duration::from_secs(60);
             self.table
-                .enter(records, buffer.freeze(0..2), permit, deadline)
+                .enter(records, buffer.freeze(0..2), permit, deadline, None)
         }
 
         fn end(&mut self, key: Key) -> Option<Result<usize, Failure>> {

@@ -27,7 +27,7 @@ impl From<KafkaError> for OpenError {
 }
 
 /// `RD_KAFKA_PARTITION_UA`, a cast in C that the bindings leave out: the partitioner chooses.
-const PARTITION_UNASSIGNED: i32 = -1;
+pub(super) const PARTITION_UNASSIGNED: i32 = -1;
 
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
@@ -122,6 +122,7 @@ impl Handle {
     pub(super) unsafe fn produce(
         &self,
         topic: usize,
+        partition: i32,
         payload: &Payload,
     ) -> Result<(), RDKafkaErrorCode> {
         // SAFETY: the topic is live; the payload's validity is the caller's promise; flags 0 mean
@@ -129,7 +130,7 @@ impl Handle {
         let status = unsafe {
             rd::rd_kafka_produce(
                 self.topics[topic].as_ptr(),
-                PARTITION_UNASSIGNED,
+                partition,
                 0,
                 payload.bytes.cast_mut().cast(),
                 payload.len,
@@ -153,6 +154,7 @@ impl Handle {
     pub(super) unsafe fn produce_batch(
         &self,
         topic: usize,
+        partition: i32,
         batch: &mut Batch,
         mut refused: impl FnMut(*mut c_void, RDKafkaErrorCode),
     ) {
@@ -162,7 +164,7 @@ impl Handle {
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.topics[topic].as_ptr(),
-                PARTITION_UNASSIGNED,
+                partition,
                 0,
                 batch.messages.as_mut_ptr(),
                 count,
@@ -282,8 +284,9 @@ pub(super) enum Kind {
 /// How one record ended.
 pub(super) struct DeliveryReport {
     pub(super) opaque: *mut c_void,
-    /// `Ok`, or why not and whether the brokers may have the record nevertheless.
-    pub(super) end: Result<(), (RDKafkaErrorCode, bool)>,
+    /// The partition that has the record, or why none has and whether the brokers may have it
+    /// nevertheless.
+    pub(super) end: Result<i32, (RDKafkaErrorCode, bool)>,
 }
 
 impl Event {
@@ -321,7 +324,7 @@ impl Event {
                 let message = rd::rd_kafka_event_message_next(event).as_ref()?;
                 let code = RDKafkaErrorCode::from(message.err);
                 let end = if code == RDKafkaErrorCode::NoError {
-                    Ok(())
+                    Ok(message.partition)
                 } else {
                     let status = rd::rd_kafka_message_status(message);
                     let lost = rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;

@@ -14,6 +14,7 @@ mod kafka;
 pub mod probe;
 mod producer;
 pub mod properties;
+mod sticky;
 mod watch;
 
 pub use delivery::{Delivered, Delivery};

@@ -21,7 +21,8 @@ use super::{
     delivery::Delivery,
     fault::{Failure, Fault},
     in_flight::{InFlight, Report},
-    kafka::{Batch, Event, Handle, Kind, OpenError, Payload},
+    kafka::{Batch, Event, Handle, Kind, OpenError, PARTITION_UNASSIGNED, Payload},
+    sticky::StickyPartition,
     watch::BrokerWatch,
 };
 use crate::{
@@ -71,6 +72,8 @@ pub struct Producer {
     state: RefCell<State>,
     in_flight: RefCell<InFlight>,
     batch: RefCell<Batch>,
+    /// By the route's index, as the topics.
+    sticky: Box<[StickyPartition]>,
     wake: UnixStream,
     settings: ProducerSettings,
     metrics: Arc<WorkerMetrics>,
@@ -97,6 +100,11 @@ impl Producer {
             state: RefCell::new(State::Serving(handle)),
             in_flight: RefCell::default(),
             batch: RefCell::default(),
+            sticky: settings
+                .topics
+                .iter()
+                .map(|_| StickyPartition::default())
+                .collect(),
             wake,
             settings,
             metrics,
@@ -144,7 +152,10 @@ impl Producer {
         let now = Instant::now();
         let (base, body_len) = (body.as_ptr(), body.len());
         let deadline = now + self.settings.report_timeout;
-        let key = in_flight.enter(records.len(), body, permit, deadline);
+        let partition = self.sticky[topic].current(now);
+        let scouts_for = partition.is_none().then_some(topic);
+        let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
+        let key = in_flight.enter(records.len(), body, permit, deadline, scouts_for);
         let payload = |(index, span): (usize, &Span)| {
             let (offset, len) = (span.offset as usize, span.len as usize);
             assert!(offset + len <= body_len, "a record lies within its body");
@@ -161,7 +172,7 @@ impl Producer {
             let payload = payload((0, record));
             // SAFETY: the bytes lie within `body`, which the in-flight table holds, unmoved and
             // unwritten, until this opaque word is reported.
-            if let Err(code) = unsafe { handle.produce(topic, &payload) } {
+            if let Err(code) = unsafe { handle.produce(topic, partition, &payload) } {
                 refused(payload.opaque, code);
             }
         } else {
@@ -172,7 +183,7 @@ impl Producer {
                 .map(payload)
                 .for_each(|payload| batch.push(&payload));
             // SAFETY: as above, for each record.
-            unsafe { handle.produce_batch(topic, &mut batch, refused) };
+            unsafe { handle.produce_batch(topic, partition, &mut batch, refused) };
         }
         drop(in_flight);
         Ok(Delivery::new(Rc::clone(self), key, now))
@@ -213,11 +224,16 @@ impl Producer {
             Kind::Reports => {
                 let mut in_flight = self.in_flight.borrow_mut();
                 for report in event.reports() {
-                    let end = report
-                        .end
-                        .map_err(|(code, maybe)| (Fault::from_code(code), maybe));
-                    if in_flight.report(report.opaque, end) == Report::Stray {
-                        tracing::error!("a delivery report for a record that is not in flight");
+                    let fault = |(code, maybe)| (Fault::from_code(code), maybe);
+                    let end = report.end.map(|_| ()).map_err(fault);
+                    match (in_flight.report(report.opaque, end), report.end) {
+                        (Report::Scouted { topic }, Ok(partition)) => {
+                            self.sticky[topic].scouted(partition, Instant::now());
+                        }
+                        (Report::Known | Report::Scouted { .. }, _) => {}
+                        (Report::Stray, _) => {
+                            tracing::error!("a delivery report for a record that is not in flight");
+                        }
                     }
                 }
             }
