@@ -1,7 +1,7 @@
 //! Deadlines of a worker's connections, looked at on every tick instead of one timer a read.
 //!
 //! A connection that waits past its deadline has its socket shut down: the pending read or write
-//! ends, on io_uring as on epoll, without cancelling an operation that may just have completed.
+//! ends, on `io_uring` as on epoll, without cancelling an operation that may just have completed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -196,14 +196,14 @@ mod tests {
             deadlines.watch(pair.1.as_raw_fd()),
         );
         let now = Instant::now();
-        idle.set(Wait::Idle, now + Duration::from_secs(60));
-        reading.set(Wait::Read, now + Duration::from_secs(60));
+        idle.set(Wait::Idle, now + Duration::from_mins(1));
+        reading.set(Wait::Read, now + Duration::from_mins(1));
         deadlines.cap_idle(now);
         deadlines.expire(now);
         assert_eq!((idle.has_expired(), reading.has_expired()), (true, false));
         // The kernel had accepted it before the drain, and it is accepted after its beginning.
         let late = deadlines.watch(pair.0.as_raw_fd());
-        late.set(Wait::Idle, now + Duration::from_secs(60));
+        late.set(Wait::Idle, now + Duration::from_mins(1));
         deadlines.expire(now);
         assert!(late.has_expired());
         drop((idle, reading, late));

@@ -299,7 +299,7 @@ mod tests {
                 .admission
                 .admit(buffer.capacity())
                 .expect("within the budget");
-            let deadline = Instant::now() + Duration::from_secs(60);
+            let deadline = Instant::now() + Duration::from_mins(1);
             self.table
                 .enter(records, buffer.freeze(0..2), permit, deadline, None)
         }

@@ -154,12 +154,11 @@ impl Handle {
                 payload.opaque,
             )
         };
-        // SAFETY: reads a thread-local value.
         if status == 0 {
-            Ok(())
-        } else {
-            Err(unsafe { rd::rd_kafka_last_error() }.into())
+            return Ok(());
         }
+        // SAFETY: reads a thread-local value.
+        Err(unsafe { rd::rd_kafka_last_error() }.into())
     }
 
     /// Enqueues records, and calls `refused` for each that was not taken.

@@ -79,9 +79,12 @@ fn string() -> impl Strategy<Value = String> {
 /// `\u` escapes, two for a character beyond the basic plane.
 fn escaped(char: char, upper: bool) -> String {
     let units = char.encode_utf16(&mut [0; 2]).to_vec();
-    let unit = |unit: u16| match upper {
-        true => format!("\\u{unit:04X}"),
-        false => format!("\\u{unit:04x}"),
+    let unit = |unit: u16| {
+        if upper {
+            format!("\\u{unit:04X}")
+        } else {
+            format!("\\u{unit:04x}")
+        }
     };
     units.into_iter().map(unit).collect()
 }
