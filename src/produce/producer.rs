@@ -105,7 +105,7 @@ impl Producer {
             sticky: settings
                 .topics
                 .iter()
-                .map(|_| StickyPartition::default())
+                .map(|_| StickyPartition::new(&settings.properties))
                 .collect(),
             wake,
             settings,
