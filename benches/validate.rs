@@ -1,7 +1,11 @@
 //! The validate stage, next to what simd-json's tape of the same bytes costs alone.
 
+#[path = "fixtures/bodies.rs"]
+mod bodies;
+
 use std::{hint::black_box, time::Duration};
 
+use bodies::{EVENT, array, nested};
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use ringest::validate::{Format, ValidateLimits, Validator};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
@@ -12,33 +16,11 @@ const LIMITS: ValidateLimits = ValidateLimits {
     json_depth_max: 128,
 };
 
-/// A web event of 293 bytes.
-const EVENT: &str = concat!(
-    r#"{"eventId":"0198c7a2-4b1e-7d3a-9f00-5e2c8a41b7d6","timestamp":"2026-08-21T10:15:30.123Z","#,
-    r#""userId":"user-184467","kind":"click","durationMs":1250,"tags":["web","checkout"],"#,
-    r#""geo":{"lat":52.520008,"lon":13.404954},"page":"/products/running-shoes","referrer":null,"#,
-    r#""props":{"ab":"B","scroll":0.75}}"#,
-);
-const _: () = assert!(EVENT.len() == 293);
-
 /// The same with a string spelt with escapes, and as long.
 fn escaped() -> String {
     let escaped = EVENT.replace("/products/running-shoes", r"\/products\/running-sho");
     assert!(escaped.len() == EVENT.len() && escaped.contains('\\'));
     escaped
-}
-
-/// An object of events, at most `len` bytes.
-fn nested(len: usize) -> String {
-    let mut object = String::from("{\"e0\":null");
-    for number in 1.. {
-        let entry = format!(",\"e{number}\":{EVENT}");
-        if object.len() + entry.len() >= len {
-            break;
-        }
-        object += &entry;
-    }
-    object + "}"
 }
 
 /// What simd-json's tape costs: in place, where the bytes survive it.
@@ -80,7 +62,6 @@ fn main() {
         .configure_from_args();
     let mut group = criterion.benchmark_group("validate");
     let with_empty = EVENT.replace("[\"web\",\"checkout\"]", "[]");
-    let array = |event: &str| format!("[{}]", vec![event; 1_000].join(","));
     let lines = |event: &str| vec![event; 1_000].join("\n");
     let bodies = [
         ("293 B", EVENT.to_owned(), Format::Json),

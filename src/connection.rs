@@ -69,9 +69,10 @@ enum Unread {
 }
 
 struct Connection {
+    // Before `stream`: it must not outlive the socket that it shuts down.
+    deadline: Deadline,
     stream: TcpStream,
     worker: Rc<Worker>,
-    deadline: Deadline,
     parser: HeadParser,
     /// What was received; `None` only while the kernel has it.
     input: Option<ReadBuffer>,
@@ -101,9 +102,9 @@ impl Connection {
         let input = Some(worker.pool.take(worker.config.limits.head_bytes_max));
         let parser = HeadParser::new(worker.head_limits);
         Self {
+            deadline,
             stream,
             worker,
-            deadline,
             parser,
             input,
             start: 0,

@@ -1,9 +1,15 @@
 //! Deadlines of a worker's connections, looked at on every tick instead of one timer a read.
 //!
 //! A connection that waits past its deadline has its socket shut down: the pending read or write
-//! ends, on io_uring as on epoll, without cancelling an operation that may just have completed.
+//! ends, on `io_uring` as on epoll, without cancelling an operation that may just have completed.
 
-use std::{cell::RefCell, net::Shutdown, os::fd::RawFd, rc::Rc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    net::Shutdown,
+    os::fd::RawFd,
+    rc::Rc,
+    time::Instant,
+};
 
 use slab::Slab;
 
@@ -30,6 +36,8 @@ struct Entry {
 #[derive(Default)]
 pub struct Deadlines {
     entries: RefCell<Slab<Entry>>,
+    /// Once a drain has begun: when idle connections end at the latest.
+    idle_until: Cell<Option<Instant>>,
 }
 
 impl Deadlines {
@@ -62,8 +70,10 @@ impl Deadlines {
         }
     }
 
-    /// Idle connections wait until `at` at the longest: a drain has begun.
+    /// Idle connections, those that are still to come too, wait until `at` at the longest: a drain
+    /// has begun.
     pub fn cap_idle(&self, at: Instant) {
+        self.idle_until.set(Some(at));
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
             if let Some((Wait::Idle, deadline)) = &mut entry.wait {
                 *deadline = (*deadline).min(at);
@@ -115,6 +125,10 @@ pub struct Deadline {
 impl Deadline {
     /// Sets or moves it.
     pub fn set(&self, wait: Wait, at: Instant) {
+        let at = match (wait, self.deadlines.idle_until.get()) {
+            (Wait::Idle, Some(cap)) => at.min(cap),
+            _ => at,
+        };
         self.deadlines.entries.borrow_mut()[self.key].wait = Some((wait, at));
     }
 
@@ -182,12 +196,17 @@ mod tests {
             deadlines.watch(pair.1.as_raw_fd()),
         );
         let now = Instant::now();
-        idle.set(Wait::Idle, now + Duration::from_secs(60));
-        reading.set(Wait::Read, now + Duration::from_secs(60));
+        idle.set(Wait::Idle, now + Duration::from_mins(1));
+        reading.set(Wait::Read, now + Duration::from_mins(1));
         deadlines.cap_idle(now);
         deadlines.expire(now);
         assert_eq!((idle.has_expired(), reading.has_expired()), (true, false));
-        drop((idle, reading));
+        // The kernel had accepted it before the drain, and it is accepted after its beginning.
+        let late = deadlines.watch(pair.0.as_raw_fd());
+        late.set(Wait::Idle, now + Duration::from_mins(1));
+        deadlines.expire(now);
+        assert!(late.has_expired());
+        drop((idle, reading, late));
         assert!(deadlines.is_empty());
     }
 }

@@ -88,7 +88,7 @@ impl Drain {
                 connections_cut: worker.deadlines.unanswered(),
             });
         }
-        if elapsed >= self.timeout - last_answers {
+        if elapsed + last_answers >= self.timeout {
             progress.given_up.get_or_insert(records);
             worker.producer.purge();
         }

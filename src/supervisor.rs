@@ -24,7 +24,7 @@ use crate::{
     config::{Config, DriverChoice},
     drain::Drained,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
-    outcome::Code,
+    outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::Readiness,
     route::RouteTable,
@@ -303,7 +303,7 @@ fn worker_settings(
         routes: Arc::clone(&routes),
         producer: producer.clone(),
         watch: Arc::clone(watch),
-        metrics: Arc::new(WorkerMetrics::new(config.models.len(), Code::ALL.len())),
+        metrics: Arc::new(WorkerMetrics::new(config.models.len(), TABLE.len())),
         readiness: Arc::clone(&readiness),
         connections: Arc::clone(&connections),
     };
@@ -315,9 +315,9 @@ fn exposition(
     workers: &[WorkerSettings],
     process: &Arc<ProcessMetrics>,
 ) -> Exposition {
-    let label = |code: Code| CodeLabel {
-        name: code.row().name,
-        status: code.row().status,
+    let label = |row: &Row| CodeLabel {
+        name: row.name,
+        status: row.status,
     };
     Exposition::new(Sources {
         routes: workers[0]
@@ -326,7 +326,7 @@ fn exposition(
             .iter()
             .map(|route| route.path.clone())
             .collect(),
-        codes: Code::ALL.into_iter().map(label).collect(),
+        codes: TABLE.iter().map(label).collect(),
         workers: workers
             .iter()
             .map(|worker| Arc::clone(&worker.metrics))

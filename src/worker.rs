@@ -29,7 +29,7 @@ use crate::{
     http::{HeadLimits, Responses},
     listener,
     metrics::{Driver, WorkerMetrics},
-    outcome::{Code, Outcome},
+    outcome::{Outcome, TABLE},
     produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
     route::RouteTable,
@@ -72,7 +72,7 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<WorkerMetrics>,
     draining: Cell<bool>,
     /// The second in which each code was last logged: once a second is enough.
-    logged: [Cell<u64>; Code::ALL.len()],
+    logged: [Cell<u64>; TABLE.len()],
 }
 
 impl Worker {

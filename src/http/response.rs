@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::HeadError;
 use crate::{
     clock::HTTP_DATE_BYTES,
-    outcome::{Allow, Code, Outcome, Refusal},
+    outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
     validate::Rejection,
 };
@@ -70,7 +70,8 @@ struct Prebuilt {
 impl Responses {
     /// Builds every answer that can be built beforehand.
     pub fn new() -> Self {
-        let plain = Code::ALL.map(|code| {
+        let plain = TABLE.iter().map(|row| {
+            let code = row.code;
             let content = match code {
                 Code::Accepted => r#"{"accepted":1}"#.to_owned(),
                 Code::Healthy => r#"{"status":"ok"}"#.to_owned(),
@@ -84,7 +85,7 @@ impl Responses {
             .map(|persistence| Prebuilt::new(code, "", &content, persistence))
         });
         Self {
-            plain: plain.into(),
+            plain: plain.collect(),
         }
     }
 
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn every_code_has_a_reason_phrase_and_a_true_length() {
         let responses = Responses::new();
-        for code in Code::ALL {
+        for code in TABLE.iter().map(|row| row.code) {
             assert_ne!(reason(code.row().status), "", "{code:?}");
             let prebuilt = &responses.plain[code as usize][0];
             let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();

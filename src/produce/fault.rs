@@ -37,8 +37,10 @@ impl Fault {
                 Self::TimedOut
             }
             Code::QueueFull => Self::QueueFull,
-            Code::PurgeQueue | Code::PurgeInflight => Self::Draining,
+            // Also what librdkafka still has when its handle is beyond repair is given up.
             Code::Fatal
+            | Code::PurgeQueue
+            | Code::PurgeInflight
             | Code::OutOfOrderSequenceNumber
             | Code::UnknownProducerId
             | Code::InvalidProducerEpoch

@@ -221,27 +221,20 @@ impl Request {
 
     /// What is not reported yet may be anywhere.
     fn timed_out_end(&self) -> Failure {
-        let persisted = if self.misses.is_empty() {
-            Persisted::Unknown
-        } else {
-            self.by_record()
-        };
         Failure {
             fault: Fault::TimedOut,
-            persisted,
+            persisted: self.persisted(),
         }
     }
 
     fn persisted(&self) -> Persisted {
-        if self.misses.len() == self.records {
-            if self.misses.iter().all(|miss| !miss.maybe_persisted) {
-                return Persisted::No;
-            }
-            if self.misses.iter().all(|miss| miss.maybe_persisted) {
-                return Persisted::Unknown;
-            }
+        let lost = self.misses.iter().filter(|miss| !miss.maybe_persisted);
+        match lost.count() {
+            lost if lost == self.records => Persisted::No,
+            // What has no report yet may be anywhere, and a good report may have been for any.
+            0 if self.pending > 0 || self.misses.len() == self.records => Persisted::Unknown,
+            _ => self.by_record(),
         }
-        self.by_record()
     }
 
     fn by_record(&self) -> Persisted {
@@ -306,7 +299,7 @@ mod tests {
                 .admission
                 .admit(buffer.capacity())
                 .expect("within the budget");
-            let deadline = Instant::now() + Duration::from_secs(60);
+            let deadline = Instant::now() + Duration::from_mins(1);
             self.table
                 .enter(records, buffer.freeze(0..2), permit, deadline, None)
         }
@@ -393,6 +386,28 @@ mod tests {
             ),
             (0, 0)
         );
+    }
+
+    #[test]
+    fn a_deadline_tells_apart_what_is_known_to_be_lost() {
+        let in_time = |miss| {
+            let mut bench = Bench::new();
+            let key = bench.enter(3);
+            bench
+                .table
+                .report(key.opaque(1), Err((Fault::QueueFull, miss)));
+            bench.table.report(key.opaque(0), Ok(()));
+            bench.table.expire(Instant::now() + Duration::from_secs(61));
+            let end = bench.end(key).expect("its time is over");
+            end.expect_err("it was not delivered").persisted
+        };
+        assert_eq!(in_time(true), Persisted::Unknown);
+        let partial = Persisted::Partial {
+            delivered: vec![],
+            lost: vec![1],
+            unknown: vec![0, 2],
+        };
+        assert_eq!(in_time(false), partial);
     }
 
     #[test]

@@ -140,11 +140,10 @@ impl Handle {
             )
         };
         if status == 0 {
-            Ok(())
-        } else {
-            // SAFETY: reads a thread-local value.
-            Err(unsafe { rd::rd_kafka_last_error() }.into())
+            return Ok(());
         }
+        // SAFETY: reads a thread-local value.
+        Err(unsafe { rd::rd_kafka_last_error() }.into())
     }
 
     /// Enqueues records, and calls `refused` for each that was not taken.
@@ -193,11 +192,15 @@ impl Handle {
         NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), 0) }).map(Event)
     }
 
-    /// Gives up on every record: each gets its delivery report now.
+    /// Gives up on every record: each gets its delivery report soon.
+    ///
+    /// Does not wait for the broker threads: one that asks for a broker's address may hang for as
+    /// long as the resolver does.
     pub(super) fn purge(&self) {
-        let flags = rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT;
-        // SAFETY: the client is live. Without NON_BLOCKING the call waits for the broker threads
-        // to let go of the queues, which takes microseconds.
+        let flags = rd::RD_KAFKA_PURGE_F_QUEUE
+            | rd::RD_KAFKA_PURGE_F_INFLIGHT
+            | rd::RD_KAFKA_PURGE_F_NON_BLOCKING;
+        // SAFETY: the client is live.
         unsafe { rd::rd_kafka_purge(self.client.as_ptr(), flags) };
     }
 
@@ -211,6 +214,21 @@ impl Handle {
                 rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
                 c"a test".as_ptr(),
             );
+        }
+    }
+
+    /// Has the mock cluster that is inside of this handle (`test.mock.num.brokers`) refuse the next
+    /// produce request with any code, also one that no Kafka has.
+    #[cfg(test)]
+    pub(super) fn refuse_for_test(&self, code: i32) {
+        const PRODUCE: i16 = 0;
+        // SAFETY: the client is live and has a cluster, which lives as long; one code is read from
+        // where one is, as C reads it: never as Rust's enum.
+        unsafe {
+            let cluster = rd::rd_kafka_handle_mock_cluster(self.client.as_ptr());
+            assert!(!cluster.is_null(), "test.mock.num.brokers is not set");
+            let codes = (&raw const code).cast();
+            rd::rd_kafka_mock_push_request_errors_array(cluster, PRODUCE, 1, codes);
         }
     }
 }
@@ -319,19 +337,24 @@ impl Event {
         let event = self.0.as_ptr();
         std::iter::from_fn(move || {
             // SAFETY: the event is live for as long as the iterator borrows it; the message is
-            // valid until the event is destroyed, and is read at once.
+            // valid until the event is destroyed, and is read at once, field by field: its code
+            // may be one of a broker's that Rust's enum does not have, and so is read as what C
+            // holds it in. It is initialised, and has that size.
             unsafe {
-                let message = rd::rd_kafka_event_message_next(event).as_ref()?;
-                let code = RDKafkaErrorCode::from(message.err);
+                let message = rd::rd_kafka_event_message_next(event);
+                if message.is_null() {
+                    return None;
+                }
+                let code = error_code((&raw const (*message).err).cast::<i32>().read());
                 let end = if code == RDKafkaErrorCode::NoError {
-                    Ok(message.partition)
+                    Ok((*message).partition)
                 } else {
                     let status = rd::rd_kafka_message_status(message);
                     let lost = rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
                     Err((code, status != lost))
                 };
                 Some(DeliveryReport {
-                    opaque: message._private,
+                    opaque: (*message)._private,
                     end,
                 })
             }
@@ -376,6 +399,11 @@ fn new_client(properties: &[(String, String)]) -> Result<NonNull<rd::rd_kafka_t>
         unsafe { rd::rd_kafka_conf_destroy(conf) };
         OpenError(text(message.as_ptr().cast()))
     })
+}
+
+/// A broker's code, or librdkafka's own. One that neither knows is `Unknown`.
+fn error_code(code: i32) -> RDKafkaErrorCode {
+    rd::rd_kafka_resp_err_t::try_from(code).map_or(RDKafkaErrorCode::Unknown, Into::into)
 }
 
 /// librdkafka's configuration: the properties, then what this module relies on.

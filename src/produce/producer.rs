@@ -78,6 +78,8 @@ pub struct Producer {
     settings: ProducerSettings,
     metrics: Arc<WorkerMetrics>,
     watch: Arc<BrokerWatch>,
+    /// Whether a drain has given up on what is not delivered.
+    given_up: Cell<bool>,
     /// Whether events were waiting at the last check, and nobody has drained since.
     unannounced: Cell<bool>,
 }
@@ -103,12 +105,13 @@ impl Producer {
             sticky: settings
                 .topics
                 .iter()
-                .map(|_| StickyPartition::default())
+                .map(|_| StickyPartition::new(&settings.properties))
                 .collect(),
             wake,
             settings,
             metrics,
             watch,
+            given_up: Cell::new(false),
             unannounced: Cell::new(false),
         }))
     }
@@ -129,6 +132,9 @@ impl Producer {
     /// # Errors
     /// A [`Failure`] with nothing enqueued: queue full, or no usable handle. What librdkafka
     /// refuses record by record comes with the [`Delivery`].
+    ///
+    /// # Panics
+    /// If a record does not lie within `body`. Nothing is enqueued then.
     pub fn enqueue(
         self: &Rc<Self>,
         route: AuthorizedRoute<'_>,
@@ -149,39 +155,34 @@ impl Producer {
         if queued > self.settings.queue_records_max || !in_flight.has_room() {
             return Err(Failure::before_enqueue(Fault::QueueFull));
         }
+        let within = |span: &Span| span.offset as usize + span.len as usize <= body.len();
+        assert!(records.iter().all(within), "records lie within their body");
         let now = Instant::now();
-        let (base, body_len) = (body.as_ptr(), body.len());
+        let base = body.as_ptr();
         let deadline = now + self.settings.report_timeout;
         let partition = self.sticky[topic].current(now);
         let scouts_for = partition.is_none().then_some(topic);
         let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
         let key = in_flight.enter(records.len(), body, permit, deadline, scouts_for);
-        let payload = |(index, span): (usize, &Span)| {
-            let (offset, len) = (span.offset as usize, span.len as usize);
-            assert!(offset + len <= body_len, "a record lies within its body");
-            Payload {
-                bytes: base.wrapping_add(offset),
-                len,
-                opaque: key.opaque(index),
-            }
+        let payload = |(index, span): (usize, &Span)| Payload {
+            bytes: base.wrapping_add(span.offset as usize),
+            len: span.len as usize,
+            opaque: key.opaque(index),
         };
         let mut refused = |opaque, code| {
             in_flight.report(opaque, Err((Fault::from_code(code), false)));
         };
         if let [record] = records {
             let payload = payload((0, record));
-            // SAFETY: the bytes lie within `body`, which the in-flight table holds, unmoved and
-            // unwritten, until this opaque word is reported.
+            // SAFETY: the bytes lie within `body`, as was checked; the in-flight table holds it,
+            // unmoved and unwritten, until this opaque word is reported.
             if let Err(code) = unsafe { handle.produce(topic, partition, &payload) } {
                 refused(payload.opaque, code);
             }
         } else {
             let mut batch = self.batch.borrow_mut();
-            records
-                .iter()
-                .enumerate()
-                .map(payload)
-                .for_each(|payload| batch.push(&payload));
+            let payloads = records.iter().enumerate().map(payload);
+            payloads.for_each(|payload| batch.push(&payload));
             // SAFETY: as above, for each record.
             unsafe { handle.produce_batch(topic, partition, &mut batch, refused) };
         }
@@ -224,7 +225,7 @@ impl Producer {
             Kind::Reports => {
                 let mut in_flight = self.in_flight.borrow_mut();
                 for report in event.reports() {
-                    let fault = |(code, maybe)| (Fault::from_code(code), maybe);
+                    let fault = |(code, maybe)| (self.fault(code), maybe);
                     let end = report.end.map(|_| ()).map_err(fault);
                     match (in_flight.report(report.opaque, end), report.end) {
                         (Report::Scouted { topic }, Ok(partition)) => {
@@ -259,6 +260,17 @@ impl Producer {
             Kind::Other => {}
         }
         false
+    }
+
+    fn fault(&self, code: RDKafkaErrorCode) -> Fault {
+        match code {
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
+                if self.given_up.get() =>
+            {
+                Fault::Draining
+            }
+            code => Fault::from_code(code),
+        }
     }
 
     fn close_handle(&self) {
@@ -331,19 +343,22 @@ impl Producer {
         }
     }
 
-    /// Gives up on every record that is not acknowledged: their requests end now.
+    /// Gives up on every record that is not acknowledged, at the end of a drain: their requests
+    /// end as soon as librdkafka has let go of them.
     pub fn purge(&self) {
+        self.given_up.set(true);
         if let State::Serving(handle) | State::Closing(handle) = &*self.state.borrow() {
             handle.purge();
         }
         self.drain();
     }
 
-    /// Puts the handle into librdkafka's fatal state, as a broker's answer might.
+    /// Has its handle do something.
     #[cfg(test)]
-    pub(super) fn fail_for_test(&self) {
-        if let State::Serving(handle) = &*self.state.borrow() {
-            handle.fail_for_test();
+    pub(super) fn with_handle_for_test(&self, act: impl FnOnce(&Handle)) {
+        match &*self.state.borrow() {
+            State::Serving(handle) => act(handle),
+            _ => panic!("not serving"),
         }
     }
 }

@@ -15,6 +15,7 @@ use rdkafka::mocking::MockCluster;
 
 use super::{
     BrokerWatch, Delivered, Delivery, Failure, Fault, Persisted, Producer, ProducerSettings,
+    kafka::Handle,
 };
 use crate::{
     admission::Admission,
@@ -27,11 +28,14 @@ use crate::{
     validate::{Format, ValidateLimits, Validator},
 };
 
+mod memory;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Bench {
     producer: Rc<Producer>,
     admission: Rc<Admission>,
+    pool: Rc<Pool>,
     metrics: Arc<WorkerMetrics>,
     routes: RouteTable,
     validator: Validator,
@@ -40,24 +44,14 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(brokers: &str, queue_records_max: usize) -> Self {
-        let properties = [
-            ("bootstrap.servers", brokers),
-            ("enable.idempotence", "true"),
-            ("message.timeout.ms", "10000"),
-            ("linger.ms", "0"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let watch = BrokerWatch::start(&properties).expect("a client");
+    fn new(brokers: &str) -> Self {
+        Self::open(settings(&[("bootstrap.servers", brokers)]))
+    }
+
+    fn open(settings: ProducerSettings) -> Self {
+        let watch = BrokerWatch::start(&settings.properties).expect("a client");
         let metrics = Arc::new(WorkerMetrics::new(1, 1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
-        let settings = ProducerSettings {
-            properties: properties.into(),
-            topics: ["events".to_owned()].into(),
-            queue_records_max,
-            report_timeout: PATIENCE,
-            cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),
-        };
         let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");
         let model = Model {
@@ -74,6 +68,7 @@ impl Bench {
         Self {
             producer,
             admission: Rc::new(Admission::new(1 << 30)),
+            pool: Rc::default(),
             metrics,
             routes: RouteTable::new(&[Arc::new(model)]),
             validator: Validator::new(limits),
@@ -83,7 +78,7 @@ impl Bench {
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
-        let mut buffer = Rc::new(Pool::default()).take(body.len());
+        let mut buffer = self.pool.take(body.len());
         buffer.append(body);
         let permit = self.admission.admit(buffer.capacity()).expect("room");
         let records = self.validator.validate(body, Format::Json).expect("valid");
@@ -125,6 +120,25 @@ impl Bench {
     }
 }
 
+/// For an idempotent producer that waits for a record's report as long as the tests do.
+fn settings(properties: &[(&str, &str)]) -> ProducerSettings {
+    let ours = [
+        ("enable.idempotence", "true"),
+        ("message.timeout.ms", "10000"),
+        ("linger.ms", "0"),
+    ];
+    let all = ours.iter().chain(properties);
+    ProducerSettings {
+        properties: all
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        topics: ["events".to_owned()].into(),
+        queue_records_max: 100_000,
+        report_timeout: PATIENCE,
+        cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),
+    }
+}
+
 fn array(records: usize) -> Vec<u8> {
     format!("[{}]", vec!["{}"; records].join(",")).into_bytes()
 }
@@ -132,7 +146,7 @@ fn array(records: usize) -> Vec<u8> {
 #[test]
 fn one_record_and_an_array_are_delivered_and_their_memory_comes_back() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
     // Far more reports than one drain takes in.
     assert_eq!(
@@ -152,7 +166,7 @@ fn one_record_and_an_array_are_delivered_and_their_memory_comes_back() {
 #[test]
 fn memory_outlives_a_client_that_has_gone() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
     drop(bench.enqueue(&array(3)));
     assert!(
         bench.admission.in_flight_bytes() > 0,
@@ -165,7 +179,10 @@ fn memory_outlives_a_client_that_has_gone() {
 #[test]
 fn a_full_queue_takes_nothing_of_a_request() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    let mut bench = Bench::new(&cluster.bootstrap_servers(), 3);
+    let mut bench = Bench::open(ProducerSettings {
+        queue_records_max: 3,
+        ..settings(&[("bootstrap.servers", &cluster.bootstrap_servers())])
+    });
     assert_eq!(
         bench.send(&array(4)),
         Err(Failure::before_enqueue(Fault::QueueFull))
@@ -177,9 +194,9 @@ fn a_full_queue_takes_nothing_of_a_request() {
 #[test]
 fn a_fatal_error_ends_requests_and_the_handle_is_replaced() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    let mut bench = Bench::new(&cluster.bootstrap_servers(), 100_000);
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
-    bench.producer.fail_for_test();
+    bench.producer.with_handle_for_test(Handle::fail_for_test);
     bench.turn_until(|bench| !bench.producer.is_serving());
     assert_eq!(
         bench.send(b"{}"),
@@ -189,10 +206,36 @@ fn a_fatal_error_ends_requests_and_the_handle_is_replaced() {
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
 }
 
+/// Nobody shuts down: that is what a drain's answer would say.
+#[test]
+fn what_a_dying_handle_gives_up_is_told_as_such() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    cluster.broker_down(1).expect("there is one");
+    let delivery = bench.enqueue(b"{}").expect("the watch cannot know yet");
+    bench.producer.with_handle_for_test(Handle::fail_for_test);
+    let failure = bench.finish(delivery).expect_err("it was given up");
+    assert_eq!(failure.fault, Fault::ProducerFatal);
+}
+
+#[test]
+fn a_code_that_no_kafka_has_is_the_brokers_trouble() {
+    // Both the producer and the watch have a mock cluster of their own inside.
+    let mut bench = Bench::open(settings(&[("test.mock.num.brokers", "1")]));
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    bench
+        .producer
+        .with_handle_for_test(|handle| handle.refuse_for_test(4_321));
+    let failure = bench.send(b"{}").expect_err("it was refused");
+    assert_eq!(failure.fault, Fault::BrokerUnavailable);
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+}
+
 #[test]
 fn what_is_given_up_is_told_at_once_and_nothing_is_read_afterwards() {
     // Nobody listens there: what is enqueued before the watch knows stays in the queue.
-    let mut bench = Bench::new("127.0.0.1:1", 100_000);
+    let mut bench = Bench::new("127.0.0.1:1");
     let delivery = bench.enqueue(&array(2)).expect("the watch cannot know yet");
     bench.producer.purge();
     let failure = bench.finish(delivery).expect_err("it was given up");
@@ -208,7 +251,7 @@ fn what_is_given_up_is_told_at_once_and_nothing_is_read_afterwards() {
 
 #[test]
 fn dropping_the_producer_waits_for_its_memory() {
-    let mut bench = Bench::new("127.0.0.1:1", 100_000);
+    let mut bench = Bench::new("127.0.0.1:1");
     drop(bench.enqueue(&array(2)));
     let Bench {
         producer,

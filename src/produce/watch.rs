@@ -16,8 +16,11 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, bindings as rd,
-    producer::{BaseProducer, Producer as _},
+    ClientConfig, ClientContext, bindings as rd,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseProducer, Producer as _, ProducerContext},
 };
 
 use super::kafka::OpenError;
@@ -40,6 +43,20 @@ enum Sight {
     Unreachable,
 }
 
+/// Says nothing: each worker's own handle says what goes wrong, this one would say it once more.
+struct Silent;
+
+impl ClientContext for Silent {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    fn stats_raw(&self, _: &[u8]) {}
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ProducerContext for Silent {
+    type DeliveryOpaque = ();
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
 /// What is known of the brokers, shared by the process.
 #[derive(Debug)]
 pub struct BrokerWatch {
@@ -59,15 +76,8 @@ impl BrokerWatch {
         for (name, value) in properties {
             config.set(name, value);
         }
-        // Each worker's own handle says what goes wrong; this one would say it once more.
-        config.set("log_level", "0");
-        let client: BaseProducer = config.create()?;
-        let watch = Arc::new(Self {
-            sight: AtomicU8::new(Sight::Unknown as u8),
-            suspected: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-            thread: std::sync::OnceLock::new(),
-        });
+        let client: BaseProducer<Silent> = config.create_with_context(Silent)?;
+        let watch = Arc::new(Self::new());
         let handle = thread::Builder::new()
             .name("ringest-watch".to_owned())
             .spawn({
@@ -79,9 +89,19 @@ impl BrokerWatch {
         Ok(watch)
     }
 
-    fn run(&self, client: &BaseProducer) {
+    fn new() -> Self {
+        Self {
+            sight: AtomicU8::new(Sight::Unknown as u8),
+            suspected: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            thread: std::sync::OnceLock::new(),
+        }
+    }
+
+    fn run(&self, client: &BaseProducer<Silent>) {
         while !self.stopping.load(Ordering::Relaxed) {
             let reachable = self.ask(client);
+            forget_events(client);
             let sight = if reachable {
                 Sight::Reachable
             } else {
@@ -100,7 +120,7 @@ impl BrokerWatch {
     }
 
     /// Asks for the cluster's brokers, no topics. A busy broker gets a second chance.
-    fn ask(&self, client: &BaseProducer) -> bool {
+    fn ask(&self, client: &BaseProducer<Silent>) -> bool {
         let suspected = self.suspected.swap(false, Ordering::Relaxed);
         let was_reachable = self.sight.load(Ordering::Relaxed) == Sight::Reachable as u8;
         let patience = if suspected {
@@ -144,7 +164,15 @@ impl BrokerWatch {
     }
 }
 
-fn answers(client: &BaseProducer, patience_ms: i32) -> bool {
+/// Every lost connection is an event, and every statistics interval: unread they would pile up
+/// for as long as an outage lasts.
+fn forget_events(client: &BaseProducer<Silent>) {
+    while client.in_flight_count() > 0 {
+        client.poll(Duration::ZERO);
+    }
+}
+
+fn answers(client: &BaseProducer<Silent>, patience_ms: i32) -> bool {
     let mut metadata = ptr::null();
     // SAFETY: the client is live; no topic is named; the metadata is destroyed where there is any.
     unsafe {
@@ -159,5 +187,40 @@ fn answers(client: &BaseProducer, patience_ms: i32) -> bool {
             rd::rd_kafka_metadata_destroy(metadata);
         }
         code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// The events that `client` has for us reach that count, or fall to it.
+    fn await_events(client: &BaseProducer<Silent>, there: impl Fn(i32) -> bool) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !there(client.in_flight_count()) {
+            assert!(Instant::now() < until, "{}", client.in_flight_count());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn events_do_not_pile_up_while_nobody_answers() {
+        let client: BaseProducer<Silent> = ClientConfig::new()
+            // Nobody listens there.
+            .set("bootstrap.servers", "127.0.0.1:1")
+            .set("statistics.interval.ms", "10")
+            .create_with_context(Silent)
+            .expect("a client");
+        let watch = BrokerWatch::new();
+        watch.suspect(); // so that it does not wait for long
+        thread::scope(|scope| {
+            scope.spawn(|| watch.run(&client));
+            await_events(&client, |events| events > 20);
+            watch.stop();
+            await_events(&client, |events| events < 10);
+        });
+        assert!(!watch.reachable());
     }
 }

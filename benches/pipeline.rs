@@ -1,0 +1,101 @@
+//! What a request costs its worker from the bytes of its head to librdkafka's queue: head, route,
+//! permit, freeze, validate, enqueue. Without the socket, the delivery report and the answer.
+
+#[path = "fixtures/bodies.rs"]
+mod bodies;
+#[path = "fixtures/sink.rs"]
+mod sink;
+
+use std::time::Duration;
+
+use bodies::{EVENT, array, nested};
+use criterion::{Criterion, Throughput};
+use ringest::{
+    buffer::ReadBuffer,
+    http::{Framing, HeadLimits, HeadParser},
+    produce::Delivery,
+    validate::{Format, Validator},
+};
+use sink::{LIMITS, PATH, Sink};
+
+struct Pipeline<'s> {
+    sink: &'s Sink,
+    parser: HeadParser,
+    validator: Validator,
+}
+
+impl Pipeline<'_> {
+    fn run(&mut self, buffer: &ReadBuffer) -> Delivery {
+        let Self {
+            sink,
+            parser,
+            validator,
+        } = self;
+        let request = buffer.bytes(0..buffer.filled());
+        parser.reset();
+        let head = parser
+            .parse(request)
+            .expect("a good head")
+            .expect("a whole one");
+        let Framing::Length(len) = head.framing else {
+            unreachable!("every request has a length")
+        };
+        let route = sink
+            .routes
+            .find(head.path.of(request))
+            .expect("a known path");
+        let end = head.len + usize::try_from(len).expect("it fits");
+        let permit = sink.admission.admit(buffer.capacity()).expect("room");
+        let body = buffer.freeze(head.len..end);
+        let records = validator
+            .validate(body.bytes(), Format::Json)
+            .expect("valid");
+        sink.enqueue(route, (body, permit), &records)
+    }
+}
+
+fn request(body: &str) -> Vec<u8> {
+    let len = body.len();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: ingest.example.com:4000\r\n\
+         User-Agent: python-requests/2.32.5\r\nAccept-Encoding: gzip, deflate\r\n\
+         Accept: */*\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\r\n"
+    );
+    (head + body).into_bytes()
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let sink = Sink::open();
+    let limits = HeadLimits {
+        head_bytes_max: 16_384,
+        headers_max: 100,
+    };
+    let mut pipeline = Pipeline {
+        sink: &sink,
+        parser: HeadParser::new(limits),
+        validator: Validator::new(LIMITS),
+    };
+    let mut group = criterion.benchmark_group("pipeline");
+    let bodies = [
+        ("293 B", EVENT.to_owned(), 1_000, 1),
+        ("1 KiB", nested(1 << 10), 1_000, 1),
+        ("10 KiB", nested(10 << 10), 250, 1),
+        ("array of 1000", array(EVENT), 4, 1_000),
+    ];
+    for (name, body, at_once, records) in bodies {
+        let request = request(&body);
+        group.throughput(Throughput::Elements(records));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| {
+                let prepare = || sink.received(&request);
+                sink.time(count, at_once, prepare, |buffer| pipeline.run(&buffer))
+            });
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}

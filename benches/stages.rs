@@ -1,0 +1,126 @@
+//! Each stage by itself: head, route, enqueue, answer. Validation has a benchmark of its own.
+
+#[path = "fixtures/bodies.rs"]
+mod bodies;
+#[path = "fixtures/sink.rs"]
+mod sink;
+
+use std::{hint::black_box, time::Duration};
+
+use bodies::{EVENT, array, nested};
+use criterion::{Criterion, Throughput};
+use ringest::{
+    clock::Clock,
+    http::{Form, HeadLimits, HeadParser, Persistence, Responses},
+    outcome::{Outcome, Refusal},
+    validate::{Format, Validator},
+};
+use sink::{LIMITS, PATH, Sink};
+
+/// As a client library sends it.
+const HEAD: &str = concat!(
+    "POST /ingest/Event0/1.0 HTTP/1.1\r\n",
+    "Host: ingest.example.com:4000\r\n",
+    "User-Agent: python-requests/2.32.5\r\n",
+    "Accept-Encoding: gzip, deflate\r\n",
+    "Accept: */*\r\n",
+    "Content-Type: application/json\r\n",
+    "Content-Length: 293\r\n\r\n",
+);
+
+fn head(criterion: &mut Criterion) {
+    let limits = HeadLimits {
+        head_bytes_max: 16_384,
+        headers_max: 100,
+    };
+    let mut parser = HeadParser::new(limits);
+    let mut group = criterion.benchmark_group("head");
+    group.throughput(Throughput::Bytes(HEAD.len() as u64));
+    group.bench_function(format!("{} B", HEAD.len()), |bencher| {
+        bencher.iter(|| {
+            parser.reset();
+            parser.parse(black_box(HEAD.as_bytes()))
+        });
+    });
+    group.finish();
+}
+
+fn route(criterion: &mut Criterion) {
+    let routes = sink::routes();
+    let mut group = criterion.benchmark_group("route");
+    for path in [PATH, "/ingest/Event99", "/ingest/Nobody/1.0"] {
+        group.bench_function(path, |bencher| {
+            bencher.iter(|| routes.find(black_box(path.as_bytes())).map(|it| it.index));
+        });
+    }
+    group.finish();
+}
+
+fn enqueue(criterion: &mut Criterion, sink: &Sink) {
+    let mut group = criterion.benchmark_group("enqueue");
+    let bodies = [
+        ("293 B", EVENT.to_owned(), 1_000),
+        ("1 KiB", nested(1 << 10), 1_000),
+        ("10 KiB", nested(10 << 10), 250),
+        ("array of 1000", array(EVENT), 4),
+    ];
+    for (name, body, at_once) in bodies {
+        let mut validator = Validator::new(LIMITS);
+        let records = validator
+            .validate(body.as_bytes(), Format::Json)
+            .expect("valid");
+        let route = &sink.routes.routes()[0];
+        group.throughput(Throughput::Elements(records.records().len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| {
+                let prepare = || sink.body(body.as_bytes());
+                sink.time(count, at_once, prepare, |body| {
+                    sink.enqueue(route, body, &records)
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+fn answer(criterion: &mut Criterion, sink: &Sink) {
+    let responses = Responses::new();
+    let form = Form {
+        persistence: Persistence::Keep,
+        head_only: false,
+        date: Clock::new().http_date(),
+    };
+    let invalid = Validator::new(LIMITS)
+        .validate(b"[1,2]", Format::Json)
+        .expect_err("no objects");
+    let outcomes = [
+        ("accepted", Outcome::Accepted(sink.scout())),
+        ("draining", Outcome::Refused(Refusal::Draining)),
+        ("invalid records", Outcome::Refused(invalid.into())),
+    ];
+    let mut output = Vec::new();
+    let mut group = criterion.benchmark_group("answer");
+    for (name, outcome) in &outcomes {
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| {
+                output.clear();
+                responses.write(black_box(outcome), form, &mut output);
+                output.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let sink = Sink::open();
+    head(&mut criterion);
+    route(&mut criterion);
+    enqueue(&mut criterion, &sink);
+    answer(&mut criterion, &sink);
+    criterion.final_summary();
+}

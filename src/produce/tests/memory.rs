@@ -1,0 +1,107 @@
+//! The memory that librdkafka reads is what it was until the delivery report, although nobody waits
+//! for that any more and the pool is in use.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    mocking::MockCluster,
+};
+
+use super::{Bench, PATIENCE, settings};
+use crate::{
+    auth,
+    config::AuthMode,
+    produce::{Failure, Fault, Persisted, ProducerSettings},
+    validate::Format,
+};
+
+/// Longer than `message.copy.max.bytes`: no copy is made on librdkafka's side either.
+const RECORD_BYTES: usize = 100_000;
+/// Together less than `batch.size`, at which librdkafka would not linger.
+const RECORDS: usize = 8;
+
+/// A record that is its number all over.
+fn numbered(number: usize) -> String {
+    let fill = format!("{number:08}").repeat(RECORD_BYTES / 8);
+    format!("{{\"fill\":\"{fill}\"}}")
+}
+
+#[test]
+fn what_is_read_late_is_what_was_enqueued() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    cluster.create_topic("events", 1, 1).expect("a topic");
+    let brokers = cluster.bootstrap_servers();
+    // Each request's time is over long before librdkafka looks at its records.
+    let report_timeout = Duration::from_millis(5);
+    let mut bench = Bench::open(ProducerSettings {
+        report_timeout,
+        ..settings(&[("bootstrap.servers", &brokers), ("linger.ms", "1500")])
+    });
+    for number in 0..RECORDS {
+        let delivery = bench.enqueue(numbered(number).as_bytes()).expect("room");
+        let unknown = Failure {
+            fault: Fault::TimedOut,
+            persisted: Persisted::Unknown,
+        };
+        assert_eq!(bench.finish(delivery), Err(unknown));
+        // What would be written to, were the record's memory in the pool.
+        let mut other = bench.pool.take(RECORD_BYTES);
+        other.append(&vec![b'!'; other.room()]);
+    }
+    bench.turn_until(|bench| bench.producer.queued_records() == 0);
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+
+    let read = read(&brokers, RECORDS);
+    let sent: Vec<String> = (0..RECORDS).map(numbered).collect();
+    for (number, (read, sent)) in read.iter().zip(&sent).enumerate() {
+        assert!(read == sent.as_bytes(), "record {number} was changed");
+    }
+}
+
+fn read(brokers: &str, records: usize) -> Vec<Vec<u8>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "memory")
+        .create()
+        .expect("a consumer");
+    let mut partition = TopicPartitionList::new();
+    partition
+        .add_partition_offset("events", 0, Offset::Beginning)
+        .expect("an offset");
+    consumer.assign(&partition).expect("a partition");
+    let record = || {
+        consumer
+            .poll(PATIENCE)
+            .expect("a record")
+            .expect("no error")
+    };
+    let value = |_| record().payload().unwrap_or_default().to_vec();
+    (0..records).map(value).collect()
+}
+
+#[test]
+fn records_beyond_their_body_are_not_enqueued() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    let mut buffer = bench.pool.take(2);
+    buffer.append(b"{}");
+    let short = buffer.freeze(0..2);
+    let permit = bench.admission.admit(buffer.capacity()).expect("room");
+    let route = auth::authenticate(AuthMode::None).authorize(&bench.routes.routes()[0]);
+    let long = bench.validator.validate(b"[{}, {}]", Format::Json);
+    let long = long.expect("valid");
+    let enqueued = catch_unwind(AssertUnwindSafe(|| {
+        bench.producer.enqueue(route, short, &long, permit)
+    }));
+    assert!(enqueued.is_err(), "it must not get that far");
+    assert_eq!(bench.producer.queued_records(), 0);
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+    // And what came before leaves nothing behind.
+    bench.producer.tick(Instant::now());
+    assert_eq!(bench.send(b"[{},{}]").map(|it| it.records()), Ok(2));
+}
