@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// No answer of ringest is ever later than this; a read that waits longer fails.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
@@ -32,7 +33,19 @@ pub(crate) struct Answer {
 impl Http {
     /// Connects, with `TCP_NODELAY` so that each `send` leaves at once.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Self::new(TcpStream::connect(address)?)
+    }
+
+    /// Connects with a receive buffer as small as the system allows, for a client that does not
+    /// read what it is sent.
+    pub(crate) fn connect_narrow(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(1)?;
+        socket.connect(&address.into())?;
+        Self::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_write_timeout(Some(READ_TIMEOUT))?;
@@ -40,6 +53,11 @@ impl Http {
             stream,
             unread: Vec::new(),
         })
+    }
+
+    /// The same connection, for a thread that sends while another reads.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Self::new(self.stream.try_clone()?)
     }
 
     /// Sends these bytes.
@@ -68,21 +86,45 @@ impl Http {
 
     /// Reads one answer. `UnexpectedEof` when the connection ends before or within it.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
-        let head_length = loop {
+        let (mut answer, head_length) = self.head()?;
+        let length = head_length + answer.content_length()?;
+        while self.unread.len() < length {
+            self.fill()?;
+        }
+        answer.body = self.unread[head_length..length].to_vec();
+        self.unread.drain(..length);
+        Ok(answer)
+    }
+
+    /// Reads an answer that ends with its head, whatever its `Content-Length` says.
+    pub(crate) fn answer_to_head(&mut self) -> io::Result<Answer> {
+        let (answer, head_length) = self.head()?;
+        self.unread.drain(..head_length);
+        Ok(answer)
+    }
+
+    /// The head of the next answer, which stays unread, and its length.
+    fn head(&mut self) -> io::Result<(Answer, usize)> {
+        let length = loop {
             if let Some(end) = find(&self.unread, b"\r\n\r\n") {
                 break end + 4;
             }
             self.fill()?;
         };
-        let head = String::from_utf8_lossy(&self.unread[..head_length]).into_owned();
-        let mut answer = Answer::parse(&head)?;
-        let length = answer.content_length()?;
-        while self.unread.len() < head_length + length {
-            self.fill()?;
-        }
-        answer.body = self.unread[head_length..head_length + length].to_vec();
-        self.unread.drain(..head_length + length);
-        Ok(answer)
+        let answer = Answer::parse(&String::from_utf8_lossy(&self.unread[..length]))?;
+        Ok((answer, length))
+    }
+
+    /// Whether nothing arrives for so long, not even the end of the connection.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.stream
+            .set_read_timeout(Some(time))
+            .expect("not a time of zero");
+        let received = self.fill();
+        self.stream
+            .set_read_timeout(Some(READ_TIMEOUT))
+            .expect("not a time of zero");
+        received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Whether the server closes the connection without sending anything more.
@@ -94,6 +136,16 @@ impl Http {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
             ),
         }
+    }
+
+    /// Reads to the end of the connection, quicker than any parser; how many bytes there were.
+    pub(crate) fn discard(&mut self) -> usize {
+        let mut chunk = vec![0; 1 << 20];
+        let mut count = 0;
+        while let Ok(read @ 1..) = self.stream.read(&mut chunk) {
+            count += read;
+        }
+        count
     }
 
     /// Whether a part of an answer has been read.
@@ -188,6 +240,22 @@ pub(crate) fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     )
     .into_bytes();
     request.extend_from_slice(body);
+    request
+}
+
+/// The bytes of a POST whose body comes in chunks of this size; the last one may be smaller.
+pub(crate) fn chunked_request(path: &str, body: &[u8], chunk: usize) -> Vec<u8> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: ringest\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n"
+    );
+    let mut request = head.into_bytes();
+    for chunk in body.chunks(chunk) {
+        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        request.extend_from_slice(chunk);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
     request
 }
 

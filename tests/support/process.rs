@@ -1,14 +1,14 @@
 //! Child processes that never outlive the test that started them.
 #![expect(
     unsafe_code,
-    reason = "the standard library can neither send SIGTERM nor tie a child to its parent"
+    reason = "the standard library can neither send SIGTERM, nor tie a child to its parent, nor limit its files"
 )]
 
 use std::{
-    io,
+    fs, io,
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
-    thread,
+    ptr, thread,
     time::{Duration, Instant},
 };
 
@@ -44,6 +44,25 @@ impl Process {
         // SAFETY: kill takes no pointers; the pid is still ours, as nobody has waited for the child.
         let result = unsafe { libc::kill(pid, signal) };
         assert_eq!(result, 0, "kill: {}", io::Error::last_os_error());
+    }
+
+    /// How many files it has open, sockets included.
+    pub(crate) fn open_files(&self) -> usize {
+        let directory = format!("/proc/{}/fd", self.0.id());
+        fs::read_dir(directory).expect("the child runs").count()
+    }
+
+    /// Lets it have this many open files at most from now on.
+    pub(crate) fn limit_open_files(&self, max: usize) {
+        let pid = libc::pid_t::try_from(self.0.id()).expect("a pid fits its own type");
+        let max = libc::rlim_t::try_from(max).expect("a number of files");
+        let limit = libc::rlimit {
+            rlim_cur: max,
+            rlim_max: max,
+        };
+        // SAFETY: the new limit is read, the old one not asked for; the pid is still ours.
+        let result = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, ptr::null_mut()) };
+        assert_eq!(result, 0, "prlimit: {}", io::Error::last_os_error());
     }
 
     /// Its exit status, or `None` while it runs.

@@ -170,6 +170,12 @@ impl Ringest {
         self.process.signal(libc::SIGTERM);
     }
 
+    /// Leaves it only this many file descriptors beyond those that it has now.
+    pub(crate) fn spare_files(&self, spare: usize) {
+        self.process
+            .limit_open_files(self.process.open_files() + spare);
+    }
+
     /// Waits for it to end by itself.
     pub(crate) fn exited(&mut self) -> ExitStatus {
         self.process
