@@ -9,6 +9,7 @@ use std::{io, net::Shutdown, os::fd::AsRawFd, rc::Rc, time::Duration};
 use monoio::{
     io::{AsyncReadRent, AsyncWriteRentExt},
     net::TcpStream,
+    time::sleep,
 };
 
 use crate::{
@@ -29,12 +30,21 @@ mod body;
 /// Bytes of a refused body that are read and dropped so that the connection can go on.
 const SKIPPED_BYTES_MAX: usize = 64 * 1024;
 
-/// What is still read behind a last answer, so that the client gets to see it: closing with
-/// unread bytes makes the kernel send a reset, which overtakes the answer.
-const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// How long bytes behind a last answer are read and dropped, so that the client gets to see it:
+/// closing with unread bytes makes the kernel send a reset, which overtakes the answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long such bytes are waited for.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many bytes are dropped so: a client that sends more than that has to live with the reset.
+const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long the next of such bytes is waited for.
+const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What one connection may do in a row while others wait, in answers or reads.
+const TURN_STEPS_MAX: u32 = 64;
+
+/// A pause that the other tasks, and the tick, get their turn in.
+const TURN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why a request gets no answer of its kind.
 enum Interrupt {
@@ -68,7 +78,7 @@ enum Unread {
     Unknown,
 }
 
-struct Connection {
+pub(crate) struct Connection {
     // Before `stream`: it must not outlive the socket that it shuts down.
     deadline: Deadline,
     stream: TcpStream,
@@ -82,23 +92,13 @@ struct Connection {
     unread: Unread,
     /// An answer on its way; kept for the next one.
     output: Vec<u8>,
-}
-
-/// Serves requests until the client or a rule ends the connection.
-pub(crate) async fn serve(stream: TcpStream, worker: Rc<Worker>) {
-    let mut connection = Connection::new(stream, worker);
-    loop {
-        match connection.exchange().await {
-            Next::Request => {}
-            Next::Linger => return connection.linger().await,
-            Next::Close => return,
-        }
-    }
+    /// Answers and reads since others last had their turn for sure.
+    steps: u32,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, worker: Rc<Worker>) -> Self {
-        let deadline = worker.deadlines.watch(stream.as_raw_fd());
+    /// `deadline` watches `stream`.
+    pub(crate) fn new(stream: TcpStream, deadline: Deadline, worker: Rc<Worker>) -> Self {
         let input = Some(worker.pool.take(worker.config.limits.head_bytes_max));
         let parser = HeadParser::new(worker.head_limits);
         Self {
@@ -110,6 +110,28 @@ impl Connection {
             start: 0,
             unread: Unread::Bytes(0),
             output: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Serves requests until the client or a rule ends the connection.
+    pub(crate) async fn serve(mut self) {
+        loop {
+            match self.exchange().await {
+                Next::Request => self.give_way().await,
+                Next::Linger => return self.linger().await,
+                Next::Close => return,
+            }
+        }
+    }
+
+    /// Lets others have their turn now and then. On epoll reading and writing do not wait while
+    /// the client is quick enough, and a task that never waits would be the only one.
+    async fn give_way(&mut self) {
+        self.steps += 1;
+        if self.steps == TURN_STEPS_MAX {
+            self.steps = 0;
+            sleep(TURN_PAUSE).await;
         }
     }
 
@@ -153,7 +175,7 @@ impl Connection {
         }
 
         let body = self.read_body(head).await?;
-        let delivery = {
+        let (count, enqueued) = {
             let mut validator = worker.validator.borrow_mut();
             let records = validator.validate(body.bytes.bytes(), format)?;
             let count = records.records().len();
@@ -163,11 +185,17 @@ impl Connection {
             if count == 0 {
                 return Ok(Outcome::Empty);
             }
-            worker
-                .producer
-                .enqueue(route, body.bytes, &records, body.permit)?
+            let producer = &worker.producer;
+            let enqueued = producer.enqueue(route, body.bytes, &records, body.permit);
+            (count, enqueued)
         };
-        let delivered = delivery.await?;
+        let delivered = match enqueued {
+            Ok(delivery) => delivery.await,
+            Err(failure) => Err(failure),
+        };
+        let delivered = delivered.inspect_err(|failure| worker.undelivered(count, failure))?;
+        // Good reports are brought by another task, which had its turn.
+        self.steps = 0;
         worker
             .metrics
             .records_delivered(route.route().index, delivered.records() as u64);
@@ -240,6 +268,7 @@ impl Connection {
     fn end_of_head(&self, idle: bool) -> Interrupt {
         match (self.deadline.has_expired(), idle) {
             (true, true) if self.worker.is_draining() => Interrupt::Gone,
+            (true, false) if self.worker.is_draining() => Refusal::Draining.into(),
             (true, true) => Refusal::Timeout(outcome::Deadline::Idle).into(),
             (true, false) => Refusal::Timeout(outcome::Deadline::Head).into(),
             (false, _) => Interrupt::Gone,
@@ -284,6 +313,8 @@ impl Connection {
         worker.observe(route, outcome);
         let keep = outcome.keeps_connection()
             && head.is_some_and(|head| head.keep_alive && self.can_skip(head))
+            // The last byte may have come with the deadline, which ended reading.
+            && !self.deadline.has_expired()
             && !worker.is_draining();
         let persistence = match (keep, head.map(|head| head.version)) {
             (false, _) => Persistence::Close,
@@ -304,7 +335,7 @@ impl Connection {
         }
         match self.skip_body().await {
             Ok(()) => Next::Request,
-            Err(_) => Next::Close,
+            Err(_) => Next::Linger,
         }
     }
 
@@ -319,19 +350,29 @@ impl Connection {
         }
     }
 
-    /// Ends our side, and reads a little of what the client may still be sending.
+    /// Ends our side, and drops what the client may still be sending until it has ended its own.
     async fn linger(mut self) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
-        self.deadline
-            .set(Wait::Linger, self.worker.clock.now() + LINGER_TIMEOUT);
+        let end = self.worker.clock.now() + LINGER_TIMEOUT;
+        if self.deadline.has_expired() {
+            // Nothing can be read any more: all that can be done is to wait.
+            self.deadline.set(Wait::Linger, end);
+            sleep(LINGER_PAUSE_MAX).await;
+            return;
+        }
         let mut left = LINGER_BYTES_MAX;
-        loop {
+        // Whoever still sends when the time is over gets the reset, at once: with unread bytes left
+        // behind. Were they read, the kernel would neither take more nor say that none are wanted.
+        while left > 0 && !self.deadline.has_expired() {
+            let pause_end = self.worker.clock.now() + LINGER_PAUSE_MAX;
+            self.deadline.set(Wait::Linger, pause_end.min(end));
             self.start = self.input().filled();
             self.release_input();
             match self.receive(left).await {
-                Ok(received) if received > 0 && received < left => left -= received,
-                Ok(_) | Err(_) => return,
+                Ok(received @ 1..) => left -= received,
+                Ok(0) | Err(_) => return,
             }
+            self.give_way().await;
         }
     }
 }

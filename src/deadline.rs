@@ -74,8 +74,19 @@ impl Deadlines {
     /// has begun.
     pub fn cap_idle(&self, at: Instant) {
         self.idle_until.set(Some(at));
+        self.cap(Wait::Idle, at);
+    }
+
+    /// Nobody waits for the rest of a request after `at`: a drain is about to end.
+    pub fn cap_reads(&self, at: Instant) {
+        self.cap(Wait::Read, at);
+    }
+
+    fn cap(&self, wait: Wait, at: Instant) {
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
-            if let Some((Wait::Idle, deadline)) = &mut entry.wait {
+            if let Some((kind, deadline)) = &mut entry.wait
+                && *kind == wait
+            {
                 *deadline = (*deadline).min(at);
             }
         }
@@ -188,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_shortens_idle_waits_only() {
+    fn one_kind_of_wait_can_be_shortened() {
         let deadlines = Rc::new(Deadlines::default());
         let pair = UnixStream::pair().expect("a socket pair");
         let (idle, reading) = (

@@ -4,7 +4,8 @@
 //! 2. what the kernel has already accepted is accepted, then the listener closes;
 //! 3. connections that stay idle for a moment are closed;
 //! 4. requests that were accepted wait for their delivery reports;
-//! 5. shortly before the time is over, what is not delivered is given up: answered 503;
+//! 5. shortly before the time is over, what is not delivered and what has not arrived whole is given
+//!    up: answered 503;
 //! 6. when the time is over, connections that are left are cut.
 
 use std::{
@@ -19,14 +20,15 @@ use crate::{deadline::shutdown, worker::Worker};
 /// beginning: without it a request that is on the way would be cut.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
-/// What is left of the time when undelivered records are given up.
+/// What is left of the time when unfinished requests are given up.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Drained {
-    /// Records that were accepted and not delivered: their requests were answered 503.
-    pub(crate) records_given_up: usize,
+    /// Records that were accepted and not delivered since the drain began: their requests were
+    /// answered 5xx.
+    pub(crate) records_undelivered: usize,
     /// Connections that were cut with something still to be said.
     pub(crate) connections_cut: usize,
 }
@@ -41,7 +43,6 @@ pub(crate) struct Drain {
 struct Progress {
     began: Instant,
     listening: bool,
-    given_up: Option<usize>,
 }
 
 impl Drain {
@@ -63,7 +64,6 @@ impl Drain {
             self.progress = Some(Progress {
                 began: now,
                 listening: true,
-                given_up: None,
             });
             return None;
         };
@@ -72,24 +72,16 @@ impl Drain {
             shutdown(self.listener, Shutdown::Both);
         }
         let elapsed = now - progress.began;
-        let (records, connections) = (worker.producer.queued_records(), worker.deadlines.len());
-        if records == 0 && connections == 0 {
-            let records_given_up = progress.given_up.unwrap_or(0);
+        let records = worker.producer.queued_records();
+        let nothing_left = records == 0 && worker.deadlines.is_empty() && !worker.is_accepting();
+        if nothing_left || elapsed >= self.timeout {
             return Some(Drained {
-                records_given_up,
-                connections_cut: 0,
-            });
-        }
-        let last_answers = LAST_ANSWERS.min(self.timeout / 4);
-        if elapsed >= self.timeout {
-            let records_given_up = progress.given_up.unwrap_or(records);
-            return Some(Drained {
-                records_given_up,
+                records_undelivered: worker.records_undelivered() + records,
                 connections_cut: worker.deadlines.unanswered(),
             });
         }
-        if elapsed + last_answers >= self.timeout {
-            progress.given_up.get_or_insert(records);
+        if elapsed + LAST_ANSWERS.min(self.timeout / 4) >= self.timeout {
+            worker.deadlines.cap_reads(now);
             worker.producer.purge();
         }
         None

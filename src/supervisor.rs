@@ -226,7 +226,7 @@ impl Supervisor {
                 Ok(Message::WorkerEnded(_, ended)) => {
                     left -= 1;
                     if let Ok(Ok(drained)) = ended {
-                        total.records_given_up += drained.records_given_up;
+                        total.records_undelivered += drained.records_undelivered;
                         total.connections_cut += drained.connections_cut;
                     }
                 }
@@ -242,7 +242,7 @@ impl Supervisor {
             admin.stop();
         }
         tracing::info!(
-            records_undelivered = total.records_given_up,
+            records_undelivered = total.records_undelivered,
             connections_cut = total.connections_cut,
             "drained"
         );

@@ -30,7 +30,7 @@ use crate::{
     listener,
     metrics::{Driver, WorkerMetrics},
     outcome::{Outcome, TABLE},
-    produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
+    produce::{BrokerWatch, Failure, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
     route::RouteTable,
     validate::{ValidateLimits, Validator},
@@ -70,7 +70,10 @@ pub(crate) struct Worker {
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
+    accepting: Cell<bool>,
     draining: Cell<bool>,
+    /// Records that were not delivered since the drain began.
+    records_undelivered: Cell<usize>,
     /// The second in which each code was last logged: once a second is enough.
     logged: [Cell<u64>; TABLE.len()],
 }
@@ -82,6 +85,28 @@ impl Worker {
 
     pub(crate) fn begin_drain(&self) {
         self.draining.set(true);
+    }
+
+    /// Whether new connections may still appear.
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.accepting.get()
+    }
+
+    pub(crate) fn end_accepting(&self) {
+        self.accepting.set(false);
+    }
+
+    /// Takes down that a request of so many records was not delivered in full: what a drain loses
+    /// is told at its end.
+    pub(crate) fn undelivered(&self, records: usize, failure: &Failure) {
+        if self.is_draining() {
+            let sum = self.records_undelivered.get() + failure.undelivered(records);
+            self.records_undelivered.set(sum);
+        }
+    }
+
+    pub(crate) fn records_undelivered(&self) -> usize {
+        self.records_undelivered.get()
     }
 
     /// Counts an answer, and logs it if somebody should know.
@@ -209,7 +234,9 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
         producer,
         responses: Responses::new(),
         metrics: Arc::clone(&settings.metrics),
+        accepting: Cell::new(true),
         draining: Cell::new(false),
+        records_undelivered: Cell::new(0),
         logged: std::array::from_fn(|_| Cell::new(0)),
     }
 }

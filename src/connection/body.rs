@@ -143,7 +143,9 @@ impl Connection {
     /// Why no more bytes of a body come.
     fn end_of_body(&mut self) -> Interrupt {
         self.unread = Unread::Unknown;
-        if self.deadline.has_expired() {
+        if self.deadline.has_expired() && self.worker.is_draining() {
+            Refusal::Draining.into()
+        } else if self.deadline.has_expired() {
             Refusal::Timeout(outcome::Deadline::Body).into()
         } else {
             Interrupt::Gone

@@ -100,6 +100,14 @@ impl Failure {
             persisted: Persisted::No,
         }
     }
+
+    /// How many of the request's `records` are not known to be in the topic.
+    pub fn undelivered(&self, records: usize) -> usize {
+        match &self.persisted {
+            Persisted::No | Persisted::Unknown => records,
+            Persisted::Partial { delivered, .. } => records - delivered.len(),
+        }
+    }
 }
 
 #[cfg(test)]

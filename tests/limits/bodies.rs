@@ -57,11 +57,23 @@ fn the_answer_to_a_large_refused_body_arrives() {
     for (request, status, code) in [
         (request(NOWHERE, "", &body), 404, "unknown_route"),
         (request(PATH, "", &body), 413, "body_too_large"),
-        (request(PATH, "text/csv", &body), 415, "unsupported_media_type"),
-        (chunked_request(NOWHERE, &body, 10_000), 404, "unknown_route"),
+        (
+            request(PATH, "text/csv", &body),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            chunked_request(NOWHERE, &body, 10_000),
+            404,
+            "unknown_route",
+        ),
         (chunked_request(PATH, &body, 10_000), 413, "body_too_large"),
         (chunked_request(PATH, &body, 5 * MIB), 413, "body_too_large"),
-        ([b"nonsense\r\n\r\n", &body[..]].concat(), 400, "malformed_request"),
+        (
+            [b"nonsense\r\n\r\n", &body[..]].concat(),
+            400,
+            "malformed_request",
+        ),
     ] {
         let mut http = rig.connect();
         http.send(&request).expect("the whole request is taken");
@@ -141,12 +153,12 @@ fn a_client_that_goes_away() {
         http.send(request).expect("ringest reads");
         waiting.push(http);
     }
-    rig.wait_for("ringest_connections_open", 7.0);
-    rig.wait_for("ringest_in_flight_records", 2.0);
+    rig.wait_for("ringest_connections_open", 7);
+    rig.wait_for("ringest_in_flight_records", 2);
     drop(waiting);
     // The two in flight stay until they are delivered; their memory is librdkafka's to read.
-    rig.wait_for("ringest_connections_open", 2.0);
-    assert!(rig.ringest.metric("ringest_in_flight_bytes") >= 65_536.0 + 16_384.0);
+    rig.wait_for("ringest_connections_open", 2);
+    assert!(rig.ringest.count("ringest_in_flight_bytes") >= 65_536 + 16_384);
     rig.mock.delay(crate::ALL, std::time::Duration::ZERO);
     rig.settles();
 }

@@ -11,7 +11,7 @@ use crate::{
 use std::time::Duration;
 
 /// What one small request takes.
-const SEGMENT: usize = 16_384;
+const SEGMENT: u64 = 16_384;
 
 /// Room for four small requests, or one of the largest.
 fn rig() -> Rig {
@@ -41,7 +41,7 @@ fn records_that_wait_for_the_broker_hold_the_budget() {
     let rig = rig();
     rig.silence_broker();
     let mut waiting: Vec<Http> = (0..4).map(|_| sent(&rig, &post(RECORD))).collect();
-    rig.wait_for("ringest_in_flight_bytes", 4.0 * SEGMENT as f64);
+    rig.wait_for("ringest_in_flight_bytes", 4 * SEGMENT);
     let mut late = rig.connect();
     for body in [RECORD, &record_of(20_000)] {
         let answer = late.post(PATH, body).expect("an answer");
@@ -62,7 +62,7 @@ fn records_that_wait_for_the_broker_hold_the_budget() {
     for http in &mut waiting {
         assert_accepted(&http.answer().expect("an answer"), 1);
     }
-    rig.wait_for("ringest_in_flight_bytes", 0.0);
+    rig.wait_for("ringest_in_flight_bytes", 0);
     assert_accepted(&late.post(PATH, RECORD).expect("an answer"), 1);
     drop((waiting, late));
     rig.settles();
@@ -74,7 +74,7 @@ fn bodies_being_read_hold_the_budget() {
     // Its whole length is reserved before its first byte is there.
     let largest = post(&record_of(65_536));
     let mut half = sent(&rig, &largest[..30_000]);
-    rig.wait_for("ringest_in_flight_bytes", 65_536.0);
+    rig.wait_for("ringest_in_flight_bytes", 65_536);
     is_full(&rig);
     half.send(&largest[30_000..]).expect("ringest reads");
     assert_accepted(&half.answer().expect("an answer"), 1);
@@ -83,10 +83,10 @@ fn bodies_being_read_hold_the_budget() {
 
     // A client that goes gives its share back.
     let half = sent(&rig, &largest[..30_000]);
-    rig.wait_for("ringest_in_flight_bytes", 65_536.0);
+    rig.wait_for("ringest_in_flight_bytes", 65_536);
     is_full(&rig);
     drop(half);
-    rig.wait_for("ringest_in_flight_bytes", 0.0);
+    rig.wait_for("ringest_in_flight_bytes", 0);
     assert_accepted(&rig.post(RECORD), 1);
     rig.settles();
 }
@@ -97,13 +97,13 @@ fn a_chunked_body_that_outgrows_the_budget() {
     let rig = rig();
     let small = sent(&rig, &post(RECORD)[..60]);
     let half = sent(&rig, &head(PATH, "Content-Length: 100\r\n"));
-    rig.wait_for("ringest_in_flight_bytes", SEGMENT as f64);
-    let fits = chunked_request(PATH, &record_of(2 * SEGMENT), 1_000);
+    rig.wait_for("ringest_in_flight_bytes", SEGMENT);
+    let fits = chunked_request(PATH, &record_of(32_768), 1_000);
     assert_accepted(&rig.exchange(&fits), 1);
-    let answer = rig.exchange(&chunked_request(PATH, &record_of(3 * SEGMENT + 1), 1_000));
+    let answer = rig.exchange(&chunked_request(PATH, &record_of(49_153), 1_000));
     assert_problem(&answer, 503, "in_flight_full");
     assert!(answer.closes(), "the rest of it is unread: {answer:?}");
-    rig.wait_for("ringest_in_flight_bytes", SEGMENT as f64);
+    rig.wait_for("ringest_in_flight_bytes", SEGMENT);
     drop((small, half));
     rig.settles();
 }
@@ -113,7 +113,7 @@ fn a_refusal_for_want_of_room_keeps_the_connection() {
     let rig = rig();
     let largest = post(&record_of(65_536));
     let half = sent(&rig, &largest[..30_000]);
-    rig.wait_for("ringest_in_flight_bytes", 65_536.0);
+    rig.wait_for("ringest_in_flight_bytes", 65_536);
     let mut http = rig.connect();
     http.send(&[post(RECORD), post(&record_of(50_000))].concat())
         .expect("ringest reads");
@@ -122,7 +122,7 @@ fn a_refusal_for_want_of_room_keeps_the_connection() {
         assert_refused(&answer, 503, "in_flight_full");
     }
     drop(half);
-    rig.wait_for("ringest_in_flight_bytes", 0.0);
+    rig.wait_for("ringest_in_flight_bytes", 0);
     let answer = http.post(PATH, RECORD).expect("an answer");
     assert_accepted(&answer, 1);
     assert_goes_on(&mut http, &answer);
@@ -132,10 +132,7 @@ fn a_refusal_for_want_of_room_keeps_the_connection() {
 #[test]
 fn connections() {
     // Two workers: the places are those of the process.
-    let rig = Rig::start(|it| {
-        it.set("workers", "2")
-            .set("limits.connections_max", "2")
-    });
+    let rig = Rig::start(|it| it.set("workers", "2").set("limits.connections_max", "2"));
     let mut first = rig.connect();
     let mut second = rig.connect();
     for http in [&mut first, &mut second] {
@@ -144,7 +141,7 @@ fn connections() {
     let mut third = sent(&rig, &post(b"[{},{}]"));
     let mut fourth = sent(&rig, &post(b"[{},{},{}]"));
     assert!(third.is_silent_for(SILENCE) && fourth.is_silent_for(SILENCE));
-    assert_eq!(rig.ringest.metric("ringest_connections_open"), 2.0);
+    assert_eq!(rig.ringest.count("ringest_connections_open"), 2);
     for http in [&mut first, &mut second] {
         let answer = http.post(PATH, RECORD).expect("the others are served on");
         assert_accepted(&answer, 1);
@@ -153,7 +150,8 @@ fn connections() {
     // Which of the two comes first depends on the worker that each was given to.
     let mut open = vec![(third, 2), (fourth, 3)];
     let served = eventually(PATIENCE, || {
-        open.iter_mut().position(|(http, _)| !http.is_silent_for(SILENCE / 10))
+        open.iter_mut()
+            .position(|(http, _)| !http.is_silent_for(SILENCE / 10))
     });
     let (mut http, records) = open.swap_remove(served.expect("a place is free, and nobody served"));
     assert_accepted(&http.answer().expect("an answer"), records);

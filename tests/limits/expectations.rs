@@ -3,8 +3,7 @@
 
 use crate::{
     PATH, RECORD, Rig, assert_accepted, assert_closes, assert_goes_on, assert_refused, head,
-    record_of,
-    support::http::Http,
+    record_of, support::http::Http,
 };
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
@@ -119,7 +118,7 @@ fn no_room() {
     let mut half = rig.connect();
     half.send(&head(PATH, "Content-Length: 65536\r\n"))
         .expect("ringest reads");
-    rig.wait_for("ringest_in_flight_bytes", 65_536.0);
+    rig.wait_for("ringest_in_flight_bytes", 65_536);
     let mut http = rig.connect();
     http.send(&expecting(PATH, "Content-Length: 7\r\n"))
         .expect("ringest reads");

@@ -77,11 +77,11 @@ impl Rig {
         self.mock.delay(ALL, PATIENCE * 10);
     }
 
-    fn wait_for(&self, metric: &str, value: f64) {
+    fn wait_for(&self, metric: &str, value: u64) {
         let reached = eventually(PATIENCE, || {
-            (self.ringest.metric(metric) == value).then_some(())
+            (self.ringest.count(metric) == value).then_some(())
         });
-        let now = self.ringest.metric(metric);
+        let now = self.ringest.count(metric);
         assert!(reached.is_some(), "{metric} is {now}, not {value}");
     }
 
@@ -92,10 +92,10 @@ impl Rig {
             "ringest_in_flight_records",
             "ringest_connections_open",
         ] {
-            self.wait_for(gauge, 0.0);
+            self.wait_for(gauge, 0);
         }
-        assert_eq!(self.ringest.metric("ringest_connection_panics_total"), 0.0);
-        assert_eq!(self.ringest.metric("ringest_worker_restarts_total"), 0.0);
+        assert_eq!(self.ringest.count("ringest_connection_panics_total"), 0);
+        assert_eq!(self.ringest.count("ringest_worker_restarts_total"), 0);
         self.accepts();
     }
 

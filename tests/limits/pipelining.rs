@@ -1,6 +1,8 @@
 //! Requests that are sent before their predecessors are answered: every answer comes, in order,
 //! and what is produced is what was sent.
 
+use std::cell::RefCell;
+
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -100,14 +102,13 @@ fn fifty_at_once() {
 #[test]
 fn cut_anywhere() {
     let rig = Rig::start(|it| it);
-    let mut expected = Vec::new();
+    let expected = RefCell::new(Vec::new());
     let cuts = prop::collection::vec(any::<prop::sample::Index>(), 1..40);
     let cases = (0_usize..30, 1_usize..15, cuts);
     let config = Config {
         failure_persistence: None,
         ..Config::with_cases(24)
     };
-    let expected = std::cell::RefCell::new(&mut expected);
     let ran = TestRunner::new(config).run(&cases, |(first, count, cuts)| {
         let all: Vec<Sent> = (first..first + count).map(sent).collect();
         let bytes = whole(&all);
@@ -147,11 +148,11 @@ fn bodies_around_the_sizes_of_memory() {
         http.send(&sent.request).expect("ringest reads");
         assert_accepted(&http.answer().expect("an answer"), 1);
     }
-    let mut writer = http.try_clone().expect("a second handle");
+    let mut second = http.try_clone().expect("a second handle");
     let bytes = whole(&all);
-    let writes = std::thread::spawn(move || writer.send(&bytes));
+    let writer = std::thread::spawn(move || second.send(&bytes));
     assert_answered(&mut http, &all);
-    let written = writes.join().expect("it does not panic");
+    let written = writer.join().expect("it does not panic");
     written.expect("ringest reads");
     let twice = [produced(&all), produced(&all)].concat();
     assert_same(&rig.topic(), &twice);

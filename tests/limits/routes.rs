@@ -31,7 +31,9 @@ fn a_route_takes_post_alone() {
         assert_refused(&answer, 404, "unknown_route");
     }
     for request in ["OPTIONS * HTTP/1.1", "CONNECT a.test:80 HTTP/1.1"] {
-        let host = request.strip_prefix("CONNECT ").map_or("ringest", |_| "a.test:80");
+        let host = request
+            .strip_prefix("CONNECT ")
+            .map_or("ringest", |_| "a.test:80");
         let bytes = format!("{request}\r\nHost: {host}\r\n\r\n");
         let answer = rig.exchange(bytes.as_bytes());
         assert_refused(&answer, 404, "unknown_route");
@@ -45,7 +47,10 @@ fn health() {
     http.send(&bodiless("GET", "/health?from=balancer"))
         .expect("ringest reads");
     let answer = http.answer().expect("an answer");
-    assert_eq!((answer.status, answer.text("status")), (200, "ok".to_owned()));
+    assert_eq!(
+        (answer.status, answer.text("status")),
+        (200, "ok".to_owned())
+    );
     http.send(&bodiless("HEAD", "/health"))
         .expect("ringest reads");
     let with_head = http.answer_to_head().expect("an answer");
@@ -152,7 +157,9 @@ fn paths() {
     let mut http = rig.connect();
     for path in paths.iter().flat_map(|(_, paths)| *paths) {
         let body = format!(r#"{{"path":"{path}"}}"#);
-        let host = path.strip_prefix("http://").map_or("ringest", |_| "somewhere.test:99");
+        let host = path
+            .strip_prefix("http://")
+            .map_or("ringest", |_| "somewhere.test:99");
         let text = String::from_utf8(request(path, "", body.as_bytes())).expect("it is text");
         let bytes = text.replacen("Host: ringest", &format!("Host: {host}"), 1);
         http.send(bytes.as_bytes()).expect("ringest reads");

@@ -138,7 +138,11 @@ fn record_bytes() {
     let answer = http.answer().expect("an answer");
     assert_refused(&answer, 413, "record_too_large");
     assert_goes_on(&mut http, &answer);
-    assert_eq!(rig.topic(), vec![longest; 4], "nothing of a refused request");
+    assert_eq!(
+        rig.topic(),
+        vec![longest; 4],
+        "nothing of a refused request"
+    );
 }
 
 #[test]
@@ -148,7 +152,10 @@ fn records() {
     let bodies = |count: usize| {
         let records = vec![b"{}".to_vec(); count];
         let lines = records.join(&b'\n');
-        [post(&array(records)), request(PATH, "application/x-ndjson", &lines)]
+        [
+            post(&array(records)),
+            request(PATH, "application/x-ndjson", &lines),
+        ]
     };
     for request in bodies(MAX) {
         assert_accepted(&rig.exchange(&request), MAX);

@@ -61,7 +61,8 @@ impl Process {
             rlim_max: max,
         };
         // SAFETY: the new limit is read, the old one not asked for; the pid is still ours.
-        let result = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, ptr::null_mut()) };
+        let result =
+            unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limit, ptr::null_mut()) };
         assert_eq!(result, 0, "prlimit: {}", io::Error::last_os_error());
     }
 

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Command, ExitStatus, Stdio},
+    str::FromStr,
     sync::{
         Arc, Mutex,
         mpsc::{self, Receiver, Sender},
@@ -148,16 +149,25 @@ impl Ringest {
 
     /// The sum of a gauge or counter over its labels; panics when `/metrics` has no such name.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.samples::<f64>(name).iter().sum()
+    }
+
+    /// [`Ringest::metric`] of what is counted one by one.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.samples::<u64>(name).iter().sum()
+    }
+
+    fn samples<T: FromStr>(&self, name: &str) -> Vec<T> {
         let answer = self.manage("/metrics");
         let text = String::from_utf8(answer.body).expect("metrics are text");
-        let values: Vec<f64> = text
+        let values: Vec<T> = text
             .lines()
             .filter_map(|line| line.strip_prefix(name))
             .filter(|rest| rest.starts_with([' ', '{']))
             .filter_map(|rest| rest.rsplit(' ').next()?.parse().ok())
             .collect();
         assert!(!values.is_empty(), "no {name} in\n{text}");
-        values.iter().sum()
+        values
     }
 
     /// Everything that it has logged so far.
