@@ -217,6 +217,7 @@ impl Supervisor {
     fn drain(&mut self) -> ExitCode {
         tracing::info!("draining");
         self.readiness.start_draining();
+        self.watch.stop();
         let until = Instant::now() + self.drain_timeout + LAST_EXIT;
         let mut total = Drained::default();
         let mut left = self.workers.len();
@@ -237,7 +238,6 @@ impl Supervisor {
                 Err(_) => break,
             }
         }
-        self.watch.stop();
         if let Some(admin) = self.admin.take() {
             admin.stop();
         }

@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::TcpListener,
+    net::{Shutdown, TcpListener},
     os::{fd::AsRawFd, unix::net::UnixStream},
     rc::Rc,
     sync::Arc,
@@ -24,7 +24,7 @@ use crate::{
     buffer::Pool,
     clock::Clock,
     config::Config,
-    deadline::Deadlines,
+    deadline::{self, Deadlines},
     drain::{Drain, Drained},
     http::{HeadLimits, Responses},
     listener,
@@ -149,7 +149,7 @@ impl Worker {
             .set(self.producer.queued_records() as u64);
         self.metrics
             .producer_queue_records
-            .set(self.producer.queued_records() as u64);
+            .set(self.producer.queue_depth() as u64);
         let state = if !self.producer.is_serving() {
             WorkerState::ProducerFatal
         } else if settings.watch.seen() {
@@ -247,7 +247,9 @@ async fn serve(
     listener: TcpListener,
     wake_reader: UnixStream,
 ) -> io::Result<Drained> {
+    let _cut = CutOnPanic(Rc::clone(&worker.deadlines));
     let mut drain = Drain::new(worker.config.timeouts.drain, listener.as_raw_fd());
+    let wake = wake_reader.as_raw_fd();
     let listener = monoio::net::TcpListener::from_std(listener)?;
     let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
     monoio::spawn(drain_reports(wake_reader, Rc::clone(&worker.producer)));
@@ -262,7 +264,22 @@ async fn serve(
         if settings.readiness.is_draining()
             && let Some(drained) = drain.step(worker, now)
         {
+            // The reader lets go of the producer, which is to be closed in good order.
+            deadline::shutdown(wake, Shutdown::Both);
+            sleep(TICK).await;
             return Ok(drained);
+        }
+    }
+}
+
+/// Ends the connections of a worker that panics: its tasks are never run again, and their clients
+/// would wait for nothing.
+struct CutOnPanic(Rc<Deadlines>);
+
+impl Drop for CutOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cut_all();
         }
     }
 }

@@ -25,9 +25,9 @@ pub struct WorkerMetrics {
     pub delivery_latency: Histogram,
     /// Bytes held against `in_flight_bytes_max`.
     pub in_flight_bytes: Gauge,
-    /// Records of requests that are not answered yet.
+    /// Records enqueued and not reported yet.
     pub in_flight_records: Gauge,
-    /// Records enqueued to the producer and not reported yet.
+    /// What librdkafka's own queues hold: records not acknowledged, events that wait.
     pub producer_queue_records: Gauge,
     /// Open client connections.
     pub connections_open: Gauge,

@@ -46,8 +46,7 @@ impl Fault {
             | Code::InvalidProducerEpoch
             | Code::ProducerFenced => Self::ProducerFatal,
             Code::MessageSizeTooLarge | Code::InvalidMessageSize => Self::RecordTooLarge,
-            Code::InvalidMessage
-            | Code::InvalidRecord
+            Code::InvalidRecord
             | Code::InvalidTimestamp
             | Code::UnsupportedForMessageFormat
             | Code::PolicyViolation => Self::RecordRefused,

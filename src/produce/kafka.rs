@@ -186,6 +186,13 @@ impl Handle {
         unsafe { rd::rd_kafka_queue_length(self.queue.as_ptr()) > 0 }
     }
 
+    /// Records that are not acknowledged, and events that wait.
+    pub(super) fn queue_depth(&self) -> usize {
+        // SAFETY: the client is live.
+        let len = unsafe { rd::rd_kafka_outq_len(self.client.as_ptr()) };
+        usize::try_from(len).unwrap_or(0)
+    }
+
     /// The next waiting event.
     pub(super) fn poll(&self) -> Option<Event> {
         // SAFETY: the queue is live; the event is ours to destroy.

@@ -121,6 +121,14 @@ impl Producer {
         self.in_flight.borrow().records()
     }
 
+    /// Records and reports in librdkafka's own queues: 0 while the handle is being replaced.
+    pub fn queue_depth(&self) -> usize {
+        match &*self.state.borrow() {
+            State::Serving(handle) | State::Closing(handle) => handle.queue_depth(),
+            State::Reopening(_) | State::Waiting(_) => 0,
+        }
+    }
+
     /// Whether records can be enqueued, as far as this worker's handle is concerned.
     pub fn is_serving(&self) -> bool {
         matches!(*self.state.borrow(), State::Serving(_))
