@@ -253,13 +253,13 @@ impl Sources {
             (
                 "in_flight_records",
                 None,
-                "Records of requests that are not answered yet.",
+                "Records enqueued and not reported yet.",
                 self.level(|worker| &worker.in_flight_records),
             ),
             (
                 "producer_queue_records",
                 None,
-                "Records enqueued to the producers and not reported yet.",
+                "What librdkafka's own queues hold: records not acknowledged, events that wait.",
                 self.level(|worker| &worker.producer_queue_records),
             ),
             (
