@@ -94,7 +94,8 @@ impl Deadlines {
 
     /// Ends every connection now, whatever it waits for.
     pub fn cut_all(&self) {
-        for (_, entry) in self.entries.borrow().iter() {
+        for (_, entry) in self.entries.borrow_mut().iter_mut() {
+            entry.expired = true;
             shutdown(entry.socket, Shutdown::Both);
         }
     }
@@ -148,7 +149,8 @@ impl Deadline {
         self.deadlines.entries.borrow_mut()[self.key].wait = None;
     }
 
-    /// Whether it has passed, ever: the socket is then shut down for reading at least.
+    /// Whether it has passed, ever, or everything was cut: the socket is then shut down for reading
+    /// at least.
     pub fn has_expired(&self) -> bool {
         self.deadlines.entries.borrow()[self.key].expired
     }

@@ -8,13 +8,9 @@
 //!    up: answered 503;
 //! 6. when the time is over, connections that are left are cut.
 
-use std::{
-    net::Shutdown,
-    os::fd::RawFd,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::{deadline::shutdown, worker::Worker};
+use crate::worker::{Tasks, Worker};
 
 /// How long an idle connection may still bring a request, which is answered, after the drain's
 /// beginning: without it a request that is on the way would be cut.
@@ -36,7 +32,6 @@ pub(crate) struct Drained {
 /// One worker's drain.
 pub(crate) struct Drain {
     timeout: Duration,
-    listener: RawFd,
     progress: Option<Progress>,
 }
 
@@ -46,16 +41,15 @@ struct Progress {
 }
 
 impl Drain {
-    pub(crate) fn new(timeout: Duration, listener: RawFd) -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             timeout,
-            listener,
             progress: None,
         }
     }
 
     /// What is due now; the end when there is nothing left to do, or no time left to do it.
-    pub(crate) fn step(&mut self, worker: &Worker, now: Instant) -> Option<Drained> {
+    pub(crate) fn step(&mut self, worker: &Worker, tasks: &Tasks, now: Instant) -> Option<Drained> {
         let Some(progress) = &mut self.progress else {
             worker.begin_drain();
             worker
@@ -69,11 +63,11 @@ impl Drain {
         };
         // One tick after the beginning: the kernel's queue has been emptied meanwhile.
         if std::mem::take(&mut progress.listening) {
-            shutdown(self.listener, Shutdown::Both);
+            tasks.stop_accepting();
         }
         let elapsed = now - progress.began;
         let records = worker.producer.queued_records();
-        let nothing_left = records == 0 && worker.deadlines.is_empty() && !worker.is_accepting();
+        let nothing_left = records == 0 && worker.deadlines.is_empty() && !tasks.accept();
         if nothing_left || elapsed >= self.timeout {
             return Some(Drained {
                 records_undelivered: worker.records_undelivered() + records,

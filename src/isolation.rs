@@ -4,9 +4,9 @@ use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 
-/// A task panicked. Our fault, always.
+/// A task, or a thread, panicked. Our fault, always.
 #[derive(Debug, thiserror::Error)]
-#[error("a task panicked: {message}")]
+#[error("a panic: {message}")]
 pub struct Panicked {
     /// What the panic said, if it said anything in words.
     pub message: String,
@@ -24,9 +24,15 @@ pub async fn isolated<T: Future>(task: T) -> Result<T::Output, Panicked> {
     AssertUnwindSafe(task)
         .catch_unwind()
         .await
-        .map_err(|payload| Panicked {
+        .map_err(Panicked::from)
+}
+
+impl From<Box<dyn Any + Send>> for Panicked {
+    fn from(payload: Box<dyn Any + Send>) -> Self {
+        Self {
             message: message(payload.as_ref()),
-        })
+        }
+    }
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -5,7 +5,8 @@ use std::{os::fd::AsRawFd, rc::Rc, time::Duration};
 use monoio::{net::TcpListener, time::sleep};
 
 use crate::{
-    admission::ConnectionGuard, connection::Connection, isolation::isolated, worker::Worker,
+    admission::ConnectionGuard, connection::Connection, deadline::Deadline, isolation::isolated,
+    worker::Worker,
 };
 
 /// How long accepting rests when it can't go on: no file descriptor, or no room.
@@ -20,14 +21,16 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
                 warned = false;
                 // Watched from here on, so that a drain waits for it.
                 let deadline = worker.deadlines.watch(stream.as_raw_fd());
-                let guard = place(&worker).await;
+                let Some(guard) = place(&worker, &deadline).await else {
+                    return;
+                };
                 // Answers are small and written whole: waiting for more of them gains nothing.
                 if stream.set_nodelay(true).is_ok() {
                     let connection = Connection::new(stream, deadline, Rc::clone(&worker));
                     monoio::spawn(serve(connection, guard, Rc::clone(&worker)));
                 }
             }
-            Err(_) if worker.is_draining() => return worker.end_accepting(),
+            Err(_) if worker.is_draining() => return,
             Err(error) => {
                 if !std::mem::replace(&mut warned, true) {
                     tracing::error!("no connection can be accepted: {error}");
@@ -39,14 +42,16 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
 }
 
 /// Waits for one of the process's connections to end, if all places are taken. Those that come
-/// meanwhile wait in the kernel's queue.
-async fn place(worker: &Worker) -> ConnectionGuard {
-    loop {
+/// meanwhile wait in the kernel's queue. `None` when the connection was cut meanwhile, which only an
+/// abandoned worker does.
+async fn place(worker: &Worker, deadline: &Deadline) -> Option<ConnectionGuard> {
+    while !deadline.has_expired() {
         if let Some(guard) = worker.connections.enter() {
-            return guard;
+            return Some(guard);
         }
         sleep(BACK_OFF).await;
     }
+    None
 }
 
 /// A connection's whole life. Its panic is its own end, and nobody else's.

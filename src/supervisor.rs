@@ -23,12 +23,13 @@ use crate::{
     admission::Connections,
     config::{Config, DriverChoice},
     drain::Drained,
+    isolation::Panicked,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
-    readiness::Readiness,
+    readiness::{Readiness, WorkerState},
     route::RouteTable,
-    worker::{self, StartError, WorkerSettings},
+    worker::{self, WorkerError, WorkerSettings},
 };
 
 /// The configuration cannot work, as it turned out when it was tried.
@@ -45,6 +46,9 @@ const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 /// How long a worker that has ended may take to end for good, after the drain's time.
 const LAST_EXIT: Duration = Duration::from_millis(500);
+
+/// Before a worker is started again, so that one that always fails does not keep a core busy.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// A producer's own deadline comes first, as it knows more: this is how much later the worker
 /// stops waiting for it.
@@ -70,7 +74,7 @@ enum StartupError {
 /// What the control thread is told.
 enum Message {
     Signal,
-    WorkerEnded(usize, Result<Result<Drained, StartError>, ()>),
+    WorkerEnded(usize, Result<Drained, WorkerError>),
 }
 
 /// Where a process serves.
@@ -88,7 +92,10 @@ pub struct Addresses {
 /// The exit code is 0 after a whole drain, 1 where serving could not start, 3 where it had to be cut
 /// short.
 pub fn run(config: Config, routes_json: String, listening: impl FnOnce(Addresses)) -> ExitCode {
-    let started = Supervisor::start(config, routes_json);
+    let (sender, messages) = mpsc::channel();
+    let started = forward_signals(sender.clone())
+        .map_err(StartupError::from)
+        .and_then(|()| Supervisor::start(config, routes_json, (sender, messages), worker::run));
     let (mut supervisor, addresses) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -100,6 +107,9 @@ pub fn run(config: Config, routes_json: String, listening: impl FnOnce(Addresses
     supervisor.supervise()
 }
 
+/// A worker's life on its thread, from its start to the end of the drain.
+type RunWorker = fn(&WorkerSettings, TcpListener) -> Result<Drained, WorkerError>;
+
 struct Supervisor {
     workers: Vec<WorkerSettings>,
     address: SocketAddr,
@@ -110,10 +120,16 @@ struct Supervisor {
     admin: Option<AdminHandle>,
     messages: mpsc::Receiver<Message>,
     sender: mpsc::Sender<Message>,
+    run: RunWorker,
 }
 
 impl Supervisor {
-    fn start(config: Config, routes_json: String) -> Result<(Self, Addresses), StartupError> {
+    fn start(
+        config: Config,
+        routes_json: String,
+        (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+        run: RunWorker,
+    ) -> Result<(Self, Addresses), StartupError> {
         let config = Arc::new(config);
         let driver = choose_driver(config.listen.driver)?;
         let listeners = bind_all(config.listen.address, config.workers.get())
@@ -138,8 +154,6 @@ impl Supervisor {
                 Some(admin)
             }
         };
-        let (sender, messages) = mpsc::channel();
-        forward_signals(sender.clone())?;
         let addresses = Addresses {
             public,
             management: admin.as_ref().map(|admin| admin.local_address),
@@ -154,6 +168,7 @@ impl Supervisor {
             admin,
             messages,
             sender,
+            run,
         };
         for (index, listener) in listeners.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
@@ -179,13 +194,14 @@ impl Supervisor {
 
     fn spawn_worker(&self, index: usize, listener: TcpListener) -> io::Result<()> {
         let settings = self.workers[index].clone();
-        let sender = self.sender.clone();
+        let (run, sender) = (self.run, self.sender.clone());
         thread::Builder::new()
             .name(format!("ringest-{index}"))
             .spawn(move || {
-                let ended = catch_unwind(AssertUnwindSafe(|| worker::run(&settings, listener)));
+                let ended = catch_unwind(AssertUnwindSafe(|| run(&settings, listener)));
+                let ended = ended.unwrap_or_else(|payload| Err(Panicked::from(payload).into()));
                 // The control thread is gone only when the process is about to end.
-                let _ = sender.send(Message::WorkerEnded(index, ended.map_err(|_| ())));
+                let _ = sender.send(Message::WorkerEnded(index, ended));
             })?;
         Ok(())
     }
@@ -195,22 +211,34 @@ impl Supervisor {
         loop {
             match self.messages.recv() {
                 Err(_) | Ok(Message::Signal) => return self.drain(),
-                Ok(Message::WorkerEnded(_, Ok(Err(error)))) => {
+                Ok(Message::WorkerEnded(
+                    _,
+                    Err(error @ (WorkerError::Producer(_) | WorkerError::Io(_))),
+                )) if self.process.worker_restarts() == 0 => {
                     tracing::error!("a worker could not start: {error}");
                     return ExitCode::from(EXIT_CONFIGURATION);
                 }
-                Ok(Message::WorkerEnded(index, Ok(Ok(_)) | Err(()))) => self.restart(index),
+                Ok(Message::WorkerEnded(index, Err(error))) => {
+                    tracing::error!("worker {index} ended and is started again: {error}");
+                    self.restart(index);
+                }
+                // Nobody has told it to.
+                Ok(Message::WorkerEnded(index, Ok(_))) => self.restart(index),
             }
         }
     }
 
-    /// A worker panicked outside of a connection: its connections are lost, the port is not.
+    /// A worker ended outside of a connection: its connections are lost, the port is not.
     fn restart(&self, index: usize) {
-        tracing::error!("worker {index} ended by a panic and is started again");
         self.process.worker_restarted();
+        self.readiness.set_worker(index, WorkerState::Starting);
+        thread::sleep(RESTART_PAUSE);
         let started = bind(self.address, true).and_then(|it| self.spawn_worker(index, it));
         if let Err(error) = started {
-            tracing::error!("worker {index} stays away: {error}");
+            // The next attempt; the channel is open as long as both its ends are ours.
+            let _ = self
+                .sender
+                .send(Message::WorkerEnded(index, Err(error.into())));
         }
     }
 
@@ -220,15 +248,22 @@ impl Supervisor {
         self.watch.stop();
         let until = Instant::now() + self.drain_timeout + LAST_EXIT;
         let mut total = Drained::default();
+        let mut whole = true;
         let mut left = self.workers.len();
         while left > 0 {
             let wait = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(wait) {
                 Ok(Message::WorkerEnded(_, ended)) => {
                     left -= 1;
-                    if let Ok(Ok(drained)) = ended {
-                        total.records_undelivered += drained.records_undelivered;
-                        total.connections_cut += drained.connections_cut;
+                    match ended {
+                        Ok(drained) => {
+                            total.records_undelivered += drained.records_undelivered;
+                            total.connections_cut += drained.connections_cut;
+                        }
+                        Err(error) => {
+                            tracing::error!("a worker ended before it was drained: {error}");
+                            whole = false;
+                        }
                     }
                 }
                 Ok(Message::Signal) => {
@@ -246,7 +281,7 @@ impl Supervisor {
             connections_cut = total.connections_cut,
             "drained"
         );
-        if left == 0 && total.connections_cut == 0 {
+        if whole && left == 0 && total.connections_cut == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(EXIT_NOT_DRAINED)
@@ -378,3 +413,6 @@ fn forward_signals(sender: mpsc::Sender<Message>) -> io::Result<()> {
         })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

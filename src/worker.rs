@@ -4,8 +4,8 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::{Shutdown, TcpListener},
-    os::{fd::AsRawFd, unix::net::UnixStream},
+    net::TcpListener,
+    os::unix::net::UnixStream,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -13,7 +13,6 @@ use std::{
 
 use monoio::{
     IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder,
-    io::AsyncReadRent,
     time::{TimeDriver, sleep},
 };
 use nix::{sched::CpuSet, unistd::Pid};
@@ -24,10 +23,10 @@ use crate::{
     buffer::Pool,
     clock::Clock,
     config::Config,
-    deadline::{self, Deadlines},
+    deadline::Deadlines,
     drain::{Drain, Drained},
     http::{HeadLimits, Responses},
-    listener,
+    isolation::{Panicked, isolated},
     metrics::{Driver, WorkerMetrics},
     outcome::{Outcome, TABLE},
     produce::{BrokerWatch, Failure, OpenError, Producer, ProducerSettings},
@@ -35,6 +34,10 @@ use crate::{
     route::RouteTable,
     validate::{ValidateLimits, Validator},
 };
+
+mod tasks;
+
+pub(crate) use tasks::Tasks;
 
 /// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
 /// this much late at the worst.
@@ -70,7 +73,6 @@ pub(crate) struct Worker {
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
-    accepting: Cell<bool>,
     draining: Cell<bool>,
     /// Records that were not delivered since the drain began.
     records_undelivered: Cell<usize>,
@@ -85,15 +87,6 @@ impl Worker {
 
     pub(crate) fn begin_drain(&self) {
         self.draining.set(true);
-    }
-
-    /// Whether new connections may still appear.
-    pub(crate) fn is_accepting(&self) -> bool {
-        self.accepting.get()
-    }
-
-    pub(crate) fn end_accepting(&self) {
-        self.accepting.set(false);
     }
 
     /// Takes down that a request of so many records was not delivered in full: what a drain loses
@@ -161,17 +154,25 @@ impl Worker {
     }
 }
 
-/// Why a worker could not start. The system's or the operator's.
+/// Why a worker ended before its time.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+pub(crate) enum WorkerError {
+    /// It could not start. The operator's.
     #[error(transparent)]
     Producer(#[from] OpenError),
+    /// It could not start. The system's.
     #[error("no runtime: {0}")]
     Io(#[from] io::Error),
+    /// Outside of a connection. Ours.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// Runs a worker on this thread until it is drained.
-pub(crate) fn run(settings: &WorkerSettings, listener: TcpListener) -> Result<Drained, StartError> {
+pub(crate) fn run(
+    settings: &WorkerSettings,
+    listener: TcpListener,
+) -> Result<Drained, WorkerError> {
     // Legacy's sockets must not block; io_uring's must, or a wait would end at once with EAGAIN.
     listener.set_nonblocking(settings.driver == Driver::Epoll)?;
     let (wake, wake_reader) = UnixStream::pair()?;
@@ -234,7 +235,6 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
         producer,
         responses: Responses::new(),
         metrics: Arc::clone(&settings.metrics),
-        accepting: Cell::new(true),
         draining: Cell::new(false),
         records_undelivered: Cell::new(0),
         logged: std::array::from_fn(|_| Cell::new(0)),
@@ -246,14 +246,19 @@ async fn serve(
     worker: &Rc<Worker>,
     listener: TcpListener,
     wake_reader: UnixStream,
-) -> io::Result<Drained> {
-    let _cut = CutOnPanic(Rc::clone(&worker.deadlines));
-    let mut drain = Drain::new(worker.config.timeouts.drain, listener.as_raw_fd());
-    let wake = wake_reader.as_raw_fd();
-    let listener = monoio::net::TcpListener::from_std(listener)?;
-    let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
-    monoio::spawn(drain_reports(wake_reader, Rc::clone(&worker.producer)));
-    monoio::spawn(listener::accept(listener, Rc::clone(worker)));
+) -> Result<Drained, WorkerError> {
+    let tasks = Tasks::spawn(worker, listener, wake_reader)?;
+    let drained = isolated(until_drained(settings, worker, &tasks)).await;
+    if drained.is_err() {
+        tasks.abandon(worker).await;
+    }
+    tasks.stop_reporting().await;
+    Ok(drained?)
+}
+
+/// What is due on every tick, until the end of the drain.
+async fn until_drained(settings: &WorkerSettings, worker: &Worker, tasks: &Tasks) -> Drained {
+    let mut drain = Drain::new(worker.config.timeouts.drain);
     loop {
         sleep(TICK).await;
         let now = Instant::now();
@@ -261,38 +266,15 @@ async fn serve(
         worker.deadlines.expire(now);
         worker.producer.tick(now);
         worker.publish(settings);
+        assert!(tasks.report(), "no more delivery reports are taken in");
+        assert!(
+            tasks.accept() || worker.is_draining(),
+            "no more connections are accepted"
+        );
         if settings.readiness.is_draining()
-            && let Some(drained) = drain.step(worker, now)
+            && let Some(drained) = drain.step(worker, tasks, now)
         {
-            // The reader lets go of the producer, which is to be closed in good order.
-            deadline::shutdown(wake, Shutdown::Both);
-            sleep(TICK).await;
-            return Ok(drained);
-        }
-    }
-}
-
-/// Ends the connections of a worker that panics: its tasks are never run again, and their clients
-/// would wait for nothing.
-struct CutOnPanic(Rc<Deadlines>);
-
-impl Drop for CutOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.cut_all();
-        }
-    }
-}
-
-/// Takes in delivery reports whenever librdkafka says that there are some.
-async fn drain_reports(mut wake_reader: monoio::net::UnixStream, producer: Rc<Producer>) {
-    let mut wakes = vec![0_u8; 64];
-    loop {
-        let (received, buffer) = wake_reader.read(wakes).await;
-        wakes = buffer;
-        match received {
-            Ok(received) if received > 0 => producer.drain(),
-            Ok(_) | Err(_) => return,
+            return drained;
         }
     }
 }

@@ -1,0 +1,108 @@
+//! What a worker runs beside its connections.
+
+use std::{
+    io,
+    net::{Shutdown, TcpListener},
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::net::UnixStream,
+    },
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use monoio::{io::AsyncReadRent, task::JoinHandle, time::sleep};
+
+use super::{TICK, Worker};
+use crate::{
+    deadline::shutdown,
+    isolation::{Panicked, isolated},
+    listener::accept,
+    produce::Producer,
+};
+
+/// How long an abandoned worker's tasks may take to end.
+const LAST_STEPS: Duration = Duration::from_secs(1);
+
+/// The tasks that a worker can't do without, each with the socket that it waits for.
+pub(crate) struct Tasks {
+    accepting: (JoinHandle<Result<(), Panicked>>, RawFd),
+    reporting: (JoinHandle<Result<(), Panicked>>, RawFd),
+}
+
+impl Tasks {
+    /// Starts them, in the worker's own runtime.
+    pub(super) fn spawn(
+        worker: &Rc<Worker>,
+        listener: TcpListener,
+        wake_reader: UnixStream,
+    ) -> io::Result<Self> {
+        let (listener_fd, wake_fd) = (listener.as_raw_fd(), wake_reader.as_raw_fd());
+        let listener = monoio::net::TcpListener::from_std(listener)?;
+        let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
+        let accepting = isolated(accept(listener, Rc::clone(worker)));
+        let reporting = isolated(drain_reports(wake_reader, Rc::clone(&worker.producer)));
+        Ok(Self {
+            accepting: (monoio::spawn(accepting), listener_fd),
+            reporting: (monoio::spawn(reporting), wake_fd),
+        })
+    }
+
+    /// Whether new connections may still appear.
+    pub(crate) fn accept(&self) -> bool {
+        !self.accepting.0.is_finished()
+    }
+
+    /// Whether delivery reports are taken in.
+    pub(super) fn report(&self) -> bool {
+        !self.reporting.0.is_finished()
+    }
+
+    /// Closes the listener.
+    pub(crate) fn stop_accepting(&self) {
+        end(&self.accepting);
+    }
+
+    /// Ends everything at once after a panic, connections too. What stayed behind in the runtime
+    /// would be leaked with it: sockets that nobody serves, a listener that nobody accepts from,
+    /// places, a producer.
+    pub(super) async fn abandon(&self, worker: &Worker) {
+        worker.begin_drain();
+        self.stop_accepting();
+        worker.deadlines.cut_all();
+        let until = Instant::now() + LAST_STEPS;
+        while (self.accept() || !worker.deadlines.is_empty()) && Instant::now() < until {
+            worker.producer.purge();
+            sleep(TICK).await;
+        }
+    }
+
+    /// Lets go of the producer, so that whoever drops the worker closes it.
+    pub(super) async fn stop_reporting(self) {
+        end(&self.reporting);
+        let until = Instant::now() + LAST_STEPS;
+        while self.report() && Instant::now() < until {
+            sleep(TICK).await;
+        }
+    }
+}
+
+/// Ends the wait of a task, and so the task. The socket is open until then.
+fn end((task, socket): &(JoinHandle<Result<(), Panicked>>, RawFd)) {
+    if !task.is_finished() {
+        shutdown(*socket, Shutdown::Both);
+    }
+}
+
+/// Takes in delivery reports whenever librdkafka says that there are some.
+async fn drain_reports(mut wake_reader: monoio::net::UnixStream, producer: Rc<Producer>) {
+    let mut wakes = vec![0_u8; 64];
+    loop {
+        let (received, buffer) = wake_reader.read(wakes).await;
+        wakes = buffer;
+        match received {
+            Ok(received) if received > 0 => producer.drain(),
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
