@@ -263,7 +263,9 @@ fn every_case_is_answered_as_it_says_however_it_is_delivered() {
     let mut server = Server::start();
     let address = server.address;
     wait_until_delivering(address);
-    let complaints = complaints(&corpus::cases(), |case| check_case(address, case));
+    let complaints = complaints(&corpus::cases(env!("CARGO_MANIFEST_DIR")), |case| {
+        check_case(address, case)
+    });
     server.assert_running();
     assert!(
         complaints.is_empty(),

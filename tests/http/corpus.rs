@@ -48,14 +48,14 @@ impl Case {
     }
 }
 
-/// All cases, sorted by file.
-pub(crate) fn cases() -> Vec<Case> {
+/// All cases, sorted by file, of the checkout at `root`.
+pub(crate) fn cases(root: &str) -> Vec<Case> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
         case: Vec<Case>,
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http");
+    let directory = Path::new(root).join("tests/http");
     let entries = std::fs::read_dir(&directory).expect("tests/http is there");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("an entry of tests/http").path())

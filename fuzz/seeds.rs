@@ -1,0 +1,48 @@
+//! Writes what the fuzzers start from, `seeds DIRECTORY`: the cases of `tests/http`, in the form that each
+//! target reads, below `DIRECTORY/TARGET/`.
+
+#[expect(dead_code, reason = "what a case must be answered is for the tests")]
+#[path = "../tests/http/corpus.rs"]
+mod corpus;
+
+use std::{fs, io, path::Path};
+
+// The flags that instrument the targets are for this program too: it needs libFuzzer's counters.
+use libfuzzer_sys as _;
+use ringest::http::{Framing, HeadLimits, HeadParser};
+
+/// The checkout of ringest.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The two bytes that choose how the targets `head` and `chunked` split what follows, and its limits.
+const CHOICE: [u8; 2] = [3, 200];
+
+/// The cases' own limits are tighter: one that fills them is worth starting from.
+const LIMITS: HeadLimits = HeadLimits {
+    head_bytes_max: 16_384,
+    headers_max: 100,
+};
+
+fn main() -> io::Result<()> {
+    let directory = std::env::args_os().nth(1).expect("usage: seeds DIRECTORY");
+    let write = |target: &str, id: &str, seed: &[u8]| {
+        let directory = Path::new(&directory).join(target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(id), seed)
+    };
+    for case in corpus::cases(ROOT) {
+        let request = case.bytes();
+        write("head", &case.id, &[&CHOICE, &request[..]].concat())?;
+        let Ok(Some(head)) = HeadParser::new(LIMITS).parse(&request) else {
+            continue;
+        };
+        let body = &request[head.len..];
+        match head.framing {
+            Framing::None => {}
+            Framing::Length(_) => write("validate", &case.id, body)?,
+            Framing::Chunked => write("chunked", &case.id, &[&CHOICE, body].concat())?,
+        }
+    }
+    let record = fs::read(Path::new(ROOT).join("loadtest/records/event-293.json"))?;
+    write("validate", "event", &record)
+}
