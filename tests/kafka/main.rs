@@ -8,6 +8,7 @@
 mod support;
 
 mod bytes;
+mod check;
 mod load;
 mod outage;
 mod security;
@@ -35,6 +36,7 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
         "an_array_with_a_record_above_the_topics_limit",
         bytes::array_above_the_topics_limit,
     ),
+    ("missing_topics_are_named", check::missing_topics_are_named),
     ("100_000_single_records", volume::single_records),
     ("100_000_records_in_arrays", volume::arrays),
     ("sigterm_under_load", outage::sigterm_under_load),
