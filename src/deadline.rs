@@ -8,7 +8,7 @@ use std::{
     net::Shutdown,
     os::fd::RawFd,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use slab::Slab;
@@ -52,6 +52,16 @@ impl Deadlines {
         Deadline {
             deadlines: Rc::clone(self),
             key,
+        }
+    }
+
+    /// Gives every wait this much more: the worker was held up, and what clients sent meanwhile is
+    /// still to be looked at.
+    pub fn postpone(&self, by: Duration) {
+        for (_, entry) in self.entries.borrow_mut().iter_mut() {
+            if let Some((_, deadline)) = &mut entry.wait {
+                *deadline += by;
+            }
         }
     }
 
@@ -167,7 +177,6 @@ mod tests {
     use std::{
         io::{Read, Write},
         os::{fd::AsRawFd, unix::net::UnixStream},
-        time::Duration,
     };
 
     use super::*;
@@ -188,6 +197,20 @@ mod tests {
         let mut answer = [0; 3];
         theirs.read_exact(&mut answer).expect("the answer");
         assert_eq!(&answer, b"408");
+    }
+
+    #[test]
+    fn time_that_the_worker_loses_is_not_its_clients_fault() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (ours, _theirs) = UnixStream::pair().expect("a socket pair");
+        let deadline = deadlines.watch(ours.as_raw_fd());
+        let now = Instant::now();
+        deadline.set(Wait::Read, now + Duration::from_secs(1));
+        deadlines.postpone(Duration::from_secs(2));
+        deadlines.expire(now + Duration::from_millis(2_999));
+        assert!(!deadline.has_expired());
+        deadlines.expire(now + Duration::from_secs(3));
+        assert!(deadline.has_expired());
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod tasks;
 pub(crate) use tasks::Tasks;
 
 /// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
-/// this much late at the worst.
+/// this much late at the worst, and by the time that the worker was held up.
 const TICK: Duration = Duration::from_millis(20);
 
 /// What a worker is made from.
@@ -262,6 +262,10 @@ async fn until_drained(settings: &WorkerSettings, worker: &Worker, tasks: &Tasks
     loop {
         sleep(TICK).await;
         let now = Instant::now();
+        let late = (now - worker.clock.now()).saturating_sub(TICK);
+        if late > TICK {
+            worker.deadlines.postpone(late);
+        }
         worker.clock.tick(now, SystemTime::now());
         worker.deadlines.expire(now);
         worker.producer.tick(now);

@@ -163,7 +163,7 @@ fn in_flight_requests_are_answered() {
 /// Half a request before SIGTERM, the rest after it; and pipelined ones behind it.
 #[test]
 fn requests_that_end_during_the_drain() {
-    let (mock, mut ringest) = start(|it| it);
+    let (mock, mut ringest) = start(|it| it.set("timeouts.head_timeout_ms", "60000"));
     mock.delay(ALL, Duration::from_secs(2));
     let whole = request(PATH, "application/json", RECORD);
     let body_begun = whole.len() - 3;
@@ -238,7 +238,10 @@ fn a_silent_broker() {
 /// Whoever holds back the rest of a request is told in time; nothing has to be cut.
 #[test]
 fn half_sent_requests() {
-    let (_mock, mut ringest) = start(|it| it.set("timeouts.drain_timeout_ms", "2000"));
+    let (_mock, mut ringest) = start(|it| {
+        it.set("timeouts.head_timeout_ms", "60000")
+            .set("timeouts.drain_timeout_ms", "2000")
+    });
     let whole = request(PATH, "application/json", RECORD);
     let halves: Vec<Http> = [&whole[..10], &whole[..whole.len() - 1]]
         .into_iter()

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Shorter than all others in its test.
-const SHORT_MS: &str = "600";
+const SHORT_MS: &str = "1000";
 
 /// Between two bytes of a client that never stops sending: no wait for one of them is long.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -36,7 +36,7 @@ fn a_head_has_its_time_as_a_whole() {
     let mut http = rig.connect();
     for _ in 0..2 {
         // Waiting for a head's first byte is another matter.
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(1_500));
         assert_accepted(&http.post(PATH, RECORD).expect("an answer"), 1);
     }
     http.send(b"POST /ingest/Event HTTP/1.1\r\nX: ")
@@ -102,7 +102,7 @@ fn a_slow_body_in_time() {
     let request = post(RECORD);
     let (start, end) = request.split_at(request.len() - 1);
     http.send(start).expect("ringest reads");
-    thread::sleep(Duration::from_millis(1_500));
+    thread::sleep(Duration::from_secs(2));
     http.send(end).expect("ringest reads");
     assert_accepted(&http.answer().expect("an answer"), 1);
 }
@@ -131,7 +131,7 @@ fn waiting_for_the_broker_is_not_idleness() {
             .set("timeouts.idle_timeout_ms", SHORT_MS)
     });
     rig.accepts();
-    rig.mock.delay(ALL, Duration::from_millis(1_500));
+    rig.mock.delay(ALL, Duration::from_secs(2));
     let mut http = rig.connect();
     // The next request is there already: its time has not begun.
     http.send(&[post(RECORD), post(b"[]")].concat())

@@ -66,7 +66,9 @@ impl Rig {
     /// Produces a record now and then until that works.
     fn accepts(&self) {
         let accepted = eventually(PATIENCE, || {
-            Some(self.post(RECORD)).filter(|answer| answer.status == 200)
+            // Where deadlines are short, a busy machine may make a client miss them.
+            let answer = self.connect().post(PATH, RECORD).ok()?;
+            (answer.status == 200).then_some(())
         });
         assert!(accepted.is_some(), "it takes no records");
     }
