@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{sched::CpuSet, unistd::Pid};
+use nix::{
+    sched::CpuSet,
+    sys::resource::{Resource, getrlimit, setrlimit},
+    unistd::Pid,
+};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -132,6 +136,7 @@ impl Supervisor {
     ) -> Result<(Self, Addresses), StartupError> {
         let config = Arc::new(config);
         let driver = choose_driver(config.listen.driver)?;
+        raise_file_limit(config.limits.connections_max);
         let listeners = bind_all(config.listen.address, config.workers.get())
             .map_err(|error| StartupError::Listen(config.listen.address, error))?;
         let public = listeners[0].local_addr()?;
@@ -286,6 +291,26 @@ impl Supervisor {
         } else {
             ExitCode::from(EXIT_NOT_DRAINED)
         }
+    }
+}
+
+/// Descriptors that a process needs beside those of its connections: librdkafka's, the rings'.
+const FILES_BESIDE_CONNECTIONS: u64 = 256;
+
+/// A service is often started with room for 1,024 descriptors and the right to more: takes it.
+fn raise_file_limit(connections_max: usize) {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    let wanted = connections_max as u64 + FILES_BESIDE_CONNECTIONS;
+    let limit = wanted.clamp(soft, hard.max(soft));
+    if limit > soft && setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_err() {
+        tracing::warn!("the limit of {soft} open files could not be raised");
+    } else if limit < wanted {
+        tracing::warn!(
+            "limits.connections_max = {connections_max} cannot be reached: the system allows \
+             {limit} open files"
+        );
     }
 }
 
