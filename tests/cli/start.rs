@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
     time::Duration,
@@ -33,7 +33,10 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) fn start(variables: &[(&str, &str)]) -> Self {
-        let mut command = command(&["--dev"]);
+        Self::start_by(command(&["--dev"]), variables)
+    }
+
+    fn start_by(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let driver = DRIVER_VARIABLES
             .into_iter()
             .filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -98,6 +101,40 @@ pub(super) fn announced(line: &str, is_management: bool) -> Option<SocketAddr> {
         _ => return None,
     };
     address.parse().ok().filter(|it: &SocketAddr| it.port() > 0)
+}
+
+/// A service is usually started with room for fewer files than it may have.
+#[test]
+fn as_many_files_as_connections_need_are_asked_for() {
+    const BESIDE_CONNECTIONS: u64 = 256;
+    for (connections, files, is_warned) in [
+        (1_000, 1_000 + BESIDE_CONNECTIONS, false),
+        (1_745, 2_000, true),
+    ] {
+        let mut shell = Command::new("/bin/sh");
+        let start = "ulimit -S -n 300 && ulimit -H -n 2000 && exec \"$0\" --dev";
+        shell
+            .args(["-c", start, env!("CARGO_BIN_EXE_ringest")])
+            .env_clear();
+        let max = connections.to_string();
+        let mut dev = Dev::start_by(shell, &[("RINGEST_LIMITS__CONNECTIONS_MAX", &max)]);
+        let mut said = vec![dev.stderr_line()];
+        while announced(said.last().map_or("", String::as_str), false).is_none() {
+            said.push(dev.stderr_line());
+        }
+        let limits = format!("/proc/{}/limits", dev.process.child().id());
+        let limits = std::fs::read_to_string(limits).expect("it runs");
+        let open_files = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let soft = open_files.and_then(|limits| limits.split_whitespace().next()?.parse().ok());
+        assert_eq!(soft, Some(files), "{limits}");
+        let warned = said
+            .iter()
+            .any(|line| line.contains("limits.connections_max"));
+        assert_eq!(warned, is_warned, "{said:?}");
+        assert_eq!(dev.terminate().0.code(), Some(0));
+    }
 }
 
 /// What scripts wait for is said whatever the filter, and a JSON log is JSON to the last line.
