@@ -44,6 +44,7 @@ fn start(configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {
         (answer.status == 200).then_some(())
     });
     assert!(accepted.is_some(), "it takes no records");
+    has_in_flight(&ringest, 0);
     (mock, ringest)
 }
 
@@ -58,12 +59,16 @@ fn in_flight(ringest: &Ringest, connections: u32, records: usize) -> Vec<Http> {
     let body = format!("[{}]", vec!["{}"; records].join(","));
     let request = request(PATH, "application/json", body.as_bytes());
     let waiting = (0..connections).map(|_| sent(ringest, &request)).collect();
-    let all = u64::from(connections) * records as u64;
-    let reached = eventually(PATIENCE, || {
-        (ringest.count("ringest_in_flight_records") == all).then_some(())
-    });
-    assert!(reached.is_some(), "they are not in flight");
+    has_in_flight(ringest, u64::from(connections) * records as u64);
     waiting
+}
+
+/// Waits until so many records wait for the broker.
+fn has_in_flight(ringest: &Ringest, records: u64) {
+    let reached = eventually(PATIENCE, || {
+        (ringest.count("ringest_in_flight_records") == records).then_some(())
+    });
+    assert!(reached.is_some(), "not {records} records in flight");
 }
 
 /// The drain has begun, and the listener is closed.

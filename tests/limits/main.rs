@@ -76,6 +76,7 @@ impl Rig {
     /// From now on the broker acknowledges only later than any test lasts.
     fn silence_broker(&self) {
         self.accepts();
+        self.wait_for("ringest_in_flight_records", 0);
         self.mock.delay(ALL, PATIENCE * 10);
     }
 
