@@ -3,13 +3,13 @@
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
+#[path = "fixtures/settings.rs"]
+mod settings;
 #[path = "fixtures/sink.rs"]
 mod sink;
 
-use std::time::Duration;
-
 use bodies::{EVENT, array, nested};
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use ringest::{
     buffer::ReadBuffer,
     http::{Framing, HeadLimits, HeadParser},
@@ -65,10 +65,7 @@ fn request(body: &str) -> Vec<u8> {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = settings::criterion();
     let sink = Sink::open();
     let limits = HeadLimits {
         head_bytes_max: 16_384,

@@ -2,10 +2,12 @@
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
+#[path = "fixtures/settings.rs"]
+mod settings;
 #[path = "fixtures/sink.rs"]
 mod sink;
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
 use criterion::{Criterion, Throughput};
@@ -113,10 +115,7 @@ fn answer(criterion: &mut Criterion, sink: &Sink) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = settings::criterion();
     let sink = Sink::open();
     head(&mut criterion);
     route(&mut criterion);

@@ -2,11 +2,13 @@
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
+#[path = "fixtures/settings.rs"]
+mod settings;
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use criterion::{BenchmarkGroup, Throughput, measurement::WallTime};
 use ringest::validate::{Format, ValidateLimits, Validator};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
@@ -56,10 +58,7 @@ fn validate(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &str, fo
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = settings::criterion();
     let mut group = criterion.benchmark_group("validate");
     let with_empty = EVENT.replace("[\"web\",\"checkout\"]", "[]");
     let lines = |event: &str| vec![event; 1_000].join("\n");

@@ -115,16 +115,16 @@ impl Deadlines {
         self.entries.borrow().len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Connections that have not got their last answer.
     pub fn unanswered(&self) -> usize {
         let entries = self.entries.borrow();
         let lingers = |entry: &Entry| matches!(entry.wait, Some((Wait::Linger, _)));
         entries.iter().filter(|(_, entry)| !lingers(entry)).count()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -258,14 +258,12 @@ fn check_foreign(address: SocketAddr, case: &foreign::ForeignCase) -> Result<(),
     Ok(())
 }
 
-#[test]
-fn every_case_is_answered_as_it_says_however_it_is_delivered() {
+/// Every case against one server, which outlives them all.
+fn assert_all<T: Sync>(cases: &[T], check: impl Fn(SocketAddr, &T) -> Result<(), String> + Sync) {
     let mut server = Server::start();
     let address = server.address;
     wait_until_delivering(address);
-    let complaints = complaints(&corpus::cases(env!("CARGO_MANIFEST_DIR")), |case| {
-        check_case(address, case)
-    });
+    let complaints = complaints(cases, |case| check(address, case));
     server.assert_running();
     assert!(
         complaints.is_empty(),
@@ -273,6 +271,11 @@ fn every_case_is_answered_as_it_says_however_it_is_delivered() {
         complaints.len(),
         complaints.join("\n")
     );
+}
+
+#[test]
+fn every_case_is_answered_as_it_says_however_it_is_delivered() {
+    assert_all(&corpus::cases(env!("CARGO_MANIFEST_DIR")), check_case);
 }
 
 /// Another server's cases, where `RINGEST_TEST_HTTP_CASES` names a file of them.
@@ -283,15 +286,5 @@ fn foreign_cases_are_answered_as_expected() {
         eprintln!("skipped: RINGEST_TEST_HTTP_CASES is not set");
         return;
     }
-    let mut server = Server::start();
-    let address = server.address;
-    wait_until_delivering(address);
-    let complaints = complaints(&cases, |case| check_foreign(address, case));
-    server.assert_running();
-    assert!(
-        complaints.is_empty(),
-        "{} cases:\n{}",
-        complaints.len(),
-        complaints.join("\n")
-    );
+    assert_all(&cases, check_foreign);
 }
