@@ -10,6 +10,7 @@ mod sink;
 
 use bodies::{EVENT, array, nested};
 use criterion::Throughput;
+use ringest::model::Rules;
 use ringest::{
     buffer::ReadBuffer,
     http::{Framing, HeadLimits, HeadParser},
@@ -48,7 +49,7 @@ impl Pipeline<'_> {
         let permit = sink.admission.admit(buffer.capacity()).expect("room");
         let body = buffer.freeze(head.len..end);
         let records = validator
-            .validate(body.bytes(), Format::Json)
+            .validate(body.bytes(), Format::Json, &Rules::any())
             .expect("valid");
         sink.enqueue(route, (body, permit), &records)
     }

@@ -11,6 +11,7 @@ use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
 use criterion::{Criterion, Throughput};
+use ringest::model::Rules;
 use ringest::{
     clock::Clock,
     http::{Form, HeadLimits, HeadParser, Persistence, Responses},
@@ -69,10 +70,10 @@ fn enqueue(criterion: &mut Criterion, sink: &Sink) {
     for (name, body, at_once) in bodies {
         let mut validator = Validator::new(LIMITS);
         let records = validator
-            .validate(body.as_bytes(), Format::Json)
+            .validate(body.as_bytes(), Format::Json, &Rules::any())
             .expect("valid");
         let route = &sink.routes.routes()[0];
-        group.throughput(Throughput::Elements(records.records().len() as u64));
+        group.throughput(Throughput::Elements(records.len() as u64));
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|count| {
                 let prepare = || sink.body(body.as_bytes());
@@ -93,7 +94,7 @@ fn answer(criterion: &mut Criterion, sink: &Sink) {
         date: Clock::new().http_date(),
     };
     let invalid = Validator::new(LIMITS)
-        .validate(b"[1,2]", Format::Json)
+        .validate(b"[1,2]", Format::Json, &Rules::any())
         .expect_err("no objects");
     let outcomes = [
         ("accepted", Outcome::Accepted(sink.scout())),

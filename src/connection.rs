@@ -177,8 +177,9 @@ impl Connection {
         let body = self.read_body(head).await?;
         let (count, enqueued) = {
             let mut validator = worker.validator.borrow_mut();
-            let records = validator.validate(body.bytes.bytes(), format)?;
-            let count = records.records().len();
+            let rules = &route.route().model.rules;
+            let records = validator.validate(body.bytes.bytes(), format, rules)?;
+            let count = records.len();
             worker
                 .metrics
                 .records_received(route.route().index, count as u64);

@@ -484,7 +484,15 @@ fn invalid(rejection: &Rejection) -> Code {
             | FaultCode::NotAnObject
             | FaultCode::TooDeep
             | FaultCode::RecordTooLarge
-            | FaultCode::TooManyRecords => Code::InvalidRecord,
+            | FaultCode::TooManyRecords
+            | FaultCode::MissingField
+            | FaultCode::UnknownField
+            | FaultCode::WrongType
+            | FaultCode::OutOfRange
+            | FaultCode::BadFormat
+            | FaultCode::NotInEnum
+            | FaultCode::TooLong
+            | FaultCode::WrongLength => Code::InvalidRecord,
         },
         (RejectionKind::Invalid, None) => Code::InvalidRecord,
     }

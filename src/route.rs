@@ -119,12 +119,8 @@ mod tests {
 
     fn table(models: &[(&str, &str)]) -> RouteTable {
         let models = models.iter().map(|(name, version)| {
-            Arc::new(Model {
-                name: (*name).to_owned(),
-                version: version.parse().expect("a version"),
-                topic: "topic".to_owned(),
-                fields: None,
-            })
+            let version = version.parse().expect("a version");
+            Arc::new(Model::untyped(name, version, "topic"))
         });
         RouteTable::new(&models.collect::<Vec<_>>())
     }

@@ -5,6 +5,7 @@ use std::{
     cell::Cell,
 };
 
+use ringest::model::Rules;
 use ringest::validate::{Format, ValidateLimits, Validator};
 
 const LIMITS: ValidateLimits = ValidateLimits {
@@ -76,8 +77,8 @@ fn nothing_in_the_steady_state() {
     let mut validator = Validator::new(LIMITS);
     let round = |validator: &mut Validator| {
         let records = bodies.iter().map(|(body, format)| {
-            let valid = validator.validate(body.as_bytes(), *format);
-            valid.expect("valid").records().len()
+            let valid = validator.validate(body.as_bytes(), *format, &Rules::any());
+            valid.expect("valid").len()
         });
         assert_eq!(records.sum::<usize>(), 4_002);
     };
@@ -120,10 +121,10 @@ fn no_more_than_it_says() {
                 let mut validator = Validator::new(limits);
                 // A body that leaves as much behind as may be left.
                 let first = format!("[{}{{}}]", "{},".repeat(95_000));
-                let records = validator.validate(first.as_bytes(), Format::Json);
-                assert_eq!(records.expect("valid").records().len(), 95_001);
+                let records = validator.validate(first.as_bytes(), Format::Json, &Rules::any());
+                assert_eq!(records.expect("valid").len(), 95_001);
                 drop(first);
-                let _ = validator.validate(body.as_bytes(), format);
+                let _ = validator.validate(body.as_bytes(), format, &Rules::any());
                 let peak = (PEAK.get() - start).cast_unsigned();
 
                 let promised = Validator::scratch_bytes_max(limits, body.len());

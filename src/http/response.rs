@@ -244,7 +244,9 @@ fn invalid(code: Code, rejection: &Rejection) -> Value {
                 "offset": fault.offset,
                 "line": fault.line,
                 "column": fault.column,
+                "path": fault.path,
                 "code": fault.code.as_str(),
+                "expected": fault.expected,
                 "message": fault.message,
             })
         })

@@ -1,10 +1,14 @@
 //! Data models: what a person declares about one kind of record, a TOML file each.
 
 mod parse;
+mod rules;
+mod types;
 mod version;
 
 use std::{fs, io, path::Path, sync::Arc};
 
+pub use rules::Rules;
+pub use types::{Kind, Object, Type};
 pub use version::{NotAVersion, Version};
 
 use crate::config::ConfigError;
@@ -18,24 +22,107 @@ pub struct Model {
     pub version: Version,
     /// The Kafka topic of its records.
     pub topic: String,
+    /// Where its records are posted, such as `/events/clicks`; `None`: `/ingest/<name>/<version>`,
+    /// and `/ingest/<name>` for the highest version.
+    pub path: Option<String>,
     /// What its records must hold, in the order of the file; `None`: any JSON object will do.
     pub fields: Option<Vec<Field>>,
+    /// What becomes of fields that are not declared.
+    pub unknown_fields: UnknownFields,
+    /// Where invalid records go besides the answer.
+    pub dead_letter_topic: Option<String>,
+    /// What each record carries beside its bytes.
+    pub kafka_headers: Vec<KafkaHeader>,
+    /// The schema that consumers find in a registry; `None`: records go without a prefix.
+    pub schema: Option<Schema>,
+    /// All of it that the validator applies.
+    pub rules: Rules,
 }
 
-/// A declared field of a model. Its type is kept as text: this version does not judge types.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A declared field of a model, a tuple or a nested object.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its key in a record.
     pub name: String,
-    /// As written, in `ClickHouse`'s type language.
-    pub type_text: String,
+    /// What its value must be.
+    pub type_: Type,
     /// Whether a record may leave it out because a default is declared.
     pub has_default: bool,
+}
+
+/// What becomes of fields that a model does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// They may hold any JSON, and are forwarded with the record.
+    #[default]
+    Forward,
+    /// Each is a fault.
+    Reject,
+}
+
+/// What becomes of a request with faulty records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// 400, and none of it is produced.
+    #[default]
+    RejectAll,
+    /// 207: the good ones are produced.
+    AcceptValid,
+}
+
+/// A header of each record (KIP-82).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaHeader {
+    /// Its key.
+    pub name: String,
+    /// Where its value comes from.
+    pub value: HeaderValue,
+}
+
+/// Where a Kafka header's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// The model.
+    Constant(String),
+    /// The request's field of this lower-case name; left out where the request has none.
+    Request(String),
+    /// The name of who sent it; left out where nobody was asked.
+    Principal,
+}
+
+/// The schema that a record's prefix names, in the wire format of Confluent's registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// By its number.
+    Id(u32),
+    /// By its name: the registry is asked for the number before serving begins.
+    Subject {
+        /// Such as `orders-value`.
+        subject: String,
+        /// Which of its versions; `None`: the latest.
+        version: Option<u32>,
+    },
 }
 
 impl Model {
     /// The longest name, in bytes.
     pub const NAME_BYTES_MAX: usize = 128;
+
+    /// Any JSON object is a record of it, and goes to the topic as it is.
+    pub fn untyped(name: &str, version: Version, topic: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version,
+            topic: topic.to_owned(),
+            path: None,
+            fields: None,
+            unknown_fields: UnknownFields::default(),
+            dead_letter_topic: None,
+            kafka_headers: Vec::new(),
+            schema: None,
+            rules: Rules::any(),
+        }
+    }
 
     /// The longest name of a topic, in bytes (Kafka's own bound, `Topic.validate`).
     pub const TOPIC_BYTES_MAX: usize = 249;

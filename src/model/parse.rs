@@ -5,7 +5,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Field, File, Model, Version};
+use super::{Field, File, Kind, Model, Type, Version};
 use crate::config::{ConfigError, Document, Origin, Value, nearest, unknown_key};
 
 /// Keys that a model may have.
@@ -60,10 +60,8 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     match (name, version, topic) {
         (Some(name), Some(version), Some(topic)) if errors.is_empty() => Ok(Parsed {
             model: Model {
-                name,
-                version,
-                topic,
                 fields,
+                ..Model::untyped(&name, version, &topic)
             },
             name_origin,
         }),
@@ -225,7 +223,10 @@ impl<'a> Reader<'a> {
         };
         Some(Field {
             name,
-            type_text: type_text.to_owned(),
+            type_: Type {
+                kind: Kind::Any,
+                text: type_text.to_owned(),
+            },
             has_default,
         })
     }

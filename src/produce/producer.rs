@@ -30,7 +30,7 @@ use crate::{
     auth::AuthorizedRoute,
     buffer::Frozen,
     metrics::WorkerMetrics,
-    validate::{Span, ValidBody},
+    validate::{Record, Span, ValidBody},
 };
 
 /// Events of one drain: a bound, so that a flood of reports leaves room for requests.
@@ -150,7 +150,7 @@ impl Producer {
         records: &ValidBody<'_>,
         permit: Permit,
     ) -> Result<Delivery, Failure> {
-        let (topic, records) = (route.route().index, records.records());
+        let topic = route.route().index;
         let state = self.state.borrow();
         let State::Serving(handle) = &*state else {
             return Err(Failure::before_enqueue(Fault::ProducerFatal));
@@ -163,8 +163,11 @@ impl Producer {
         if queued > self.settings.queue_records_max || !in_flight.has_room() {
             return Err(Failure::before_enqueue(Fault::QueueFull));
         }
-        let within = |span: &Span| span.offset as usize + span.len as usize <= body.len();
-        assert!(records.iter().all(within), "records lie within their body");
+        let within = |span: Span| span.offset as usize + span.len as usize <= body.len();
+        assert!(
+            records.records().all(|record| within(record.span)),
+            "records lie within their body"
+        );
         let now = Instant::now();
         let base = body.as_ptr();
         let deadline = now + self.settings.report_timeout;
@@ -172,7 +175,7 @@ impl Producer {
         let scouts_for = partition.is_none().then_some(topic);
         let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
         let key = in_flight.enter(records.len(), body, permit, deadline, scouts_for);
-        let payload = |(index, span): (usize, &Span)| Payload {
+        let payload = |(index, Record { span, .. }): (usize, Record<'_>)| Payload {
             bytes: base.wrapping_add(span.offset as usize),
             len: span.len as usize,
             opaque: key.opaque(index),
@@ -180,8 +183,10 @@ impl Producer {
         let mut refused = |opaque, code| {
             in_flight.report(opaque, Err((Fault::from_code(code), false)));
         };
-        if let [record] = records {
-            let payload = payload((0, record));
+        let mut payloads = records.records().enumerate().map(payload);
+        if payloads.len() == 1
+            && let Some(payload) = payloads.next()
+        {
             // SAFETY: the bytes lie within `body`, as was checked; the in-flight table holds it,
             // unmoved and unwritten, until this opaque word is reported.
             if let Err(code) = unsafe { handle.produce(topic, partition, &payload) } {
@@ -189,7 +194,6 @@ impl Producer {
             }
         } else {
             let mut batch = self.batch.borrow_mut();
-            let payloads = records.iter().enumerate().map(payload);
             payloads.for_each(|payload| batch.push(&payload));
             // SAFETY: as above, for each record.
             unsafe { handle.produce_batch(topic, partition, &mut batch, refused) };

@@ -23,7 +23,7 @@ use crate::{
     buffer::Pool,
     config::AuthMode,
     metrics::WorkerMetrics,
-    model::{Model, Version},
+    model::{Model, Rules, Version},
     route::RouteTable,
     validate::{Format, ValidateLimits, Validator},
 };
@@ -54,12 +54,11 @@ impl Bench {
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
         let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");
-        let model = Model {
-            name: "Event".to_owned(),
-            version: "1".parse::<Version>().expect("a version"),
-            topic: "events".to_owned(),
-            fields: None,
-        };
+        let model = Model::untyped(
+            "Event",
+            "1".parse::<Version>().expect("a version"),
+            "events",
+        );
         let limits = ValidateLimits {
             record_bytes_max: 1 << 20,
             records_max: 1 << 20,
@@ -81,7 +80,10 @@ impl Bench {
         let mut buffer = self.pool.take(body.len());
         buffer.append(body);
         let permit = self.admission.admit(buffer.capacity()).expect("room");
-        let records = self.validator.validate(body, Format::Json).expect("valid");
+        let records = self
+            .validator
+            .validate(body, Format::Json, &Rules::any())
+            .expect("valid");
         let route = auth::authenticate(AuthMode::None).authorize(&self.routes.routes()[0]);
         self.producer
             .enqueue(route, buffer.freeze(0..body.len()), &records, permit)

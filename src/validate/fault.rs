@@ -2,6 +2,8 @@
 
 use memchr::memchr_iter;
 
+use super::Span;
+
 /// Faults of one body that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
 
@@ -19,6 +21,9 @@ pub struct Rejection {
     pub faults_total: usize,
     /// Records of the body, good and bad; 0 where it can't be read as JSON, or has too many.
     pub records: usize,
+    /// Every faulty record, told or not: its index and its bytes, or a line that is no JSON. The
+    /// whole body, as index 0, where that can't be read.
+    pub faulty: Vec<(usize, Span)>,
 }
 
 /// What sort of answer a refused body calls for.
@@ -41,8 +46,13 @@ pub struct Fault {
     pub line: usize,
     /// The byte of the line, 1 for the first.
     pub column: usize,
+    /// Where in the record: a `JSONPath` such as `$.items[3].price` (RFC 9535, a normalised path
+    /// but that plain names follow a dot).
+    pub path: String,
     /// For programs.
     pub code: FaultCode,
+    /// What should be there, as the model writes its type; `None` where no type is to blame.
+    pub expected: Option<String>,
     /// For people. It may quote the body, at most 64 characters of it, escaped: not for logs.
     pub message: String,
 }
@@ -66,6 +76,22 @@ pub enum FaultCode {
     RecordTooLarge,
     /// More records than `records_max`.
     TooManyRecords,
+    /// A field that is required is absent.
+    MissingField,
+    /// A field that is not declared, where the model says `unknown_fields = "reject"`.
+    UnknownField,
+    /// A value of another JSON type, or null.
+    WrongType,
+    /// A number that its type can't hold.
+    OutOfRange,
+    /// A text that is not written as its type is.
+    BadFormat,
+    /// A text or a number that is no member of its enum.
+    NotInEnum,
+    /// A text longer than its type holds.
+    TooLong,
+    /// An array of another length than its type's.
+    WrongLength,
 }
 
 impl FaultCode {
@@ -80,6 +106,14 @@ impl FaultCode {
             Self::TooDeep => "too_deep",
             Self::RecordTooLarge => "record_too_large",
             Self::TooManyRecords => "too_many_records",
+            Self::MissingField => "missing_field",
+            Self::UnknownField => "unknown_field",
+            Self::WrongType => "wrong_type",
+            Self::OutOfRange => "out_of_range",
+            Self::BadFormat => "bad_format",
+            Self::NotInEnum => "not_in_enum",
+            Self::TooLong => "too_long",
+            Self::WrongLength => "wrong_length",
         }
     }
 
@@ -92,7 +126,15 @@ impl FaultCode {
             | Self::InvalidUtf8
             | Self::NumberOutOfRange
             | Self::NotAnObject
-            | Self::TooDeep => RejectionKind::Invalid,
+            | Self::TooDeep
+            | Self::MissingField
+            | Self::UnknownField
+            | Self::WrongType
+            | Self::OutOfRange
+            | Self::BadFormat
+            | Self::NotInEnum
+            | Self::TooLong
+            | Self::WrongLength => RejectionKind::Invalid,
         }
     }
 }
@@ -169,6 +211,7 @@ impl<'b> Faults<'b> {
             faults: self.told,
             faults_total: self.total,
             records,
+            faulty: Vec::new(),
         })
     }
 
@@ -180,6 +223,7 @@ impl<'b> Faults<'b> {
             faults: vec![faults.locate(index, cause)],
             faults_total: 1,
             records: 0,
+            faulty: Vec::new(),
         }
     }
 
@@ -200,7 +244,9 @@ impl<'b> Faults<'b> {
             offset,
             line: self.line,
             column: offset - self.line_start + 1,
+            path: "$".to_owned(),
             code,
+            expected: None,
             message,
         }
     }

@@ -91,15 +91,51 @@ impl Span {
     }
 }
 
-/// The proof that a body is valid; [`Validator::validate`] alone makes it.
+/// The proof that a body, or what [`records`](Self::records) lists of it, is valid;
+/// [`Validator::validate`] alone makes it.
 #[derive(Debug)]
 pub struct ValidBody<'v> {
-    records: &'v [Span],
+    spans: &'v [Span],
+    rejection: Option<Rejection>,
+}
+
+/// One valid record of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'v> {
+    /// Its place among all records of the body, good and bad: 0 for the first.
+    pub index: usize,
+    /// Its bytes.
+    pub span: Span,
+    /// Its partition key, unescaped; `None` where the model has none or the record leaves it out.
+    pub key: Option<&'v [u8]>,
+    /// Its time in milliseconds since 1970-01-01T00:00Z; `None` as for the key.
+    pub timestamp_ms: Option<i64>,
 }
 
 impl<'v> ValidBody<'v> {
-    /// The body's records in their order; none for `[]`.
-    pub fn records(&self) -> &'v [Span] {
-        self.records
+    /// The valid records in their order; none for `[]`.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'v>> + Clone + use<'v> {
+        self.spans.iter().enumerate().map(|(index, &span)| Record {
+            index,
+            span,
+            key: None,
+            timestamp_ms: None,
+        })
+    }
+
+    /// How many valid records there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none: the body was `[]`.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// What is wrong with the other records, where the model's `on_invalid` is `accept_valid` and
+    /// there are such.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_ref()
     }
 }

@@ -6,6 +6,7 @@ use super::{
     fault::{Cause, FaultCode, Faults, RejectionKind, quote},
     lines, syntax,
 };
+use crate::model::Rules;
 
 /// Validates one body after another with scratch that it keeps; one a worker.
 #[derive(Debug)]
@@ -48,7 +49,12 @@ impl Validator {
     ///
     /// # Panics
     /// If the body is longer than [`BODY_BYTES_MAX`]: `body_bytes_max` has to rule that out.
-    pub fn validate(&mut self, body: &[u8], format: Format) -> Result<ValidBody<'_>, Rejection> {
+    pub fn validate(
+        &mut self,
+        body: &[u8],
+        format: Format,
+        _rules: &Rules,
+    ) -> Result<ValidBody<'_>, Rejection> {
         assert!(body.len() <= BODY_BYTES_MAX, "offsets have 32 bits");
         self.records.clear();
         let verdict = match format {
@@ -57,7 +63,8 @@ impl Validator {
         };
         self.parser.release_outsized();
         verdict.map(|()| ValidBody {
-            records: &self.records,
+            spans: &self.records,
+            rejection: None,
         })
     }
 

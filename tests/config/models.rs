@@ -37,7 +37,7 @@ fn models_are_read_in_the_order_of_their_files() {
     assert_eq!(config.models[0].topic, "zoo.zebras");
     let fields = config.models[0].fields.as_ref().expect("declared").iter();
     let fields: Vec<_> = fields
-        .map(|it| (it.name.as_str(), it.type_text.as_str(), it.has_default))
+        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.has_default))
         .collect();
     assert_eq!(
         fields,

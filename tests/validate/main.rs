@@ -6,6 +6,7 @@ mod limits;
 mod ndjson;
 mod spans;
 
+use ringest::model::Rules;
 use ringest::validate::{FaultCode, Format, Rejection, ValidateLimits, Validator};
 
 /// Wide enough for every test that is not about limits. `serde_json` reads to a depth of 127.
@@ -18,8 +19,8 @@ const LIMITS: ValidateLimits = ValidateLimits {
 /// Each record's bytes.
 fn records(limits: ValidateLimits, body: &[u8], format: Format) -> Result<Vec<&[u8]>, Rejection> {
     let mut validator = Validator::new(limits);
-    let valid = validator.validate(body, format)?;
-    Ok(valid.records().iter().map(|span| span.of(body)).collect())
+    let valid = validator.validate(body, format, &Rules::any())?;
+    Ok(valid.records().map(|record| record.span.of(body)).collect())
 }
 
 /// The first fault's code, if there is any.

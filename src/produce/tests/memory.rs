@@ -93,7 +93,9 @@ fn records_beyond_their_body_are_not_enqueued() {
     let short = buffer.freeze(0..2);
     let permit = bench.admission.admit(buffer.capacity()).expect("room");
     let route = auth::authenticate(AuthMode::None).authorize(&bench.routes.routes()[0]);
-    let long = bench.validator.validate(b"[{}, {}]", Format::Json);
+    let long = bench
+        .validator
+        .validate(b"[{}, {}]", Format::Json, &crate::model::Rules::any());
     let long = long.expect("valid");
     let enqueued = catch_unwind(AssertUnwindSafe(|| {
         bench.producer.enqueue(route, short, &long, permit)

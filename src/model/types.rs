@@ -1,0 +1,83 @@
+//! Types of fields, as `ClickHouse`'s type language and JSON Schema can say them.
+
+use super::{Field, UnknownFields};
+
+/// The type of one field, element or map value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    /// What a value must be.
+    pub kind: Kind,
+    /// As the model writes it: what a client is told that was expected.
+    pub text: String,
+}
+
+/// What a value must be.
+///
+/// A type that only changes how a column is stored is none of ours: `LowCardinality(T)` and
+/// `SimpleAggregateFunction(f, T)` have the kind of `T` and their own text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Any JSON value. `ClickHouse` has no name for it; a JSON Schema `true` or `{}` means it.
+    Any,
+    /// A JSON string.
+    String,
+    /// A JSON string of at most this many bytes of UTF-8.
+    FixedString(usize),
+    /// `true` or `false`.
+    Bool,
+    /// `Int8` to `UInt256`: a JSON integer in range, or a string that holds one.
+    Integer {
+        /// Whether negative ones are in range.
+        signed: bool,
+        /// 8, 16, 32, 64, 128 or 256.
+        bits: u16,
+    },
+    /// `Float32`, `Float64`: a JSON number, or a string that holds one.
+    Float,
+    /// `Decimal(P, S)`: a JSON number, or a string that holds one. Neither is checked.
+    Decimal,
+    /// `Date`, `Date32`.
+    Date,
+    /// `DateTime`, `DateTime64`, with or without precision and zone.
+    DateTime,
+    /// `UUID`.
+    Uuid,
+    /// `IPv4`.
+    Ipv4,
+    /// `IPv6`.
+    Ipv6,
+    /// The members' names and numbers.
+    Enum(Vec<(String, i16)>),
+    /// `Nullable(T)`: as `T`, or null, or absent.
+    Nullable(Box<Type>),
+    /// `Array(T)`; `Ring` and the other geometries but `Point` are arrays of arrays of points.
+    Array(Box<Type>),
+    /// `Map(K, V)`: an object, its keys judged as `K` by their text.
+    Map(Box<Type>, Box<Type>),
+    /// `Tuple(name T, …)`, `Nested(name T, …)`: an object.
+    Object(Object),
+    /// `Tuple(T, …)`: an array, element by element; a `Point` is one of two `Float64`.
+    Tuple(Vec<Type>),
+    /// `JSON(…)`: an object whose typed paths must be present, not null, and fit.
+    Json(Vec<(Vec<String>, Type)>),
+    /// A JSON Schema's `number`: a JSON number only.
+    Number,
+    /// A JSON Schema's `integer`: a JSON number without a fractional part, within bounds.
+    WholeNumber {
+        /// The least, if any.
+        minimum: Option<i128>,
+        /// The greatest, if any.
+        maximum: Option<i128>,
+    },
+    /// A JSON Schema's `enum` or `const` of strings.
+    Literals(Vec<String>),
+}
+
+/// A value with named members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// The members, in the order of their declaration.
+    pub fields: Vec<Field>,
+    /// What becomes of others; `None`: as the model says.
+    pub unknown_fields: Option<UnknownFields>,
+}
