@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
 mod bytes;
 mod check;
 mod load;
@@ -45,6 +46,10 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
 /// Tests that stop, silence or configure a broker: each starts one of its own.
 const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
     ("a_missing_topic_is_our_fault", bytes::missing_topic),
+    (
+        "what_is_beside_a_record_as_java_reads_it",
+        beside::as_java_reads_it,
+    ),
     ("broker_absent_at_start", outage::absent_at_start),
     ("broker_killed_under_load", outage::killed_under_load),
     ("broker_silent", outage::silent),

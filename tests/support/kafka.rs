@@ -129,6 +129,13 @@ impl Kafka {
 
     /// Runs one of Kafka's tools to its end; panics when it fails.
     pub(crate) fn tool(&self, class: &str, arguments: &[&str]) {
+        self.tool_with_input(class, arguments, "");
+    }
+
+    /// Runs one of Kafka's tools on this input to its end; what it prints. Panics when it fails.
+    pub(crate) fn tool_with_input(&self, class: &str, arguments: &[&str], input: &str) -> String {
+        let file = self.path("tool.input");
+        fs::write(&file, input).expect("the directory is ours");
         let mut command: Command = self.jars.java(class);
         let Output {
             status,
@@ -137,14 +144,18 @@ impl Kafka {
         } = command
             .args(arguments)
             .current_dir(self.directory.path())
+            .stdin(File::open(&file).expect("just written"))
             .output()
             .expect("java runs");
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(&stdout).into_owned(),
+            String::from_utf8_lossy(&stderr),
+        );
         assert!(
             status.success(),
-            "{class} {arguments:?}: {status}\n{}{}",
-            String::from_utf8_lossy(&stdout),
-            String::from_utf8_lossy(&stderr)
+            "{class} {arguments:?}: {status}\n{stdout}{stderr}"
         );
+        stdout
     }
 
     /// Where a file of this name lies beside the node's own.
