@@ -17,7 +17,7 @@ COLUMNS = (
     "CPU µs/req", "CPU µs/record", "errors", "core: server", "core: others", "core: load", "fault",
 )
 DISTURBED_ABOVE = 0.10
-RATIOS = (("ringest", "bare"), ("axum", "ringest"), ("axum", "bare"))
+RATIOS = (("ringest", "bare"), ("typed", "ringest"), ("axum", "ringest"), ("axum", "bare"))
 
 
 def cells(row):
