@@ -235,7 +235,15 @@ fn head_problem(code: Code, error: HeadError) -> Value {
 }
 
 fn invalid(code: Code, rejection: &Rejection) -> Value {
-    let errors: Vec<Value> = rejection
+    let mut problem = problem(code);
+    problem["errors"] = errors(rejection);
+    problem["errors_total"] = json!(rejection.faults_total);
+    problem
+}
+
+/// What is wrong with a body, fault by fault: a problem's `errors`.
+pub(crate) fn errors(rejection: &Rejection) -> Value {
+    rejection
         .faults
         .iter()
         .map(|fault| {
@@ -250,11 +258,7 @@ fn invalid(code: Code, rejection: &Rejection) -> Value {
                 "message": fault.message,
             })
         })
-        .collect();
-    let mut problem = problem(code);
-    problem["errors"] = json!(errors);
-    problem["errors_total"] = json!(rejection.faults_total);
-    problem
+        .collect()
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {
