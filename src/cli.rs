@@ -63,7 +63,8 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
     version,
     about = ABOUT,
     after_help = EXAMPLES,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Tools"
 )]
 #[expect(
     clippy::struct_excessive_bools,
@@ -89,7 +90,7 @@ struct Arguments {
     #[arg(long, conflicts_with = "check", help_heading = "Commands")]
     list_routes: bool,
 
-    /// With --list-routes: table for a person, json for a script, openapi for tools
+    /// With --list-routes: table for a person, json, openapi
     #[arg(
         long,
         value_enum,
@@ -106,7 +107,7 @@ struct Arguments {
     #[arg(long, help_heading = "Commands")]
     check: bool,
 
-    /// With --check: also ask the brokers for the topics and the registry for the schemas
+    /// With --check: also ask for the topics and the numbers of schemas
     #[arg(
         long,
         requires = "check",

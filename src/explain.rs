@@ -125,7 +125,7 @@ mod tests {
         Fault {
             index: 2,
             offset,
-            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: before.split(|byte| *byte == b'\n').count(),
             column: offset - line_start.map_or(0, |newline| newline + 1) + 1,
             path: "$.id".to_owned(),
             code: FaultCode::WrongType,
@@ -134,13 +134,13 @@ mod tests {
         }
     }
 
-    fn rejection(faults: Vec<Fault>, records: usize, faulty: usize) -> Rejection {
+    fn rejection(faults: Vec<Fault>, records: usize, bad: usize) -> Rejection {
         Rejection {
             kind: RejectionKind::Invalid,
             faults_total: faults.len(),
             faults,
             records,
-            faulty: vec![(0, Span { offset: 0, len: 0 }); faulty],
+            faulty: vec![(0, Span { offset: 0, len: 0 }); bad],
         }
     }
 

@@ -113,7 +113,7 @@ fn path_item(model: &Model, is_latest: bool) -> Value {
     statuses.extend(refusals().into_keys());
     let responses: Map<_, _> = statuses
         .iter()
-        .map(|status| status.to_string())
+        .map(ToString::to_string)
         .map(|status| (status.clone(), reference("responses", &status)))
         .collect();
     let (id, version) = if is_latest {
@@ -231,11 +231,12 @@ fn accepted() -> Value {
 fn partly_accepted() -> Value {
     json!({
         "type": "object",
-        "required": ["accepted", "errors", "errors_total"],
+        "required": ["accepted", "rejected", "errors", "errors_total"],
         "properties": {
             "accepted": count("Records acknowledged."),
+            "rejected": count("Records that are not valid."),
             "errors": errors(),
-            "errors_total": count("All faults."),
+            "errors_total": count("All faults, told or not."),
         },
     })
 }
@@ -267,6 +268,8 @@ fn problem() -> Value {
             "in": indices("in their topic"),
             "out": indices("not in their topic and will not be"),
             "unknown": indices("perhaps in their topic"),
+            "records": count("Records of the request, where they can be counted."),
+            "rejected": count("Records that are not valid."),
             "errors": errors(),
             "errors_total": count("All faults, told or not."),
         },

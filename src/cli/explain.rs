@@ -14,7 +14,7 @@ use super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
     config::Config,
     explain::{faults, summary},
-    http::errors,
+    http::fault,
     model::{Model, Version},
     validate::{Format, Rejection, ValidateLimits, Validator},
 };
@@ -25,11 +25,11 @@ const EXIT_FAULTY: u8 = 1;
 /// Names that are told when there is none such.
 const NAMES_TOLD_MAX: usize = 5;
 
-const ABOUT: &str = "\
-Says what the server would say of a file's records, and why: without a server, without a broker.
-The models and limits are those of the configuration.";
+const ABOUT: &str = "Say what is wrong with the records of a file, as the server would";
 
 const EXAMPLES: &str = "\
+No server is needed, nor a broker: the models and limits are those of the configuration.
+
 Examples:
   ringest explain --model Order order.json
   ringest explain --model Order/1.0 --format json orders.ndjson
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME[/VERSION]")]
     model: String,
 
-    /// text: a report for a person; json: the `errors` of the server's answer
+    /// text, or json: the `errors` of the answer
     #[arg(
         long,
         value_enum,
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     )]
     format: Output,
 
-    /// A record a line, as FILE is read anyway when its name ends in .ndjson or .jsonl
+    /// A record a line, as anyway where FILE ends in .ndjson or .jsonl
     #[arg(long)]
     ndjson: bool,
 
@@ -122,7 +122,8 @@ fn judge(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) -> 
 }
 
 fn print_errors(rejection: Option<&Rejection>) -> ExitCode {
-    let errors = rejection.map_or_else(|| serde_json::json!([]), errors);
+    let faults = rejection.map_or(&[][..], |rejection| &rejection.faults);
+    let errors: serde_json::Value = faults.iter().map(fault).collect();
     print(&format!("{errors:#}\n"))
 }
 

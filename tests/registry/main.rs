@@ -28,17 +28,17 @@ fn registry(url: &str) -> SchemaRegistry {
     }
 }
 
-fn subject(subject: &str, version: Option<u32>) -> Option<Schema> {
-    Some(Schema::Subject {
+fn subject(subject: &str, version: Option<u32>) -> Schema {
+    Schema::Subject {
         subject: subject.to_owned(),
         version,
-    })
+    }
 }
 
-fn model(name: &str, schema: Option<Schema>) -> Arc<Model> {
+fn model(name: &str, schema: impl Into<Option<Schema>>) -> Arc<Model> {
     let version = "1.0".parse().expect("a version");
     Arc::new(Model {
-        schema,
+        schema: schema.into(),
         ..Model::untyped(name, version, "topic")
     })
 }
@@ -85,7 +85,7 @@ fn subjects_become_numbers_and_each_is_asked_for_once() {
     let models = [
         latest("orders-value"),
         model("Untyped", None),
-        model("Known", Some(Schema::Id(4))),
+        model("Known", Schema::Id(4)),
         model("First", subject("orders-value", Some(1))),
         model("Refund", subject("orders-value", None)),
         model("Odd", subject(":.eu:a/b cü", None)),
@@ -119,7 +119,7 @@ fn subjects_become_numbers_and_each_is_asked_for_once() {
 
 #[test]
 fn nobody_is_asked_where_no_model_names_a_subject() {
-    let models = [model("Untyped", None), model("Known", Some(Schema::Id(4)))];
+    let models = [model("Untyped", None), model("Known", Schema::Id(4))];
     let nobody = registry(&format!("http://{}", refusing_address().0));
     for registry in [None, Some(&nobody)] {
         let resolved = resolve(registry, &models).expect("nothing to ask");
