@@ -1,27 +1,35 @@
 //! The command line: what was asked for goes to stdout, logs and errors to stderr.
 
+mod explain;
+
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use serde_json::json;
 
 use crate::{
-    config::{Config, LogFormat},
+    config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
     log,
-    model::Model,
+    model::{Model, Schema},
+    openapi,
     produce::{self, probe},
+    registry,
     route::{Route, RouteTable},
     supervisor::{self, Addresses},
 };
 
 /// The configuration can't work, or `--check` found something.
 const EXIT_CONFIGURATION: u8 = 1;
+
+/// What was asked for can't be: clap's own code.
+const EXIT_USAGE: u8 = 2;
 
 /// The default of `--config`.
 const CONFIG_FILE: &str = "config/ringest.toml";
@@ -40,6 +48,7 @@ Examples:
   ringest --dev                          try it: nothing to install, nothing to configure
   ringest --check --connect              is the configuration good, do the topics exist?
   ringest --list-routes --format json    what can be posted, for a script
+  ringest explain --model Order a.json   what is wrong with this record?
   ringest --config /etc/ringest.toml     serve
 
 Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
@@ -50,15 +59,24 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
 /// What can be asked for.
 #[derive(Debug, Parser)]
-#[command(version, about = ABOUT, after_help = EXAMPLES)]
+#[command(
+    version,
+    about = ABOUT,
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Tools"
+)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
 )]
 struct Arguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
+
+    #[command(subcommand)]
+    command: Option<Command>,
 
     /// Serve the sample models on loopback, with a broker in this process
     #[arg(
@@ -72,7 +90,7 @@ struct Arguments {
     #[arg(long, conflicts_with = "check", help_heading = "Commands")]
     list_routes: bool,
 
-    /// With --list-routes: table for a person, json for a script
+    /// With --list-routes: table for a person, json, openapi
     #[arg(
         long,
         value_enum,
@@ -89,7 +107,7 @@ struct Arguments {
     #[arg(long, help_heading = "Commands")]
     check: bool,
 
-    /// With --check: also ask the brokers which topics are missing
+    /// With --check: also ask for the topics and the numbers of schemas
     #[arg(
         long,
         requires = "check",
@@ -99,16 +117,34 @@ struct Arguments {
     connect: bool,
 }
 
+/// What takes arguments of its own.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Explain(explain::Arguments),
+}
+
 /// How routes are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Table,
     Json,
+    Openapi,
+}
+
+impl Arguments {
+    /// What clap can't be told: a flag that is a command does not go with a command.
+    fn consistent(self) -> Result<Self, clap::Error> {
+        if self.command.is_some() && (self.dev || self.list_routes || self.check) {
+            let message = "--dev, --list-routes and --check are commands: one at a time";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(self)
+    }
 }
 
 /// Does what the command line of the process asks for; the exit code is the process's.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse().and_then(Arguments::consistent) {
         Ok(arguments) => arguments,
         Err(answer) => {
             // Help and version are answers too: clap knows where each goes and its code. Nobody
@@ -120,26 +156,33 @@ pub fn run() -> ExitCode {
     if arguments.dev {
         return serve_dev();
     }
+    if let Some(Command::Explain(of)) = &arguments.command {
+        return explain::run(&arguments.config, of);
+    }
     let config = match Config::load(&arguments.config, environment()) {
         Ok(config) => config,
-        Err(errors) => {
-            report(&errors.to_string());
-            if !arguments.config.exists() {
-                report(NO_CONFIG_FILE);
-            }
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
+        Err(errors) => return unusable(&arguments.config, &errors),
     };
     if arguments.list_routes {
         print(&match arguments.format {
             Format::Table => route_table(RouteTable::new(&config.models).routes()),
             Format::Json => route_json(RouteTable::new(&config.models).routes()),
+            Format::Openapi => openapi::text(RouteTable::new(&config.models).routes()),
         })
     } else if arguments.check {
         check(&arguments.config, &config, arguments.connect)
     } else {
         serve(config)
     }
+}
+
+/// Says what is wrong with a configuration.
+fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
+    report(&errors.to_string());
+    if !file.exists() {
+        report(NO_CONFIG_FILE);
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
 }
 
 /// Serves until the process is told to stop.
@@ -184,7 +227,7 @@ fn start_log(config: &Config) {
 }
 
 /// A configuration whose keys are good one by one: the warnings, whether librdkafka takes its
-/// properties together, the memory, and with `connect` the topics.
+/// properties together, the memory, and with `connect` the topics and the schemas.
 fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
@@ -202,19 +245,31 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if !connect {
         return printed;
     }
-    match probe::missing_topics(config) {
-        Ok(missing) if missing.is_empty() => print("the brokers have every topic\n"),
+    let topics_are_there = match probe::missing_topics(config) {
         Ok(missing) => {
-            for topic in missing {
+            for topic in &missing {
                 report(&format!("topic {topic}: missing on the brokers"));
             }
-            ExitCode::from(EXIT_CONFIGURATION)
+            missing.is_empty()
         }
         Err(error) => {
             report(&error);
-            ExitCode::from(EXIT_CONFIGURATION)
+            false
         }
+    };
+    let schemas = registry::resolve(config.schema_registry.as_ref(), &config.models);
+    if let Err(unresolved) = &schemas {
+        report(&unresolved.to_string());
     }
+    if !topics_are_there || schemas.is_err() {
+        return ExitCode::from(EXIT_CONFIGURATION);
+    }
+    let names_a_subject = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
+    print(if config.models.iter().any(names_a_subject) {
+        "the brokers have every topic, the schema registry every schema\n"
+    } else {
+        "the brokers have every topic\n"
+    })
 }
 
 /// All routes as aligned columns, the last one without blanks at the end.

@@ -29,9 +29,11 @@ use crate::{
     drain::Drained,
     isolation::Panicked,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
+    openapi,
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
+    registry::{self, Unresolved},
     route::RouteTable,
     worker::{self, WorkerError, WorkerSettings},
 };
@@ -93,9 +95,21 @@ pub struct Addresses {
 /// Serves until SIGTERM or SIGINT, and drains; `routes_json` is what `/routes` answers. When
 /// requests can be sent, `listening` is told where.
 ///
+/// First of all the schema registry is asked, where models name subjects of it.
+///
 /// The exit code is 0 after a whole drain, 1 where serving could not start, 3 where it had to be cut
 /// short.
 pub fn run(config: Config, routes_json: String, listening: impl FnOnce(Addresses)) -> ExitCode {
+    // Before signals are taken over: whoever gives up waiting for a registry can end it.
+    let config = match with_schema_ids(config) {
+        Ok(config) => config,
+        Err(unresolved) => {
+            for failure in unresolved.iter() {
+                tracing::error!("{failure}");
+            }
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
     let (sender, messages) = mpsc::channel();
     let started = forward_signals(sender.clone())
         .map_err(StartupError::from)
@@ -109,6 +123,12 @@ pub fn run(config: Config, routes_json: String, listening: impl FnOnce(Addresses
     };
     listening(addresses);
     supervisor.supervise()
+}
+
+/// Its models as workers need them: each schema by its number.
+fn with_schema_ids(config: Config) -> Result<Config, Unresolved> {
+    let models = registry::resolve(config.schema_registry.as_ref(), &config.models)?;
+    Ok(Config { models, ..config })
 }
 
 /// A worker's life on its thread, from its start to the end of the drain.
@@ -149,8 +169,10 @@ impl Supervisor {
             Some(address) => {
                 let exposition = exposition(&config, &workers, &process);
                 let routes_json = routes_json.into_bytes();
+                let openapi_json = openapi::text(workers[0].routes.routes()).into_bytes();
                 let state = AdminState {
                     routes_json,
+                    openapi_json,
                     exposition,
                     readiness: Arc::clone(&readiness),
                 };

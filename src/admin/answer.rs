@@ -46,6 +46,7 @@ fn respond(method: &str, path: &str, state: &AdminState) -> Answer {
         "/health" => health,
         "/ready" => ready,
         "/routes" => routes,
+        "/openapi.json" => openapi,
         "/metrics" => metrics,
         _ => |_: &AdminState| Answer::problem(NOT_FOUND),
     };
@@ -82,6 +83,10 @@ fn ready(state: &AdminState) -> Answer {
 
 fn routes(state: &AdminState) -> Answer {
     Answer::json(OK, state.routes_json.clone())
+}
+
+fn openapi(state: &AdminState) -> Answer {
+    Answer::json(OK, state.openapi_json.clone())
 }
 
 fn metrics(state: &AdminState) -> Answer {

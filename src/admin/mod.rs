@@ -1,4 +1,5 @@
-//! The management listener: `/health`, `/ready`, `/routes` and `/metrics`, on a thread of its own.
+//! The management listener: `/health`, `/ready`, `/routes`, `/openapi.json` and
+//! `/metrics`, on a thread of its own.
 //!
 //! monoio-http decodes the requests. Its decoder is lenient about framing and sets no bounds, so
 //! here a connection carries **one** request, bounded in bytes and in time, and then closes:
@@ -51,6 +52,8 @@ const STOP_GRACE: Duration = Duration::from_millis(250);
 pub struct AdminState {
     /// The body of `/routes`: the very JSON of `--list-routes --format json`.
     pub routes_json: Vec<u8>,
+    /// The body of `/openapi.json`: the very JSON of `--list-routes --format openapi`.
+    pub openapi_json: Vec<u8>,
     /// The body of `/metrics`.
     pub exposition: Exposition,
     /// What `/health` and `/ready` say.

@@ -136,6 +136,14 @@ pub(super) const KEYS: &[Key] = &[
     key("auth.cache_entries", "8_192", Kind::Unsupported(NO_AUTH)),
     key("auth.jwt", "[]", Kind::Unsupported(NO_AUTH)),
     key("auth.keys", "[]", Kind::Unsupported(NO_AUTH)),
+    key("schema_registry.url", r#""""#, Kind::Text),
+    key("schema_registry.username", r#""""#, Kind::Text),
+    key("schema_registry.password", r#""""#, Kind::Text),
+    key(
+        "schema_registry.timeout_ms",
+        "5_000",
+        Kind::Integer(1, TIMEOUT_MS_MAX),
+    ),
     key("log.format", r#""text""#, Kind::Choice(&["text", "json"])),
     key("log.filter", r#""info""#, Kind::Text),
 ];

@@ -8,6 +8,7 @@ mod keys;
 mod memory;
 mod raw;
 mod reader;
+mod registry;
 mod resolve;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
+pub use registry::{Credentials, SchemaRegistry};
 
 use crate::model::Model;
 
@@ -41,6 +43,8 @@ pub struct Config {
     /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`) where we have a default,
     /// else as written.
     pub kafka: Vec<(String, String)>,
+    /// Who knows the numbers of schemas that models name by their subject.
+    pub schema_registry: Option<SchemaRegistry>,
     /// What the log looks like.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`; known to parse.

@@ -14,6 +14,7 @@ use super::{
     Origin, Timeouts, kafka,
     raw::Raw,
     reader::{Reader, grouped},
+    registry,
 };
 use crate::{buffer::segment_capacity, model};
 
@@ -89,6 +90,7 @@ fn resolve(
     let listen = reader.listen();
     let management = reader.management(listen.address);
     reader.auth(listen.address);
+    let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = reader.log();
     let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
     let files = files(reader);
@@ -97,11 +99,15 @@ fn resolve(
     let mut errors = std::mem::take(&mut reader.raw.errors);
     errors.sort_by(|a, b| a.origin.cmp(&b.origin));
     let models = model::load(&files, &mut errors);
+    if schema_registry.is_none() {
+        errors.extend(registry::missing(&models, &reader.raw.file, &errors));
+    }
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }
     let mut warnings = kafka.warnings;
     warnings.extend(model::warning(&models));
+    warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     Ok(Config {
         workers,
         listen,
@@ -110,6 +116,7 @@ fn resolve(
         timeouts,
         auth: AuthMode::None,
         kafka: kafka.properties,
+        schema_registry,
         log_format,
         log_filter,
         models,

@@ -9,4 +9,5 @@ pub use head::{
     Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
     MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version,
 };
+pub(crate) use response::fault;
 pub use response::{CONTINUE, Form, Persistence, Responses};

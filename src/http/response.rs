@@ -12,7 +12,7 @@ use crate::{
     clock::HTTP_DATE_BYTES,
     outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
-    validate::Rejection,
+    validate::{Fault, Rejection},
 };
 
 /// The interim answer that asks for the body (RFC 9110 section 15.2.1).
@@ -235,26 +235,25 @@ fn head_problem(code: Code, error: HeadError) -> Value {
 }
 
 fn invalid(code: Code, rejection: &Rejection) -> Value {
-    let errors: Vec<Value> = rejection
-        .faults
-        .iter()
-        .map(|fault| {
-            json!({
-                "index": fault.index,
-                "offset": fault.offset,
-                "line": fault.line,
-                "column": fault.column,
-                "path": fault.path,
-                "code": fault.code.as_str(),
-                "expected": fault.expected,
-                "message": fault.message,
-            })
-        })
-        .collect();
+    let errors: Vec<Value> = rejection.faults.iter().map(fault).collect();
     let mut problem = problem(code);
     problem["errors"] = json!(errors);
     problem["errors_total"] = json!(rejection.faults_total);
     problem
+}
+
+/// One fault of a record, as clients and readers of dead letters are told.
+pub(crate) fn fault(fault: &Fault) -> Value {
+    json!({
+        "index": fault.index,
+        "offset": fault.offset,
+        "line": fault.line,
+        "column": fault.column,
+        "path": fault.path,
+        "code": fault.code.as_str(),
+        "expected": fault.expected,
+        "message": fault.message,
+    })
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {

@@ -95,6 +95,26 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    /// All of them, in their order.
+    pub const ALL: [Self; 16] = [
+        Self::EmptyBody,
+        Self::BadJson,
+        Self::InvalidUtf8,
+        Self::NumberOutOfRange,
+        Self::NotAnObject,
+        Self::TooDeep,
+        Self::RecordTooLarge,
+        Self::TooManyRecords,
+        Self::MissingField,
+        Self::UnknownField,
+        Self::WrongType,
+        Self::OutOfRange,
+        Self::BadFormat,
+        Self::NotInEnum,
+        Self::TooLong,
+        Self::WrongLength,
+    ];
+
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -271,4 +291,17 @@ pub(super) fn quote(text: &[u8]) -> String {
     }
     quoted.push('`');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FaultCode;
+
+    #[test]
+    fn all_codes_are_listed_in_their_order() {
+        for (index, code) in FaultCode::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, index, "{code:?} is out of place");
+        }
+        assert_eq!(FaultCode::WrongLength as usize + 1, FaultCode::ALL.len());
+    }
 }

@@ -17,7 +17,7 @@ use ringest::{
     readiness::{Readiness, WorkerState},
 };
 
-use rig::{Answer, PATIENCE, ROUTES, Rig};
+use rig::{Answer, OPENAPI, PATIENCE, ROUTES, Rig};
 
 #[test]
 fn ready_follows_the_workers() {
@@ -60,10 +60,12 @@ fn health_depends_on_draining_alone() {
 
 #[test]
 fn routes_are_given_as_they_are() {
-    let answer = Rig::start().ask("GET", "/routes");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.body, ROUTES);
+    for (path, body) in [("/routes", ROUTES), ("/openapi.json", OPENAPI)] {
+        let answer = Rig::start().ask("GET", path);
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.body, body);
+    }
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn what_is_not_there_is_404_and_other_methods_are_405() {
         rig.ask("POST", path).assert_problem(404, "not_found");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"] {
-        for path in ["/health", "/ready", "/routes", "/metrics"] {
+        for path in ["/health", "/ready", "/routes", "/openapi.json", "/metrics"] {
             let answer = rig.ask(method, path);
             answer.assert_problem(405, "method_not_allowed");
             assert_eq!(answer.header("allow"), Some("GET, HEAD"));
@@ -274,6 +276,7 @@ fn an_address_in_use_is_an_error_at_start() {
         rig.address(),
         AdminState {
             routes_json: Vec::new(),
+            openapi_json: Vec::new(),
             exposition: Exposition::new(Sources {
                 routes: Vec::new(),
                 codes: Vec::new(),

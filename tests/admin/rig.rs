@@ -16,6 +16,7 @@ use ringest::{
 use crate::openmetrics;
 
 pub(crate) const ROUTES: &str = r#"[{"method":"POST","path":"/ingest/UserEvent/1.0","model":"UserEvent","version":"1.0","topic":"UserEvent_1_0","latest":true}]"#;
+pub(crate) const OPENAPI: &str = r#"{"openapi":"3.1.0"}"#;
 const CODES: [CodeLabel; 4] = [
     code("accepted", 200),
     code("invalid_json", 400),
@@ -48,6 +49,7 @@ impl Rig {
         let readiness = Arc::new(Readiness::new(workers.len()));
         let state = AdminState {
             routes_json: ROUTES.as_bytes().to_vec(),
+            openapi_json: OPENAPI.as_bytes().to_vec(),
             exposition: Exposition::new(Sources {
                 routes,
                 codes: CODES.to_vec(),

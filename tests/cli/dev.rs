@@ -97,9 +97,11 @@ fn the_routes_of_the_command_and_of_the_management_listener_are_the_same() {
             break address;
         }
     };
-    let listed = ringest(&["--list-routes", "--format", "json"]);
-    let (status, routes) = get(management, "/routes");
-    assert_eq!((status, &*routes), (200, stdout(&listed)));
+    for (format, path) in [("json", "/routes"), ("openapi", "/openapi.json")] {
+        let listed = ringest(&["--list-routes", "--format", format]);
+        let (status, served) = get(management, path);
+        assert_eq!((status, &*served), (200, stdout(&listed)));
+    }
     assert_eq!(dev.terminate().0.code(), Some(0));
 }
 

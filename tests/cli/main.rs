@@ -5,6 +5,7 @@ mod support;
 
 mod check;
 mod dev;
+mod explain;
 mod start;
 
 use std::process::{Command, Output};
@@ -71,6 +72,17 @@ fn routes_as_json() {
 }
 
 #[test]
+fn routes_as_an_openapi_document() {
+    let output = ringest(&["--list-routes", "--format", "openapi"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().expect("paths");
+    assert_eq!(paths.len(), 8, "four, and each without its version");
+    assert!(paths["/ingest/Order/1.0"]["post"].is_object());
+}
+
+#[test]
 fn a_missing_file_is_named_with_what_helps() {
     let help = "\
 Name a file with --config FILE; config/ringest.toml of ringest's repository has every key.
@@ -122,6 +134,7 @@ fn help_and_version_are_answers() {
         "--list-routes",
         "--check",
         "--dev",
+        "explain",
         "Examples:",
         "RINGEST_",
         "Exit codes:",

@@ -1,0 +1,155 @@
+//! `[schema_registry]`: where the numbers of schemas are looked up, and who asks.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{ConfigError, Origin, reader::Reader};
+use crate::{
+    model::{Model, Schema},
+    registry::is_base_url,
+};
+
+const URL: &str = "schema_registry.url";
+const USERNAME: &str = "schema_registry.username";
+const PASSWORD: &str = "schema_registry.password";
+
+/// A schema registry with Confluent's interface, as Redpanda and Apicurio have it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaRegistry {
+    /// What its paths are appended to: `http` or `https`, no credentials, no query, no slash at
+    /// its end.
+    pub url: String,
+    /// For HTTP's Basic authentication; `None`: it is asked without.
+    pub credentials: Option<Credentials>,
+    /// The most that one question may take, from the look-up of the host to the answer's last byte.
+    pub timeout: Duration,
+}
+
+/// A name and its password. `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Without a colon (RFC 7617 section 2).
+    pub username: String,
+    /// Any text.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// `None` where there is no URL.
+    pub(super) fn schema_registry(&mut self) -> Option<SchemaRegistry> {
+        const ALLOWED: &str = "an http or https URL without a query, such as \
+                               \"https://registry.example.com:8081\", or \"\" for none";
+        let timeout = self.milliseconds("schema_registry.timeout_ms");
+        let credentials = self.credentials();
+        let written = self.entry(URL).and_then(|entry| entry.value.text());
+        if written.is_some_and(|url| url.contains('@')) {
+            // Not shown: what is before the @ may be a password.
+            let message =
+                format!("a URL with credentials is not allowed: set {USERNAME} and {PASSWORD}");
+            self.fail(URL, message);
+            return None;
+        }
+        let url = self.value(URL, ALLOWED, |value| {
+            let url = value.text()?;
+            (url.is_empty() || is_base_url(url)).then(|| url.trim_end_matches('/').to_owned())
+        })?;
+        if url.is_empty() {
+            return None;
+        }
+        Some(SchemaRegistry {
+            url,
+            credentials,
+            timeout,
+        })
+    }
+
+    /// Both or neither; an empty one is none.
+    fn credentials(&mut self) -> Option<Credentials> {
+        let username = self.value(USERNAME, "a string without a colon", |value| {
+            let name = value.text().filter(|name| !name.contains(':'))?;
+            Some(name.to_owned())
+        })?;
+        let password = self.value(PASSWORD, "a string", |value| Some(value.text()?.to_owned()))?;
+        match (username.is_empty(), password.is_empty()) {
+            _ if !self.are_good(&[USERNAME, PASSWORD]) => {}
+            (false, false) => return Some(Credentials { username, password }),
+            (false, true) => self.fail(USERNAME, format!("of no use without {PASSWORD}")),
+            (true, false) => self.fail(PASSWORD, format!("of no use without {USERNAME}")),
+            (true, true) => {}
+        }
+        None
+    }
+}
+
+/// The error that models name subjects, and nobody said whom to ask. `file` is where to say it;
+/// `errors` are those before, one of which may be about what was said.
+pub(super) fn missing(
+    models: &[Arc<Model>],
+    file: &Origin,
+    errors: &[ConfigError],
+) -> Option<ConfigError> {
+    if errors.iter().any(|error| error.key == URL) {
+        return None;
+    }
+    let asks = |model: &&Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
+    let names = models
+        .iter()
+        .filter(asks)
+        .map(|model| format!("{} {}", model.name, model.version));
+    let names = names.collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| ConfigError {
+        origin: file.clone(),
+        key: URL.to_owned(),
+        message: format!(
+            "missing: the registry that knows the subjects of {names}, such as \
+             \"https://registry.example.com:8081\""
+        ),
+    })
+}
+
+/// What an operator should know of it, if anything.
+pub(super) fn warning(registry: &SchemaRegistry) -> Option<String> {
+    let is_in_clear = registry.credentials.is_some() && registry.url.starts_with("http:");
+    is_in_clear.then(|| format!("{URL} is http: {PASSWORD} is sent in clear"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_that_name_subjects_need_a_registry() {
+        let model = |name: &str, schema| {
+            let version = "1.0".parse().expect("a version");
+            Arc::new(Model {
+                schema,
+                ..Model::untyped(name, version, "topic")
+            })
+        };
+        let subject = || {
+            Some(Schema::Subject {
+                subject: "orders-value".to_owned(),
+                version: None,
+            })
+        };
+        let file = Origin::File {
+            path: "ringest.toml".to_owned(),
+            line: None,
+        };
+        let others = [model("Plain", None), model("Known", Some(Schema::Id(7)))];
+        assert_eq!(missing(&others, &file, &[]), None);
+        let models = [model("Order", subject()), model("Refund", subject())];
+        let error = missing(&models, &file, &[]).expect("nobody to ask");
+        assert_eq!(
+            error.to_string(),
+            "ringest.toml: schema_registry.url: missing: the registry that knows the subjects of \
+             Order 1.0, Refund 1.0, such as \"https://registry.example.com:8081\""
+        );
+        assert_eq!(missing(&models, &file, &[error]), None, "it is said once");
+    }
+}

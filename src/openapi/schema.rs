@@ -1,0 +1,178 @@
+//! Types as JSON Schema 2020-12.
+//!
+//! `format` is there for generators of code, and an annotation only, as in the dialect of `OpenAPI`
+//! 3.1: what a text must look like is said by `pattern`. Bounds of integers beyond 64 bits are left
+//! out, as few programs could read them exactly.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Field, Kind, Model, Object, Type, UnknownFields};
+
+/// Strings that a `Float64` takes.
+const FLOAT: &str = r"^[+-]?([0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$";
+
+/// Strings that a `Decimal` takes.
+const DECIMAL: &str = r"^-?[0-9]+(\.[0-9]+)?$";
+
+const DATE: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
+
+/// RFC 3339 section 5.6, its letters in either case, a blank for the `T`.
+const DATE_TIME: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+/// With hyphens, also in braces or after `urn:uuid:`, or 32 digits.
+const UUID: &str = r"^((urn:uuid:)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}|[0-9A-Fa-f]{32})$";
+
+/// Leading zeros are allowed, up to three digits.
+const IPV4: &str =
+    r"^(25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})(\.(25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}$";
+
+/// The characters and lengths of RFC 4291 section 2.2, not its grammar.
+const IPV6: &str = "^[0-9A-Fa-f:.]{2,45}$";
+
+/// One record of a model.
+pub(super) fn record(model: &Model) -> Value {
+    let mut schema = match &model.fields {
+        None => json!({ "type": "object" }),
+        Some(fields) => object(fields, model.unknown_fields),
+    };
+    schema["title"] = json!(format!("{} {}", model.name, model.version));
+    schema
+}
+
+/// `inherited`: what becomes of undeclared members of objects that don't say so themselves.
+fn of(type_: &Type, inherited: UnknownFields) -> Value {
+    let mut schema = of_kind(&type_.kind, inherited);
+    schema["description"] = json!(type_.text);
+    schema
+}
+
+fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
+    match kind {
+        Kind::Any => json!({}),
+        Kind::String => json!({ "type": "string" }),
+        // Bytes are at least as many as characters.
+        Kind::FixedString(bytes) => json!({ "type": "string", "maxLength": bytes }),
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Integer { signed, bits } => integer(*signed, *bits),
+        Kind::Float => number_or(FLOAT),
+        Kind::Decimal => number_or(DECIMAL),
+        Kind::Date => text("date", DATE),
+        Kind::DateTime => text("date-time", DATE_TIME),
+        Kind::Uuid => text("uuid", UUID),
+        Kind::Ipv4 => text("ipv4", IPV4),
+        Kind::Ipv6 => text("ipv6", IPV6),
+        Kind::Enum(members) => {
+            let names = members.iter().map(|(name, _)| json!(name));
+            let numbers = members.iter().map(|(_, number)| json!(number));
+            json!({ "enum": names.chain(numbers).collect::<Vec<_>>() })
+        }
+        Kind::Nullable(inner) => {
+            json!({ "anyOf": [of_kind(&inner.kind, inherited), { "type": "null" }] })
+        }
+        Kind::Array(element) => json!({ "type": "array", "items": of(element, inherited) }),
+        Kind::Map(key, value) => json!({
+            "type": "object",
+            // Keys are strings: of a number's two forms that one is left.
+            "propertyNames": of(key, inherited),
+            "additionalProperties": of(value, inherited),
+        }),
+        Kind::Object(Object {
+            fields,
+            unknown_fields,
+        }) => object(fields, unknown_fields.unwrap_or(inherited)),
+        Kind::Tuple(elements) => json!({
+            "type": "array",
+            "prefixItems": elements.iter().map(|it| of(it, inherited)).collect::<Vec<_>>(),
+            "minItems": elements.len(),
+            "maxItems": elements.len(),
+        }),
+        Kind::Json(paths) => json_object(paths, inherited),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::WholeNumber { minimum, maximum } => {
+            let mut schema = json!({ "type": "integer" });
+            for (name, bound) in [("minimum", minimum), ("maximum", maximum)] {
+                if let Some(bound) = bound.and_then(exact) {
+                    schema[name] = bound;
+                }
+            }
+            schema
+        }
+        Kind::Literals(texts) => json!({ "type": "string", "enum": texts }),
+    }
+}
+
+fn text(format: &str, pattern: &str) -> Value {
+    json!({ "type": "string", "format": format, "pattern": pattern })
+}
+
+fn number_or(pattern: &str) -> Value {
+    json!({ "anyOf": [{ "type": "number" }, { "type": "string", "pattern": pattern }] })
+}
+
+/// A JSON integer, or a string of as many digits as the greatest has.
+fn integer(signed: bool, bits: u16) -> Value {
+    let value_bits = bits - u16::from(signed);
+    // The decimal digits of 2^n: n log 2 and one more, exact to far beyond 256 bits.
+    let more_digits = u32::from(value_bits) * 30_103 / 100_000;
+    let sign = if signed { "-?" } else { "" };
+    let pattern = format!("^{sign}(0|[1-9][0-9]{{0,{more_digits}}})$");
+    let mut number = json!({ "type": "integer" });
+    if bits <= 64 {
+        let end = 1_i128 << value_bits;
+        let bounds = [
+            ("minimum", if signed { -end } else { 0 }),
+            ("maximum", end - 1),
+        ];
+        for (name, bound) in bounds {
+            number[name] = json!(exact(bound));
+        }
+    } else if !signed {
+        number["minimum"] = json!(0);
+    }
+    json!({ "anyOf": [number, { "type": "string", "pattern": pattern }] })
+}
+
+/// A bound that 64 bits hold.
+fn exact(bound: i128) -> Option<Value> {
+    let signed = i64::try_from(bound).map(Value::from);
+    signed
+        .or_else(|_| u64::try_from(bound).map(Value::from))
+        .ok()
+}
+
+fn object(fields: &[Field], unknown_fields: UnknownFields) -> Value {
+    let is_required =
+        |field: &&Field| !field.has_default && !matches!(field.type_.kind, Kind::Nullable(_));
+    let required = fields.iter().filter(is_required);
+    let required: Vec<_> = required.map(|field| &field.name).collect();
+    let properties: Map<_, _> = fields
+        .iter()
+        .map(|field| (field.name.clone(), of(&field.type_, unknown_fields)))
+        .collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    if unknown_fields == UnknownFields::Reject {
+        schema["additionalProperties"] = json!(false);
+    }
+    schema
+}
+
+/// An object in which each of the paths leads to a value of its type, null never being one.
+fn json_object(paths: &[(Vec<String>, Type)], inherited: UnknownFields) -> Value {
+    let path = |(names, type_): &(Vec<String>, Type)| {
+        let value = match &type_.kind {
+            Kind::Nullable(inner) => of(inner, inherited),
+            _ => of(type_, inherited),
+        };
+        names.iter().rev().fold(value, |inner, name| {
+            json!({ "type": "object", "required": [name], "properties": { name: inner } })
+        })
+    };
+    let mut schema = json!({ "type": "object" });
+    if !paths.is_empty() {
+        schema["allOf"] = paths.iter().map(path).collect();
+    }
+    schema
+}
