@@ -8,7 +8,7 @@ mod version;
 use std::{fs, io, path::Path, sync::Arc};
 
 pub use rules::Rules;
-pub use types::{Kind, Object, Type};
+pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
 
 use crate::config::ConfigError;
