@@ -11,7 +11,7 @@ use std::{fs, io, path::Path, sync::Arc};
 
 pub(crate) use program::{Op, Program, Shape};
 pub use rules::Rules;
-pub use types::{Kind, Object, Type};
+pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
 
 use crate::config::ConfigError;
