@@ -3,7 +3,8 @@
 //! A [`ReadBuffer`] is what a connection reads into. What was received and found good is
 //! [frozen](ReadBuffer::freeze): a [`Frozen`] keeps the memory alive, unmoved and unwritten while
 //! librdkafka's threads read from it, however long the connection lives. A buffer is only ever filled
-//! further, behind what was received; memory is used again when no [`Frozen`] is left.
+//! further, behind what was received, or written to where it is known that nothing is frozen
+//! ([`ReadBuffer::write_before`]); memory is used again when no [`Frozen`] is left.
 //!
 //! Everything here belongs to one worker: counts are plain, nothing is locked.
 #![expect(
@@ -38,6 +39,28 @@ pub const fn segment_capacity(bytes: usize) -> usize {
     } else {
         bytes.next_multiple_of(SEGMENT_BYTES_POOLED_MAX)
     }
+}
+
+/// How large a segment to take for what outgrew one of `capacity` bytes: twice that, within `most`,
+/// and enough for `needed`, which is at most `most`. A body that grows so is copied twice at the
+/// worst, however large it gets.
+pub const fn grown_capacity(capacity: usize, needed: usize, most: usize) -> usize {
+    let doubled = capacity.saturating_mul(2);
+    let wanted = if doubled < most { doubled } else { most };
+    segment_capacity(if wanted < needed { needed } else { wanted })
+}
+
+/// The most memory that growing to `most` bytes takes: the last two segments are there at once.
+pub const fn growing_bytes_max(most: usize) -> usize {
+    let last = segment_capacity(most);
+    if last == SEGMENT_BYTES_MIN {
+        return last;
+    }
+    let mut before = SEGMENT_BYTES_MIN;
+    while before * 2 < last {
+        before *= 2;
+    }
+    last + before
 }
 
 type Memory = Box<[UnsafeCell<u8>]>;
@@ -79,6 +102,7 @@ impl Pool {
                 pool: Rc::clone(self),
             }),
             filled: 0,
+            frozen_until: 0,
         }
     }
 
@@ -112,11 +136,13 @@ impl Drop for Segment {
     }
 }
 
-/// A segment being filled: `[0, filled)` is received, may be in librdkafka's hands, and is only
-/// read; `[filled, capacity)` is room.
+/// A segment being filled: `[0, frozen_until)` may be in librdkafka's hands and is only read;
+/// `[frozen_until, filled)` is received and this buffer's own; `[filled, capacity)` is room.
 pub struct ReadBuffer {
     segment: Rc<Segment>,
     filled: usize,
+    /// The end of the furthest range that was frozen since the memory was last this buffer's alone.
+    frozen_until: usize,
 }
 
 impl ReadBuffer {
@@ -145,8 +171,8 @@ impl ReadBuffer {
             "beyond what was received"
         );
         // SAFETY: `[0, filled)` is initialised and inside the block. Nothing writes to it while
-        // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume`
-        // borrows mutably, and librdkafka only reads.
+        // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume` and
+        // `write_before` borrow mutably, and librdkafka only reads.
         unsafe { std::slice::from_raw_parts(self.segment.base().add(range.start), range.len()) }
     }
 
@@ -169,15 +195,50 @@ impl ReadBuffer {
         self.filled += bytes.len();
     }
 
+    /// Overwrites the bytes before `at`, which are done with, and says whether it could: not
+    /// where there are too few, nor where one of them may be in somebody else's hands.
+    ///
+    /// # Panics
+    /// If `at` is beyond what was received.
+    #[must_use]
+    pub fn write_before(&mut self, at: usize, bytes: &[u8]) -> bool {
+        assert!(at <= self.filled, "beyond what was received");
+        let writable_from = if self.is_unshared() {
+            0
+        } else {
+            self.frozen_until
+        };
+        let Some(start) = at.checked_sub(bytes.len()) else {
+            return false;
+        };
+        if start < writable_from {
+            return false;
+        }
+        // SAFETY: `[start, at)` is inside the block, as `at <= filled`. Nobody reads it: every
+        // `Frozen` of this segment was made by this buffer and ends at `frozen_until` at the latest,
+        // or none is left; a borrow of the buffer's own bytes would exclude `&mut self`. For the
+        // same reason `bytes` cannot overlap it: it would be borrowed from this buffer, or from a
+        // `Frozen`, which lies before.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.segment.base().add(start),
+                bytes.len(),
+            );
+        }
+        true
+    }
+
     /// Keeps a received range alive, unmoved and unwritten for as long as the result lives.
     ///
     /// # Panics
     /// If the range was not received.
-    pub fn freeze(&self, range: Range<usize>) -> Frozen {
+    pub fn freeze(&mut self, range: Range<usize>) -> Frozen {
         assert!(
             range.start <= range.end && range.end <= self.filled,
             "beyond what was received"
         );
+        self.frozen_until = self.frozen_until.max(range.end);
         Frozen {
             segment: Rc::clone(&self.segment),
             range,
@@ -206,6 +267,7 @@ impl ReadBuffer {
                 std::ptr::copy(base.add(consumed), base, rest);
             }
             self.filled = rest;
+            self.frozen_until = 0;
         } else {
             let mut fresh = Rc::clone(&self.segment.pool).take(self.segment.capacity);
             fresh.append(self.bytes(consumed..self.filled));
@@ -265,7 +327,8 @@ impl Frozen {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: initialised, inside the block that `self` holds, and not written while a
-        // `Frozen` lives: buffers only write behind what was received, unless they are unshared.
+        // `Frozen` lives: the buffer that it was frozen from writes behind its end only, unless the
+        // buffer is unshared.
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
     }
 

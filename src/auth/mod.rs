@@ -22,6 +22,12 @@ pub fn authenticate(mode: AuthMode) -> Principal {
 }
 
 impl Principal {
+    /// What it is called: nothing, where nobody was asked.
+    #[expect(clippy::unused_self, reason = "who proves to be somebody has a name")]
+    pub fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// The route, if the principal may send to it: always, as everyone may.
     pub fn authorize(self, route: &Route) -> AuthorizedRoute<'_> {
         AuthorizedRoute(route)

@@ -1,0 +1,202 @@
+//! Dead letters: what is written about records that are not valid, so that somebody can look at
+//! them and send them again.
+//!
+//! A letter is a JSON object with the members that [Moose's have](https://github.com/514-labs/moosestack)
+//! (`DeadLetterModel` of its SDKs, and what its ingest server adds), in the same sense:
+//!
+//! | member | what |
+//! |---|---|
+//! | `originalRecord` | the record's own bytes; null where they are no JSON, or too many |
+//! | `errorMessage` | the first fault, for a person |
+//! | `errorType` | `"ValidationError"` |
+//! | `failedAt` | when, as RFC 3339 in UTC |
+//! | `source` | `"api"` |
+//! | `topic` | where the record was meant to go |
+//!
+//! and some of ours: `errors`, the faults as the client is told of them, but that `offset`, `line`
+//! and `column` are those of the record (the first 100; `errorsTotal` counts all);
+//! `originalRecordBase64` (RFC 4648 section 4) for bytes that are no JSON; `originalRecordBytes`,
+//! their number, where a letter with them would be larger than a message may be.
+//!
+//! Faults are found again by judging each faulty record by itself: what would have to be kept of
+//! all of them at first has no other bound than the body.
+
+use std::ops::Range;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::{
+    format::Writer,
+    time::{FormatTime, SystemTime},
+};
+
+use crate::{
+    http,
+    model::Rules,
+    validate::{Fault, Format, Rejection, Validator},
+};
+
+/// Letters that are written at once: those that begin within so many bytes.
+const PART_BYTES: usize = 256 * 1024;
+
+/// What the members about the record take at most, without the record, in bytes.
+const NAMES_BYTES: usize = 80;
+
+/// The letters about one body.
+pub(crate) struct Letters<'r> {
+    /// Where the records were meant to go.
+    topic: &'r str,
+    rejection: &'r Rejection,
+    body: &'r [u8],
+    /// The largest letter, in bytes.
+    bytes_max: usize,
+    /// How many of the faulty records are done with.
+    written: usize,
+}
+
+/// What is wrong with one record.
+struct Faults {
+    told: Vec<Fault>,
+    total: usize,
+}
+
+impl<'r> Letters<'r> {
+    /// Letters about what `rejection` says of `body`.
+    pub(crate) fn new(
+        topic: &'r str,
+        rejection: &'r Rejection,
+        body: &'r [u8],
+        bytes_max: usize,
+    ) -> Self {
+        Self {
+            topic,
+            rejection,
+            body,
+            bytes_max,
+            written: 0,
+        }
+    }
+
+    /// The next few letters, one behind the other, and where each is; `None` when all are written.
+    /// About bytes that are nothing but white space there is nothing to be written.
+    pub(crate) fn next(
+        &mut self,
+        validator: &mut Validator,
+        rules: &Rules,
+    ) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+        let mut text = Vec::new();
+        let mut places = Vec::new();
+        let failed_at = now();
+        while text.len() < PART_BYTES
+            && let Some((index, span)) = self.rejection.faulty.get(self.written)
+        {
+            self.written += 1;
+            let record = span.of(self.body);
+            if record.trim_ascii().is_empty() {
+                continue;
+            }
+            let faults = self.faults(*index, record, validator, rules);
+            let start = text.len();
+            text.extend_from_slice(&self.letter(record, &faults, &failed_at));
+            places.push(start..text.len());
+        }
+        (!places.is_empty()).then_some((text, places))
+    }
+
+    /// What is wrong with the record at `index`.
+    fn faults(
+        &self,
+        index: usize,
+        record: &[u8],
+        validator: &mut Validator,
+        rules: &Rules,
+    ) -> Faults {
+        if self.rejection.records == 0 {
+            // The body as a whole is what is wrong, and that has been said.
+            return Faults {
+                told: self.rejection.faults.clone(),
+                total: self.rejection.faults_total,
+            };
+        }
+        // By itself an array would be one of records; within another it is a record.
+        let wrapped;
+        let (text, before) = if record.starts_with(b"[") {
+            wrapped = [b"[", record, b"]"].concat();
+            (&wrapped[..], 1)
+        } else {
+            (record, 0)
+        };
+        let found = match validator.validate(text, Format::Json, rules) {
+            Ok(valid) => valid.rejection().cloned(),
+            Err(rejection) => Some(rejection),
+        };
+        let (mut told, total) = found.map_or((Vec::new(), 0), |it| (it.faults, it.faults_total));
+        for fault in &mut told {
+            fault.index = index;
+            fault.offset = fault.offset.saturating_sub(before);
+            if fault.line == 1 {
+                fault.column = fault.column.saturating_sub(before).max(1);
+            }
+        }
+        Faults { told, total }
+    }
+
+    /// One letter: with the record if it has room for it, else with its length; and with the faults
+    /// if it has room for those.
+    fn letter(&self, record: &[u8], faults: &Faults, failed_at: &str) -> Vec<u8> {
+        let mut rest = json!({
+            "errorMessage": faults.message(),
+            "errorType": "ValidationError",
+            "failedAt": failed_at,
+            "source": "api",
+            "topic": self.topic,
+            "errors": faults.told.iter().map(http::fault).collect::<Vec<_>>(),
+            "errorsTotal": faults.total,
+        });
+        if rest.to_string().len() + NAMES_BYTES > self.bytes_max {
+            rest["errors"] = json!([]);
+        }
+        let room = self
+            .bytes_max
+            .saturating_sub(rest.to_string().len() + NAMES_BYTES);
+        let mut original = &b"null"[..];
+        if record.len() <= room && serde_json::from_slice::<Value>(record).is_ok() {
+            original = record;
+        } else if base64::encoded_len(record.len(), true).is_some_and(|len| len <= room) {
+            rest["originalRecordBase64"] = json!(BASE64.encode(record));
+        } else {
+            rest["originalRecordBytes"] = json!(record.len());
+        }
+        let rest = rest.to_string();
+        // The object goes on where it began.
+        let rest = rest.trim_start_matches('{').as_bytes();
+        [br#"{"originalRecord":"#, original, b",", rest].concat()
+    }
+}
+
+impl Faults {
+    /// The first, and how many there are besides.
+    fn message(&self) -> String {
+        let Some(first) = self.told.first() else {
+            return "the record is not valid".to_owned();
+        };
+        let mut message = match first.path.as_str() {
+            "" | "$" => first.message.clone(),
+            path => format!("{path}: {}", first.message),
+        };
+        match self.total {
+            0 | 1 => {}
+            2 => message += " (and 1 more fault)",
+            total => message += &format!(" (and {} more faults)", total - 1),
+        }
+        message
+    }
+}
+
+/// Now, as RFC 3339 in UTC, with microseconds.
+fn now() -> String {
+    let mut text = String::new();
+    // A String takes all.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
