@@ -16,7 +16,7 @@ use crate::{
     log,
     model::Model,
     produce::{self, probe},
-    route::{Route, RouteTable},
+    route::Route,
     supervisor::{self, Addresses},
 };
 
@@ -120,32 +120,35 @@ pub fn run() -> ExitCode {
     if arguments.dev {
         return serve_dev();
     }
-    let config = match Config::load(&arguments.config, environment()) {
-        Ok(config) => config,
-        Err(errors) => {
-            report(&errors.to_string());
-            if !arguments.config.exists() {
-                report(NO_CONFIG_FILE);
-            }
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
-    };
-    if arguments.list_routes {
-        print(&match arguments.format {
-            Format::Table => route_table(RouteTable::new(&config.models).routes()),
-            Format::Json => route_json(RouteTable::new(&config.models).routes()),
+    let done = if arguments.list_routes {
+        Config::load_routes(&arguments.config, environment()).map(|routes| {
+            print(&match arguments.format {
+                Format::Table => route_table(routes.routes()),
+                Format::Json => route_json(routes.routes()),
+            })
         })
-    } else if arguments.check {
-        check(&arguments.config, &config, arguments.connect)
     } else {
-        serve(config)
-    }
+        Config::load(&arguments.config, environment()).map(|config| {
+            if arguments.check {
+                check(&arguments.config, &config, arguments.connect)
+            } else {
+                serve(config)
+            }
+        })
+    };
+    done.unwrap_or_else(|errors| {
+        report(&errors.to_string());
+        if !arguments.config.exists() {
+            report(NO_CONFIG_FILE);
+        }
+        ExitCode::from(EXIT_CONFIGURATION)
+    })
 }
 
 /// Serves until the process is told to stop.
 fn serve(config: Config) -> ExitCode {
     start_log(&config);
-    let routes = route_json(RouteTable::new(&config.models).routes());
+    let routes = route_json(config.routes().routes());
     let format = config.log_format;
     supervisor::run(config, routes, |addresses| tell(format, addresses))
 }
@@ -154,7 +157,7 @@ fn serve(config: Config) -> ExitCode {
 fn serve_dev() -> ExitCode {
     let served = Dev::start(environment()).and_then(|dev| {
         start_log(&dev.config);
-        let routes = route_json(RouteTable::new(&dev.config.models).routes());
+        let routes = route_json(dev.config.routes().routes());
         let format = dev.config.log_format;
         dev.serve(routes, |addresses| tell(format, addresses))
     });

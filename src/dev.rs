@@ -13,7 +13,7 @@ use crate::{
         OpenError,
         dev_broker::{DevBroker, Reader, TakenRecord},
     },
-    route::{Route, RouteTable},
+    route::Route,
     supervisor::{self, Addresses},
 };
 
@@ -76,7 +76,7 @@ impl Dev {
         listening: impl FnOnce(Addresses),
     ) -> Result<ExitCode, DevError> {
         let _reader = self.read_back()?;
-        let table = RouteTable::new(&self.config.models);
+        let table = self.config.routes();
         Ok(supervisor::run(self.config, routes_json, |addresses| {
             print(&invitation(table.routes(), addresses));
             listening(addresses);

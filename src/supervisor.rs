@@ -32,7 +32,6 @@ use crate::{
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
-    route::RouteTable,
     worker::{self, WorkerError, WorkerSettings},
 };
 
@@ -337,7 +336,7 @@ fn worker_settings(
         .filter(|core| cores.is_set(*core).unwrap_or(false))
         .collect();
     let workers = config.workers.get();
-    let routes = Arc::new(RouteTable::new(&config.models));
+    let routes = Arc::new(config.routes());
     let topics = config
         .models
         .iter()

@@ -17,7 +17,7 @@ pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
 
-use crate::model::Model;
+use crate::{model::Model, route::RouteTable};
 
 /// Everything that a running ringest needs to know, validated as a whole.
 ///
@@ -64,6 +64,19 @@ impl Config {
         resolve::load(path, environment)
     }
 
+    /// The routes alone, as [`Config::load`] would serve them; but who may send need not have been
+    /// decided yet.
+    ///
+    /// # Errors
+    /// As [`Config::load`], except that `auth.mode` may be missing.
+    pub fn load_routes(
+        path: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<RouteTable, ConfigErrors> {
+        let config = resolve::load_to_list(path, environment)?;
+        Ok(config.routes())
+    }
+
     /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
     /// given brokers. Variables of `environment` win over it, but for the brokers.
     ///
@@ -74,6 +87,11 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         resolve::development(brokers, environment)
+    }
+
+    /// A route for each model.
+    pub fn routes(&self) -> RouteTable {
+        RouteTable::below(&self.listen.path_prefix, &self.models)
     }
 
     /// The value of a property for librdkafka, by its name in [`Config::kafka`].
@@ -101,6 +119,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// How sockets are driven.
     pub driver: DriverChoice,
+    /// Before the path of every route; `""` or [`crate::route::is_path`].
+    pub path_prefix: String,
 }
 
 /// How sockets are driven.

@@ -4,6 +4,7 @@ mod access;
 mod kafka;
 mod memory;
 mod models;
+mod routes;
 mod sources;
 
 use std::{fs, path::PathBuf, time::Duration};
