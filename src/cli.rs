@@ -7,12 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
     config::{Config, LogFormat},
     dev::Dev,
+    import_moose::import,
     log,
     model::Model,
     produce::{self, probe},
@@ -41,6 +42,7 @@ Examples:
   ringest --check --connect              is the configuration good, do the topics exist?
   ringest --list-routes --format json    what can be posted, for a script
   ringest --config /etc/ringest.toml     serve
+  ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
@@ -51,11 +53,15 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 /// What can be asked for.
 #[derive(Debug, Parser)]
 #[command(version, about = ABOUT, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
 )]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
@@ -99,6 +105,33 @@ struct Arguments {
     connect: bool,
 }
 
+/// What is done once, without serving.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write models and a configuration from a Moose project
+    ImportMoose(ImportMoose),
+}
+
+#[derive(Debug, Args)]
+struct ImportMoose {
+    /// Moose's infrastructure map: what /infra-map of its management port (5001) serves, or
+    /// `.moose/infrastructure_map.json` after `moose build`
+    #[arg(value_name = "MAP")]
+    file: PathBuf,
+
+    /// Where ringest.toml and models/ go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// The project's moose.config.toml; without it: Moose's defaults
+    #[arg(long, value_name = "FILE")]
+    project: Option<PathBuf>,
+
+    /// Replace files that are there and differ
+    #[arg(long)]
+    force: bool,
+}
+
 /// How routes are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
@@ -117,6 +150,9 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
+    if let Some(Command::ImportMoose(arguments)) = &arguments.command {
+        return import_moose(arguments);
+    }
     if arguments.dev {
         return serve_dev();
     }
@@ -165,6 +201,28 @@ fn serve_dev() -> ExitCode {
         report(&error.to_string());
         ExitCode::from(EXIT_CONFIGURATION)
     })
+}
+
+/// Writes models and a configuration; what is skipped is an error beside the rest.
+fn import_moose(arguments: &ImportMoose) -> ExitCode {
+    let ImportMoose {
+        file,
+        out,
+        project,
+        force,
+    } = arguments;
+    let (printed, errors) = match import(file, project.as_deref(), out, *force) {
+        Ok(import) => (print(&import.report), import.skipped),
+        Err(errors) => (ExitCode::SUCCESS, errors),
+    };
+    for error in &errors {
+        report(&error.to_string());
+    }
+    if errors.is_empty() {
+        printed
+    } else {
+        ExitCode::from(EXIT_CONFIGURATION)
+    }
 }
 
 /// The lines that tell a script that it may send, and where.

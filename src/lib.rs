@@ -30,6 +30,7 @@ pub mod deadline;
 pub mod dev;
 mod drain;
 pub mod http;
+pub mod import_moose;
 pub mod isolation;
 mod listener;
 pub mod log;

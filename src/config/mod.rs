@@ -16,6 +16,7 @@ pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
+pub(crate) use reader::grouped;
 
 use crate::{model::Model, route::RouteTable};
 
