@@ -10,6 +10,7 @@
 //! `moose ls --json` prints has no types and is refused, as is the map in protobuf.
 
 mod column;
+mod configuration;
 mod map;
 mod model;
 mod node;
@@ -72,7 +73,7 @@ pub fn import(
             return Err(errors.collect());
         }
     };
-    let models = map.models(project.namespace());
+    let models = map.models(project.namespace.as_deref());
     if models.files.is_empty() {
         return Err(models.skipped);
     }

@@ -1,15 +1,10 @@
-//! The ingest part of `moose.config.toml` (`Project` of Moose's `project.rs`, with
-//! `LocalWebserverConfig` and `KafkaConfig`) as a configuration of ringest.
+//! The ingest part of `moose.config.toml`: `Project` of Moose's `project.rs`, with its
+//! `LocalWebserverConfig` and `KafkaConfig`.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
-};
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::text;
 use crate::{
     config::{ConfigError, Document, Value, grouped},
     route::{self, RouteTable},
@@ -18,29 +13,31 @@ use crate::{
 /// The largest body that ringest can be told to take (`limits.body_bytes_max`).
 const BODY_BYTES_MAX: i128 = 1 << 30;
 
-/// Where Moose asks for schemas if nothing else is said.
-const SCHEMA_REGISTRY: &str = "http://localhost:8081";
-
 /// What ringest needs of a project. The default is Moose's.
 #[derive(Debug)]
 pub(super) struct Project {
     /// What it was read from.
-    file: Option<String>,
-    host: String,
-    port: u16,
-    management_port: u16,
-    path_prefix: Option<String>,
-    body_bytes_max: i128,
-    brokers: String,
+    pub(super) file: Option<String>,
+    /// Where Moose listens: an address, or a name.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) management_port: u16,
+    /// Before the path of every route, with a slash before it and none after it.
+    pub(super) path_prefix: Option<String>,
+    pub(super) body_bytes_max: i128,
+    pub(super) brokers: String,
     /// Milliseconds until Moose gives a record up.
-    message_timeout: Option<i128>,
-    namespace: Option<String>,
-    schema_registry: Option<String>,
+    pub(super) message_timeout: Option<i128>,
+    /// What every topic's name starts with.
+    pub(super) namespace: Option<String>,
+    /// The URL of a schema registry.
+    pub(super) schema_registry: Option<String>,
     /// librdkafka's properties.
-    properties: Vec<(&'static str, String)>,
-    has_sasl_password: bool,
+    pub(super) properties: Vec<(&'static str, String)>,
+    /// Whether there is a password, which is not read.
+    pub(super) has_sasl_password: bool,
     /// Issuer and audience of the tokens that Moose asks for, where it does.
-    tokens: Option<(String, String)>,
+    pub(super) tokens: Option<(String, String)>,
 }
 
 impl Default for Project {
@@ -122,129 +119,6 @@ impl Project {
             reader.errors.sort_by(|a, b| a.origin.cmp(&b.origin));
             Err(reader.errors)
         }
-    }
-
-    /// What every topic's name starts with.
-    pub(super) fn namespace(&self) -> Option<&str> {
-        self.namespace.as_deref()
-    }
-
-    /// The text of `ringest.toml`; with the registry if models ask one.
-    pub(super) fn configuration(&self, map: &str, asks_registry: bool) -> String {
-        let mut file = String::new();
-        let from = match &self.file {
-            Some(file) => format!("{map} and {file}"),
-            None => format!("{map} and Moose's defaults"),
-        };
-        let head = format!(
-            "Made by ringest import-moose from {from}.\nconfig/ringest.toml of ringest's repository \
-             has every key."
-        );
-        let address = self
-            .host
-            .parse()
-            .ok()
-            .or_else(|| (self.host == "localhost").then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        let ip = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        // Writing to a String never fails.
-        let _ = write!(
-            file,
-            "{}models = \"models\"\n\n[listen]\n",
-            text::comment(&head)
-        );
-        if address.is_none() {
-            let said = format!(
-                "Moose's host = {:?}: ringest wants an IP address.",
-                self.host
-            );
-            file.push_str(&text::comment(&said));
-        }
-        let _ = writeln!(file, "address = \"{}\"", SocketAddr::new(ip, self.port));
-        if !ip.is_loopback() {
-            file.push_str(
-                "# With auth.mode = \"none\": true if everyone on that network may send.\n",
-            );
-            file.push_str("# unauthenticated_network = true\n");
-        }
-        if let Some(prefix) = &self.path_prefix {
-            file.push_str("# Moose answers without the prefix too, ringest does not.\n");
-            let _ = writeln!(file, "path_prefix = {}", text::string(prefix));
-        }
-        let management = SocketAddr::new(ip, self.management_port);
-        let _ = writeln!(file, "\n[management]\naddress = \"{management}\"");
-        let body = grouped(self.body_bytes_max);
-        let _ = writeln!(file, "\n[limits]\nbody_bytes_max = {body}");
-        if let Some(timeout) = self.message_timeout {
-            let _ = writeln!(
-                file,
-                "\n[timeouts]\n# Moose's message_timeout_ms; ringest's own default is 10_000.\n\
-                 ack_timeout_ms = {}",
-                grouped(timeout)
-            );
-        }
-        let _ = write!(file, "\n[auth]\n{}", text::comment(&self.about_auth()));
-        file.push_str("# mode = \"none\"\n");
-        let _ = writeln!(
-            file,
-            "\n[kafka]\n\"bootstrap.servers\" = {}",
-            text::string(&self.brokers)
-        );
-        for (property, value) in &self.properties {
-            let _ = writeln!(file, "{property:?} = {}", text::string(value));
-        }
-        if self.has_sasl_password {
-            file.push_str("# \"sasl.password\" is taken from RINGEST_KAFKA__SASL_PASSWORD.\n");
-        }
-        if asks_registry {
-            let url = self.schema_registry.as_deref().unwrap_or(SCHEMA_REGISTRY);
-            let _ = write!(file, "\n[schema_registry]\nurl = {}\n", text::string(url));
-        }
-        file
-    }
-
-    /// Who may send, which only a person can decide.
-    fn about_auth(&self) -> String {
-        let moose = match &self.tokens {
-            Some((issuer, audience)) => format!(
-                "Moose asks for a token of {issuer:?} for {audience:?} on every ingest API.\n"
-            ),
-            None => String::new(),
-        };
-        format!(
-            "{moose}This version of ringest can't check credentials (keys, tokens) and does not \
-             start until this line\nsays that everyone who reaches the port may send:"
-        )
-    }
-
-    /// What is left for a person to do.
-    pub(super) fn next(&self) -> Vec<String> {
-        let mut next = Vec::new();
-        let asked = match &self.tokens {
-            Some(_) => "Moose asks for JWTs",
-            None => "Moose asks for a key where MOOSE_INGEST_API_KEY is set",
-        };
-        next.push(format!(
-            "who may send: {asked}, and this version of ringest can't check credentials; set \
-             auth.mode = \"none\" if everyone who reaches the port may send"
-        ));
-        if self.has_sasl_password {
-            next.push(
-                "set RINGEST_KAFKA__SASL_PASSWORD in the environment: the password was not copied"
-                    .to_owned(),
-            );
-        }
-        match &self.file {
-            Some(file) => next.push(format!(
-                "MOOSE_… variables and .env files win over {file} in Moose and were not read: \
-                 check the brokers and ports"
-            )),
-            None => next.push(
-                "no --project: brokers and ports are Moose's defaults, and topics are without \
-                 namespace"
-                    .to_owned(),
-            ),
-        }
-        next
     }
 }
 

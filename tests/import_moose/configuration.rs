@@ -139,7 +139,7 @@ fn it_serves_once_someone_has_decided_who_may_send() {
 fn without_a_project_mooses_defaults_are_taken() {
     let place = place();
     let report = place.imported(&[]);
-    assert!(report.contains("- no --project: brokers and ports are Moose's defaults"));
+    assert!(report.contains("- no --project: addresses and brokers are Moose's defaults"));
     let defaults = place.read("conf/ringest.toml");
     let (empty, report) = imported("language = \"Python\"\n");
     assert!(!report.contains("no --project"));
@@ -181,10 +181,13 @@ fn hosts() {
             "{file}"
         );
     }
-    let (file, _) = imported("[http_server_config]\nhost = \"gateway.internal\"\nport = 4000\n");
+    let (file, report) =
+        imported("[http_server_config]\nhost = \"gateway.internal\"\nport = 4000\n");
     let said = "[listen]\n# Moose's host = \"gateway.internal\": ringest wants an IP address.\n\
                 address = \"127.0.0.1:4000\"\n";
     assert!(file.contains(said), "{file}");
+    let asked = "- listen.address: Moose listens on \"gateway.internal\", and ";
+    assert!(report.contains(asked), "{report}");
 }
 
 #[test]
@@ -214,6 +217,11 @@ fn a_registry_is_there_where_models_ask_it() {
             Some("https://registry.example.com"),
         ),
         (
+            json!({"subject": "s", "version": 1}),
+            "[redpanda_config]\nschema_registry_url = \"http://me:s3cret@[::1]:8081/x\"\n",
+            Some("http://[::1]:8081/x"),
+        ),
+        (
             json!({"subject_latest": "s"}),
             "",
             Some("http://localhost:8081"),
@@ -226,10 +234,13 @@ fn a_registry_is_there_where_models_ask_it() {
         place.write("moose.config.toml", project);
         place.imported(&["--project", "moose.config.toml"]);
         let file = place.read("conf/ringest.toml");
-        let section = file.split_once("\n[schema_registry]\n").map(|(_, it)| it);
+        let section = file.split_once("\n[schema_registry]\n");
+        let found = section.and_then(|(_, it)| it.lines().next());
+        assert_eq!(found, url.map(|url| format!("url = {url:?}")).as_deref());
+        assert!(!file.contains("s3cret"), "{file}");
         assert_eq!(
-            section,
-            url.map(|url| format!("url = {url:?}\n")).as_deref()
+            file.contains("RINGEST_SCHEMA_REGISTRY__PASSWORD"),
+            project.contains("me:s3cret@")
         );
     }
 }
