@@ -10,18 +10,19 @@ use std::{
     sync::Arc,
 };
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use serde_json::json;
 
 use crate::{
     config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
+    import_moose::import,
     log,
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
     registry,
-    route::{Route, RouteTable},
+    route::Route,
     supervisor::{self, Addresses},
 };
 
@@ -50,6 +51,7 @@ Examples:
   ringest --list-routes --format json    what can be posted, for a script
   ringest explain --model Order a.json   what is wrong with this record?
   ringest --config /etc/ringest.toml     serve
+  ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
@@ -121,6 +123,28 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Arguments),
+    /// Write models and a configuration from a Moose project
+    ImportMoose(ImportMoose),
+}
+
+#[derive(Debug, Args)]
+struct ImportMoose {
+    /// Moose's infrastructure map: what /infra-map of its management port (5001) serves, or
+    /// `.moose/infrastructure_map.json` after `moose build`
+    #[arg(value_name = "MAP")]
+    file: PathBuf,
+
+    /// Where ringest.toml and models/ go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// The project's moose.config.toml; without it: Moose's defaults
+    #[arg(long, value_name = "FILE")]
+    project: Option<PathBuf>,
+
+    /// Replace files that are there and differ
+    #[arg(long)]
+    force: bool,
 }
 
 /// How routes are printed.
@@ -153,27 +177,33 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
+    match &arguments.command {
+        Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
+        Some(Command::ImportMoose(of)) => return import_moose(of),
+        None => {}
+    }
     if arguments.dev {
         return serve_dev();
     }
-    if let Some(Command::Explain(of)) = &arguments.command {
-        return explain::run(&arguments.config, of);
-    }
-    let config = match Config::load(&arguments.config, environment()) {
-        Ok(config) => config,
-        Err(errors) => return unusable(&arguments.config, &errors),
-    };
-    if arguments.list_routes {
-        print(&match arguments.format {
-            Format::Table => route_table(RouteTable::new(&config.models).routes()),
-            Format::Json => route_json(RouteTable::new(&config.models).routes()),
-            Format::Openapi => openapi::text(RouteTable::new(&config.models).routes()),
+    let done = if arguments.list_routes {
+        Config::load_to_inspect(&arguments.config, environment()).map(|config| {
+            let table = config.routes();
+            print(&match arguments.format {
+                Format::Table => route_table(table.routes()),
+                Format::Json => route_json(table.routes()),
+                Format::Openapi => openapi::text(table.routes()),
+            })
         })
-    } else if arguments.check {
-        check(&arguments.config, &config, arguments.connect)
     } else {
-        serve(config)
-    }
+        Config::load(&arguments.config, environment()).map(|config| {
+            if arguments.check {
+                check(&arguments.config, &config, arguments.connect)
+            } else {
+                serve(config)
+            }
+        })
+    };
+    done.unwrap_or_else(|errors| unusable(&arguments.config, &errors))
 }
 
 /// Says what is wrong with a configuration.
@@ -188,7 +218,7 @@ fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
 /// Serves until the process is told to stop.
 fn serve(config: Config) -> ExitCode {
     start_log(&config);
-    let routes = route_json(RouteTable::new(&config.models).routes());
+    let routes = route_json(config.routes().routes());
     let format = config.log_format;
     supervisor::run(config, routes, |addresses| tell(format, addresses))
 }
@@ -197,7 +227,7 @@ fn serve(config: Config) -> ExitCode {
 fn serve_dev() -> ExitCode {
     let served = Dev::start(environment()).and_then(|dev| {
         start_log(&dev.config);
-        let routes = route_json(RouteTable::new(&dev.config.models).routes());
+        let routes = route_json(dev.config.routes().routes());
         let format = dev.config.log_format;
         dev.serve(routes, |addresses| tell(format, addresses))
     });
@@ -205,6 +235,28 @@ fn serve_dev() -> ExitCode {
         report(&error.to_string());
         ExitCode::from(EXIT_CONFIGURATION)
     })
+}
+
+/// Writes models and a configuration; what is skipped is an error beside the rest.
+fn import_moose(arguments: &ImportMoose) -> ExitCode {
+    let ImportMoose {
+        file,
+        out,
+        project,
+        force,
+    } = arguments;
+    let (printed, errors) = match import(file, project.as_deref(), out, *force) {
+        Ok(import) => (print(&import.report), import.skipped),
+        Err(errors) => (ExitCode::SUCCESS, errors),
+    };
+    for error in &errors {
+        report(&error.to_string());
+    }
+    if errors.is_empty() {
+        printed
+    } else {
+        ExitCode::from(EXIT_CONFIGURATION)
+    }
 }
 
 /// The lines that tell a script that it may send, and where.

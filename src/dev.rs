@@ -75,7 +75,7 @@ impl Dev {
         routes_json: String,
         listening: impl FnOnce(Addresses),
     ) -> Result<ExitCode, DevError> {
-        let table = RouteTable::new(&self.config.models);
+        let table = self.config.routes();
         let _reader = self.read_back(&table)?;
         Ok(supervisor::run(self.config, routes_json, |addresses| {
             print(&invitation(table.routes(), addresses));

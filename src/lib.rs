@@ -33,6 +33,7 @@ pub mod dev;
 mod drain;
 pub mod explain;
 pub mod http;
+pub mod import_moose;
 pub mod isolation;
 mod listener;
 pub mod log;

@@ -1,6 +1,6 @@
 //! From a request's path to a route: one hash look-up, no allocation.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
@@ -9,11 +9,16 @@ use crate::{
     produce::{SchemaPrefix, schema_prefix},
 };
 
-/// What every route starts with.
+/// What the path of a model starts with that names none.
 const PREFIX: &str = "/ingest/";
 
 /// The longest path that a route can have, in bytes.
-const PATH_BYTES_MAX: usize = PREFIX.len() + Model::NAME_BYTES_MAX + 1 + Version::BYTES_MAX;
+const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_MAX;
+
+const _: () = assert!(
+    PREFIX.len() + Model::NAME_BYTES_MAX + 1 + Version::BYTES_MAX <= Model::PATH_BYTES_MAX,
+    "the path that a model has by itself is as good as one that it names"
+);
 
 /// One entry of the route table.
 #[derive(Debug)]
@@ -22,9 +27,10 @@ pub struct Route {
     pub index: usize,
     /// What is expected and where it goes.
     pub model: Arc<Model>,
-    /// `/ingest/<name>/<version>` as declared.
+    /// The whole path as declared: the prefix of all routes, then the model's own path or
+    /// `/ingest/<name>/<version>`.
     pub path: String,
-    /// Whether `/ingest/<name>` leads here as well.
+    /// Whether `/ingest/<name>` (below the prefix) leads here as well.
     pub latest: bool,
     /// What its records go with to the topic. None yet where the schema is known by its name only:
     /// the registry is asked before serving begins.
@@ -51,19 +57,23 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// A route for each model. No two may have the same name (case aside) and equal versions;
-    /// [`crate::config::Config`] sees to that.
+    /// The longest prefix of all routes, in bytes.
+    pub const PREFIX_BYTES_MAX: usize = 128;
+
+    /// A route for each model. No two may have the same name (case aside) and equal versions, or
+    /// answer at the same path; [`crate::config::Config`] sees to that.
     pub fn new(models: &[Arc<Model>]) -> Self {
-        let is_latest = |model: &Model| {
-            let same_name = |other: &&Arc<Model>| other.name.eq_ignore_ascii_case(&model.name);
-            let mut others = models.iter().filter(same_name);
-            others.all(|other| other.version <= model.version)
-        };
+        Self::below("", models)
+    }
+
+    /// As [`RouteTable::new`], each path after a prefix: `""`, or one such as `/api`, which is
+    /// [`is_path`] and of at most [`RouteTable::PREFIX_BYTES_MAX`] bytes.
+    pub fn below(prefix: &str, models: &[Arc<Model>]) -> Self {
         let mut dead_letter_topics = models.len()..;
         let routes = models.iter().enumerate().map(|(index, model)| Route {
             index,
-            path: format!("{PREFIX}{}/{}", model.name, model.version),
-            latest: is_latest(model),
+            path: format!("{prefix}{}", path(model)),
+            latest: is_latest(model, models),
             schema_prefix: match model.schema {
                 Some(Schema::Id(id)) => Some(schema_prefix(id)),
                 Some(Schema::Subject { .. }) | None => None,
@@ -74,13 +84,9 @@ impl RouteTable {
         });
         let routes: Vec<Route> = routes.collect();
         let mut by_path: HashMap<Box<[u8]>, usize, RandomState> = HashMap::default();
-        for route in &routes {
-            let path = route.path.to_ascii_lowercase();
-            by_path.insert(path.into_bytes().into(), route.index);
-            if route.latest {
-                let path = format!("{PREFIX}{}", route.model.name).to_ascii_lowercase();
-                by_path.insert(path.into_bytes().into(), route.index);
-            }
+        let paths = paths(models).map(|(path, index)| (format!("{prefix}{path}"), index));
+        for (path, index) in paths {
+            by_path.insert(path.to_ascii_lowercase().into_bytes().into(), index);
         }
         let longest = by_path.keys().map(|path| path.len()).max();
         Self {
@@ -129,6 +135,74 @@ impl RouteTable {
     }
 }
 
+/// Whether a text can be the path of a route: a slash before each of its segments, none at the
+/// end, and a segment is made of what a path may hold unencoded (RFC 3986, `pchar`) and is neither
+/// `.` nor `..`.
+pub fn is_path(text: &str) -> bool {
+    let is_segment = |segment: &str| {
+        let is_allowed =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(is_allowed)
+    };
+    let segments = text.strip_prefix('/');
+    segments.is_some_and(|segments| segments.split('/').all(is_segment))
+}
+
+/// Two models that answer at the same path, which could only lead to one of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Clash {
+    /// The path, in lower case.
+    pub(crate) path: String,
+    /// The places of both among the models, in their order.
+    pub(crate) models: [usize; 2],
+}
+
+/// Every clash but those of models whose name and version are the same.
+pub(crate) fn clashes(models: &[Arc<Model>]) -> Vec<Clash> {
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    let mut clashes = Vec::new();
+    for (path, index) in paths(models) {
+        let path = path.to_ascii_lowercase();
+        match taken.get(&path) {
+            Some(other) if models[*other].path.is_some() || models[index].path.is_some() => {
+                clashes.push(Clash {
+                    path,
+                    models: [index.min(*other), index.max(*other)],
+                });
+            }
+            _ => {
+                taken.insert(path, index);
+            }
+        }
+    }
+    clashes
+}
+
+/// Every path that leads to a model, prefix aside, and the model's place: first the one that each
+/// has for itself, then those of the highest versions.
+fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
+    let all = || models.iter().enumerate();
+    let own = all().map(|(index, model)| (path(model), index));
+    let latest = all().filter(|(_, model)| is_latest(model, models));
+    own.chain(latest.map(|(index, model)| (format!("{PREFIX}{}", model.name).into(), index)))
+}
+
+/// The path that a model has for itself, as declared.
+fn path(model: &Model) -> Cow<'_, str> {
+    match &model.path {
+        Some(path) => path.into(),
+        None => format!("{PREFIX}{}/{}", model.name, model.version).into(),
+    }
+}
+
+/// Whether `/ingest/<name>` means this version: the highest of those that name no path.
+fn is_latest(model: &Model, models: &[Arc<Model>]) -> bool {
+    let mut others = models
+        .iter()
+        .filter(|other| other.path.is_none() && other.name.eq_ignore_ascii_case(&model.name));
+    model.path.is_none() && others.all(|other| other.version <= model.version)
+}
+
 /// The byte that two hexadecimal digits stand for; `None` for a slash, which would separate.
 fn decoded(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| {
@@ -141,239 +215,4 @@ fn decoded(high: u8, low: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn table(models: &[(&str, &str)]) -> RouteTable {
-        let models = models.iter().map(|(name, version)| {
-            let version = version.parse().expect("a version");
-            Arc::new(Model::untyped(name, version, "topic"))
-        });
-        RouteTable::new(&models.collect::<Vec<_>>())
-    }
-
-    fn sample() -> RouteTable {
-        table(&[
-            ("UserEvent", "1.9"),
-            ("UserEvent", "1.10"),
-            ("User", "1"),
-            ("User-Event_2", "0.0"),
-            ("userEVENT", "1.2"),
-        ])
-    }
-
-    fn found(table: &RouteTable, path: &str) -> Option<usize> {
-        table.find(path.as_bytes()).map(|route| route.index)
-    }
-
-    #[test]
-    fn routes_are_in_the_order_of_the_models() {
-        let table = sample();
-        let paths: Vec<_> = table.routes().iter().map(|it| it.path.as_str()).collect();
-        assert_eq!(paths[0], "/ingest/UserEvent/1.9");
-        assert_eq!(paths[4], "/ingest/userEVENT/1.2");
-        let latest: Vec<_> = table.routes().iter().map(|it| it.latest).collect();
-        assert_eq!(latest, [false, true, true, true, false]);
-        assert!(
-            table
-                .routes()
-                .iter()
-                .enumerate()
-                .all(|(at, it)| at == it.index)
-        );
-    }
-
-    #[test]
-    fn dead_letters_have_topics_behind_those_of_the_routes() {
-        let model = |topic: &str, dead_letter_topic: Option<&str>, schema| {
-            let version = "1".parse().expect("a version");
-            Arc::new(Model {
-                dead_letter_topic: dead_letter_topic.map(str::to_owned),
-                schema,
-                ..Model::untyped(topic, version, topic)
-            })
-        };
-        let subject = Schema::Subject {
-            subject: "d-value".to_owned(),
-            version: None,
-        };
-        let table = RouteTable::new(&[
-            model("a", Some("dead"), None),
-            model("b", None, Some(Schema::Id(258))),
-            model("c", Some("dead"), None),
-            model("d", Some("lost"), Some(subject)),
-        ]);
-        let topics: Vec<_> = table.topics().collect();
-        assert_eq!(topics, ["a", "b", "c", "d", "dead", "dead", "lost"]);
-        let routes = table.routes().iter();
-        let indices: Vec<_> = routes.map(|route| route.dead_letter_topic).collect();
-        assert_eq!(indices, [Some(4), None, Some(5), Some(6)]);
-        let routes = table.routes().iter();
-        let prefixes: Vec<_> = routes.map(|it| (it.schema_prefix, it.headroom())).collect();
-        let none = (None, 0);
-        assert_eq!(prefixes, [none, (Some([0, 0, 0, 1, 2]), 5), none, none]);
-    }
-
-    #[test]
-    fn what_is_a_route() {
-        let table = sample();
-        for (path, index) in [
-            ("/ingest/UserEvent/1.9", 0),
-            ("/ingest/UserEvent/1.10", 1),
-            ("/ingest/userevent", 1),
-            ("/INGEST/USEREVENT/1.9/", 0),
-            ("/ingest/UserEvent/", 1),
-            ("/ingest/User", 2),
-            ("/ingest/User/1", 2),
-            ("/ingest/UserEvent/1.2", 4),
-            ("/ingest/user%2Devent%5f2", 3),
-            ("/%69ngest/%55serEvent/1%2e9", 0),
-        ] {
-            assert_eq!(found(&table, path), Some(index), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_route() {
-        let table = sample();
-        for path in [
-            "",
-            "/",
-            "//",
-            "/ingest",
-            "/ingest/",
-            "ingest/User",
-            "/ingest/Use",
-            "/ingest/User1",
-            "/ingest/UserEvent/1.1",
-            "/ingest/UserEvent/1.90",
-            "/ingest/UserEvent/01.9",
-            "/ingest/UserEvent/1.9//",
-            "/ingest/User//",
-            "/ingest//User",
-            "//ingest/User",
-            "/ingest/./User",
-            "/ingest/x/../User",
-            "/ingest/%2e/User",
-            "/ingest%2fUser",
-            "/ingest/User%2F1",
-            "/ingest/User%2F",
-            "/ingest/User%",
-            "/ingest/User%5",
-            "/ingest/User%zz",
-            "/ingest/%2555ser",
-            "/ingest/User%00",
-            "/ingest/User?x=1",
-            "/ingest/UserEvent/1.10/x",
-        ] {
-            assert_eq!(found(&table, path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_longest_path_is_found_and_a_longer_one_is_not() {
-        let name = "n".repeat(Model::NAME_BYTES_MAX);
-        let version = "1".repeat(Version::BYTES_MAX);
-        let table = table(&[(&name, &version)]);
-        let path = format!("/ingest/{name}/{version}");
-        let encoded: String = path.bytes().fold(String::new(), |path, byte| match byte {
-            b'/' => path + "/",
-            byte => path + &format!("%{byte:02x}"),
-        });
-        assert_eq!(found(&table, &path), Some(0));
-        assert_eq!(found(&table, &format!("{path}/")), Some(0));
-        assert_eq!(found(&table, &encoded), Some(0));
-        assert_eq!(found(&table, &format!("{path}1")), None);
-        assert_eq!(found(&table, &"/".repeat(1 << 16)), None);
-        assert_eq!(found(&self::table(&[]), "/ingest/x"), None);
-    }
-
-    /// The same rules over strings, slowly.
-    fn slowly(table: &RouteTable, path: &str) -> Option<usize> {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let segments = path.split('/').map(|segment| {
-            let mut parts = segment.split('%');
-            let mut decoded = parts.next()?.to_owned();
-            for part in parts {
-                let digits = part
-                    .get(..2)
-                    .filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));
-                decoded.push(char::from(u8::from_str_radix(digits?, 16).ok()?));
-                decoded.push_str(&part[2..]);
-            }
-            // A slash that was encoded is a letter of its segment, and no name has one.
-            Some(decoded.to_lowercase())
-        });
-        let segments: Vec<String> = segments.collect::<Option<_>>()?;
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let route = |name: &str, version: Option<&str>| {
-            let named = |it: &&Route| it.model.name.to_lowercase() == name;
-            let mut named = table.routes().iter().filter(named);
-            match version {
-                Some(version) => named.find(|it| it.model.version.as_str() == version),
-                None => named.max_by(|a, b| a.model.version.cmp(&b.model.version)),
-            }
-        };
-        match segments[..] {
-            ["", "ingest", name] => route(name, None),
-            ["", "ingest", name, version] => route(name, Some(version)),
-            _ => None,
-        }
-        .map(|it| it.index)
-    }
-
-    /// A character as itself, in the other case, or percent-encoded.
-    fn disguised(path: &str, choices: &[u8]) -> String {
-        let characters = path.chars().zip(choices.iter().cycle());
-        let parts = characters.map(|(character, choice)| match choice % 5 {
-            _ if character == '/' => "/".to_owned(),
-            0 => character.to_ascii_uppercase().to_string(),
-            1 => character.to_ascii_lowercase().to_string(),
-            2 => format!("%{:02x}", u32::from(character)),
-            3 => format!("%{:02X}", u32::from(character)),
-            _ => character.to_string(),
-        });
-        parts.collect()
-    }
-
-    fn models() -> impl Strategy<Value = Vec<(String, String)>> {
-        let model = ("[aAbB][a-bA-B0-1_-]{0,3}", "[0-2](\\.(0|1|10))?");
-        prop::collection::vec(model, 0..12).prop_map(|mut models| {
-            let mut seen = std::collections::HashSet::new();
-            models.retain(|(name, version)| seen.insert((name.to_lowercase(), version.clone())));
-            models
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_declared_route_is_found_in_every_disguise(
-            models in models(),
-            choices in prop::collection::vec(any::<u8>(), 1..40),
-            slash in any::<bool>(),
-        ) {
-            let models: Vec<_> = models.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-            let table = table(&models);
-            for route in table.routes() {
-                let end = if slash { "/" } else { "" };
-                let path = disguised(&route.path, &choices) + end;
-                prop_assert_eq!(found(&table, &path), Some(route.index), "{}", path);
-                let path = disguised(&format!("/ingest/{}", route.model.name), &choices) + end;
-                prop_assert_eq!(found(&table, &path), slowly(&table, &path), "{}", path);
-                prop_assert!(found(&table, &path).is_some());
-            }
-        }
-
-        #[test]
-        fn anything_else_is_as_the_slow_way_says(
-            models in models(),
-            path in "(/|/ingest/|/ingest/[abAB]{1,2}/|)([abAB]|[0-2]|/|\\.|%2[eEfF5]|%|%4[12]|-|_){0,8}",
-        ) {
-            let models: Vec<_> = models.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-            let table = table(&models);
-            prop_assert_eq!(found(&table, &path), slowly(&table, &path), "{}", path);
-        }
-    }
-}
+mod tests;

@@ -35,7 +35,6 @@ use crate::{
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
     registry::{self, Unresolved},
-    route::RouteTable,
     worker::{self, WorkerError, WorkerSettings},
 };
 
@@ -360,7 +359,7 @@ fn worker_settings(
         .filter(|core| cores.is_set(*core).unwrap_or(false))
         .collect();
     let workers = config.workers.get();
-    let routes = Arc::new(RouteTable::new(&config.models));
+    let routes = Arc::new(config.routes());
     let topics = routes.topics().map(str::to_owned).collect();
     let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
     assert!(

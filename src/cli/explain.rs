@@ -72,7 +72,7 @@ enum Output {
 
 /// Judges the file with the models of a configuration.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
-    let config = match Config::load(config, environment()) {
+    let config = match Config::load_to_inspect(config, environment()) {
         Ok(config) => config,
         Err(errors) => return unusable(config, &errors),
     };

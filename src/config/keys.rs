@@ -69,6 +69,7 @@ pub(super) const KEYS: &[Key] = &[
         r#""auto""#,
         Kind::Choice(&["auto", "io_uring", "epoll"]),
     ),
+    key("listen.path_prefix", r#""""#, Kind::Text),
     key("listen.unauthenticated_network", "false", Kind::Boolean),
     key("management.address", r#""127.0.0.1:4001""#, Kind::Text),
     key(

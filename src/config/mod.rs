@@ -17,9 +17,10 @@ pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
+pub(crate) use reader::grouped;
 pub use registry::{Credentials, SchemaRegistry};
 
-use crate::model::Model;
+use crate::{model::Model, route::RouteTable};
 
 /// Everything that a running ringest needs to know, validated as a whole.
 ///
@@ -68,6 +69,18 @@ impl Config {
         resolve::load(path, environment)
     }
 
+    /// As [`Config::load`], to look at and not to serve by: who may send need not have been decided
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Config::load`], except that `auth.mode` may be missing.
+    pub fn load_to_inspect(
+        path: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        resolve::load_to_inspect(path, environment)
+    }
+
     /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
     /// given brokers. Variables of `environment` win over it, but for the brokers.
     ///
@@ -78,6 +91,11 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         resolve::development(brokers, environment)
+    }
+
+    /// A route for each model.
+    pub fn routes(&self) -> RouteTable {
+        RouteTable::below(&self.listen.path_prefix, &self.models)
     }
 
     /// The value of a property for librdkafka, by its name in [`Config::kafka`].
@@ -105,6 +123,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// How sockets are driven.
     pub driver: DriverChoice,
+    /// Before the path of every route; `""` or [`crate::route::is_path`].
+    pub path_prefix: String,
 }
 
 /// How sockets are driven.

@@ -130,7 +130,7 @@ impl Reader {
 }
 
 /// A number as a configuration file may have it, digits in groups of three.
-pub(super) fn grouped(number: impl Display) -> String {
+pub(crate) fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -20,6 +20,7 @@ use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     model,
     produce::SchemaPrefix,
+    route::{RouteTable, is_path},
 };
 
 /// The configuration of `--dev`; a person can read and use it as a file too.
@@ -32,6 +33,34 @@ pub(super) fn load(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
+    let raw = read(path, environment)?;
+    resolve(raw, |reader| reader.model_files(directory(path)))
+}
+
+/// What is looked at and not served by needs no decision on who may send.
+pub(super) fn load_to_inspect(
+    path: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigErrors> {
+    let mut raw = read(path, environment)?;
+    let mode = raw.entries.get("auth.mode");
+    if mode.is_some_and(|mode| mode.is_default) {
+        raw.read_flag("--list-routes", "auth.mode", "none");
+        raw.read_flag("--list-routes", "listen.unauthenticated_network", "true");
+    }
+    resolve(raw, |reader| reader.model_files(directory(path)))
+}
+
+/// What models are relative to.
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// A file, and the environment over it.
+fn read(
+    path: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Raw, ConfigErrors> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigErrors::new(vec![ConfigError {
@@ -50,8 +79,7 @@ pub(super) fn load(
     let mut raw = Raw::new(&document.whole());
     raw.read_file(document, &document.parse().map_err(ConfigErrors::new)?);
     raw.read_environment(environment);
-    let directory = path.parent().unwrap_or(Path::new(""));
-    resolve(raw, |reader| reader.model_files(directory))
+    Ok(raw)
 }
 
 pub(super) fn development(
@@ -241,9 +269,19 @@ impl Reader {
             "epoll" => DriverChoice::Epoll,
             _ => DriverChoice::Auto,
         };
+        let allowed = format!(
+            "\"\", or a path such as \"/api\" without a slash at its end, of at most {} bytes",
+            RouteTable::PREFIX_BYTES_MAX
+        );
+        let path_prefix = self.value("listen.path_prefix", &allowed, |value| {
+            let prefix = value.text()?;
+            let is_short = prefix.len() <= RouteTable::PREFIX_BYTES_MAX;
+            (prefix.is_empty() || is_path(prefix) && is_short).then(|| prefix.to_owned())
+        });
         Listen {
             address: address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4000))),
             driver,
+            path_prefix: path_prefix.unwrap_or_default(),
         }
     }
 

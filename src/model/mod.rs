@@ -14,7 +14,10 @@ pub use rules::Rules;
 pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
 
-use crate::config::ConfigError;
+use crate::{
+    config::{ConfigError, Origin},
+    route,
+};
 
 /// One data model in one version.
 #[derive(Clone, Debug)]
@@ -127,6 +130,9 @@ impl Model {
         }
     }
 
+    /// The longest path of its own, in bytes.
+    pub const PATH_BYTES_MAX: usize = 256;
+
     /// The longest name of a topic, in bytes (Kafka's own bound, `Topic.validate`).
     pub const TOPIC_BYTES_MAX: usize = 249;
 }
@@ -229,5 +235,39 @@ pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Mod
             Err(wrong) => errors.extend(wrong),
         }
     }
-    models.into_iter().map(|(model, _)| model).collect()
+    let (models, files): (Vec<_>, Vec<_>) = models.into_iter().unzip();
+    refuse_paths(&models, &files, errors);
+    models
+}
+
+/// Each model must be the only one at its path.
+fn refuse_paths(models: &[Arc<Model>], files: &[&File], errors: &mut Vec<ConfigError>) {
+    let mut refuse = |index: usize, message: String| {
+        errors.push(ConfigError {
+            origin: Origin::File {
+                path: files[index].path.clone(),
+                line: None,
+            },
+            key: "path".to_owned(),
+            message,
+        });
+    };
+    for (index, model) in models.iter().enumerate() {
+        if model.path.as_deref() == Some("/health") {
+            let message = "/health is where ringest says whether it serves: use another path";
+            refuse(index, message.to_owned());
+        }
+    }
+    for clash in route::clashes(models) {
+        let [first, second] = clash.models;
+        let name = |index: usize| format!("{} {}", models[index].name, models[index].version);
+        let message = format!(
+            "{} leads to {} and to {} of {}: give one of them another path",
+            clash.path,
+            name(second),
+            name(first),
+            files[first].path,
+        );
+        refuse(second, message);
+    }
 }

@@ -5,6 +5,7 @@ mod kafka;
 mod memory;
 mod models;
 mod registry;
+mod routes;
 mod sources;
 
 use std::{fs, path::PathBuf, time::Duration};

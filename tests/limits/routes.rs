@@ -73,6 +73,20 @@ fn health() {
     assert_goes_on(&mut http, &answer);
 }
 
+#[test]
+fn a_prefix_is_before_every_route_and_not_before_health() {
+    let rig = Rig::start(|it| it.set("listen.path_prefix", "/api"));
+    for path in ["/api/ingest/Event/1.0", "/API/ingest/event/?x=/ingest"] {
+        let answer = rig.connect().post(path, RECORD).expect("an answer");
+        assert_accepted(&answer, 1);
+    }
+    for path in [PATH, "/ingest/Event", "/api", "/api/Event", "/api/health"] {
+        let answer = rig.connect().post(path, RECORD).expect("an answer");
+        assert_refused(&answer, 404, "unknown_route");
+    }
+    assert_eq!(rig.exchange(&bodiless("GET", "/health")).status, 200);
+}
+
 fn typed(rig: &Rig, field: &str, body: &[u8]) -> Answer {
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nHost: ringest\r\n{field}Content-Length: {}\r\n\r\n",

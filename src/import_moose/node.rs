@@ -1,0 +1,181 @@
+//! A JSON document with places: every fault names the way to it.
+
+use serde_json::Value;
+
+use crate::config::{ConfigError, Origin};
+
+/// A value of the map, and where it is.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'a> {
+    /// What the document is called.
+    file: &'a str,
+    /// The way from its root (RFC 6901).
+    pointer: String,
+    /// The value there.
+    pub(super) value: &'a Value,
+}
+
+impl<'a> Node<'a> {
+    /// A whole document.
+    pub(super) fn root(file: &'a str, value: &'a Value) -> Self {
+        Self {
+            file,
+            pointer: String::new(),
+            value,
+        }
+    }
+
+    fn child(&self, token: &str, value: &'a Value) -> Self {
+        let token = token.replace('~', "~0").replace('/', "~1");
+        Self {
+            file: self.file,
+            pointer: format!("{}/{token}", self.pointer),
+            value,
+        }
+    }
+
+    /// The member of an object; one that is null is none.
+    pub(super) fn get(&self, key: &str) -> Option<Self> {
+        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        Some(self.child(key, value))
+    }
+
+    /// The member under the first of these names that there is: Moose reads some in two spellings.
+    pub(super) fn get_any(&self, keys: [&str; 2]) -> Option<Self> {
+        keys.iter().find_map(|key| self.get(key))
+    }
+
+    /// As [`Node::get`].
+    ///
+    /// # Errors
+    /// There is none: said of this node.
+    pub(super) fn require(&self, key: &str) -> Result<Self, ConfigError> {
+        self.get(key)
+            .ok_or_else(|| self.fault(format!("\"{key}\" is missing")))
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
+        let text = self.value.as_str();
+        text.ok_or_else(|| self.fault("a string is expected".to_owned()))
+    }
+
+    /// The string under a key.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn require_text(&self, key: &str) -> Result<&'a str, ConfigError> {
+        self.require(key)?.text()
+    }
+
+    /// Whether `true` is under a key.
+    pub(super) fn is_true(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|it| it.value == true)
+    }
+
+    /// The elements of an array; anything else has none.
+    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
+        let items = self.value.as_array().into_iter().flatten().enumerate();
+        items.map(|(index, value)| self.child(&index.to_string(), value))
+    }
+
+    /// The members of an object, sorted by their keys; anything else has none.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, Self)> {
+        let members = self.value.as_object().into_iter().flatten();
+        members.map(|(key, value)| (key.as_str(), self.child(key, value)))
+    }
+
+    /// The elements of an array under a key.
+    ///
+    /// # Errors
+    /// There is no array.
+    pub(super) fn require_items(&self, key: &str) -> Result<Vec<Self>, ConfigError> {
+        let array = self.require(key)?;
+        if !array.value.is_array() {
+            return Err(array.fault("an array is expected".to_owned()));
+        }
+        Ok(array.items().collect())
+    }
+
+    /// Something that is wrong with this value.
+    pub(super) fn fault(&self, message: String) -> ConfigError {
+        ConfigError {
+            origin: Origin::File {
+                path: self.file.to_owned(),
+                line: None,
+            },
+            key: self.pointer.clone(),
+            message,
+        }
+    }
+}
+
+/// Everything that is wrong with a part of a document; never empty.
+#[derive(Debug)]
+pub(super) struct Faults(pub(super) Vec<ConfigError>);
+
+impl From<ConfigError> for Faults {
+    fn from(fault: ConfigError) -> Self {
+        Self(vec![fault])
+    }
+}
+
+/// Everything, or everything that is wrong.
+pub(super) fn all<T>(
+    results: impl IntoIterator<Item = Result<T, Faults>>,
+) -> Result<Vec<T>, Faults> {
+    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(it) => good.push(it),
+            Err(Faults(wrong)) => faults.extend(wrong),
+        }
+    }
+    if faults.is_empty() {
+        Ok(good)
+    } else {
+        Err(Faults(faults))
+    }
+}
+
+/// Both, or everything that is wrong with either.
+pub(super) fn both<A, B>(
+    first: Result<A, Faults>,
+    second: Result<B, Faults>,
+) -> Result<(A, B), Faults> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (first, second) => {
+            let faults = [first.err(), second.err()];
+            let faults = faults.into_iter().flatten().flat_map(|Faults(it)| it);
+            Err(Faults(faults.collect()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_points_to_its_value() {
+        let value = json!({"a/b": [{"~": 1}, null], "none": null});
+        let root = Node::root("map.json", &value);
+        let items: Vec<_> = root.require_items("a/b").expect("an array");
+        let inner = items[0].require("~").expect("a member");
+        let fault = inner.text().expect_err("it is a number").to_string();
+        assert_eq!(fault, "map.json: /a~1b/0/~0: a string is expected");
+        assert_eq!(
+            value.pointer(&inner.fault(String::new()).key),
+            Some(&json!(1))
+        );
+        assert!(root.get("none").is_none());
+        let fault = root.require_text("none").expect_err("null").to_string();
+        assert_eq!(fault, "map.json: \"none\" is missing");
+    }
+}

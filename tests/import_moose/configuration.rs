@@ -1,0 +1,286 @@
+//! `moose.config.toml` as `ringest.toml`.
+
+use serde_json::json;
+
+use super::{Place, column, map_of, set, stderr, stdout};
+
+/// What Moose writes into a new project, and what else concerns ingest.
+const PROJECT: &str = r#"
+language = "Typescript"
+
+[redpanda_config]
+broker = "kafka-1:9093,kafka-2:9093"
+schema_registry_url = "https://registry.example.com"
+message_timeout_ms = 2500
+retention_ms = 30000
+replication_factor = 3
+sasl_username = "moose"
+sasl_password = "s3cret"
+sasl_mechanism = "SCRAM-SHA-256"
+security_protocol = "SASL_SSL"
+namespace = "team"
+
+[clickhouse_config]
+db_name = "local"
+password = "pandapass"
+
+[http_server_config]
+host = "0.0.0.0"
+port = 4100
+management_port = 5101
+path_prefix = "api/v1/"
+max_request_body_size = 20971520
+
+[jwt]
+enforce_on_all_consumptions_apis = true
+enforce_on_all_ingest_apis = true
+secret = "-----BEGIN PUBLIC KEY-----"
+issuer = "https://id.example.com"
+audience = "ingest"
+"#;
+
+fn place() -> Place {
+    Place::new(&map_of(&json!([column("id", &json!("UUID"))])))
+}
+
+/// `ringest.toml` and the report for a project.
+fn imported(project: &str) -> (String, String) {
+    let place = place();
+    place.write("moose.config.toml", project);
+    let report = place.imported(&["--project", "moose.config.toml"]);
+    (place.read("conf/ringest.toml"), report)
+}
+
+#[test]
+fn everything_that_concerns_ingest() {
+    let (file, report) = imported(PROJECT);
+    assert_eq!(
+        file,
+        r#"# Made by ringest import-moose from map.json and moose.config.toml.
+# config/ringest.toml of ringest's repository has every key.
+models = "models"
+
+[listen]
+address = "0.0.0.0:4100"
+# With auth.mode = "none": true if everyone on that network may send.
+# unauthenticated_network = true
+# Moose answers without the prefix too, ringest does not.
+path_prefix = "/api/v1"
+
+[management]
+address = "0.0.0.0:5101"
+
+[limits]
+body_bytes_max = 20_971_520
+
+[timeouts]
+# Moose's message_timeout_ms; ringest's own default is 10_000.
+ack_timeout_ms = 2_500
+
+[auth]
+# Moose asks for a token of "https://id.example.com" for "ingest" on every ingest API.
+# This version of ringest can't check credentials (keys, tokens) and does not start until this line
+# says that everyone who reaches the port may send:
+# mode = "none"
+
+[kafka]
+"bootstrap.servers" = "kafka-1:9093,kafka-2:9093"
+"sasl.username" = "moose"
+"sasl.mechanism" = "SCRAM-SHA-256"
+"security.protocol" = "SASL_SSL"
+# "sasl.password" is taken from RINGEST_KAFKA__SASL_PASSWORD.
+"#
+    );
+    for part in [
+        "- who may send: Moose asks for JWTs, and this version of ringest can't check credentials",
+        "- set RINGEST_KAFKA__SASL_PASSWORD in the environment: the password was not copied\n",
+        "- MOOSE_… variables and .env files win over moose.config.toml in Moose",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+    for secret in ["s3cret", "pandapass", "BEGIN PUBLIC"] {
+        assert!(
+            !file.contains(secret) && !report.contains(secret),
+            "{secret}"
+        );
+    }
+}
+
+#[test]
+fn it_serves_once_someone_has_decided_who_may_send() {
+    let place = place();
+    place.write("moose.config.toml", PROJECT);
+    place.imported(&["--project", "moose.config.toml"]);
+    let routes = place.routes();
+    assert_eq!(routes[0]["path"], "/api/v1/ingest/Thing/1");
+    assert_eq!(routes[0]["topic"], "team.Thing_1");
+
+    let check = ["--config", "conf/ringest.toml", "--check"];
+    let password = ("RINGEST_KAFKA__SASL_PASSWORD", "s3cret");
+    let output = place.ringest(&check, &[password]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("conf/ringest.toml: auth.mode: \"required\""));
+    assert_eq!(stderr(&output).lines().count(), 1);
+
+    let file = place.read("conf/ringest.toml").replace("# mode", "mode");
+    place.write("conf/ringest.toml", &file);
+    let output = place.ringest(&check, &[password]);
+    assert!(stderr(&output).contains("listen.unauthenticated_network = true"));
+    place.write(
+        "conf/ringest.toml",
+        &file.replace("# unauthenticated_network", "unauthenticated_network"),
+    );
+    let output = place.ringest(&check, &[password, ("RINGEST_WORKERS", "1")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("the configuration is good\nroutes 1, "));
+}
+
+#[test]
+fn without_a_project_mooses_defaults_are_taken() {
+    let place = place();
+    let report = place.imported(&[]);
+    assert!(report.contains("- no --project: addresses and brokers are Moose's defaults"));
+    let defaults = place.read("conf/ringest.toml");
+    let (empty, report) = imported("language = \"Python\"\n");
+    assert!(!report.contains("no --project"));
+    assert_eq!(
+        empty.replace("moose.config.toml", "Moose's defaults"),
+        defaults
+    );
+    for line in [
+        "address = \"127.0.0.1:4000\"\n",
+        "address = \"127.0.0.1:5001\"\n",
+        "body_bytes_max = 10_485_760\n",
+        "\"bootstrap.servers\" = \"localhost:19092\"\n",
+    ] {
+        assert!(defaults.contains(line), "{defaults}");
+    }
+    for absent in [
+        "path_prefix",
+        "timeouts",
+        "sasl",
+        "unauthenticated",
+        "registry",
+    ] {
+        assert!(!defaults.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn hosts() {
+    for (host, address) in [
+        ("localhost", "127.0.0.1:4000"),
+        ("127.0.0.2", "127.0.0.2:4000"),
+        ("::1", "[::1]:4000"),
+    ] {
+        let (file, _) = imported(&format!(
+            "[http_server_config]\nhost = {host:?}\nport = 4000\n"
+        ));
+        assert!(
+            file.contains(&format!("[listen]\naddress = {address:?}\n")),
+            "{file}"
+        );
+    }
+    let (file, report) =
+        imported("[http_server_config]\nhost = \"gateway.internal\"\nport = 4000\n");
+    let said = "[listen]\n# Moose's host = \"gateway.internal\": ringest wants an IP address.\n\
+                address = \"127.0.0.1:4000\"\n";
+    assert!(file.contains(said), "{file}");
+    let asked = "- listen.address: Moose listens on \"gateway.internal\", and ";
+    assert!(report.contains(asked), "{report}");
+}
+
+#[test]
+fn prefixes_as_moose_reads_them() {
+    for (prefix, written) in [
+        ("api", Some("/api")),
+        ("/api/", Some("/api")),
+        ("//a/b//", Some("/a/b")),
+        ("/", None),
+        ("", None),
+    ] {
+        let (file, _) = imported(&format!("[http_server_config]\npath_prefix = {prefix:?}\n"));
+        let found = file
+            .lines()
+            .find_map(|it| it.strip_prefix("path_prefix = "));
+        assert_eq!(found, written.map(|it| format!("{it:?}")).as_deref());
+    }
+}
+
+#[test]
+fn a_registry_is_there_where_models_ask_it() {
+    for (reference, project, url) in [
+        (json!({"id": 1}), PROJECT, None),
+        (
+            json!({"subject_latest": "s"}),
+            PROJECT,
+            Some("https://registry.example.com"),
+        ),
+        (
+            json!({"subject": "s", "version": 1}),
+            "[redpanda_config]\nschema_registry_url = \"http://me:s3cret@[::1]:8081/x\"\n",
+            Some("http://[::1]:8081/x"),
+        ),
+        (
+            json!({"subject_latest": "s"}),
+            "",
+            Some("http://localhost:8081"),
+        ),
+    ] {
+        let mut map = map_of(&json!([]));
+        let config = json!({"kind": "JSON", "reference": reference});
+        set(&mut map, "/topics/Thing_1", "schema_config", config);
+        let place = Place::new(&map);
+        place.write("moose.config.toml", project);
+        place.imported(&["--project", "moose.config.toml"]);
+        let file = place.read("conf/ringest.toml");
+        let section = file.split_once("\n[schema_registry]\n");
+        let found = section.and_then(|(_, it)| it.lines().next());
+        assert_eq!(found, url.map(|url| format!("url = {url:?}")).as_deref());
+        assert!(!file.contains("s3cret"), "{file}");
+        assert_eq!(
+            file.contains("RINGEST_SCHEMA_REGISTRY__PASSWORD"),
+            project.contains("me:s3cret@")
+        );
+    }
+}
+
+#[test]
+fn everything_wrong_with_a_project_is_said_at_once_and_never_its_values() {
+    let place = place();
+    place.write(
+        "moose.config.toml",
+        "\
+[http_server_config]
+port = 65_536
+management_port = \"5001\"
+path_prefix = \"a b\"
+max_request_body_size = 1_073_741_825
+[redpanda_config]
+broker = 9092
+message_timeout_ms = 1
+sasl_password = 123456789
+[jwt]
+enforce_on_all_ingest_apis = \"yes\"
+",
+    );
+    let output = place.import(&["--project", "moose.config.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!place.path("conf").exists());
+    assert_eq!(
+        stderr(&output),
+        "\
+moose.config.toml:2: http_server_config.port: not allowed: a whole number from 0 to 65_535
+moose.config.toml:3: http_server_config.management_port: not allowed: a whole number from 0 to 65_535
+moose.config.toml:4: http_server_config.path_prefix: not allowed: a path of at most 128 bytes
+moose.config.toml:5: http_server_config.max_request_body_size: not allowed: a whole number from 1 to 1_073_741_824
+moose.config.toml:7: redpanda_config.broker: not allowed: a string
+moose.config.toml:8: redpanda_config.message_timeout_ms: not allowed: a whole number from 2 to 86_400_000
+moose.config.toml:9: redpanda_config.sasl_password: not allowed: a string
+moose.config.toml:11: jwt.enforce_on_all_ingest_apis: not allowed: true or false
+"
+    );
+    place.write("moose.config.toml", "[http_server_config\n");
+    let output = place.import(&["--project", "moose.config.toml"]);
+    assert!(stderr(&output).starts_with("moose.config.toml:1: not valid TOML: "));
+}
