@@ -141,7 +141,6 @@ fn resolve(
         return Err(ConfigErrors::new(errors));
     }
     let mut warnings = kafka.warnings;
-    warnings.extend(model::warning(&models));
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     Ok(Config {
         workers,
