@@ -3,16 +3,22 @@
 
 #[path = "../reference/mod.rs"]
 mod reference;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batches;
+mod rig;
+mod rows;
 mod table;
 
 use std::collections::BTreeMap;
 
 use reference::{rules, types::Model};
-use table::Verdict;
+use table::{Disagreement, Verdict};
 
-/// The reference agrees with the table, and so may stand in for it.
+/// The reference agrees with the table, and so may stand in for it where the table has no row.
 #[test]
-fn the_reference_agrees_with_every_row() {
+fn the_reference_gives_every_row_its_verdict() {
     let models = table::models();
     let models = models
         .iter()
@@ -27,7 +33,8 @@ fn the_reference_agrees_with_every_row() {
             _ => Verdict::Refuse,
         };
         if !row.expected.allows(verdict) {
-            disagreements.push((row, format!("{verdict:?}: {faults:?}")));
+            let got = format!("{verdict:?}: {faults:?}");
+            disagreements.push(Disagreement { row, got });
         }
     }
     table::assert_none(&disagreements);

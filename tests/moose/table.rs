@@ -131,35 +131,40 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Each model's name, which is that of its file, and its text.
-pub(crate) fn models() -> Vec<(String, String)> {
+/// Each model's text by its name, which is that of its file.
+pub(crate) fn models() -> BTreeMap<String, String> {
     let files = fs::read_dir(directory().join("models")).expect("the models");
     let files = files.map(|file| file.expect("a model").path());
     let models = files.map(|path| {
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .expect("a name");
-        (name.to_owned(), fs::read_to_string(&path).expect("a model"))
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let text = fs::read_to_string(&path).expect("a model");
+        (name.expect("a name").to_owned(), text)
     });
     models.collect()
 }
 
+/// A row that got another verdict than it should.
+pub(crate) struct Disagreement<'r> {
+    pub(crate) row: &'r Row,
+    /// What it got.
+    pub(crate) got: String,
+}
+
 /// Panics if there is any disagreement: how many of which model and tag, and the first in full.
-pub(crate) fn assert_none(disagreements: &[(&Row, String)]) {
+pub(crate) fn assert_none(disagreements: &[Disagreement<'_>]) {
     if disagreements.is_empty() {
         return;
     }
     let mut models = BTreeMap::<_, usize>::new();
     let mut tags = BTreeMap::<_, usize>::new();
-    for (row, _) in disagreements {
+    for Disagreement { row, .. } in disagreements {
         *models.entry(&row.model).or_default() += 1;
         for tag in &row.tags {
             *tags.entry(tag).or_default() += 1;
         }
     }
     let shown = disagreements.iter().take(SHOWN_MAX);
-    let shown = shown.map(|(row, got)| format!("{row}\n  got {got}\n"));
+    let shown = shown.map(|it| format!("{}\n  got {}\n", it.row, it.got));
     panic!(
         "{} of {ROWS} rows\nby model {models:?}\nby tag {tags:?}\n{}",
         disagreements.len(),
