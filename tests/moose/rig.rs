@@ -40,7 +40,13 @@ impl Rig {
     /// `change` may make the text of each model say something else.
     pub(crate) fn start(change: impl Fn(&str) -> String) -> Self {
         let mock = Mock::start(1);
-        let mut builder = Ringest::builder(&mock.brokers());
+        let brokers = mock.brokers();
+        // A fetch that finds nothing new is answered that late.
+        let client = [
+            ("bootstrap.servers", brokers.as_str()),
+            ("fetch.wait.max.ms", "5"),
+        ];
+        let mut builder = Ringest::builder(&brokers);
         let models = table::models();
         for model in models.values() {
             mock.create_topic(topic(model), 1);
@@ -52,7 +58,7 @@ impl Rig {
         }
         Self {
             ringest: builder.start(),
-            cluster: mock.cluster(),
+            cluster: Cluster::new(&client).ephemeral(),
             _mock: mock,
             models,
             rows,

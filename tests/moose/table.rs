@@ -98,22 +98,22 @@ fn expected(status: u16, tags: &[String]) -> Expected {
     expected
 }
 
-/// The row in a few lines, its payload escaped.
+/// The row in a few lines, its payload escaped where it is not plain ASCII.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PAYLOAD_BYTES_MAX: usize = 600;
-        let shown = &self.payload[..self.payload.len().min(PAYLOAD_BYTES_MAX)];
-        let end = if shown.len() < self.payload.len() {
-            "…"
-        } else {
-            ""
-        };
-        let (id, tags, payload) = (&self.id, self.tags.join(" "), shown.escape_ascii());
-        write!(
-            f,
-            "{id} [{tags}]\n  payload {payload}{end}\n  expected {:?}",
-            self.expected
-        )
+        write!(f, "{} [{}]\n  payload ", self.id, self.tags.join(" "))?;
+        for &byte in self.payload.iter().take(PAYLOAD_BYTES_MAX) {
+            match byte {
+                b' '..=b'~' => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        let rest = self.payload.len().saturating_sub(PAYLOAD_BYTES_MAX);
+        if rest > 0 {
+            write!(f, "… and {rest} bytes")?;
+        }
+        write!(f, "\n  expected {:?}", self.expected)
     }
 }
 
