@@ -136,18 +136,18 @@ impl Judge {
     }
 
     /// What a `JSON` column says of one path must hold wherever the path leads, for keys may come
-    /// twice.
+    /// twice. What is no object has no members, and so lacks those that may not be absent.
     fn typed_path(&mut self, path: &[String], type_: &Type, value: &Tree) {
         let Some((key, rest)) = path.split_first() else {
             return self.value(type_, value);
         };
-        let members = match value {
-            Tree::Object(members) => members.as_slice(),
-            _ => &[],
+        let is_optional = matches!(type_, Type::Nullable(_));
+        let Tree::Object(members) = value else {
+            return self.check(is_optional);
         };
         self.at(Step::Key(key.clone()), |it| {
             let mut values = members.iter().filter(|(name, _)| name == key).peekable();
-            it.check(values.peek().is_some() || matches!(type_, Type::Nullable(_)));
+            it.check(is_optional || values.peek().is_some());
             values.for_each(|(_, value)| it.typed_path(rest, type_, value));
         });
     }
