@@ -1,14 +1,17 @@
 //! Data models: what a person declares about one kind of record, a TOML file each.
 
+mod names;
 mod parse;
+mod program;
 mod rules;
 mod types;
 mod version;
 
 use std::{fs, io, path::Path, sync::Arc};
 
+pub(crate) use program::{Op, Program, Shape};
 pub use rules::Rules;
-pub use types::{Kind, Object, Type};
+pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
 
 use crate::config::ConfigError;

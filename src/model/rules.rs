@@ -1,6 +1,6 @@
 //! What the validator applies to the bodies of one model.
 
-use super::{Field, OnInvalid, UnknownFields};
+use super::{Field, OnInvalid, UnknownFields, program::Program};
 
 /// A model's rules, compiled.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Rules {
     pub partition_key: Option<Vec<String>>,
     /// Where in a record its timestamp is, member by member.
     pub timestamp_field: Option<Vec<String>>,
+    /// `None`: any object will do.
+    program: Option<Program>,
 }
 
 impl Rules {
@@ -19,8 +21,16 @@ impl Rules {
         Self::default()
     }
 
-    /// Records hold these fields.
-    pub fn compile(_fields: &[Field], _unknown_fields: UnknownFields) -> Self {
-        Self::default()
+    /// Records hold these fields. A type's depth is the depth to which the validator recurses.
+    pub fn compile(fields: &[Field], unknown_fields: UnknownFields) -> Self {
+        Self {
+            program: Some(Program::compile(fields, unknown_fields)),
+            ..Self::default()
+        }
+    }
+
+    /// The types of the fields; `None`: any object will do.
+    pub(crate) fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 }

@@ -6,7 +6,8 @@
 //! which for the last child of a container is the container's own; an empty container brings its
 //! closing bracket itself. So a value of `n` nodes, `e` of them empty containers, spans exactly
 //! `2 n + e - 1` offsets: the two can be walked together, whole elements at a time, and no byte of a
-//! string is looked at again.
+//! string is looked at again. For the same reason the node at place `i` of a value has its first byte
+//! at the structural offset `2 i - d + e`, with `d` containers open around it and `e` empty ones before.
 
 use std::mem;
 
@@ -149,6 +150,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value's own node, then those within it, in the order of the text.
+    pub(super) fn nodes(&self) -> &'a [Node<'a>] {
+        self.nodes
+    }
+
+    /// Finds the bytes of the nodes.
+    pub(super) fn cursor(&self) -> Cursor<'a> {
+        Cursor {
+            json: self.json,
+            nodes: self.nodes,
+            structurals: self.structurals,
+            at: 0,
+            empty: 0,
+        }
+    }
+
     /// Whether it is an object.
     pub(super) fn is_object(&self) -> bool {
         matches!(self.nodes[0], Node::Object { .. })
@@ -211,6 +228,48 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl ExactSizeIterator for Elements<'_> {}
+
+/// Finds the bytes of a value's nodes. It keeps its place: whoever asks for one node after the other
+/// pays for each node once.
+pub(super) struct Cursor<'a> {
+    json: &'a [u8],
+    nodes: &'a [Node<'a>],
+    structurals: &'a [u32],
+    /// The node that was last asked for.
+    at: usize,
+    /// Empty containers before that one.
+    empty: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Bytes of the text before the node at `at`, which `depth` containers of the value are around.
+    pub(super) fn offset(&mut self, at: usize, depth: usize) -> usize {
+        self.structurals[self.structural(at, depth)] as usize
+    }
+
+    /// A number's bytes as the client sent them; so for `true`, `false` and `null`.
+    pub(super) fn number(&mut self, at: usize, depth: usize) -> &'a [u8] {
+        let structural = self.structural(at, depth);
+        let start = self.structurals[structural] as usize;
+        // A number within a container is followed by a separator or the closing bracket.
+        let end = self.structurals[structural + 1] as usize;
+        lines::trim(self.json, start, end).of(self.json)
+    }
+
+    /// Each node before has its own offset and, unless it is still open, that of what follows it; an
+    /// empty container has its closing bracket besides.
+    fn structural(&mut self, at: usize, depth: usize) -> usize {
+        if self.structurals.len() != 2 * self.nodes.len() - 1 {
+            if at < self.at {
+                self.empty -= empty_containers(&self.nodes[at..self.at]);
+            } else {
+                self.empty += empty_containers(&self.nodes[self.at..at]);
+            }
+            self.at = at;
+        }
+        2 * at - depth + self.empty
+    }
+}
 
 fn empty_containers(nodes: &[Node<'_>]) -> usize {
     use Node::{Array, Object};

@@ -10,19 +10,22 @@ pub const FAULTS_MAX: usize = 100;
 /// Characters of the body that a message quotes.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// Why a body is refused; always the client's fault. Nothing of it may be produced.
+/// Why a body is refused, or what is wrong with some of its records; always the client's fault.
+/// Nothing of what it lists may be produced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// What sort of answer it calls for.
     pub kind: RejectionKind,
-    /// The first [`FAULTS_MAX`] faults, by offset.
+    /// The first [`FAULTS_MAX`] faults that were found, by offset; what an object lacks is found
+    /// after what is wrong within it.
     pub faults: Vec<Fault>,
-    /// All faults: one for each faulty record, or one for a body that can't be read at all.
+    /// All faults: at least one for each faulty record, or one for a body that can't be read at all.
     pub faults_total: usize,
     /// Records of the body, good and bad; 0 where it can't be read as JSON, or has too many.
     pub records: usize,
     /// Every faulty record, told or not: its index and its bytes, or a line that is no JSON. The
-    /// whole body, as index 0, where that can't be read.
+    /// whole body, as index 0, where that can't be read; nothing where it is empty or has too many
+    /// records.
     pub faulty: Vec<(usize, Span)>,
 }
 
@@ -40,14 +43,15 @@ pub enum RejectionKind {
 pub struct Fault {
     /// The record it is in: 0 for the first. NDJSON counts the lines that hold something.
     pub index: usize,
-    /// Where: bytes of the body before it, at most the body's length.
+    /// Where: bytes of the body before it, at most the body's length. It is the place of the value;
+    /// of the object that lacks a field; of a key that is not declared or does not fit.
     pub offset: usize,
     /// The line of `offset`, 1 for the first.
     pub line: usize,
     /// The byte of the line, 1 for the first.
     pub column: usize,
     /// Where in the record: a `JSONPath` such as `$.items[3].price` (RFC 9535, a normalised path
-    /// but that plain names follow a dot).
+    /// but that plain names follow a dot). A name that the client chose is cut at 64 characters.
     pub path: String,
     /// For programs.
     pub code: FaultCode,
@@ -80,7 +84,7 @@ pub enum FaultCode {
     MissingField,
     /// A field that is not declared, where the model says `unknown_fields = "reject"`.
     UnknownField,
-    /// A value of another JSON type, or null.
+    /// A value of another JSON type, or null, or a fraction or exponent in an integer.
     WrongType,
     /// A number that its type can't hold.
     OutOfRange,
@@ -143,11 +147,24 @@ impl FaultCode {
 pub(super) struct Cause {
     /// From the start of whatever was looked at.
     pub(super) offset: usize,
+    pub(super) path: String,
     pub(super) code: FaultCode,
+    pub(super) expected: Option<String>,
     pub(super) message: String,
 }
 
 impl Cause {
+    /// Of a record as a whole, whatever its type.
+    pub(super) fn new(offset: usize, code: FaultCode, message: String) -> Self {
+        Self {
+            offset,
+            path: String::from("$"),
+            code,
+            expected: None,
+            message,
+        }
+    }
+
     /// The same, with its offset counted from `base` bytes further ahead.
     pub(super) fn after(self, base: usize) -> Self {
         Self {
@@ -157,11 +174,43 @@ impl Cause {
     }
 }
 
+/// The faults of one record that can be read.
+pub(super) struct Causes {
+    /// All of them.
+    pub(super) total: usize,
+    told: Vec<Cause>,
+    /// How many more can be told.
+    room: usize,
+}
+
+impl Causes {
+    /// None yet.
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            total: 0,
+            told: Vec::new(),
+            room,
+        }
+    }
+
+    /// Counts a fault; whether it is to be told is the answer.
+    pub(super) fn count(&mut self) -> bool {
+        self.total += 1;
+        self.told.len() < self.room
+    }
+
+    /// Tells a fault that was counted.
+    pub(super) fn tell(&mut self, cause: Cause) {
+        self.told.push(cause);
+    }
+}
+
 /// The faults of one body, gathered by rising offset.
 pub(super) struct Faults<'b> {
     body: &'b [u8],
     told: Vec<Fault>,
     total: usize,
+    faulty: Vec<(usize, Span)>,
     kind: RejectionKind,
     /// The offset up to which lines are counted, the line that it is in, and where that starts.
     counted_to: usize,
@@ -175,6 +224,7 @@ impl<'b> Faults<'b> {
             body,
             told: Vec::new(),
             total: 0,
+            faulty: Vec::new(),
             kind: RejectionKind::TooLarge,
             counted_to: 0,
             line: 1,
@@ -182,18 +232,25 @@ impl<'b> Faults<'b> {
         }
     }
 
-    /// Counts a fault of the record at `index`, and asks what it is if there is room to tell.
+    /// How many faults can still be told.
+    pub(super) fn room(&self) -> usize {
+        FAULTS_MAX - self.told.len()
+    }
+
+    /// Counts the one fault of the record at `index`, and asks what it is if there is room to tell.
     pub(super) fn push(
         &mut self,
         index: usize,
+        record: Span,
         kind: RejectionKind,
         cause: impl FnOnce() -> Cause,
     ) {
         self.total += 1;
+        self.faulty.push((index, record));
         if kind == RejectionKind::Invalid {
             self.kind = kind;
         }
-        if self.told.len() < FAULTS_MAX {
+        if self.room() > 0 {
             let cause = cause();
             debug_assert_eq!(cause.code.kind(), kind);
             let fault = self.locate(index, cause);
@@ -201,36 +258,55 @@ impl<'b> Faults<'b> {
         }
     }
 
-    /// Nothing, if there was no fault among the `records` of the body.
-    pub(super) fn verdict(self, records: usize) -> Result<(), Rejection> {
-        if self.total == 0 {
-            return Ok(());
+    /// Adds all faults of the record at `index`, of a text that starts `base` bytes into the body.
+    #[cold]
+    pub(super) fn extend(&mut self, index: usize, record: Span, base: usize, causes: Causes) {
+        let mut told = causes.told;
+        // What an object lacks is told once it has been read to its end.
+        told.sort_by_key(|cause| cause.offset);
+        self.total += causes.total;
+        self.faulty.push((index, record));
+        self.kind = RejectionKind::Invalid;
+        for cause in told {
+            let fault = self.locate(index, cause.after(base));
+            self.told.push(fault);
         }
-        Err(Rejection {
+    }
+
+    /// What there is to say of a body of so many records; `None` if there was no fault.
+    pub(super) fn rejection(self, records: usize) -> Option<Rejection> {
+        (self.total > 0).then_some(Rejection {
             kind: self.kind,
             faults: self.told,
             faults_total: self.total,
             records,
-            faulty: Vec::new(),
+            faulty: self.faulty,
         })
     }
 
     /// A body refused as a whole, whatever else is wrong with it.
     pub(super) fn refuse(body: &'b [u8], index: usize, cause: Cause) -> Rejection {
         let mut faults = Self::new(body);
+        let is_unreadable = match cause.code.kind() {
+            RejectionKind::Invalid => cause.code != FaultCode::EmptyBody,
+            RejectionKind::TooLarge => false,
+        };
+        let whole = (0, Span::new(0, body.len()));
         Rejection {
             kind: cause.code.kind(),
             faults: vec![faults.locate(index, cause)],
             faults_total: 1,
             records: 0,
-            faulty: Vec::new(),
+            faulty: is_unreadable.then_some(whole).into_iter().collect(),
         }
     }
 
     fn locate(&mut self, index: usize, cause: Cause) -> Fault {
         let Cause {
             offset,
+            path,
             code,
+            expected,
             message,
         } = cause;
         // Only what lies behind the last fault is looked at, or many faults would make it quadratic.
@@ -244,9 +320,9 @@ impl<'b> Faults<'b> {
             offset,
             line: self.line,
             column: offset - self.line_start + 1,
-            path: "$".to_owned(),
+            path,
             code,
-            expected: None,
+            expected,
             message,
         }
     }

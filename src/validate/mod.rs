@@ -1,7 +1,7 @@
 //! From a body to the spans of its records, each well-formed JSON and valid for its model.
 //!
 //! ```text
-//! body ─ copy ─> simd-json ─> tape + structural offsets ─ judge each value ─> spans | faults
+//! body ─ copy ─> simd-json ─> tape + structural offsets ─ walk by the model's rules ─> records | faults
 //! ```
 //!
 //! - **The body is never written**: [`Validator::validate`] takes `&[u8]`. simd-json decodes escapes
@@ -13,16 +13,29 @@
 //!   integers beyond 64 bits pass. Three things that the grammar allows are refused: an escaped lone
 //!   surrogate (it is no Unicode character), a number beyond a 64-bit float (`1e400`; `1e-400`
 //!   passes), and nesting deeper than the limit.
-//! - **Cost**: time and memory are linear in the body, nothing recurses, and once the scratch has
-//!   grown to the usual body nothing is allocated unless there is a fault to tell.
+//! - **What a record is**: an object that fits the [`Rules`](crate::model::Rules) of its model: a flat
+//!   program, walked beside the tape. The same walk decides and tells, so that what is told is why.
+//!   No number that decides anything goes through a float: those beyond 64 bits, and those that might
+//!   be integers by another spelling, are judged by their own text.
+//! - **Cost**: time and memory are linear in the body, nothing recurses but the walk, and that only
+//!   as deep as the model's types are. Fields are looked for where the model declares them, else by a
+//!   hash made beforehand. Once the scratch has grown to the usual body nothing is allocated unless
+//!   there is a fault to tell.
 
 mod document;
+mod envelope;
 mod fault;
+mod flaw;
 mod lines;
+mod path;
+mod record;
 mod syntax;
+mod text;
 mod validator;
+mod walk;
 
 pub use fault::{FAULTS_MAX, Fault, FaultCode, Rejection, RejectionKind};
+pub use record::{Record, ValidBody};
 pub use validator::Validator;
 
 use crate::config::Limits;
@@ -88,54 +101,5 @@ impl Span {
     /// If `body` is not the body that the span was made of, and shorter.
     pub fn of(self, body: &[u8]) -> &[u8] {
         &body[self.offset as usize..][..self.len as usize]
-    }
-}
-
-/// The proof that a body, or what [`records`](Self::records) lists of it, is valid;
-/// [`Validator::validate`] alone makes it.
-#[derive(Debug)]
-pub struct ValidBody<'v> {
-    spans: &'v [Span],
-    rejection: Option<Rejection>,
-}
-
-/// One valid record of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'v> {
-    /// Its place among all records of the body, good and bad: 0 for the first.
-    pub index: usize,
-    /// Its bytes.
-    pub span: Span,
-    /// Its partition key, unescaped; `None` where the model has none or the record leaves it out.
-    pub key: Option<&'v [u8]>,
-    /// Its time in milliseconds since 1970-01-01T00:00Z; `None` as for the key.
-    pub timestamp_ms: Option<i64>,
-}
-
-impl<'v> ValidBody<'v> {
-    /// The valid records in their order; none for `[]`.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'v>> + Clone + use<'v> {
-        self.spans.iter().enumerate().map(|(index, &span)| Record {
-            index,
-            span,
-            key: None,
-            timestamp_ms: None,
-        })
-    }
-
-    /// How many valid records there are.
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there are none: the body was `[]`.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// What is wrong with the other records, where the model's `on_invalid` is `accept_valid` and
-    /// there are such.
-    pub fn rejection(&self) -> Option<&Rejection> {
-        self.rejection.as_ref()
     }
 }

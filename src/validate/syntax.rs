@@ -21,11 +21,10 @@ pub(super) fn explain(json: &[u8], depth_max: usize) -> (usize, Cause) {
     let cause = match (reader.text(), json.get(valid_to)) {
         (Err(cause), _) if cause.offset < valid_to => cause,
         // All is well up to the byte that is no UTF-8.
-        (_, Some(byte)) => Cause {
-            offset: valid_to,
-            code: FaultCode::InvalidUtf8,
-            message: format!("expected UTF-8, found the byte 0x{byte:02X}"),
-        },
+        (_, Some(byte)) => {
+            let message = format!("expected UTF-8, found the byte 0x{byte:02X}");
+            Cause::new(valid_to, FaultCode::InvalidUtf8, message)
+        }
         (Err(cause), None) => cause,
         // simd-json and this reader would disagree; the property tests look for such a text.
         (Ok(()), None) => bad_json(0, String::from("not JSON")),
@@ -34,11 +33,7 @@ pub(super) fn explain(json: &[u8], depth_max: usize) -> (usize, Cause) {
 }
 
 fn bad_json(offset: usize, message: String) -> Cause {
-    Cause {
-        offset,
-        code: FaultCode::BadJson,
-        message,
-    }
+    Cause::new(offset, FaultCode::BadJson, message)
 }
 
 /// A reader of RFC 8259 that keeps the open brackets in a list instead of recursing.
@@ -122,11 +117,8 @@ impl Reader<'_> {
     fn open(&mut self, closer: u8) -> Result<bool, Cause> {
         if self.closers.len() == self.depth_max {
             let levels = self.depth_max;
-            return Err(Cause {
-                offset: self.at,
-                code: FaultCode::TooDeep,
-                message: format!("expected at most {levels} levels of arrays and objects"),
-            });
+            let message = format!("expected at most {levels} levels of arrays and objects");
+            return Err(Cause::new(self.at, FaultCode::TooDeep, message));
         }
         self.at += 1;
         self.skip_whitespace();
@@ -230,11 +222,8 @@ impl Reader<'_> {
             .and_then(|digits| digits.parse::<f64>().ok());
         if value.is_some_and(f64::is_infinite) {
             let found = quote(digits);
-            return Err(Cause {
-                offset: start,
-                code: FaultCode::NumberOutOfRange,
-                message: format!("expected a number that a 64-bit float can hold, found {found}"),
-            });
+            let message = format!("expected a number that a 64-bit float can hold, found {found}");
+            return Err(Cause::new(start, FaultCode::NumberOutOfRange, message));
         }
         Ok(())
     }

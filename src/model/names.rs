@@ -1,0 +1,263 @@
+//! Sets of names, looked up without hashing more than a few bytes.
+
+/// Names in an order, such as the fields of an object or the members of an enum.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    list: Vec<Name>,
+    /// A power of two of them, a quarter filled at most; whoever finds a slot taken takes the next.
+    slots: Vec<Slot>,
+    /// The best of those tried: with few names each has its own slot.
+    seed: u64,
+    /// Whether two names look the same to [`Probe`], so that all bytes must be hashed.
+    hashes_all: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Name {
+    probe: Probe,
+    text: Box<str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// Bits of the hash that the slot's place does not say: most strangers are told by them alone.
+    tag: u32,
+    /// Which name; [`EMPTY`] is none.
+    index: u32,
+}
+
+const EMPTY: u32 = u32::MAX;
+
+/// Seeds that are tried.
+const SEEDS: u64 = 64;
+
+impl Names {
+    /// Names in their order; of equal ones the first is found.
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let names = names.map(|text| Name {
+            probe: Probe::of(text.as_bytes()),
+            text: text.into(),
+        });
+        let list: Vec<Name> = names.collect();
+        let mut probes: Vec<_> = list.iter().map(|name| name.probe.words()).collect();
+        probes.sort_unstable();
+        let hashes_all = probes.windows(2).any(|pair| pair[0] == pair[1]);
+        let unseeded = Self {
+            list,
+            hashes_all,
+            ..Self::default()
+        };
+        let tables = (0..SEEDS).map(|seed| unseeded.table(seed));
+        let best = tables.min_by_key(|(_, displacement)| *displacement);
+        let (seeded, _) = best.unwrap_or_default();
+        seeded
+    }
+
+    /// The slots with this seed, and how many are beside their place.
+    fn table(&self, seed: u64) -> (Self, usize) {
+        let mask = (4 * self.list.len()).next_power_of_two() - 1;
+        let empty = Slot {
+            tag: 0,
+            index: EMPTY,
+        };
+        let mut table = Self {
+            slots: vec![empty; mask + 1],
+            seed,
+            ..self.clone()
+        };
+        let mut displacement = 0;
+        for (index, name) in (0..EMPTY).zip(&self.list) {
+            let (mut place, tag) = table.place(name.probe, name.text.as_bytes());
+            while table.slots[place].index != EMPTY {
+                place = (place + 1) & mask;
+                displacement += 1;
+            }
+            table.slots[place] = Slot { tag, index };
+        }
+        (table, displacement)
+    }
+
+    /// The name at `index`.
+    pub(crate) fn text(&self, index: usize) -> &str {
+        &self.list[index].text
+    }
+
+    /// All of them, in their order.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.list.iter().map(|name| &*name.text)
+    }
+
+    /// Which of the names `key` is: the `expected` one is tried first.
+    #[inline]
+    pub(crate) fn find(&self, key: &str, expected: usize) -> Option<usize> {
+        let probe = Probe::of(key.as_bytes());
+        match self.list.get(expected) {
+            Some(name) if name.is(probe, key) => Some(expected),
+            _ => self.look_up(probe, key),
+        }
+    }
+
+    fn look_up(&self, probe: Probe, key: &str) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let (mut place, tag) = self.place(probe, key.as_bytes());
+        loop {
+            let slot = self.slots[place];
+            if slot.index == EMPTY {
+                return None;
+            }
+            let index = slot.index as usize;
+            if slot.tag == tag && self.list[index].is(probe, key) {
+                return Some(index);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// The slot that a name has if it is free, and its tag.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two halves of the hash"
+    )]
+    fn place(&self, probe: Probe, key: &[u8]) -> (usize, u32) {
+        let mut hash = mix(probe.head ^ self.seed, probe.tail ^ probe.len as u64);
+        if self.hashes_all && key.len() > Probe::COVERED {
+            for chunk in key[8..key.len() - 8].chunks(8) {
+                let chunk = chunk
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte));
+                hash = mix(hash, chunk);
+            }
+        }
+        let place = (hash >> 32) as usize & (self.slots.len() - 1);
+        (place, hash as u32)
+    }
+}
+
+/// Both halves of a product of what depends on each word.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves of the product"
+)]
+fn mix(a: u64, b: u64) -> u64 {
+    // Odd digits of pi, so that neither factor is 0 for the usual words.
+    let product = u128::from(a ^ 0x243F_6A88_85A3_08D3) * u128::from(b ^ 0x1319_8A2E_0370_7345);
+    product as u64 ^ (product >> 64) as u64
+}
+
+impl Name {
+    #[inline]
+    fn is(&self, probe: Probe, key: &str) -> bool {
+        self.probe == probe && (key.len() <= Probe::COVERED || *self.text == *key)
+    }
+}
+
+/// A name's length, first and last bytes; all there is of a name of [`Probe::COVERED`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Probe {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
+
+impl Probe {
+    /// Names up to this many bytes are equal if their probes are.
+    const COVERED: usize = 16;
+
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let len = name.len();
+        let (head, tail) = match (name.first_chunk(), name.last_chunk()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => match (name.first_chunk(), name.last_chunk()) {
+                (Some(head), Some(tail)) => (
+                    u64::from(u32::from_le_bytes(*head)),
+                    u64::from(u32::from_le_bytes(*tail)),
+                ),
+                _ => match *name {
+                    [] => (0, 0),
+                    [a] => (u64::from(a), 0),
+                    [a, b] => (u64::from(a), u64::from(b)),
+                    [a, b, .., c] => (u64::from(a), u64::from(b) << 8 | u64::from(c)),
+                },
+            },
+        };
+        Self { head, tail, len }
+    }
+
+    fn words(self) -> (u64, u64, usize) {
+        (self.head, self.tail, self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn names(texts: &[&str]) -> Names {
+        Names::new(texts.iter().copied())
+    }
+
+    #[test]
+    fn none_is_found_among_none() {
+        assert_eq!(names(&[]).find("a", 0), None);
+    }
+
+    #[test]
+    fn names_that_differ_in_the_middle_only() {
+        let texts: Vec<_> = (0..1_000)
+            .map(|number| format!("customer_{number:04}_percentage"))
+            .collect();
+        let names = Names::new(texts.iter().map(String::as_str));
+        assert!(names.hashes_all);
+        for (index, text) in texts.iter().enumerate() {
+            assert_eq!(names.find(text, 0), Some(index), "{text}");
+        }
+        assert_eq!(names.find("customer_1000_percentage", 0), None);
+    }
+
+    #[test]
+    fn few_names_have_a_slot_each() {
+        let texts = [
+            "eventId",
+            "timestamp",
+            "userId",
+            "kind",
+            "durationMs",
+            "tags",
+            "geo",
+            "page",
+            "referrer",
+            "props",
+        ];
+        let names = names(&texts);
+        let places: std::collections::BTreeSet<_> = names
+            .list
+            .iter()
+            .map(|name| names.place(name.probe, name.text.as_bytes()).0)
+            .collect();
+        assert_eq!(places.len(), texts.len());
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_search_from_the_first(
+            texts in vec("[ab]{0,5}|a{8,20}|[ab]{15,18}", 0..40),
+            others in vec("[ab]{0,5}|a{8,20}|[ab]{15,18}", 0..40),
+            expected in 0_usize..41,
+        ) {
+            let mut unique: Vec<&str> = Vec::new();
+            for text in &texts {
+                if !unique.contains(&text.as_str()) {
+                    unique.push(text);
+                }
+            }
+            let names = Names::new(unique.iter().copied());
+            for text in texts.iter().chain(&others) {
+                let place = unique.iter().position(|it| it == text);
+                prop_assert_eq!(names.find(text, expected), place);
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Integers of 8 to 256 bits by their decimal text: compared with the limits' own digits, so no
+//! width needs arithmetic.
+
+/// What an integer's text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Judged {
+    /// In range.
+    Fits,
+    /// An integer, but out of range.
+    OutOfRange,
+    /// Not `-?(0|[1-9][0-9]*)`.
+    NoInteger,
+}
+
+/// The integer types of `ClickHouse`: bits, then as text the greatest unsigned, the greatest signed
+/// and the least signed one without its sign.
+const LIMITS: [(u16, &str, &str, &str); 6] = [
+    (8, "255", "127", "128"),
+    (16, "65535", "32767", "32768"),
+    (32, "4294967295", "2147483647", "2147483648"),
+    (
+        64,
+        "18446744073709551615",
+        "9223372036854775807",
+        "9223372036854775808",
+    ),
+    (
+        128,
+        "340282366920938463463374607431768211455",
+        "170141183460469231731687303715884105727",
+        "170141183460469231731687303715884105728",
+    ),
+    (
+        256,
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+        "57896044618658097711785492504343953926634992332820282019728792003956564819967",
+        "57896044618658097711785492504343953926634992332820282019728792003956564819968",
+    ),
+];
+
+/// The least, without its sign, and the greatest integer of a type, as text.
+pub(in super::super) fn limits(signed: bool, bits: u16) -> (&'static str, &'static str) {
+    let widest = &LIMITS[LIMITS.len() - 1];
+    let (_, unsigned, greatest, least) = LIMITS.iter().find(|row| row.0 == bits).unwrap_or(widest);
+    if signed {
+        (least, greatest)
+    } else {
+        ("0", unsigned)
+    }
+}
+
+/// Judges a text. `-0` is 0, signed or not; whether a text may be spelt so is the caller's affair.
+pub(in super::super) fn judge(text: &[u8], signed: bool, bits: u16) -> Judged {
+    let (negative, digits) = match text.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    match digits {
+        [b'0'] => {}
+        [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => {}
+        _ => return Judged::NoInteger,
+    }
+    let (least, greatest) = limits(signed, bits);
+    let limit = if negative { least } else { greatest }.as_bytes();
+    // Without leading zeros the longer is the greater, and of equal length the later in order.
+    if (digits.len(), digits) <= (limit.len(), limit) {
+        Judged::Fits
+    } else {
+        Judged::OutOfRange
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Judged::*, *};
+
+    /// Decimal text plus or minus one, by hand.
+    fn step(text: &str, up: bool) -> String {
+        let (wrap, to) = if up { (b'9', b'0') } else { (b'0', b'9') };
+        let mut digits = text.as_bytes().to_vec();
+        let carry = digits.iter().rposition(|digit| *digit != wrap);
+        for digit in &mut digits[carry.map_or(0, |place| place + 1)..] {
+            *digit = to;
+        }
+        match carry {
+            Some(place) if up => digits[place] += 1,
+            Some(place) => digits[place] -= 1,
+            None => digits.insert(0, b'1'),
+        }
+        let text = String::from_utf8(digits).expect("digits");
+        let trimmed = text.trim_start_matches('0');
+        if trimmed.is_empty() { "0" } else { trimmed }.to_owned()
+    }
+
+    #[test]
+    fn limits_are_powers_of_two() {
+        for (bits, unsigned, greatest, least) in LIMITS {
+            let mut power = "1".to_owned();
+            let mut powers = Vec::new();
+            for _ in 0..bits {
+                let mut doubled = String::new();
+                let mut carry = 0;
+                for digit in power.bytes().rev() {
+                    let twice = 2 * (digit - b'0') + carry;
+                    doubled.insert(0, char::from(b'0' + twice % 10));
+                    carry = twice / 10;
+                }
+                if carry == 1 {
+                    doubled.insert(0, '1');
+                }
+                powers.push(std::mem::replace(&mut power, doubled));
+            }
+            assert_eq!(step(unsigned, true), power);
+            assert_eq!(powers.last().map(String::as_str), Some(least));
+            assert_eq!(step(greatest, true), least);
+        }
+    }
+
+    #[test]
+    fn exact_at_every_edge() {
+        for (bits, unsigned, greatest, least) in LIMITS {
+            let judge = |text: &str, signed| judge(text.as_bytes(), signed, bits);
+            assert_eq!(judge(unsigned, false), Fits);
+            assert_eq!(judge(&step(unsigned, true), false), OutOfRange);
+            assert_eq!(judge(&format!("{unsigned}0"), false), OutOfRange);
+            assert_eq!(judge(greatest, true), Fits);
+            assert_eq!(judge(&step(greatest, false), true), Fits);
+            assert_eq!(judge(least, true), OutOfRange);
+            assert_eq!(judge(&format!("-{least}"), true), Fits);
+            assert_eq!(judge(&format!("-{}", step(least, true)), true), OutOfRange);
+            assert_eq!(judge("-1", false), OutOfRange);
+            for zero in ["0", "-0"] {
+                assert_eq!((judge(zero, true), judge(zero, false)), (Fits, Fits));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_integer() {
+        let bad = [
+            "", "-", "+1", "--1", "01", "-01", "00", "1.0", "1e2", " 1", "1 ", "1\n", "1_0", "0x1",
+            "٣", "1\0",
+        ];
+        for text in bad {
+            for (bits, ..) in LIMITS {
+                assert_eq!(judge(text.as_bytes(), true, bits), NoInteger, "{text:?}");
+                assert_eq!(judge(text.as_bytes(), false, bits), NoInteger, "{text:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn as_an_i128_says(number: i128, bits in 0_usize..5, shift in 0_u32..128) {
+            let (number, bits) = (number >> shift, LIMITS[bits].0);
+            let text = number.to_string();
+            let signed = number >> (bits - 1) == 0 || number >> (bits - 1) == -1;
+            let unsigned = number >= 0 && (bits == 128 || number >> bits == 0);
+            let expected = |fits| if fits { Fits } else { OutOfRange };
+            proptest::prop_assert_eq!(judge(text.as_bytes(), true, bits), expected(signed));
+            proptest::prop_assert_eq!(judge(text.as_bytes(), false, bits), expected(unsigned));
+        }
+    }
+}

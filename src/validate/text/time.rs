@@ -1,0 +1,304 @@
+//! Dates and times (RFC 3339), with the calendar's own days.
+
+use super::Misspelt;
+
+/// A day of the proleptic Gregorian calendar, year 0 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// An instant, to the millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct DateTime {
+    date: Date,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    millisecond: u16,
+    /// Minutes ahead of UTC.
+    offset: i16,
+}
+
+/// `YYYY-MM-DD`.
+pub(in super::super) fn date(text: &[u8]) -> Result<Date, Misspelt> {
+    match text.split_first_chunk() {
+        Some((digits, [])) => calendar_day(digits),
+        Some((digits, _)) if calendar_day(digits).is_ok() => Err("more than a date"),
+        _ => Err("not YYYY-MM-DD"),
+    }
+}
+
+/// RFC 3339's `date-time`, a space allowed in place of the `T`, second 60 in any minute; a fraction
+/// of any length, of which milliseconds are kept.
+pub(in super::super) fn date_time(text: &[u8]) -> Result<DateTime, Misspelt> {
+    let (date, text) = text.split_first_chunk().ok_or("not YYYY-MM-DD")?;
+    let date = calendar_day(date)?;
+    let text = match text {
+        [b'T' | b't' | b' ', rest @ ..] => rest,
+        [] => return Err("no time"),
+        _ => return Err("no `T` between date and time"),
+    };
+    let (time, text) = text.split_first_chunk().ok_or("not hh:mm:ss")?;
+    let (hour, minute, second) = time_of_day(*time)?;
+    let (millisecond, text) = match text {
+        [b'.', rest @ ..] => fraction(rest)?,
+        _ => (0, text),
+    };
+    let offset = zone(text)?;
+    Ok(DateTime {
+        date,
+        hour,
+        minute,
+        second,
+        millisecond,
+        offset,
+    })
+}
+
+impl Date {
+    /// Milliseconds from 1970-01-01T00:00Z to its start in UTC.
+    pub(in super::super) fn unix_ms(self) -> i64 {
+        // Years that begin in March have their leap day last; 400 of them have 146,097 days.
+        let (year, month) = (i64::from(self.year), i64::from(self.month));
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let days_before_month = (153 * month + 2) / 5;
+        let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+        let days = 365 * year + leap_days + days_before_month + i64::from(self.day) - 1;
+        (days - 719_468) * 86_400_000
+    }
+}
+
+impl DateTime {
+    /// Milliseconds from 1970-01-01T00:00Z; second 60 is the next minute's first.
+    pub(in super::super) fn unix_ms(self) -> i64 {
+        let minutes = 60 * i64::from(self.hour) + i64::from(self.minute) - i64::from(self.offset);
+        let seconds = 60 * minutes + i64::from(self.second);
+        self.date.unix_ms() + 1_000 * seconds + i64::from(self.millisecond)
+    }
+}
+
+#[inline]
+fn calendar_day(text: &[u8; 10]) -> Result<Date, Misspelt> {
+    let numbers = (two(text, 0), two(text, 2), two(text, 5), two(text, 8));
+    let (Some(century), Some(year), Some(month), Some(day)) = numbers else {
+        return Err("not YYYY-MM-DD");
+    };
+    if text[4] != b'-' || text[7] != b'-' {
+        return Err("not YYYY-MM-DD");
+    }
+    let year = 100 * u16::from(century) + u16::from(year);
+    let days = match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return Err("no such month"),
+    };
+    if !(1..=days).contains(&day) {
+        return Err("no such day");
+    }
+    Ok(Date { year, month, day })
+}
+
+#[inline]
+fn time_of_day(text: [u8; 8]) -> Result<(u8, u8, u8), Misspelt> {
+    if text[2] != b':' || text[5] != b':' {
+        return Err("not hh:mm:ss");
+    }
+    match (two(&text, 0), two(&text, 3), two(&text, 6)) {
+        (Some(hour @ 0..=23), Some(minute @ 0..=59), Some(second @ 0..=60)) => {
+            Ok((hour, minute, second))
+        }
+        (Some(_), Some(_), Some(_)) => Err("no such time of day"),
+        _ => Err("not hh:mm:ss"),
+    }
+}
+
+/// The milliseconds of a fraction, and what follows it.
+#[inline]
+fn fraction(text: &[u8]) -> Result<(u16, &[u8]), Misspelt> {
+    let (mut milliseconds, mut weight, mut count) = (0, 100, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        milliseconds += weight * u16::from(digit);
+        weight /= 10;
+        count += 1;
+    }
+    if count == 0 {
+        return Err("no digit after the point");
+    }
+    Ok((milliseconds, &text[count..]))
+}
+
+/// Minutes ahead of UTC.
+#[inline]
+fn zone(text: &[u8]) -> Result<i16, Misspelt> {
+    match *text {
+        [b'Z' | b'z'] => Ok(0),
+        [] => Err("no zone"),
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => match (two(text, 1), two(text, 4)) {
+            (Some(hour @ 0..=23), Some(minute @ 0..=59)) => {
+                let minutes = 60 * i16::from(hour) + i16::from(minute);
+                Ok(if sign == b'+' { minutes } else { -minutes })
+            }
+            _ => Err("no such zone"),
+        },
+        _ => Err("a zone other than Z or ±hh:mm"),
+    }
+}
+
+/// The number that the two digits at `place` make.
+#[inline]
+fn two(text: &[u8], place: usize) -> Option<u8> {
+    let tens = text[place].wrapping_sub(b'0');
+    let ones = text[place + 1].wrapping_sub(b'0');
+    (tens <= 9 && ones <= 9).then(|| 10 * tens + ones)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ms(text: &str) -> i64 {
+        date_time(text.as_bytes()).expect(text).unix_ms()
+    }
+
+    #[test]
+    fn dates() {
+        for good in [
+            "0000-01-01",
+            "9999-12-31",
+            "2024-02-29",
+            "2000-02-29",
+            "0000-02-29",
+            "2023-04-30",
+            "1969-12-31",
+        ] {
+            assert!(date(good.as_bytes()).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", "not YYYY-MM-DD"),
+            ("2024-1-01", "not YYYY-MM-DD"),
+            ("2024/01/01", "not YYYY-MM-DD"),
+            ("+024-01-01", "not YYYY-MM-DD"),
+            ("२०२४-01-01", "not YYYY-MM-DD"),
+            ("2024-00-01", "no such month"),
+            ("2024-13-01", "no such month"),
+            ("2024-01-00", "no such day"),
+            ("2024-01-32", "no such day"),
+            ("2023-02-29", "no such day"),
+            ("1900-02-29", "no such day"),
+            ("2023-04-31", "no such day"),
+            ("2024-01-01 ", "more than a date"),
+            ("2024-01-01T00:00:00Z", "more than a date"),
+        ] {
+            assert_eq!(date(bad.as_bytes()), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_and_times() {
+        for good in [
+            "2026-11-24T08:00:00Z",
+            "2026-11-24t08:00:00z",
+            "2026-11-24 08:00:00Z",
+            "2026-11-24T23:59:59.1+23:59",
+            "2026-11-24T00:00:00-00:00",
+            "2026-11-24T08:17:60Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:60.0123456789012345678901234567890123456789Z",
+        ] {
+            assert!(date_time(good.as_bytes()).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("yesterday", "not YYYY-MM-DD"),
+            ("2026-11-24", "no time"),
+            ("2026-11-24  08:00:00Z", "not hh:mm:ss"),
+            ("2026-11-24_08:00:00Z", "no `T` between date and time"),
+            ("2026-11-24T08:00Z", "not hh:mm:ss"),
+            ("2026-11-24T08:00:0", "not hh:mm:ss"),
+            ("2026-11-24T24:00:00Z", "no such time of day"),
+            ("2026-11-24T08:60:00Z", "no such time of day"),
+            ("2026-11-24T08:00:61Z", "no such time of day"),
+            ("2026-11-24T08:00:00", "no zone"),
+            ("2026-11-24T08:00:00.", "no digit after the point"),
+            ("2026-11-24T08:00:00.Z", "no digit after the point"),
+            ("2026-11-24T08:00:00,5Z", "a zone other than Z or ±hh:mm"),
+            ("2026-11-24T08:00:00.5", "no zone"),
+            ("2026-11-24T08:00:00+24:00", "no such zone"),
+            ("2026-11-24T08:00:00+00:60", "no such zone"),
+            ("2026-11-24T08:00:00+0000", "a zone other than Z or ±hh:mm"),
+            ("2026-11-24T08:00:00+00", "a zone other than Z or ±hh:mm"),
+            (
+                "2026-11-24T08:00:00\u{2212}00:00",
+                "a zone other than Z or ±hh:mm",
+            ),
+            ("2026-11-24T08:00:00Z ", "a zone other than Z or ±hh:mm"),
+            ("2026-11-24T08:00:00ZZ", "a zone other than Z or ±hh:mm"),
+            ("2023-02-29T08:00:00Z", "no such day"),
+            ("1700000000", "not YYYY-MM-DD"),
+        ] {
+            assert_eq!(date_time(bad.as_bytes()), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn milliseconds() {
+        assert_eq!(ms("1970-01-01T00:00:00Z"), 0);
+        assert_eq!(ms("1969-12-31T23:59:59.999Z"), -1);
+        assert_eq!(ms("1970-01-01T01:00:00+01:00"), 0);
+        assert_eq!(ms("1969-12-31T18:30:00.001-05:30"), 1);
+        assert_eq!(ms("2026-11-24T08:00:00.1239Z"), 1_795_507_200_123);
+        assert_eq!(ms("2016-12-31T23:59:60Z"), ms("2017-01-01T00:00:00Z"));
+        assert_eq!(ms("9999-12-31T23:59:59.999Z"), 253_402_300_799_999);
+        assert_eq!(ms("0000-01-01T00:00:00Z"), -62_167_219_200_000);
+        let day = date(b"2000-03-01").expect("a date");
+        assert_eq!(day.unix_ms(), 951_868_800_000);
+    }
+
+    /// Day after day, so that each month and leap year is met.
+    #[test]
+    fn days_follow_one_another() {
+        let mut expected = Date {
+            year: 0,
+            month: 1,
+            day: 1,
+        }
+        .unix_ms();
+        for year in 0..=9999_u16 {
+            for month in 1..=12 {
+                let day = |day: u8| date(format!("{year:04}-{month:02}-{day:02}").as_bytes());
+                // Each month is checked at its ends; its days are as many as fit.
+                let last = (28..=31).rev().find(|it| day(*it).is_ok()).expect("days");
+                assert_eq!(day(1).map(Date::unix_ms), Ok(expected));
+                assert_eq!(
+                    day(last).map(Date::unix_ms),
+                    Ok(expected + i64::from(last - 1) * 86_400_000)
+                );
+                expected += i64::from(last) * 86_400_000;
+            }
+        }
+        assert_eq!(expected, 253_402_300_800_000);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[0-9TZtz:. +-]{0,40}") {
+            let _ = (date(text.as_bytes()), date_time(text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! UUIDs (RFC 9562 section 4) in the four forms that are in use.
+
+use super::Misspelt;
+
+/// `8-4-4-4-12` hexadecimal digits, also in braces or after `urn:uuid:`; or 32 digits.
+pub(in super::super) fn judge(text: &[u8]) -> Result<(), Misspelt> {
+    if let Ok(hyphenated) = text.try_into() {
+        return is_hyphenated(hyphenated);
+    }
+    let urn = text.strip_prefix(b"urn:uuid:");
+    let braced = || text.strip_prefix(b"{")?.strip_suffix(b"}");
+    if let Some(inner) = urn.or_else(braced) {
+        let hyphenated = inner.try_into();
+        return hyphenated.map_or(Err("not 8-4-4-4-12 digits"), is_hyphenated);
+    }
+    if text.len() != 32 {
+        Err("not 8-4-4-4-12 digits")
+    } else if text.iter().all(u8::is_ascii_hexdigit) {
+        Ok(())
+    } else {
+        Err("not all are hexadecimal digits")
+    }
+}
+
+fn is_hyphenated(text: &[u8; 36]) -> Result<(), Misspelt> {
+    // Without branches, so that it becomes a few vector instructions.
+    let mut hyphens = 0_u8;
+    let mut all_known = true;
+    for byte in text {
+        let is_hyphen = *byte == b'-';
+        hyphens += u8::from(is_hyphen);
+        all_known &= is_hyphen | byte.is_ascii_digit() | matches!(byte | 0x20, b'a'..=b'f');
+    }
+    let in_place = [8, 13, 18, 23].iter().all(|place| text[*place] == b'-');
+    if !in_place || hyphens != 4 {
+        Err("not 8-4-4-4-12 digits")
+    } else if !all_known {
+        Err("not all are hexadecimal digits")
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "0198c7a2-4b1e-7D3A-9f00-5e2c8a41b7d6";
+
+    #[test]
+    fn forms() {
+        let simple = GOOD.replace('-', "");
+        for good in [
+            GOOD,
+            &simple,
+            &format!("{{{GOOD}}}"),
+            &format!("urn:uuid:{GOOD}"),
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+        ] {
+            assert_eq!(judge(good.as_bytes()), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "{}",
+            "urn:uuid:",
+            &format!("URN:UUID:{GOOD}"),
+            &format!("urn:uuid:{simple}"),
+            &format!("{{{simple}}}"),
+            &format!("{{{GOOD}"),
+            &format!("{GOOD}}}"),
+            &format!(" {GOOD}"),
+            &format!("{GOOD}\n"),
+            &GOOD[1..],
+            &simple[1..],
+            &format!("{simple}0"),
+            &GOOD.replace('-', "_"),
+            "0198c7a24-b1e-7d3a-9f00-5e2c8a41b7d6",
+            "--------------------------------",
+            "------------------------------------",
+        ] {
+            assert!(judge(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_byte_counts() {
+        for place in 0..GOOD.len() {
+            for other in 0..=u8::MAX {
+                let mut text = GOOD.as_bytes().to_vec();
+                let is_digit = text[place] != b'-';
+                text[place] = other;
+                let fits = if is_digit {
+                    other.is_ascii_hexdigit()
+                } else {
+                    other == b'-'
+                };
+                assert_eq!(judge(&text).is_ok(), fits, "{other} at {place}");
+            }
+        }
+    }
+}
