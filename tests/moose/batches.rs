@@ -90,8 +90,10 @@ fn single_records(rows: &[Row], verdict: Verdict) -> Vec<&[u8]> {
     let rows = rows.filter(|row| row.expected == Expected::Only(verdict));
     let bodies = rows.map(|row| row.payload.as_slice());
     let is_record = |body: &&[u8]| {
-        let is_object = body.starts_with(b"{") && body.ends_with(b"}");
-        is_object && Tree::parse(&array(&[body])).is_ok()
+        let is_trimmed = body.starts_with(b"{") && body.ends_with(b"}");
+        let parsed = Tree::parse(&array(&[body]));
+        let is_one = matches!(parsed, Ok(Tree::Array(records)) if records.len() == 1);
+        is_trimmed && is_one
     };
     bodies.filter(is_record).collect()
 }

@@ -1,5 +1,7 @@
 //! Which values of a body are faulty, and where.
 
+use std::mem;
+
 use super::{
     texts,
     tree::{Tree, Unreadable},
@@ -73,10 +75,8 @@ impl Judge {
             }
             (Type::Tuple(types), Tree::Array(elements)) => {
                 self.check(types.len() == elements.len());
-                if types.len() == elements.len() {
-                    for (index, (inner, element)) in types.iter().zip(elements).enumerate() {
-                        self.at(Step::Index(index), |it| it.value(inner, element));
-                    }
+                for (index, (inner, element)) in types.iter().zip(elements).enumerate() {
+                    self.at(Step::Index(index), |it| it.value(inner, element));
                 }
             }
             (Type::Map(key_type, value_type), Tree::Object(members)) => {
@@ -94,9 +94,12 @@ impl Judge {
                 self.members(&fields.collect::<Vec<_>>(), value);
             }
             (Type::Json(paths), Tree::Object(_)) => {
+                // There may be anything in it, and so in what its typed paths lead to.
+                let rejects_unknown = mem::replace(&mut self.rejects_unknown, false);
                 for (path, type_) in paths {
                     self.typed_path(path, type_, value);
                 }
+                self.rejects_unknown = rejects_unknown;
             }
             (Type::Bool, Tree::Bool) => {}
             (Type::Float | Type::Decimal, Tree::Number(_)) => {}
@@ -136,14 +139,14 @@ impl Judge {
     }
 
     /// What a `JSON` column says of one path must hold wherever the path leads, for keys may come
-    /// twice. What is no object has no members, and so lacks those that may not be absent.
+    /// twice. It leads through objects, or to null where the type allows to leave it out.
     fn typed_path(&mut self, path: &[String], type_: &Type, value: &Tree) {
         let Some((key, rest)) = path.split_first() else {
             return self.value(type_, value);
         };
         let is_optional = matches!(type_, Type::Nullable(_));
         let Tree::Object(members) = value else {
-            return self.check(is_optional);
+            return self.check(is_optional && *value == Tree::Null);
         };
         self.at(Step::Key(key.clone()), |it| {
             let mut values = members.iter().filter(|(name, _)| name == key).peekable();

@@ -3,6 +3,21 @@
 
 use crate::reference::rules::{Path, Step};
 
+/// Characters of a key that a path shows; of a longer one the first, and `…`.
+const KEY_CHARS_MAX: usize = 64;
+
+/// A path with its keys as far as they are shown. No name that a model declares is that long.
+pub(crate) fn shown(path: &Path) -> Path {
+    let steps = path.iter().map(|step| match step {
+        Step::Key(key) if key.chars().count() > KEY_CHARS_MAX => {
+            let head: String = key.chars().take(KEY_CHARS_MAX).collect();
+            Step::Key(format!("{head}…"))
+        }
+        step => step.clone(),
+    });
+    steps.collect()
+}
+
 /// Panics at what is no path.
 pub(crate) fn parse(text: &str) -> Path {
     let mut path = Path::new();
