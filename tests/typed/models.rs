@@ -52,6 +52,9 @@ pub(crate) fn model(choices: &mut Choices<'_>) -> (Model, String) {
     if rejects_unknown {
         text.push_str("unknown_fields = \"reject\"\n");
     }
+    if choices.once_in(3) {
+        text.push_str("on_invalid = \"accept_valid\"\n");
+    }
     text.push_str("[fields]\n");
     let names = names(choices);
     let fields = names.into_iter().map(|name| {
