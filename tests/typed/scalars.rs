@@ -1,0 +1,248 @@
+//! Random scalars as they are written: such as fit their type, and such as just don't.
+
+use num_bigint::BigInt;
+
+use crate::{
+    choices::Choices,
+    reference::{texts, types::Type},
+    values::Value,
+};
+
+/// Text of one, two, three and four bytes, and what JSON must escape.
+const TEXTS: [&str; 10] = [
+    "",
+    "a",
+    "null",
+    "7",
+    "héllo",
+    "€",
+    "😀",
+    "line\nbreak",
+    "\"quoted\\",
+    "\0",
+];
+
+/// Characters that one of the grammars knows, or that look like one.
+const CHARACTERS: [char; 32] = [
+    '0', '1', '5', '9', '-', '+', '.', ':', 'T', 't', 'Z', 'z', ' ', 'e', 'E', 'a', 'f', 'F', 'g',
+    '{', '}', '_', 'x', 'n', 'i', '\n', '\t', '\0', '５', '٣', '−', '\u{212a}',
+];
+
+/// A value of a scalar type.
+pub(crate) fn valid(choices: &mut Choices<'_>, type_: &Type) -> Value {
+    match type_ {
+        Type::Bool => Value::Raw(choices.of(&["true", "false"]).to_owned()),
+        Type::Integer { .. } | Type::Float | Type::Decimal if choices.below(2) == 0 => {
+            Value::Raw(number(choices, type_))
+        }
+        Type::Enum(members) if choices.once_in(3) => {
+            Value::Raw(members[choices.below(members.len())].1.to_string())
+        }
+        _ => Value::Text(text(choices, type_)),
+    }
+}
+
+/// A value that is one step away from a valid one: often wrong, not always.
+pub(crate) fn near(choices: &mut Choices<'_>, type_: &Type) -> Value {
+    match (type_, choices.below(3)) {
+        (Type::Integer { signed, bits }, 0) => {
+            let range = texts::range(*signed, *bits);
+            let edge: BigInt = match choices.below(4) {
+                0 => range.end() + 1,
+                1 => range.start() - 1,
+                2 => range.end() * 10,
+                _ => range.start() * 10 - 1,
+            };
+            if choices.below(2) == 0 {
+                Value::Raw(edge.to_string())
+            } else {
+                Value::Text(edge.to_string())
+            }
+        }
+        (Type::Integer { .. } | Type::Float | Type::Decimal, 1) => {
+            let spelled = [
+                "-0", "1.0", "1e2", "1E2", "0.0", "-0.0", "1.5e-3", "1e39", "5e-400",
+            ];
+            Value::Raw(choices.of(&spelled).to_owned())
+        }
+        (Type::Enum(members), 0) => {
+            let number = members[choices.below(members.len())].1;
+            let step = choices.of(&[0, -1, 1, 256, -256, 65_536]);
+            let behind = choices.of(&["", "", ".0", "e0"]);
+            Value::Raw(format!("{}{behind}", number + step))
+        }
+        (Type::Enum(members), 1) => {
+            Value::Text(members[choices.below(members.len())].1.to_string())
+        }
+        (Type::FixedString(bytes), 0) => {
+            let text = choices.of(&["a", "é", "€", "😀"]);
+            Value::Text(text.repeat(bytes / text.len() + 1))
+        }
+        _ => {
+            let text = text(choices, type_);
+            Value::Text(edited(choices, &text))
+        }
+    }
+}
+
+/// One character more, less or other.
+fn edited(choices: &mut Choices<'_>, text: &str) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    let place = choices.below(characters.len() + 1);
+    let character = choices.of(&CHARACTERS);
+    match choices.below(4) {
+        0 if place < characters.len() => characters[place] = character,
+        1 if place < characters.len() => {
+            characters.remove(place);
+        }
+        2 if place < characters.len() => characters.insert(place, characters[place]),
+        _ => characters.insert(place, character),
+    }
+    characters.into_iter().collect()
+}
+
+/// A number in the range of a type, as JSON writes it.
+fn number(choices: &mut Choices<'_>, type_: &Type) -> String {
+    if let Type::Integer { signed, bits } = type_ {
+        return integer(choices, *signed, *bits);
+    }
+    let numbers = [
+        "0",
+        "-0",
+        "1.5",
+        "-1.25e-3",
+        "1E+39",
+        "99999999999999999999999",
+        "1e308",
+        "5e-400",
+        "0.1000000000000000055511151231257827",
+    ];
+    choices.of(&numbers).to_owned()
+}
+
+fn integer(choices: &mut Choices<'_>, signed: bool, bits: u32) -> String {
+    let range = texts::range(signed, bits);
+    let number = match choices.below(6) {
+        0 => BigInt::ZERO,
+        1 => range.end().clone(),
+        2 => range.start().clone(),
+        3 => range.end() - 1,
+        4 => range.start() + 1,
+        _ => range.end() / (choices.below(1_000) + 1),
+    };
+    number.to_string()
+}
+
+/// A text that fits the type, as a string or a map's key.
+pub(crate) fn text(choices: &mut Choices<'_>, type_: &Type) -> String {
+    match type_ {
+        Type::FixedString(bytes) => {
+            let text = choices.of(&["a", "é", "€", "😀"]);
+            text.repeat(choices.below(bytes / text.len() + 1))
+        }
+        Type::Integer { signed, bits } => integer(choices, *signed, *bits),
+        Type::Float => {
+            let floats = [
+                "0",
+                "1.",
+                ".5",
+                "+1.5",
+                "-inf",
+                "NaN",
+                "INFINITY",
+                "+infinity",
+                "1e400",
+                "1E-7",
+                "007.e+1",
+                "-.1e1",
+            ];
+            choices.of(&floats).to_owned()
+        }
+        Type::Decimal => {
+            let decimals = [
+                "0",
+                "-0",
+                "007",
+                "-1.50",
+                "123456789012345678901234567890.1234",
+            ];
+            choices.of(&decimals).to_owned()
+        }
+        Type::Date => date(choices),
+        Type::DateTime => date_time(choices),
+        Type::Uuid => uuid(choices),
+        Type::Ipv4 => {
+            let part =
+                |choices: &mut Choices<'_>| choices.of(&["0", "1", "255", "010", "00", "99"]);
+            let parts: [&str; 4] = std::array::from_fn(|_| part(choices));
+            parts.join(".")
+        }
+        Type::Ipv6 => ipv6(choices),
+        Type::Enum(members) => members[choices.below(members.len())].0.clone(),
+        _ => choices.of(&TEXTS).to_owned(),
+    }
+}
+
+/// Mostly a day that exists.
+fn date(choices: &mut Choices<'_>) -> String {
+    let year = choices.of(&[2024, 2023, 1900, 2000, 0, 9999, 1970, 2100]);
+    let month = 1 + choices.below(12);
+    let day = choices.of(&[1, 28, 15, 27, 29, 30, 31]);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+fn date_time(choices: &mut Choices<'_>) -> String {
+    let date = date(choices);
+    let between = choices.of(&['T', 't', ' ']);
+    let time = choices.of(&["00:00:00", "23:59:59", "12:30:60", "23:59:60", "08:15:01"]);
+    let fraction = choices.of(&[
+        "",
+        ".0",
+        ".123",
+        ".123456789",
+        ".1234567890123456789012345678901234567890",
+    ]);
+    let zone = choices.of(&["Z", "z", "+00:00", "-00:00", "+23:59", "-05:30"]);
+    format!("{date}{between}{time}{fraction}{zone}")
+}
+
+fn uuid(choices: &mut Choices<'_>) -> String {
+    let digits = "0123456789abcdefABCDEF0f9A5e1Db2";
+    let start = choices.below(digits.len());
+    let digits = format!("{}{}", &digits[start..], &digits[..start]);
+    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]);
+    let hyphenated = format!("{a}-{b}-{c}-{d}-{e}");
+    match choices.below(4) {
+        0 => hyphenated,
+        1 => digits,
+        2 => format!("{{{hyphenated}}}"),
+        _ => format!("urn:uuid:{hyphenated}"),
+    }
+}
+
+fn ipv6(choices: &mut Choices<'_>) -> String {
+    let ends_with_ipv4 = choices.once_in(3);
+    let groups = if ends_with_ipv4 { 6 } else { 8 };
+    let group = |choices: &mut Choices<'_>| choices.of(&["0", "1", "db8", "FFFF", "0001", "abcd"]);
+    let left_out = choices.below(groups + 1);
+    let mut text = String::new();
+    let at = choices.below(groups - left_out + 1);
+    for place in 0..groups - left_out {
+        if place == at && left_out > 0 {
+            text.push_str("::");
+        } else if place > 0 {
+            text.push(':');
+        }
+        text.push_str(group(choices));
+    }
+    if at == groups - left_out && left_out > 0 {
+        text.push_str("::");
+    }
+    if ends_with_ipv4 {
+        if !text.is_empty() && !text.ends_with(':') {
+            text.push(':');
+        }
+        text.push_str(choices.of(&["1.2.3.4", "255.0.0.10"]));
+    }
+    text
+}
