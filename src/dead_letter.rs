@@ -34,7 +34,7 @@ use tracing_subscriber::fmt::{
 use crate::{
     http,
     model::Rules,
-    validate::{Fault, Format, Rejection, Validator},
+    validate::{Fault, Rejection, Validator},
 };
 
 /// Letters that are written at once: those that begin within so many bytes.
@@ -174,16 +174,16 @@ impl Faults {
         let Some(first) = self.told.first() else {
             return "the record is not valid".to_owned();
         };
-        let mut message = match first.path.as_str() {
-            "" | "$" => first.message.clone(),
-            path => format!("{path}: {}", first.message),
+        let place = match first.path.as_str() {
+            "" | "$" => String::new(),
+            path => format!("{path}: "),
         };
-        match self.total {
-            0 | 1 => {}
-            2 => message += " (and 1 more fault)",
-            total => message += &format!(" (and {} more faults)", total - 1),
-        }
-        message
+        let more = match self.total {
+            0 | 1 => String::new(),
+            2 => " (and 1 more fault)".to_owned(),
+            total => format!(" (and {} more faults)", total - 1),
+        };
+        format!("{place}{}{more}", first.message)
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Field, Kind, Type, UnknownFields},
-        validate::{FAULTS_MAX, ValidateLimits},
+        validate::{FAULTS_MAX, Format, ValidateLimits},
     };
 
     const LIMITS: ValidateLimits = ValidateLimits {
