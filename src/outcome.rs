@@ -55,7 +55,7 @@ pub enum Refusal {
     Produce(Failure),
     /// The valid records were not delivered, or not all; the others were refused, as the model
     /// wants it. As above.
-    ProduceValid(Failure, Rejection),
+    ProduceValid(Failure, Box<Rejection>),
     /// The letters about invalid records were not delivered: to refuse those for good would lose
     /// them. What the failure says is said of the records, not of the letters. As above.
     DeadLetters(Failure),

@@ -23,7 +23,6 @@ pub fn authenticate(mode: AuthMode) -> Principal {
 
 impl Principal {
     /// What it is called: nothing, where nobody was asked.
-    #[expect(clippy::unused_self, reason = "who proves to be somebody has a name")]
     pub fn name(&self) -> Option<&str> {
         None
     }

@@ -280,7 +280,7 @@ pub(super) fn conclude(
             let mut failure = failure.with_indices(&valid);
             match (&mut failure.persisted, letters) {
                 (Persisted::Partial { .. }, Ok(())) => {
-                    return Err(Refusal::ProduceValid(failure, rejection));
+                    return Err(Refusal::ProduceValid(failure, Box::new(rejection)));
                 }
                 // Sent again, they may get their letters.
                 (Persisted::Partial { lost, .. }, Err(_)) => {
@@ -305,9 +305,9 @@ mod tests {
     use crate::validate::RejectionKind;
 
     /// Of five records 1 and 3 are faulty.
-    fn rejected(valid: &[u32]) -> Option<Rejected> {
+    fn rejected(valid: &[u32]) -> Rejected {
         let span = Span { offset: 0, len: 1 };
-        Some(Rejected {
+        Rejected {
             rejection: Rejection {
                 kind: RejectionKind::Invalid,
                 faults: Vec::new(),
@@ -317,7 +317,7 @@ mod tests {
             },
             valid: valid.to_vec(),
             body: None,
-        })
+        }
     }
 
     const VALID: &[u32] = &[0, 2, 4];
@@ -339,10 +339,10 @@ mod tests {
         let delivered = || Some(Ok(Delivered::for_test(3)));
         let all = conclude(delivered(), None, Ok(()));
         assert!(matches!(all, Ok(Outcome::Accepted(all)) if all.records() == 3));
-        let some = conclude(delivered(), rejected(VALID), Ok(()));
+        let some = conclude(delivered(), Some(rejected(VALID)), Ok(()));
         assert!(matches!(some, Ok(Outcome::PartlyAccepted(some, _)) if some.records() == 3));
         assert!(matches!(conclude(None, None, Ok(())), Ok(Outcome::Empty)));
-        let none = conclude(None, rejected(&[]), Ok(()));
+        let none = conclude(None, Some(rejected(&[])), Ok(()));
         assert!(matches!(none, Err(Refusal::Invalid(it)) if it.faults_total == 2));
     }
 
@@ -350,12 +350,12 @@ mod tests {
     fn a_letter_that_is_lost_leaves_its_record_out() {
         // What is known of the letters says nothing of the records.
         let lost = || failed(Fault::TimedOut, Persisted::Unknown);
-        let Err(Refusal::DeadLetters(failure)) = conclude(None, rejected(&[]), lost()) else {
+        let Err(Refusal::DeadLetters(failure)) = conclude(None, Some(rejected(&[])), lost()) else {
             panic!("the letters are not in");
         };
         assert_eq!(failed::<()>(Fault::TimedOut, Persisted::No), Err(failure));
         let delivered = Some(Ok(Delivered::for_test(3)));
-        let Err(Refusal::DeadLetters(failure)) = conclude(delivered, rejected(VALID), lost())
+        let Err(Refusal::DeadLetters(failure)) = conclude(delivered, Some(rejected(VALID)), lost())
         else {
             panic!("the letters are not in");
         };
@@ -366,13 +366,15 @@ mod tests {
     #[test]
     fn indices_are_those_of_the_request() {
         let split = || Some(failed(Fault::QueueFull, partial(&[0], &[2], &[1])));
-        let Err(Refusal::ProduceValid(failure, _)) = conclude(split(), rejected(VALID), Ok(()))
+        let Err(Refusal::ProduceValid(failure, _)) =
+            conclude(split(), Some(rejected(VALID)), Ok(()))
         else {
             panic!("the valid ones are split");
         };
         assert_eq!(failure.persisted, partial(&[0], &[4], &[2]));
         let letters = failed(Fault::TimedOut, Persisted::No);
-        let Err(Refusal::Produce(failure)) = conclude(split(), rejected(VALID), letters) else {
+        let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), letters)
+        else {
             panic!("neither is in");
         };
         let expected = failed::<()>(Fault::QueueFull, partial(&[0], &[1, 3, 4], &[2]));
@@ -384,7 +386,7 @@ mod tests {
         for persisted in [Persisted::No, Persisted::Unknown] {
             let lost = || Some(failed(Fault::TimedOut, persisted.clone()));
             for letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
-                let ended = conclude(lost(), rejected(VALID), letters);
+                let ended = conclude(lost(), Some(rejected(VALID)), letters);
                 let Err(Refusal::Produce(failure)) = ended else {
                     panic!("it was not delivered");
                 };

@@ -490,7 +490,7 @@ mod tests {
                 unknown: vec![2],
             },
         };
-        let outcome = Outcome::Refused(Refusal::ProduceValid(failure, rejection()));
+        let outcome = Outcome::Refused(Refusal::ProduceValid(failure, Box::new(rejection())));
         let (head, content) = written(&outcome, Persistence::Keep, false);
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
         let problem: Value = serde_json::from_str(&content).expect("JSON");

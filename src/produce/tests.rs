@@ -28,6 +28,7 @@ use crate::{
     validate::{Format, ValidateLimits, Validator},
 };
 
+mod carried;
 mod memory;
 
 const PATIENCE: Duration = Duration::from_secs(20);
