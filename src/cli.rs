@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
@@ -59,24 +59,20 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
 /// What can be asked for.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    about = ABOUT,
-    after_help = EXAMPLES,
-    disable_help_subcommand = true,
-    subcommand_help_heading = "Tools"
-)]
+#[command(version, about = ABOUT, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(subcommand_help_heading = "Tools")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
 )]
 struct Arguments {
-    /// The configuration
-    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG_FILE)]
-    config: PathBuf,
-
     #[command(subcommand)]
     command: Option<Command>,
+
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
+    config: PathBuf,
 
     /// Serve the sample models on loopback, with a broker in this process
     #[arg(
@@ -117,7 +113,7 @@ struct Arguments {
     connect: bool,
 }
 
-/// What takes arguments of its own.
+/// What is done once, without serving.
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Arguments),
@@ -131,20 +127,9 @@ enum Format {
     Openapi,
 }
 
-impl Arguments {
-    /// What clap can't be told: a flag that is a command does not go with a command.
-    fn consistent(self) -> Result<Self, clap::Error> {
-        if self.command.is_some() && (self.dev || self.list_routes || self.check) {
-            let message = "--dev, --list-routes and --check are commands: one at a time";
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-        }
-        Ok(self)
-    }
-}
-
 /// Does what the command line of the process asks for; the exit code is the process's.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse().and_then(Arguments::consistent) {
+    let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(answer) => {
             // Help and version are answers too: clap knows where each goes and its code. Nobody
@@ -156,8 +141,8 @@ pub fn run() -> ExitCode {
     if arguments.dev {
         return serve_dev();
     }
-    if let Some(Command::Explain(of)) = &arguments.command {
-        return explain::run(&arguments.config, of);
+    if let Some(Command::Explain(arguments)) = &arguments.command {
+        return explain::run(arguments);
     }
     let config = match Config::load(&arguments.config, environment()) {
         Ok(config) => config,

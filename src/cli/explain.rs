@@ -3,14 +3,14 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_USAGE, environment, print, report, unusable};
+use super::{CONFIG_FILE, EXIT_USAGE, environment, print, report, unusable};
 use crate::{
     config::Config,
     explain::{faults, summary},
@@ -41,6 +41,10 @@ can't be used, 2 usage: no such model, no such file.";
 #[derive(Debug, Args)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
+    config: PathBuf,
+
     /// The model that the records are of; without a version its highest
     #[arg(long, value_name = "NAME[/VERSION]")]
     model: String,
@@ -70,11 +74,11 @@ enum Output {
     Json,
 }
 
-/// Judges the file with the models of a configuration.
-pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
-    let config = match Config::load(config, environment()) {
+/// Judges the file with the models of the configuration.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let config = match Config::load(&arguments.config, environment()) {
         Ok(config) => config,
-        Err(errors) => return unusable(config, &errors),
+        Err(errors) => return unusable(&arguments.config, &errors),
     };
     let judged = find(&config.models, &arguments.model)
         .and_then(|model| Ok((model, read(arguments, &config)?)));

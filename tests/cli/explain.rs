@@ -191,7 +191,11 @@ fn a_bad_configuration_is_one_for_explain_too() {
         "Order",
         &file,
     ]);
-    assert_ne!(stdout(&output), "", "{}", stderr(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "where it is expected is after explain"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jsonschema::{Registry, Validator};
 use ringest::{
-    model::{Field, Kind, Model, OnInvalid, Rules, Type, UnknownFields},
+    model::{Field, Kind, Model, OnInvalid, Type, UnknownFields},
     openapi,
     outcome::TABLE,
     route::RouteTable,
@@ -74,13 +74,8 @@ fn document(models: Vec<Model>) -> Value {
 
 /// Several versions, a name that is another's with a version, and one model of every kind.
 fn several() -> Value {
-    let partial = Model {
-        rules: Rules {
-            on_invalid: OnInvalid::AcceptValid,
-            ..Rules::any()
-        },
-        ..model("Order", "1.10", Some(records::every_kind()))
-    };
+    let mut partial = model("Order", "1.10", Some(records::every_kind()));
+    partial.rules.on_invalid = OnInvalid::AcceptValid;
     let reject = Model {
         unknown_fields: UnknownFields::Reject,
         ..model("Order_1", "10", Some(records::every_kind()))
