@@ -1,5 +1,14 @@
 //! Types of fields, as `ClickHouse`'s type language and JSON Schema can say them.
 
+mod cursor;
+mod error;
+mod names;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use error::TypeError;
+
 use super::{Field, UnknownFields};
 
 /// The type of one field, element or map value.
@@ -9,6 +18,25 @@ pub struct Type {
     pub kind: Kind,
     /// As the model writes it: what a client is told that was expected.
     pub text: String,
+}
+
+impl Type {
+    /// Types around one another, at most, the innermost counted: an `Array(Nullable(String))` has
+    /// three. A `Point` counts as the two that it is made of, and each member of a typed path of
+    /// `JSON(…)` but the last as one. Whoever walks a type may recurse.
+    pub const DEPTH_MAX: usize = 32;
+
+    /// Reads a type as `ClickHouse` writes it. Case counts, white space between tokens does not.
+    ///
+    /// `Nullable(T)` may stand around any type but another `Nullable`, also where `ClickHouse`
+    /// would not have it: around an array for instance.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the text. Types whose values can't be judged where
+    /// they arrive (`Variant` for instance) are refused, with what to use instead.
+    pub fn parse(text: &str) -> Result<Self, TypeError> {
+        parse::whole(text)
+    }
 }
 
 /// What a value must be.
@@ -46,7 +74,7 @@ pub enum Kind {
     Ipv4,
     /// `IPv6`.
     Ipv6,
-    /// The members' names and numbers.
+    /// The members' names and numbers, each once.
     Enum(Vec<(String, i16)>),
     /// `Nullable(T)`: as `T`, or null, or absent.
     Nullable(Box<Type>),
@@ -58,7 +86,8 @@ pub enum Kind {
     Object(Object),
     /// `Tuple(T, …)`: an array, element by element; a `Point` is one of two `Float64`.
     Tuple(Vec<Type>),
-    /// `JSON(…)`: an object whose typed paths must be present, not null, and fit.
+    /// `JSON(…)`: an object whose typed paths must be present, not null, and fit. No path is the
+    /// beginning of another.
     Json(Vec<(Vec<String>, Type)>),
     /// A JSON Schema's `number`: a JSON number only.
     Number,
@@ -71,6 +100,36 @@ pub enum Kind {
     },
     /// A JSON Schema's `enum` or `const` of strings.
     Literals(Vec<String>),
+}
+
+impl Kind {
+    /// Whether its values have no parts: text, number, boolean, or null beside one of these.
+    pub(super) fn is_scalar(&self) -> bool {
+        match self {
+            Self::Nullable(inner) => inner.kind.is_scalar(),
+            Self::Any
+            | Self::Array(_)
+            | Self::Map(..)
+            | Self::Object(_)
+            | Self::Tuple(_)
+            | Self::Json(_) => false,
+            Self::String
+            | Self::FixedString(_)
+            | Self::Bool
+            | Self::Integer { .. }
+            | Self::Float
+            | Self::Decimal
+            | Self::Date
+            | Self::DateTime
+            | Self::Uuid
+            | Self::Ipv4
+            | Self::Ipv6
+            | Self::Enum(_)
+            | Self::Number
+            | Self::WholeNumber { .. }
+            | Self::Literals(_) => true,
+        }
+    }
 }
 
 /// A value with named members.
