@@ -1,5 +1,7 @@
 //! The command line: what was asked for goes to stdout, logs and errors to stderr.
 
+mod import_moose;
+
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -7,13 +9,12 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    config::{Config, LogFormat},
+    config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
-    import_moose::import,
     log,
     model::Model,
     produce::{self, probe},
@@ -54,6 +55,7 @@ Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 #[derive(Debug, Parser)]
 #[command(version, about = ABOUT, after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(subcommand_help_heading = "Tools")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
@@ -108,28 +110,7 @@ struct Arguments {
 /// What is done once, without serving.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write models and a configuration from a Moose project
-    ImportMoose(ImportMoose),
-}
-
-#[derive(Debug, Args)]
-struct ImportMoose {
-    /// Moose's infrastructure map: what /infra-map of its management port (5001) serves, or
-    /// `.moose/infrastructure_map.json` after `moose build`
-    #[arg(value_name = "MAP")]
-    file: PathBuf,
-
-    /// Where ringest.toml and models/ go
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-
-    /// The project's moose.config.toml; without it: Moose's defaults
-    #[arg(long, value_name = "FILE")]
-    project: Option<PathBuf>,
-
-    /// Replace files that are there and differ
-    #[arg(long)]
-    force: bool,
+    ImportMoose(import_moose::Arguments),
 }
 
 /// How routes are printed.
@@ -151,7 +132,7 @@ pub fn run() -> ExitCode {
         }
     };
     if let Some(Command::ImportMoose(arguments)) = &arguments.command {
-        return import_moose(arguments);
+        return import_moose::run(arguments);
     }
     if arguments.dev {
         return serve_dev();
@@ -172,13 +153,16 @@ pub fn run() -> ExitCode {
             }
         })
     };
-    done.unwrap_or_else(|errors| {
-        report(&errors.to_string());
-        if !arguments.config.exists() {
-            report(NO_CONFIG_FILE);
-        }
-        ExitCode::from(EXIT_CONFIGURATION)
-    })
+    done.unwrap_or_else(|errors| unusable(&arguments.config, &errors))
+}
+
+/// Says what is wrong with a configuration.
+fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
+    report(&errors.to_string());
+    if !file.exists() {
+        report(NO_CONFIG_FILE);
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
 }
 
 /// Serves until the process is told to stop.
@@ -201,28 +185,6 @@ fn serve_dev() -> ExitCode {
         report(&error.to_string());
         ExitCode::from(EXIT_CONFIGURATION)
     })
-}
-
-/// Writes models and a configuration; what is skipped is an error beside the rest.
-fn import_moose(arguments: &ImportMoose) -> ExitCode {
-    let ImportMoose {
-        file,
-        out,
-        project,
-        force,
-    } = arguments;
-    let (printed, errors) = match import(file, project.as_deref(), out, *force) {
-        Ok(import) => (print(&import.report), import.skipped),
-        Err(errors) => (ExitCode::SUCCESS, errors),
-    };
-    for error in &errors {
-        report(&error.to_string());
-    }
-    if errors.is_empty() {
-        printed
-    } else {
-        ExitCode::from(EXIT_CONFIGURATION)
-    }
 }
 
 /// The lines that tell a script that it may send, and where.
