@@ -1,6 +1,7 @@
 //! The command line: what was asked for goes to stdout, logs and errors to stderr.
 
 mod explain;
+mod import_moose;
 
 use std::{
     fmt::Write as _,
@@ -10,13 +11,12 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use serde_json::json;
 
 use crate::{
     config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
-    import_moose::import,
     log,
     model::{Model, Schema},
     openapi,
@@ -123,28 +123,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Arguments),
-    /// Write models and a configuration from a Moose project
-    ImportMoose(ImportMoose),
-}
-
-#[derive(Debug, Args)]
-struct ImportMoose {
-    /// Moose's infrastructure map: what /infra-map of its management port (5001) serves, or
-    /// `.moose/infrastructure_map.json` after `moose build`
-    #[arg(value_name = "MAP")]
-    file: PathBuf,
-
-    /// Where ringest.toml and models/ go
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-
-    /// The project's moose.config.toml; without it: Moose's defaults
-    #[arg(long, value_name = "FILE")]
-    project: Option<PathBuf>,
-
-    /// Replace files that are there and differ
-    #[arg(long)]
-    force: bool,
+    ImportMoose(import_moose::Arguments),
 }
 
 /// How routes are printed.
@@ -179,7 +158,7 @@ pub fn run() -> ExitCode {
     };
     match &arguments.command {
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
-        Some(Command::ImportMoose(of)) => return import_moose(of),
+        Some(Command::ImportMoose(of)) => return import_moose::run(of),
         None => {}
     }
     if arguments.dev {
@@ -235,28 +214,6 @@ fn serve_dev() -> ExitCode {
         report(&error.to_string());
         ExitCode::from(EXIT_CONFIGURATION)
     })
-}
-
-/// Writes models and a configuration; what is skipped is an error beside the rest.
-fn import_moose(arguments: &ImportMoose) -> ExitCode {
-    let ImportMoose {
-        file,
-        out,
-        project,
-        force,
-    } = arguments;
-    let (printed, errors) = match import(file, project.as_deref(), out, *force) {
-        Ok(import) => (print(&import.report), import.skipped),
-        Err(errors) => (ExitCode::SUCCESS, errors),
-    };
-    for error in &errors {
-        report(&error.to_string());
-    }
-    if errors.is_empty() {
-        printed
-    } else {
-        ExitCode::from(EXIT_CONFIGURATION)
-    }
 }
 
 /// The lines that tell a script that it may send, and where.

@@ -12,13 +12,13 @@ use crate::{
 /// What the path of a model starts with that names none.
 const PREFIX: &str = "/ingest/";
 
-/// The longest path that a route can have, in bytes.
-const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_MAX;
-
 const _: () = assert!(
     PREFIX.len() + Model::NAME_BYTES_MAX + 1 + Version::BYTES_MAX <= Model::PATH_BYTES_MAX,
-    "the path that a model has by itself is as good as one that it names"
+    "the usual path of a model is no longer than one of its own may be"
 );
+
+/// The longest path that a route can have, in bytes.
+const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_MAX;
 
 /// One entry of the route table.
 #[derive(Debug)]
@@ -135,47 +135,17 @@ impl RouteTable {
     }
 }
 
-/// Whether a text can be the path of a route: a slash before each of its segments, none at the
-/// end, and a segment is made of what a path may hold unencoded (RFC 3986, `pchar`) and is neither
-/// `.` nor `..`.
+/// Whether a text can be the path of a route, or the prefix of all: a slash before each of its
+/// segments and none at the end, in them unreserved characters alone (RFC 3986, sections 2.3 and
+/// 3.3) and no dot segment, so that nobody on the way to us normalises it to another one.
 pub fn is_path(text: &str) -> bool {
     let is_segment = |segment: &str| {
-        let is_allowed =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
-        !matches!(segment, "" | "." | "..") && segment.bytes().all(is_allowed)
+        let is_unreserved =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(is_unreserved)
     };
     let segments = text.strip_prefix('/');
     segments.is_some_and(|segments| segments.split('/').all(is_segment))
-}
-
-/// Two models that answer at the same path, which could only lead to one of them.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Clash {
-    /// The path, in lower case.
-    pub(crate) path: String,
-    /// The places of both among the models, in their order.
-    pub(crate) models: [usize; 2],
-}
-
-/// Every clash but those of models whose name and version are the same.
-pub(crate) fn clashes(models: &[Arc<Model>]) -> Vec<Clash> {
-    let mut taken: HashMap<String, usize> = HashMap::new();
-    let mut clashes = Vec::new();
-    for (path, index) in paths(models) {
-        let path = path.to_ascii_lowercase();
-        match taken.get(&path) {
-            Some(other) if models[*other].path.is_some() || models[index].path.is_some() => {
-                clashes.push(Clash {
-                    path,
-                    models: [index.min(*other), index.max(*other)],
-                });
-            }
-            _ => {
-                taken.insert(path, index);
-            }
-        }
-    }
-    clashes
 }
 
 /// Every path that leads to a model, prefix aside, and the model's place: first the one that each

@@ -1,10 +1,13 @@
 //! Moose's infrastructure map as a whole: its ingest APIs, and what ringest has nothing for.
 
 use super::{
-    model::Endpoint,
+    model::{Endpoint, ModelFile},
     node::{Faults, Node},
 };
-use crate::{config::ConfigError, model::Version};
+use crate::{
+    config::ConfigError,
+    model::{self, Version},
+};
 
 /// What is in a map besides what its ingest APIs need, by the key that has it.
 const LEFT_BEHIND: [(&str, &str); 12] = [
@@ -129,7 +132,8 @@ impl<'a> Map<'a> {
                 ));
                 continue;
             }
-            match endpoint.model_file(self, namespace) {
+            let file = endpoint.model_file(self, namespace);
+            match file.and_then(|file| loads(endpoint, file)) {
                 Ok(file) => {
                     ask_registry |= file.asks_registry;
                     files.push((file_name(endpoint, &endpoints), file.text));
@@ -170,6 +174,29 @@ impl<'a> Map<'a> {
         }
         lines
     }
+}
+
+/// A file that ringest itself takes: one that it refuses would keep all others from being served.
+fn loads(endpoint: &Endpoint<'_>, file: ModelFile) -> Result<ModelFile, Faults> {
+    let written = model::File {
+        path: String::new(),
+        text: file.text,
+    };
+    let mut errors = Vec::new();
+    model::load(std::slice::from_ref(&written), &mut errors);
+    if errors.is_empty() {
+        return Ok(ModelFile {
+            text: written.text,
+            ..file
+        });
+    }
+    let faults = errors.into_iter().map(|error| {
+        let ConfigError { key, message, .. } = error;
+        endpoint
+            .node
+            .fault(format!("ringest does not take its {key}: {message}"))
+    });
+    Err(Faults(faults.collect()))
 }
 
 /// The name of an endpoint's file: that of the model, which has no dot, and its version where

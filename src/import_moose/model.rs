@@ -52,13 +52,6 @@ impl<'a> Endpoint<'a> {
         if method.text()? != "POST" {
             return Err(method.fault("ringest takes POST only".to_owned()));
         }
-        let path = node.require("path")?;
-        let trimmed = path.text()?.trim_matches('/');
-        let whole = format!("/{trimmed}");
-        if !route::is_path(&whole) || whole.len() > Model::PATH_BYTES_MAX {
-            let message = format!("{whole:?} is no path that ringest can serve");
-            return Err(path.fault(message));
-        }
         let version = match node.get("version") {
             Some(version) => {
                 let text = version.text()?;
@@ -72,13 +65,21 @@ impl<'a> Endpoint<'a> {
             None => map::version(NO_VERSION)
                 .ok_or_else(|| node.fault("the version is missing".to_owned()))?,
         };
-        Ok(Some(Self {
+        let path = node.require("path")?;
+        let endpoint = Self {
             name: model_name(node.require_text("name")?),
             node: node.clone(),
             ingress,
             version,
-            path: trimmed,
-        }))
+            path: path.text()?.trim_matches('/'),
+        };
+        let whole = format!("/{}", endpoint.path);
+        if !route::is_path(&whole)
+            || whole.len() > Model::PATH_BYTES_MAX && !endpoint.has_usual_path()
+        {
+            return Err(path.fault(format!("{whole:?} is no path that ringest can serve")));
+        }
+        Ok(Some(endpoint))
     }
 
     /// Whether ringest could not tell the two apart.

@@ -2,8 +2,8 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use super::{Model, parse};
-use crate::{config::ConfigError, route};
+use super::{Model, parse, routes};
+use crate::config::ConfigError;
 
 /// The text of a model's file.
 pub(crate) struct File {
@@ -74,51 +74,25 @@ pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Mod
             Err(wrong) => errors.extend(wrong),
         }
     }
-    let (models, places): (Vec<_>, Vec<_>) =
-        models.into_iter().map(|it| (it.model, it.places)).unzip();
-    errors.extend(
-        route::clashes(&models)
-            .into_iter()
-            .map(|clash| two_at_a_path(&clash, &models, &places)),
-    );
-    models
+    errors.extend(routes::clashes(&models));
+    let models = models.into_iter().map(|parsed| Arc::new(parsed.model));
+    models.collect()
 }
 
 /// What is wrong if one of `others` has the same name and version.
 fn same_model(parsed: &parse::Parsed, others: &[parse::Parsed]) -> Option<ConfigError> {
-    let Model { name, version, .. } = &*parsed.model;
+    let Model { name, version, .. } = &parsed.model;
     let other = others.iter().find(|other| {
         other.model.name.eq_ignore_ascii_case(name) && other.model.version == *version
     })?;
     Some(ConfigError {
-        origin: parsed.places.name.clone(),
+        origin: parsed.name_origin.clone(),
         key: "name".to_owned(),
         message: format!(
-            "{name} {version} is also {} {} of {}: case and leading zeros make no difference",
-            other.model.name, other.model.version, other.places.file,
+            "{name} {version} is also {}: case and leading zeros make no difference",
+            other.shown(),
         ),
     })
-}
-
-/// What is wrong if two models answer at one path.
-fn two_at_a_path(
-    clash: &route::Clash,
-    models: &[Arc<Model>],
-    places: &[parse::Places],
-) -> ConfigError {
-    let [first, second] = clash.models;
-    let name = |index: usize| format!("{} {}", models[index].name, models[index].version);
-    ConfigError {
-        origin: places[second].path.clone(),
-        key: "path".to_owned(),
-        message: format!(
-            "\"{}\" leads to {} and to {} of {}: give one of them another path",
-            clash.path,
-            name(second),
-            name(first),
-            places[first].file,
-        ),
-    }
 }
 
 #[cfg(test)]

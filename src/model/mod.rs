@@ -5,6 +5,7 @@ mod json_schema;
 mod names;
 mod parse;
 mod program;
+mod routes;
 mod rules;
 mod types;
 mod version;
@@ -126,11 +127,11 @@ impl Model {
         }
     }
 
-    /// The longest path of its own, in bytes.
-    pub const PATH_BYTES_MAX: usize = 256;
-
     /// The longest name of a topic, in bytes (Kafka's own bound, `Topic.validate`).
     pub const TOPIC_BYTES_MAX: usize = 249;
+
+    /// The longest path of its own, in bytes.
+    pub const PATH_BYTES_MAX: usize = 256;
 
     /// Kafka headers of a record.
     pub const KAFKA_HEADERS_MAX: usize = 16;

@@ -5,7 +5,7 @@ mod kafka;
 mod location;
 mod names;
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use toml::{
     Spanned,
@@ -35,15 +35,18 @@ pub(super) const KEYS: [&str; 14] = [
 
 /// A model, and where it is written.
 pub(super) struct Parsed {
-    pub(super) model: Arc<Model>,
-    pub(super) places: Places,
+    pub(super) model: Model,
+    pub(super) name_origin: Origin,
+    pub(super) path_origin: Origin,
+    file: String,
 }
 
-/// Where errors about a model as a whole point.
-pub(super) struct Places {
-    pub(super) file: String,
-    pub(super) name: Origin,
-    pub(super) path: Origin,
+impl Parsed {
+    /// The model, for errors of another.
+    pub(super) fn shown(&self) -> String {
+        let Model { name, version, .. } = &self.model;
+        format!("{name} {version} of {}", self.file)
+    }
 }
 
 /// Reads one model.
@@ -68,12 +71,10 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     };
     match model {
         Some(model) if reader.errors.is_empty() => Ok(Parsed {
-            model: Arc::new(model),
-            places: Places {
-                file: file.path.clone(),
-                name: origin("name"),
-                path: origin("path"),
-            },
+            model,
+            name_origin: origin("name"),
+            path_origin: origin("path"),
+            file: file.path.clone(),
         }),
         _ => {
             reader.errors.sort_by(|a, b| a.origin.cmp(&b.origin));

@@ -201,6 +201,10 @@ fn an_endpoint_without_version_keeps_its_path() {
         ),
         "{file}"
     );
+    let routes = place.routes();
+    assert_eq!(routes.len(), 1);
+    assert_eq!(routes[0]["path"], "/ingest/Thing");
+    assert_eq!(routes[0]["latest"], false);
 }
 
 #[test]
@@ -281,6 +285,13 @@ fn odd_names_and_versions_keep_their_paths() {
         }
         let file = file(&map);
         assert!(file.starts_with(head), "{file}");
+        let place = Place::new(&map);
+        place.imported(&[]);
+        let listed = place.routes()[0]["path"]
+            .as_str()
+            .expect("a path")
+            .to_owned();
+        assert!(listed.eq_ignore_ascii_case(&format!("/{path}")), "{listed}");
     }
 }
 

@@ -215,6 +215,33 @@ fn a_column_comes_once() {
     );
 }
 
+/// Whatever else ringest refuses in a model: it must not keep the others from being served.
+#[test]
+fn a_model_that_would_not_load_is_skipped() {
+    let twice = json!({"name": "E", "values": [
+        {"name": "A", "value": {"String": "x"}},
+        {"name": "B", "value": {"String": "x"}},
+    ]});
+    for (name, data_type, told) in [
+        ("", json!("Int8"), "fields.: an empty name"),
+        ("v", twice, "fields.v: "),
+        (
+            "v",
+            json!({"typed_paths": [["a..b", "Int8"]]}),
+            "fields.v: ",
+        ),
+        (
+            "v",
+            json!({"keyType": "Json", "valueType": "Int8"}),
+            "fields.v: ",
+        ),
+    ] {
+        let said = refused(&map_of(&json!([column(name, &data_type)])).to_string());
+        let place = "map.json: /api_endpoints/INGRESS_Thing_1: ringest does not take its ";
+        assert!(said.starts_with(&format!("{place}{told}")), "{said}");
+    }
+}
+
 #[test]
 fn files_that_are_there_are_kept_unless_replaced_by_force() {
     let place = Place::new(&map_of(&json!([column("a", &json!("Int8"))])));

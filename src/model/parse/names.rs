@@ -22,6 +22,13 @@ fn allowed_topic() -> String {
     )
 }
 
+/// A path of a bounded length that is not ringest's own.
+fn is_path(path: &str) -> bool {
+    path.len() <= Model::PATH_BYTES_MAX
+        && !path.eq_ignore_ascii_case("/health")
+        && route::is_path(path)
+}
+
 impl Reader<'_> {
     fn required(&mut self, name: &str, allowed: &str) {
         if !self.tree.contains_key(name) {
@@ -78,14 +85,10 @@ impl Reader<'_> {
 
     pub(super) fn path(&mut self) -> Option<String> {
         let allowed = format!(
-            "a path such as \"/events/clicks\", of letters, digits and -._~!$&'()*+,;=:@ between \
-             slashes, at most {} bytes, and not \"/health\"",
+            "a path such as \"/events/clicks\", of letters, digits, \"-\", \".\", \"_\" and \"~\" \
+             between slashes, at most {} bytes, and not \"/health\"",
             Model::PATH_BYTES_MAX
         );
-        self.text("path", &allowed, |path| {
-            route::is_path(path)
-                && path.len() <= Model::PATH_BYTES_MAX
-                && !path.eq_ignore_ascii_case("/health")
-        })
+        self.text("path", &allowed, is_path)
     }
 }
