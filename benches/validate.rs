@@ -1,7 +1,10 @@
-//! The validate stage, next to what simd-json's tape of the same bytes costs alone.
+//! The validate stage, untyped, typed and type by type, next to what simd-json's tape of the same
+//! bytes costs alone.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
+#[path = "fixtures/models.rs"]
+mod models;
 #[path = "fixtures/settings.rs"]
 mod settings;
 
@@ -9,6 +12,7 @@ use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
 use criterion::{BenchmarkGroup, Throughput, measurement::WallTime};
+use models::{EVENT_FIELDS, TYPES, WIDE, WIDE_FIELDS};
 use ringest::model::Rules;
 use ringest::validate::{Format, ValidateLimits, Validator};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
@@ -48,11 +52,17 @@ fn tape(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &str, format
     });
 }
 
-fn validate(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, body: &str, format: Format) {
+fn validate(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    body: &str,
+    format: Format,
+    rules: &Rules,
+) {
     let mut validator = Validator::new(LIMITS);
     group.bench_function(format!("{name}/validate"), |bencher| {
         bencher.iter(|| {
-            let valid = validator.validate(black_box(body.as_bytes()), format, &Rules::any());
+            let valid = validator.validate(black_box(body.as_bytes()), format, rules);
             black_box(valid.expect("valid").len())
         });
     });
@@ -74,7 +84,7 @@ fn main() {
     for (name, body, format) in &bodies {
         group.throughput(Throughput::Bytes(body.len() as u64));
         tape(&mut group, name, body, *format);
-        validate(&mut group, name, body, *format);
+        validate(&mut group, name, body, *format, &Rules::any());
     }
     // simd-json would decode the escapes in place: there is no second time on the same bytes.
     let bodies = [
@@ -84,7 +94,34 @@ fn main() {
     ];
     for (name, body, format) in &bodies {
         group.throughput(Throughput::Bytes(body.len() as u64));
-        validate(&mut group, name, body, *format);
+        validate(&mut group, name, body, *format, &Rules::any());
+    }
+    let (event, wide) = (models::rules(&EVENT_FIELDS), models::rules(&WIDE_FIELDS));
+    let mut keyed = event.clone();
+    keyed.partition_key = Some(vec!["userId".to_owned()]);
+    keyed.timestamp_field = Some(vec!["timestamp".to_owned()]);
+    let wide_array = array(WIDE);
+    let bodies = [
+        ("293 B, typed", EVENT, &event),
+        ("293 B, typed, key and time", EVENT, &keyed),
+        ("WideEvent, typed", WIDE, &wide),
+        ("array of 1000, typed", &array(EVENT), &event),
+        ("array of 1000 WideEvents, typed", &wide_array, &wide),
+    ];
+    for (name, body, rules) in bodies {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        tape(&mut group, name, body, Format::Json);
+        validate(&mut group, name, body, Format::Json, rules);
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("validate 1000 of a type");
+    group.throughput(Throughput::Elements(1_000));
+    for (type_, value) in TYPES {
+        let (body, rules) = (models::thousand(value), models::of_thousand(type_));
+        let name = format!("{type_} {value}");
+        tape(&mut group, &name, &body, Format::Json);
+        validate(&mut group, &name, &body, Format::Json, &rules);
     }
     group.finish();
     criterion.final_summary();
