@@ -26,7 +26,7 @@ struct Pipeline<'s> {
 }
 
 impl Pipeline<'_> {
-    fn run(&mut self, buffer: &ReadBuffer) -> Delivery {
+    fn run(&mut self, buffer: &mut ReadBuffer) -> Delivery {
         let Self {
             sink,
             parser,
@@ -90,7 +90,9 @@ fn main() {
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|count| {
                 let prepare = || sink.received(&request);
-                sink.time(count, at_once, prepare, |buffer| pipeline.run(&buffer))
+                sink.time(count, at_once, prepare, |mut buffer| {
+                    pipeline.run(&mut buffer)
+                })
             });
         });
     }

@@ -61,15 +61,13 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Takes as much more as makes `bytes`; less is never given back before the drop.
+    /// Takes `more` bytes; none is given back before the drop.
     ///
     /// # Errors
     /// [`InFlightFull`] when less is left; the permit stays as it was.
-    pub fn grow_to(&mut self, bytes: usize) -> Result<(), InFlightFull> {
-        if let Some(more) = bytes.checked_sub(self.bytes) {
-            let mut extra = self.admission.admit(more)?;
-            self.bytes += std::mem::take(&mut extra.bytes);
-        }
+    pub fn grow_by(&mut self, more: usize) -> Result<(), InFlightFull> {
+        let mut extra = self.admission.admit(more)?;
+        self.bytes += std::mem::take(&mut extra.bytes);
         Ok(())
     }
 }
@@ -125,10 +123,10 @@ mod tests {
         let mut first = admission.admit(60).expect("60 of 100");
         assert_eq!(admission.admit(41).expect_err("101 of 100"), InFlightFull);
         let second = admission.admit(40).expect("100 of 100");
-        assert_eq!(first.grow_to(61), Err(InFlightFull));
+        assert_eq!(first.grow_by(1), Err(InFlightFull));
         drop(second);
-        first.grow_to(100).expect("100 of 100");
-        first.grow_to(10).expect("shrinking is a no-op");
+        first.grow_by(40).expect("100 of 100");
+        first.grow_by(0).expect("nothing more");
         assert_eq!(admission.in_flight_bytes(), 100);
         drop(first);
         assert_eq!(admission.in_flight_bytes(), 0);

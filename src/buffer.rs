@@ -3,7 +3,8 @@
 //! A [`ReadBuffer`] is what a connection reads into. What was received and found good is
 //! [frozen](ReadBuffer::freeze): a [`Frozen`] keeps the memory alive, unmoved and unwritten while
 //! librdkafka's threads read from it, however long the connection lives. A buffer is only ever filled
-//! further, behind what was received; memory is used again when no [`Frozen`] is left.
+//! further, behind what was received, or written to where it is known that nothing is frozen
+//! ([`ReadBuffer::write_before`]); memory is used again when no [`Frozen`] is left.
 //!
 //! Everything here belongs to one worker: counts are plain, nothing is locked.
 #![expect(
@@ -38,6 +39,28 @@ pub const fn segment_capacity(bytes: usize) -> usize {
     } else {
         bytes.next_multiple_of(SEGMENT_BYTES_POOLED_MAX)
     }
+}
+
+/// How large a segment to take for what outgrew one of `capacity` bytes: twice that, within `most`,
+/// and enough for `needed`, which is at most `most`. A body that grows so is copied twice at the
+/// worst, however large it gets.
+pub const fn grown_capacity(capacity: usize, needed: usize, most: usize) -> usize {
+    let doubled = capacity.saturating_mul(2);
+    let wanted = if doubled < most { doubled } else { most };
+    segment_capacity(if wanted < needed { needed } else { wanted })
+}
+
+/// The most memory that growing to `most` bytes takes: the last two segments are there at once.
+pub const fn growing_bytes_max(most: usize) -> usize {
+    let last = segment_capacity(most);
+    if last == SEGMENT_BYTES_MIN {
+        return last;
+    }
+    let mut before = SEGMENT_BYTES_MIN;
+    while before * 2 < last {
+        before *= 2;
+    }
+    last + before
 }
 
 type Memory = Box<[UnsafeCell<u8>]>;
@@ -79,6 +102,7 @@ impl Pool {
                 pool: Rc::clone(self),
             }),
             filled: 0,
+            frozen_until: 0,
         }
     }
 
@@ -112,11 +136,13 @@ impl Drop for Segment {
     }
 }
 
-/// A segment being filled: `[0, filled)` is received, may be in librdkafka's hands, and is only
-/// read; `[filled, capacity)` is room.
+/// A segment being filled: `[0, frozen_until)` may be in librdkafka's hands and is only read;
+/// `[frozen_until, filled)` is received and this buffer's own; `[filled, capacity)` is room.
 pub struct ReadBuffer {
     segment: Rc<Segment>,
     filled: usize,
+    /// The end of the furthest range that was frozen since the memory was last this buffer's alone.
+    frozen_until: usize,
 }
 
 impl ReadBuffer {
@@ -145,8 +171,8 @@ impl ReadBuffer {
             "beyond what was received"
         );
         // SAFETY: `[0, filled)` is initialised and inside the block. Nothing writes to it while
-        // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume`
-        // borrows mutably, and librdkafka only reads.
+        // `self` is borrowed: a `Slot` takes the buffer by value and writes behind it, `consume` and
+        // `write_before` borrow mutably, and librdkafka only reads.
         unsafe { std::slice::from_raw_parts(self.segment.base().add(range.start), range.len()) }
     }
 
@@ -169,15 +195,50 @@ impl ReadBuffer {
         self.filled += bytes.len();
     }
 
+    /// Overwrites the bytes before `at`, which are done with, and says whether it could: not
+    /// where there are too few, nor where one of them may be in somebody else's hands.
+    ///
+    /// # Panics
+    /// If `at` is beyond what was received.
+    #[must_use]
+    pub fn write_before(&mut self, at: usize, bytes: &[u8]) -> bool {
+        assert!(at <= self.filled, "beyond what was received");
+        let writable_from = if self.is_unshared() {
+            0
+        } else {
+            self.frozen_until
+        };
+        let Some(start) = at.checked_sub(bytes.len()) else {
+            return false;
+        };
+        if start < writable_from {
+            return false;
+        }
+        // SAFETY: `[start, at)` is inside the block, as `at <= filled`. Nobody reads it: every
+        // `Frozen` of this segment was made by this buffer and ends at `frozen_until` at the latest,
+        // or none is left; a borrow of the buffer's own bytes would exclude `&mut self`. For the
+        // same reason `bytes` cannot overlap it: it would be borrowed from this buffer, or from a
+        // `Frozen`, which lies before.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.segment.base().add(start),
+                bytes.len(),
+            );
+        }
+        true
+    }
+
     /// Keeps a received range alive, unmoved and unwritten for as long as the result lives.
     ///
     /// # Panics
     /// If the range was not received.
-    pub fn freeze(&self, range: Range<usize>) -> Frozen {
+    pub fn freeze(&mut self, range: Range<usize>) -> Frozen {
         assert!(
             range.start <= range.end && range.end <= self.filled,
             "beyond what was received"
         );
+        self.frozen_until = self.frozen_until.max(range.end);
         Frozen {
             segment: Rc::clone(&self.segment),
             range,
@@ -206,6 +267,7 @@ impl ReadBuffer {
                 std::ptr::copy(base.add(consumed), base, rest);
             }
             self.filled = rest;
+            self.frozen_until = 0;
         } else {
             let mut fresh = Rc::clone(&self.segment.pool).take(self.segment.capacity);
             fresh.append(self.bytes(consumed..self.filled));
@@ -265,7 +327,8 @@ impl Frozen {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: initialised, inside the block that `self` holds, and not written while a
-        // `Frozen` lives: buffers only write behind what was received, unless they are unshared.
+        // `Frozen` lives: the buffer that it was frozen from writes behind its end only, unless the
+        // buffer is unshared.
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
     }
 
@@ -288,6 +351,8 @@ impl Frozen {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn receive(buffer: ReadBuffer, bytes: &[u8]) -> ReadBuffer {
@@ -312,6 +377,114 @@ mod tests {
         );
         assert_eq!(segment_capacity(10_485_760), 10_485_760);
         assert_eq!(segment_capacity(10_485_761), 11 * 1024 * 1024);
+    }
+
+    #[test]
+    fn what_grows_doubles_within_its_bound() {
+        const MIB: usize = 1024 * 1024;
+        let most = 10 * MIB;
+        let mut capacity = SEGMENT_BYTES_MIN;
+        let mut steps = Vec::new();
+        while capacity < most {
+            let grown = grown_capacity(capacity, capacity + 1, most);
+            assert!(grown > capacity);
+            assert!(capacity + grown <= growing_bytes_max(most));
+            steps.push(grown);
+            capacity = grown;
+        }
+        assert_eq!(steps[..2], [2 * SEGMENT_BYTES_MIN, 4 * SEGMENT_BYTES_MIN]);
+        assert_eq!(steps[steps.len() - 3..], [4 * MIB, 8 * MIB, 10 * MIB]);
+        assert_eq!(growing_bytes_max(most), 18 * MIB);
+        // What comes at once may be more than twice as much.
+        let grown = grown_capacity(SEGMENT_BYTES_MIN, 100_000, most);
+        assert_eq!(grown, 128 * 1024);
+        // And the bound less.
+        assert_eq!(grown_capacity(2 * MIB, 2 * MIB + 1, 2 * MIB + 1), 3 * MIB);
+        assert_eq!(growing_bytes_max(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
+        assert_eq!(
+            growing_bytes_max(SEGMENT_BYTES_MIN + 1),
+            3 * SEGMENT_BYTES_MIN
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_done_with_are_written_to_and_others_never() {
+        let pool = Rc::new(Pool::default());
+        let mut buffer = receive(pool.take(1), b"head{first}head{second}");
+        assert!(!buffer.write_before(4, b"12345"), "one too few");
+        assert!(buffer.write_before(4, b"1234"));
+        let first = buffer.freeze(0..11);
+        // The four bytes between the two are free, the one before them is not.
+        assert!(!buffer.write_before(15, b"12345"));
+        assert_eq!(buffer.bytes(11..23), b"head{second}");
+        assert!(buffer.write_before(15, b"5678"));
+        let second = buffer.freeze(11..23);
+        assert_eq!(first.bytes(), b"1234{first}");
+        assert_eq!(second.bytes(), b"5678{second}");
+        // An older range that is let go of does not open what a later one holds.
+        drop(first);
+        assert!(!buffer.write_before(15, b"!"));
+        drop(second);
+        assert!(buffer.write_before(15, b"!"), "nobody holds it any more");
+    }
+
+    #[test]
+    fn a_buffer_that_moved_on_knows_nothing_of_what_was_frozen_before() {
+        let pool = Rc::new(Pool::default());
+        let mut buffer = receive(pool.take(1), b"{first}head{second}");
+        let first = buffer.freeze(0..7);
+        buffer.consume(7);
+        assert!(buffer.write_before(4, b"1234"));
+        assert_eq!(buffer.bytes(0..12), b"1234{second}");
+        assert_eq!(first.bytes(), b"{first}");
+
+        let second = buffer.freeze(0..12);
+        drop(second);
+        buffer.consume(1);
+        assert!(buffer.write_before(3, b"567"), "alone, in its old memory");
+        assert_eq!(buffer.bytes(0..11), b"567{second}");
+    }
+
+    proptest! {
+        /// As a connection does it: requests one behind the other, each record with a prefix in
+        /// place of the end of its head, some still held when the next one comes, and the buffer
+        /// making room in between.
+        #[test]
+        fn what_is_frozen_never_changes(
+            requests in prop::collection::vec(
+                (0_usize..9, 0_usize..3_000, any::<u8>(), any::<bool>(), any::<bool>()),
+                1..40,
+            ),
+        ) {
+            const PREFIX: &[u8] = b"\0PREF";
+            let pool = Rc::new(Pool::default());
+            let mut buffer = pool.take(1);
+            let mut start = 0;
+            let mut held: Vec<(Frozen, Vec<u8>)> = Vec::new();
+            for (head, len, byte, makes_room, let_go) in requests {
+                let record = vec![byte; len];
+                if makes_room || buffer.room() < head + len {
+                    buffer.consume(start);
+                    start = 0;
+                }
+                buffer = receive(buffer, &vec![b'h'; head]);
+                buffer = receive(buffer, &record);
+                let body = start + head..start + head + len;
+                start = body.end;
+                let written = buffer.write_before(body.start, PREFIX);
+                // The head before it is nobody's any more.
+                prop_assert!(written || head < PREFIX.len());
+                let from = if written { body.start - PREFIX.len() } else { body.start };
+                let expected = [if written { PREFIX } else { b"" }, &record].concat();
+                held.push((buffer.freeze(from..body.end), expected));
+                if let_go {
+                    held.remove(0);
+                }
+                for (frozen, expected) in &held {
+                    prop_assert_eq!(frozen.bytes(), &expected[..]);
+                }
+            }
+        }
     }
 
     #[test]

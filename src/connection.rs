@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! read head -> authenticate -> route -> admit -> read body -> validate -> produce -> (delivery) -> answer
+//!                                                             └ letters about what is not valid ┘
 //! ```
 
 use std::{io, net::Shutdown, os::fd::AsRawFd, rc::Rc, time::Duration};
@@ -25,7 +26,10 @@ use crate::{
     worker::Worker,
 };
 
+use forward::{Judged, conclude, deliver_letters};
+
 mod body;
+mod forward;
 
 /// Bytes of a refused body that are read and dropped so that the connection can go on.
 const SKIPPED_BYTES_MAX: usize = 64 * 1024;
@@ -174,33 +178,23 @@ impl Connection {
             return Err(Refusal::Draining.into());
         }
 
-        let body = self.read_body(head).await?;
-        let (count, enqueued) = {
-            let mut validator = worker.validator.borrow_mut();
-            let rules = &route.route().model.rules;
-            let records = validator.validate(body.bytes.bytes(), format, rules)?;
-            let count = records.len();
-            worker
-                .metrics
-                .records_received(route.route().index, count as u64);
-            if count == 0 {
-                return Ok(Outcome::Empty);
-            }
-            let producer = &worker.producer;
-            let enqueued = producer.enqueue(route, body.bytes, &records, body.permit);
-            (count, enqueued)
+        let headers = self.kafka_headers(head, principal, route.route());
+        let body = self.read_body(head, route.route().headroom()).await?;
+        let Judged { delivery, rejected } = self.judge(&worker, route, format, body, &headers)?;
+        let letters = match &rejected {
+            // Rare, so that its state is not a part of every connection's.
+            Some(rejected) => Box::pin(deliver_letters(&worker, route, rejected)).await,
+            None => Ok(()),
         };
-        let delivered = match enqueued {
-            Ok(delivery) => delivery.await,
-            Err(failure) => Err(failure),
+        let delivered = match delivery {
+            Some(delivery) => Some(delivery.end(&worker, route).await),
+            None => None,
         };
-        let delivered = delivered.inspect_err(|failure| worker.undelivered(count, failure))?;
-        // Good reports are brought by another task, which had its turn.
-        self.steps = 0;
-        worker
-            .metrics
-            .records_delivered(route.route().index, delivered.records() as u64);
-        Ok(Outcome::Accepted(delivered))
+        if matches!(delivered, Some(Ok(_))) {
+            // Good reports are brought by another task, which had its turn.
+            self.steps = 0;
+        }
+        Ok(conclude(delivered, rejected, letters)?)
     }
 
     /// What has arrived and is not done with.

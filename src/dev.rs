@@ -75,21 +75,17 @@ impl Dev {
         routes_json: String,
         listening: impl FnOnce(Addresses),
     ) -> Result<ExitCode, DevError> {
-        let _reader = self.read_back()?;
         let table = RouteTable::new(&self.config.models);
+        let _reader = self.read_back(&table)?;
         Ok(supervisor::run(self.config, routes_json, |addresses| {
             print(&invitation(table.routes(), addresses));
             listening(addresses);
         }))
     }
 
-    fn read_back(&self) -> Result<Reader, OpenError> {
-        let topics: BTreeSet<&str> = self
-            .config
-            .models
-            .iter()
-            .map(|model| model.topic.as_str())
-            .collect();
+    /// Dead letters too.
+    fn read_back(&self, table: &RouteTable) -> Result<Reader, OpenError> {
+        let topics: BTreeSet<&str> = table.topics().collect();
         self.broker
             .read_back(topics.into_iter(), |record| print(&line(&record)))
     }

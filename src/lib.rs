@@ -15,6 +15,7 @@
 //!    into the buffer that librdkafka will read;
 //! 5. **validate**: [`validate::Validator`] → [`validate::ValidBody`], a span for each record;
 //! 6. **produce**: [`produce::Producer::enqueue`] takes only an authorized route and a valid body;
+//!    about records that are not valid, letters go to the model's dead-letter topic (`dead_letter`);
 //! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];
 //! 8. **answer**: [`outcome::Outcome`] through the one table to [`http::Responses`].
 
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod connection;
+mod dead_letter;
 pub mod deadline;
 pub mod dev;
 mod drain;

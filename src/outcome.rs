@@ -16,6 +16,8 @@ use crate::{
 pub enum Outcome {
     /// Every record is in its topic. 200.
     Accepted(Delivered),
+    /// Every valid record is in its topic; the others were refused, as the model wants it. 207.
+    PartlyAccepted(Delivered, Rejection),
     /// There was no record to deliver: `[]`. 200.
     Empty,
     /// `/health` while serving. 200.
@@ -51,6 +53,12 @@ pub enum Refusal {
     Draining,
     /// The records were not delivered, or not all. Ours, the operator's or the brokers'.
     Produce(Failure),
+    /// The valid records were not delivered, or not all; the others were refused, as the model
+    /// wants it. As above.
+    ProduceValid(Failure, Box<Rejection>),
+    /// The letters about invalid records were not delivered: to refuse those for good would lose
+    /// them. What the failure says is said of the records, not of the letters. As above.
+    DeadLetters(Failure),
 }
 
 /// What a client was too slow with.
@@ -79,6 +87,7 @@ pub enum Allow {
 #[expect(missing_docs, reason = "each code's meaning is its row's detail")]
 pub enum Code {
     Accepted,
+    PartlyAccepted,
     Healthy,
     MalformedRequest,
     RequestLineTooLong,
@@ -110,6 +119,7 @@ pub enum Code {
     RecordRefusedByBroker,
     TopicMissing,
     NotAuthorizedByBroker,
+    DeadLetterRefused,
 }
 
 /// What becomes of the connection.
@@ -141,8 +151,12 @@ pub struct Row {
 }
 
 /// The table: a line for each code, in their order.
-pub static TABLE: [Row; 32] = [
+pub static TABLE: [Row; 34] = [
     ok(Code::Accepted, "accepted"),
+    Row {
+        status: 207,
+        ..ok(Code::PartlyAccepted, "partly_accepted")
+    },
     ok(Code::Healthy, "healthy"),
     framing(
         Code::MalformedRequest,
@@ -310,6 +324,12 @@ pub static TABLE: [Row; 32] = [
         "not_authorized_by_broker",
         "The brokers do not let this server write to the route's topic.",
     ),
+    operator(
+        Code::DeadLetterRefused,
+        "dead_letter_refused",
+        "Records are not valid, and the brokers refuse what was to go to the model's dead-letter \
+         topic: it does not exist, is not this server's to write to, or takes less.",
+    ),
 ];
 
 impl Code {
@@ -374,6 +394,7 @@ impl Outcome {
     pub fn code(&self) -> Code {
         match self {
             Self::Accepted(_) | Self::Empty => Code::Accepted,
+            Self::PartlyAccepted(..) => Code::PartlyAccepted,
             Self::Healthy => Code::Healthy,
             Self::Refused(refusal) => refusal.code(),
         }
@@ -442,7 +463,8 @@ impl Refusal {
             Self::Invalid(rejection) => invalid(rejection),
             Self::InFlight(InFlightFull) => Code::InFlightFull,
             Self::Draining => Code::Draining,
-            Self::Produce(failure) => produce(failure),
+            Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),
+            Self::DeadLetters(failure) => dead_letters(failure),
         }
     }
 }
@@ -516,6 +538,21 @@ fn produce(failure: &Failure) -> Code {
     }
 }
 
+fn dead_letters(failure: &Failure) -> Code {
+    match failure.fault {
+        Fault::TimedOut
+        | Fault::BrokerUnavailable
+        | Fault::QueueFull
+        | Fault::Draining
+        | Fault::ProducerFatal => produce(failure),
+        // A letter's size, its topic and the right to write there are none of the client's.
+        Fault::RecordTooLarge
+        | Fault::RecordRefused
+        | Fault::TopicMissing
+        | Fault::NotAuthorized => Code::DeadLetterRefused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -527,7 +564,7 @@ mod tests {
         for (index, row) in TABLE.iter().enumerate() {
             assert_eq!(row.code as usize, index, "{:?} is out of place", row.code);
         }
-        assert_eq!(Code::NotAuthorizedByBroker as usize + 1, TABLE.len());
+        assert_eq!(Code::DeadLetterRefused as usize + 1, TABLE.len());
         let names: HashSet<_> = TABLE.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), TABLE.len());
     }
@@ -564,6 +601,12 @@ mod tests {
                     .row()
                     .status
             };
+            let letters = |persisted| {
+                let failure = Failure { fault, persisted };
+                let outcome = Outcome::Refused(Refusal::DeadLetters(failure));
+                outcome.code().row().status
+            };
+            assert!(letters(Persisted::No) >= 500 && letters(partial()) >= 500);
             assert!(status(partial()) >= 500, "{fault:?}");
             assert_eq!(
                 status(Persisted::No) < 500,

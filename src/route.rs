@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Model, Version};
+use crate::{
+    model::{Model, Schema, Version},
+    produce::{SchemaPrefix, schema_prefix},
+};
 
 /// What every route starts with.
 const PREFIX: &str = "/ingest/";
@@ -23,6 +26,18 @@ pub struct Route {
     pub path: String,
     /// Whether `/ingest/<name>` leads here as well.
     pub latest: bool,
+    /// What its records go with to the topic. None yet where the schema is known by its name only:
+    /// the registry is asked before serving begins.
+    pub schema_prefix: Option<SchemaPrefix>,
+    /// Which of the [topics](RouteTable::topics) its dead letters go to.
+    pub dead_letter_topic: Option<usize>,
+}
+
+impl Route {
+    /// Bytes before a body that its only record's prefix may need.
+    pub fn headroom(&self) -> usize {
+        self.schema_prefix.map_or(0, |prefix| prefix.len())
+    }
 }
 
 /// All routes, and the way from a path to one of them.
@@ -44,10 +59,17 @@ impl RouteTable {
             let mut others = models.iter().filter(same_name);
             others.all(|other| other.version <= model.version)
         };
+        let mut dead_letter_topics = models.len()..;
         let routes = models.iter().enumerate().map(|(index, model)| Route {
             index,
             path: format!("{PREFIX}{}/{}", model.name, model.version),
             latest: is_latest(model),
+            schema_prefix: match model.schema {
+                Some(Schema::Id(id)) => Some(schema_prefix(id)),
+                Some(Schema::Subject { .. }) | None => None,
+            },
+            dead_letter_topic: (model.dead_letter_topic.as_ref())
+                .and_then(|_| dead_letter_topics.next()),
             model: Arc::clone(model),
         });
         let routes: Vec<Route> = routes.collect();
@@ -72,6 +94,13 @@ impl RouteTable {
     /// All of them, each at its index.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The topic of each route, by its index, and behind them those for dead letters.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        let topics = self.routes.iter().map(|route| route.model.topic.as_str());
+        let models = self.routes.iter().map(|route| &route.model);
+        topics.chain(models.filter_map(|model| model.dead_letter_topic.as_deref()))
     }
 
     /// The route of a request target's path (the query left out): case makes no difference, one
@@ -154,6 +183,37 @@ mod tests {
                 .enumerate()
                 .all(|(at, it)| at == it.index)
         );
+    }
+
+    #[test]
+    fn dead_letters_have_topics_behind_those_of_the_routes() {
+        let model = |topic: &str, dead_letter_topic: Option<&str>, schema| {
+            let version = "1".parse().expect("a version");
+            Arc::new(Model {
+                dead_letter_topic: dead_letter_topic.map(str::to_owned),
+                schema,
+                ..Model::untyped(topic, version, topic)
+            })
+        };
+        let subject = Schema::Subject {
+            subject: "d-value".to_owned(),
+            version: None,
+        };
+        let table = RouteTable::new(&[
+            model("a", Some("dead"), None),
+            model("b", None, Some(Schema::Id(258))),
+            model("c", Some("dead"), None),
+            model("d", Some("lost"), Some(subject)),
+        ]);
+        let topics: Vec<_> = table.topics().collect();
+        assert_eq!(topics, ["a", "b", "c", "d", "dead", "dead", "lost"]);
+        let routes = table.routes().iter();
+        let indices: Vec<_> = routes.map(|route| route.dead_letter_topic).collect();
+        assert_eq!(indices, [Some(4), None, Some(5), Some(6)]);
+        let routes = table.routes().iter();
+        let prefixes: Vec<_> = routes.map(|it| (it.schema_prefix, it.headroom())).collect();
+        let none = (None, 0);
+        assert_eq!(prefixes, [none, (Some([0, 0, 0, 1, 2]), 5), none, none]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::{
     drain::Drained,
     isolation::Panicked,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
+    model::{Model, Schema},
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
@@ -338,11 +339,12 @@ fn worker_settings(
         .collect();
     let workers = config.workers.get();
     let routes = Arc::new(RouteTable::new(&config.models));
-    let topics = config
-        .models
-        .iter()
-        .map(|model| model.topic.clone())
-        .collect();
+    let topics = routes.topics().map(str::to_owned).collect();
+    let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
+    assert!(
+        !config.models.iter().any(unresolved),
+        "the registry was asked for every schema before serving begins"
+    );
     let producer = ProducerSettings {
         properties: config.kafka.clone().into(),
         topics,

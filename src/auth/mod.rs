@@ -22,6 +22,11 @@ pub fn authenticate(mode: AuthMode) -> Principal {
 }
 
 impl Principal {
+    /// What it is called: nothing, where nobody was asked.
+    pub fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// The route, if the principal may send to it: always, as everyone may.
     pub fn authorize(self, route: &Route) -> AuthorizedRoute<'_> {
         AuthorizedRoute(route)

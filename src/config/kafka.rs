@@ -7,7 +7,7 @@ use super::{
     ConfigError, Limits,
     reader::{Reader, grouped},
 };
-use crate::produce::properties::check_properties;
+use crate::produce::{MESSAGE_OVERHEAD_BYTES, SchemaPrefix, properties::check_properties};
 
 /// What librdkafka is given, and what the operator should know of it.
 pub(super) struct Kafka {
@@ -111,6 +111,8 @@ fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'sta
         ("client.id", "ringest".to_owned()),
         ("acks", "all".to_owned()),
         ("enable.idempotence", "true".to_owned()),
+        // Keys choose the partitions that they do with Java's clients.
+        ("partitioner", "murmur2_random".to_owned()),
         ("linger.ms", "1".to_owned()),
         ("message.timeout.ms", ack_ms.to_string()),
         // librdkafka waits that long before it says that a topic does not exist. With its own
@@ -194,18 +196,21 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     }
 }
 
-/// The largest record must fit into a message.
+/// The largest record must fit into a message, with the prefix of its schema and the framing.
 fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
+    const BESIDE: usize = size_of::<SchemaPrefix>() + MESSAGE_OVERHEAD_BYTES;
     let Some(it) = find(reader, given, "message.max.bytes") else {
         return;
     };
-    let least = limits.record_bytes_max;
+    let least = limits.record_bytes_max + BESIDE;
     if reader.are_good(&["limits.record_bytes_max", &it.written()])
         && decimal(&it.value).is_none_or(|value| value < least as u64)
     {
         let allowed = format!(
-            "a whole number of at least {0} (from limits.record_bytes_max = {0})",
-            grouped(least)
+            "a whole number of at least {} ({BESIDE} more than limits.record_bytes_max = {}: what a \
+             record takes in a message, its schema's prefix included)",
+            grouped(least),
+            grouped(limits.record_bytes_max)
         );
         reader.refuse(&it.key, &allowed);
     }

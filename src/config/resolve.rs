@@ -15,7 +15,11 @@ use super::{
     raw::Raw,
     reader::{Reader, grouped},
 };
-use crate::{buffer::segment_capacity, model};
+use crate::{
+    buffer::{growing_bytes_max, segment_capacity},
+    model,
+    produce::SchemaPrefix,
+};
 
 /// The configuration of `--dev`; a person can read and use it as a file too.
 const DEVELOPMENT: Document<'static> = Document {
@@ -84,7 +88,7 @@ fn resolve(
     let mut reader = Reader { raw };
     let reader = &mut reader;
     let workers = reader.workers();
-    let limits = reader.limits(workers);
+    let mut limits = reader.limits(workers);
     let timeouts = reader.timeouts();
     let listen = reader.listen();
     let management = reader.management(listen.address);
@@ -97,11 +101,12 @@ fn resolve(
     let mut errors = std::mem::take(&mut reader.raw.errors);
     errors.sort_by(|a, b| a.origin.cmp(&b.origin));
     let models = model::load(&files, &mut errors);
+    if models.iter().any(|model| model.schema.is_some()) {
+        errors.extend(reader.prefixes_fit(&mut limits, workers));
+    }
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }
-    let mut warnings = kafka.warnings;
-    warnings.extend(model::warning(&models));
     Ok(Config {
         workers,
         listen,
@@ -113,7 +118,7 @@ fn resolve(
         log_format,
         log_filter,
         models,
-        warnings,
+        warnings: kafka.warnings,
     })
 }
 
@@ -175,6 +180,36 @@ impl Reader {
             );
             self.fail("limits.in_flight_bytes_max", message);
         }
+    }
+
+    /// Records that need a prefix are copied where there are several: the body and the copies must
+    /// fit together. The default grows; else what is wrong, if something is.
+    fn prefixes_fit(&self, limits: &mut Limits, workers: NonZeroUsize) -> Option<ConfigError> {
+        const KEY: &str = "limits.in_flight_bytes_max";
+        let needed = in_flight_needed_for_prefixes(limits).saturating_mul(workers.get());
+        if limits.in_flight_bytes_max >= needed {
+            return None;
+        }
+        if !self.is_set(KEY) {
+            limits.in_flight_bytes_max = needed;
+            return None;
+        }
+        let message = format!(
+            "{} are too few for models with a schema: each of the {workers} workers must hold one \
+             request and copies of its records with their prefixes, {} bytes (from \
+             limits.body_bytes_max = {} and limits.records_max = {}); set at least {}",
+            grouped(limits.in_flight_bytes_max),
+            grouped(in_flight_needed_for_prefixes(limits)),
+            grouped(limits.body_bytes_max),
+            grouped(limits.records_max),
+            grouped(needed),
+        );
+        let entry = self.raw.entries.get(KEY);
+        Some(ConfigError {
+            origin: entry.map_or_else(|| self.raw.file.clone(), |entry| entry.origin.clone()),
+            key: KEY.to_owned(),
+            message,
+        })
     }
 
     fn timeouts(&mut self) -> Timeouts {
@@ -290,7 +325,21 @@ impl Reader {
 }
 
 /// The memory in flight that one request takes at most, in bytes: a small body stays in the segment
-/// that its head was read into.
+/// that its head was read into, one of unknown length moves to a larger one as it grows.
 fn in_flight_needed(limits: &Limits) -> usize {
-    segment_capacity(limits.body_bytes_max.max(limits.head_bytes_max))
+    let head = segment_capacity(limits.head_bytes_max);
+    growing_bytes_max(limits.body_bytes_max).max(head)
+}
+
+/// The same where records have prefixes: the body with room for one, and copies of its records,
+/// each of which takes three bytes of a body at least.
+fn in_flight_needed_for_prefixes(limits: &Limits) -> usize {
+    const PREFIX: usize = size_of::<SchemaPrefix>();
+    let body = limits.body_bytes_max;
+    let prefixes = PREFIX * limits.records_max.min(body.div_ceil(3));
+    let several = segment_capacity(body.max(limits.head_bytes_max) + PREFIX)
+        + segment_capacity(body + prefixes);
+    in_flight_needed(limits)
+        .max(several)
+        .max(growing_bytes_max(body + PREFIX))
 }

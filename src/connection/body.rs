@@ -1,48 +1,82 @@
 //! Reading, and skipping, a request's body.
 
+use std::ops::Range;
+
 use crate::{
     admission::Permit,
-    buffer::{Frozen, segment_capacity},
+    buffer::{Frozen, ReadBuffer, grown_capacity, segment_capacity},
     deadline::Wait,
     http::{CONTINUE, ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
     outcome::{self, Refusal},
+    produce::SchemaPrefix,
 };
 
 use super::{Connection, Interrupt, SKIPPED_BYTES_MAX, Unread, read};
 
+/// The most that is ever kept free before a body: what goes before its only record.
+const HEADROOM_BYTES_MAX: usize = size_of::<SchemaPrefix>();
+
 /// A request's body, whole, and the part of the budget that its memory takes.
 pub(super) struct RawBody {
-    pub(super) bytes: Frozen,
+    /// Where it is; `None`: in the connection's input.
+    pub(super) segment: Option<ReadBuffer>,
+    /// And where in there.
+    pub(super) range: Range<usize>,
     pub(super) permit: Permit,
 }
 
+impl RawBody {
+    /// Its bytes; `input` is the connection's.
+    pub(super) fn bytes<'a>(&'a self, input: &'a ReadBuffer) -> &'a [u8] {
+        let buffer = self.segment.as_ref().unwrap_or(input);
+        buffer.bytes(self.range.clone())
+    }
+
+    /// Keeps it as it is; `input` is the connection's.
+    pub(super) fn freeze(&mut self, input: &mut ReadBuffer) -> Frozen {
+        let buffer = self.segment.as_mut().unwrap_or(input);
+        buffer.freeze(self.range.clone())
+    }
+}
+
 impl Connection {
-    /// Reads the body that `head` announces. Afterwards `start` is behind it.
-    pub(super) async fn read_body(&mut self, head: &RequestHead) -> Result<RawBody, Interrupt> {
+    /// Reads the body that `head` announces. Afterwards `start` is behind it. At least `headroom`
+    /// bytes before it are in the same buffer, and nobody's any more.
+    pub(super) async fn read_body(
+        &mut self,
+        head: &RequestHead,
+        headroom: usize,
+    ) -> Result<RawBody, Interrupt> {
         let max = self.worker.config.limits.body_bytes_max;
         match head.framing {
-            Framing::None => self.read_sized(head, 0).await,
+            Framing::None => self.read_sized(head, headroom, 0).await,
             Framing::Length(len) => match usize::try_from(len) {
-                Ok(len) if len <= max => self.read_sized(head, len).await,
+                Ok(len) if len <= max => self.read_sized(head, headroom, len).await,
                 _ => Err(Refusal::BodyTooLarge.into()),
             },
-            Framing::Chunked => self.read_chunked(head, max).await,
+            Framing::Chunked => self.read_chunked(head, headroom, max).await,
         }
     }
 
     /// The bytes go from the socket to where librdkafka will read them; where the body needs a
     /// segment of its own, those that came along with the head are moved there first.
-    async fn read_sized(&mut self, head: &RequestHead, len: usize) -> Result<RawBody, Interrupt> {
-        if len <= self.input().capacity() {
-            return self.read_in_place(head, len).await;
+    async fn read_sized(
+        &mut self,
+        head: &RequestHead,
+        headroom: usize,
+        len: usize,
+    ) -> Result<RawBody, Interrupt> {
+        if headroom + len <= self.input().capacity() {
+            return self.read_in_place(head, headroom, len).await;
         }
-        let permit = self.worker.admission.admit(segment_capacity(len))?;
-        let mut body = self.worker.pool.take(len);
+        let end = headroom + len;
+        let permit = self.worker.admission.admit(segment_capacity(end))?;
+        let mut body = self.segment(headroom, end);
         body.append(self.rest());
         self.start = self.input().filled();
         self.begin_body(head).await?;
-        while body.filled() < len {
-            let limit = len - body.filled();
+        while body.filled() < end {
+            let limit = end - body.filled();
             let (received, buffer) = read(&mut self.stream, body, limit).await;
             body = buffer;
             match received {
@@ -51,19 +85,23 @@ impl Connection {
                 Err(_) => return Err(Interrupt::Gone),
             }
         }
-        Ok(self.end_body(body.freeze(0..len), permit))
+        Ok(self.end_body(Some(body), headroom..end, permit))
     }
 
     /// The body stays where the socket's bytes were received, behind its head.
     async fn read_in_place(
         &mut self,
         head: &RequestHead,
+        headroom: usize,
         len: usize,
     ) -> Result<RawBody, Interrupt> {
         let capacity = self.input().capacity();
         let permit = self.worker.admission.admit(capacity)?;
         if self.start + len > capacity {
+            // The last bytes of the head make the headroom.
+            self.start -= headroom;
             self.release_input();
+            self.start = headroom;
         }
         let body = self.start..self.start + len;
         if self.input().filled() < body.end {
@@ -75,14 +113,18 @@ impl Connection {
             }
         }
         self.start = body.end;
-        let bytes = self.input().freeze(body);
-        Ok(self.end_body(bytes, permit))
+        Ok(self.end_body(None, body, permit))
     }
 
     /// The chunks are put together in a segment of their own: the one copy that the coding costs.
-    async fn read_chunked(&mut self, head: &RequestHead, max: usize) -> Result<RawBody, Interrupt> {
-        let mut body = self.worker.pool.take(0);
-        let mut permit = self.worker.admission.admit(body.capacity())?;
+    async fn read_chunked(
+        &mut self,
+        head: &RequestHead,
+        headroom: usize,
+        max: usize,
+    ) -> Result<RawBody, Interrupt> {
+        let mut permit = self.worker.admission.admit(segment_capacity(headroom))?;
+        let mut body = self.segment(headroom, headroom);
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
         self.unread = Unread::Unknown;
         let mut waits = false;
@@ -92,10 +134,12 @@ impl Connection {
             if let ChunkedStep::Data(data) = &step {
                 if data.len() > body.room() {
                     let needed = body.filled() + data.len();
-                    permit.grow_to(segment_capacity(needed))?;
-                    let mut larger = self.worker.pool.take(needed);
+                    let capacity = grown_capacity(body.capacity(), needed, headroom + max);
+                    // While one is copied to the other, both are there.
+                    let larger_permit = self.worker.admission.admit(capacity)?;
+                    let mut larger = self.worker.pool.take(capacity);
                     larger.append(body.bytes(0..body.filled()));
-                    body = larger;
+                    (body, permit) = (larger, larger_permit);
                 }
                 body.append(&rest[data.clone()]);
             }
@@ -114,18 +158,34 @@ impl Connection {
                 }
             }
         }
-        let bytes = body.freeze(0..body.filled());
-        Ok(self.end_body(bytes, permit))
+        let range = headroom..body.filled();
+        Ok(self.end_body(Some(body), range, permit))
     }
 
-    fn end_body(&mut self, bytes: Frozen, permit: Permit) -> RawBody {
+    /// A segment for `len` bytes, the first `headroom` of them filled.
+    fn segment(&self, headroom: usize, len: usize) -> ReadBuffer {
+        let mut segment = self.worker.pool.take(len);
+        segment.append(&[0; HEADROOM_BYTES_MAX][..headroom]);
+        segment
+    }
+
+    fn end_body(
+        &mut self,
+        segment: Option<ReadBuffer>,
+        range: Range<usize>,
+        permit: Permit,
+    ) -> RawBody {
         self.deadline.clear();
         self.unread = Unread::Bytes(0);
         self.worker
             .metrics
             .body_bytes_received
-            .add(bytes.len() as u64);
-        RawBody { bytes, permit }
+            .add(range.len() as u64);
+        RawBody {
+            segment,
+            range,
+            permit,
+        }
     }
 
     /// From here on the client has the floor: it is asked for the body if it waits to be asked

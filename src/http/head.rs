@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 use httparse::{Header, Request, Status};
 use memchr::memchr_iter;
 
-pub use self::error::HeadError;
 use self::fields::{Fields, span_in};
+pub use self::{error::HeadError, fields::field_value};
 pub(super) use self::{
     fields::{Field, LONGEST_NAME},
     target::is_token_byte,

@@ -12,7 +12,7 @@ use crate::{
     clock::HTTP_DATE_BYTES,
     outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
-    validate::Rejection,
+    validate::{Fault, Rejection},
 };
 
 /// The interim answer that asks for the body (RFC 9110 section 15.2.1).
@@ -75,6 +75,8 @@ impl Responses {
             let content = match code {
                 Code::Accepted => r#"{"accepted":1}"#.to_owned(),
                 Code::Healthy => r#"{"status":"ok"}"#.to_owned(),
+                // Never said without particulars.
+                Code::PartlyAccepted => "{}".to_owned(),
                 refused => problem(refused).to_string(),
             };
             [
@@ -170,6 +172,11 @@ fn particulars(outcome: &Outcome) -> Option<Particulars> {
             r#"{{"accepted":{}}}"#,
             delivered.records()
         ))),
+        Outcome::PartlyAccepted(delivered, rejection) => {
+            let mut content = json!({ "accepted": delivered.records() });
+            add_rejected(&mut content, rejection);
+            Some(Particulars::content(content.to_string()))
+        }
         Outcome::Empty => Some(Particulars::content(r#"{"accepted":0}"#.to_owned())),
         Outcome::Healthy => None,
         Outcome::Refused(refusal) => refused(code, refusal),
@@ -199,12 +206,17 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
         Refusal::Invalid(rejection) => {
             Some(Particulars::content(invalid(code, rejection).to_string()))
         }
-        Refusal::Produce(failure) => match &failure.persisted {
+        Refusal::Produce(failure) | Refusal::DeadLetters(failure) => match &failure.persisted {
             Persisted::No => None,
             Persisted::Unknown | Persisted::Partial { .. } => {
                 Some(Particulars::content(undelivered(code, failure).to_string()))
             }
         },
+        Refusal::ProduceValid(failure, rejection) => {
+            let mut problem = undelivered(code, failure);
+            add_rejected(&mut problem, rejection);
+            Some(Particulars::content(problem.to_string()))
+        }
         Refusal::Timeout(_)
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
@@ -235,26 +247,37 @@ fn head_problem(code: Code, error: HeadError) -> Value {
 }
 
 fn invalid(code: Code, rejection: &Rejection) -> Value {
-    let errors: Vec<Value> = rejection
-        .faults
-        .iter()
-        .map(|fault| {
-            json!({
-                "index": fault.index,
-                "offset": fault.offset,
-                "line": fault.line,
-                "column": fault.column,
-                "path": fault.path,
-                "code": fault.code.as_str(),
-                "expected": fault.expected,
-                "message": fault.message,
-            })
-        })
-        .collect();
     let mut problem = problem(code);
-    problem["errors"] = json!(errors);
-    problem["errors_total"] = json!(rejection.faults_total);
+    // Nobody can say how many records there are in what can't be read.
+    if rejection.records > 0 {
+        problem["records"] = json!(rejection.records);
+    }
+    add_rejected(&mut problem, rejection);
     problem
+}
+
+/// What is wrong with records: how many, and the first faults.
+fn add_rejected(content: &mut Value, rejection: &Rejection) {
+    if rejection.records > 0 {
+        content["rejected"] = json!(rejection.faulty.len());
+    }
+    let errors: Vec<Value> = rejection.faults.iter().map(fault).collect();
+    content["errors"] = json!(errors);
+    content["errors_total"] = json!(rejection.faults_total);
+}
+
+/// One fault of a record, as clients and readers of dead letters are told.
+pub(crate) fn fault(fault: &Fault) -> Value {
+    json!({
+        "index": fault.index,
+        "offset": fault.offset,
+        "line": fault.line,
+        "column": fault.column,
+        "path": fault.path,
+        "code": fault.code.as_str(),
+        "expected": fault.expected,
+        "message": fault.message,
+    })
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {
@@ -280,6 +303,7 @@ fn undelivered(code: Code, failure: &Failure) -> Value {
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        207 => "Multi-Status",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -299,7 +323,10 @@ const fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::produce::Fault;
+    use crate::{
+        produce::{Delivered, Fault},
+        validate::{FaultCode, RejectionKind, Span},
+    };
 
     const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -371,6 +398,111 @@ mod tests {
             (&json!([0, 3]), &json!([1]))
         );
         assert_eq!(problem["unknown"], json!([2]));
+    }
+
+    /// Two faults told of three, in one record of two.
+    fn rejection() -> Rejection {
+        let fault = |column, code, expected: Option<&str>| crate::validate::Fault {
+            index: 1,
+            offset: 9 + column,
+            line: 2,
+            column,
+            path: "$.items[3].price".to_owned(),
+            code,
+            expected: expected.map(str::to_owned),
+            message: "expected a price".to_owned(),
+        };
+        Rejection {
+            kind: RejectionKind::Invalid,
+            faults: vec![
+                fault(1, FaultCode::WrongType, Some("Decimal(10, 2)")),
+                fault(4, FaultCode::MissingField, None),
+            ],
+            faults_total: 3,
+            records: 2,
+            faulty: vec![(1, Span { offset: 9, len: 30 })],
+        }
+    }
+
+    fn errors() -> Value {
+        json!([
+            {
+                "index": 1, "offset": 10, "line": 2, "column": 1, "path": "$.items[3].price",
+                "code": "wrong_type", "expected": "Decimal(10, 2)", "message": "expected a price"
+            },
+            {
+                "index": 1, "offset": 13, "line": 2, "column": 4, "path": "$.items[3].price",
+                "code": "missing_field", "expected": null, "message": "expected a price"
+            }
+        ])
+    }
+
+    #[test]
+    fn a_request_that_was_accepted_in_part_says_which_records_are_refused() {
+        let outcome = Outcome::PartlyAccepted(Delivered::for_test(7), rejection());
+        let (head, content) = written(&outcome, Persistence::Keep, false);
+        assert!(head.starts_with("HTTP/1.1 207 Multi-Status\r\n"), "{head}");
+        assert!(
+            head.contains("\r\nContent-Type: application/json\r\n"),
+            "{head}"
+        );
+        let content: Value = serde_json::from_str(&content).expect("JSON");
+        let expected = json!({"accepted": 7, "rejected": 1, "errors": errors(), "errors_total": 3});
+        assert_eq!(content, expected);
+    }
+
+    #[test]
+    fn a_refused_request_says_how_many_records_and_how_many_are_faulty() {
+        let outcome = Outcome::Refused(rejection().into());
+        let (head, content) = written(&outcome, Persistence::Keep, false);
+        assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!(
+            (&problem["records"], &problem["rejected"]),
+            (&json!(2), &json!(1))
+        );
+        assert_eq!(problem["errors"], errors());
+        assert_eq!(problem["errors_total"], 3);
+
+        let unreadable = Rejection {
+            records: 0,
+            ..rejection()
+        };
+        let (_, content) = written(
+            &Outcome::Refused(unreadable.into()),
+            Persistence::Keep,
+            false,
+        );
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!(
+            (problem.get("records"), problem.get("rejected")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_split_request_with_refused_records_tells_both() {
+        let failure = Failure {
+            fault: Fault::TimedOut,
+            persisted: Persisted::Partial {
+                delivered: vec![0],
+                lost: vec![],
+                unknown: vec![2],
+            },
+        };
+        let outcome = Outcome::Refused(Refusal::ProduceValid(failure, Box::new(rejection())));
+        let (head, content) = written(&outcome, Persistence::Keep, false);
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!(problem["persisted"], "partial");
+        assert_eq!(
+            (&problem["in"], &problem["unknown"]),
+            (&json!([0]), &json!([2]))
+        );
+        assert_eq!(
+            (&problem["rejected"], &problem["errors"]),
+            (&json!(1), &errors())
+        );
     }
 
     #[test]

@@ -164,7 +164,13 @@ impl Sources {
         )?;
         let delivered = series(|worker, route| worker.records_delivered.at(route));
         let help = "Records that got a good delivery report, by route.";
-        counter_family(encoder, "records_delivered", help, delivered)
+        counter_family(encoder, "records_delivered", help, delivered)?;
+        let rejected = series(|worker, route| worker.records_rejected.at(route));
+        let help = "Faulty records received, by route; a body that can't be read is one.";
+        counter_family(encoder, "records_rejected", help, rejected)?;
+        let dead_letters = series(|worker, route| worker.dead_letters.at(route));
+        let help = "Dead letters that got a good delivery report, by route.";
+        counter_family(encoder, "dead_letters", help, dead_letters)
     }
 
     fn delivery_latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

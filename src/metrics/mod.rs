@@ -41,6 +41,8 @@ pub struct WorkerMetrics {
     requests: Counters,
     records_received: Counters,
     records_delivered: Counters,
+    records_rejected: Counters,
+    dead_letters: Counters,
     routes: usize,
     codes: usize,
     driver: AtomicU8,
@@ -62,6 +64,8 @@ impl WorkerMetrics {
             requests: Counters::new((routes + 1) * codes),
             records_received: Counters::new(routes),
             records_delivered: Counters::new(routes),
+            records_rejected: Counters::new(routes),
+            dead_letters: Counters::new(routes),
             routes,
             codes,
             driver: AtomicU8::new(0),
@@ -90,6 +94,22 @@ impl WorkerMetrics {
     /// As [`WorkerMetrics::request`].
     pub fn records_delivered(&self, route: usize, records: u64) {
         self.records_delivered.at(self.checked(route)).add(records);
+    }
+
+    /// Counts `records` faulty records of a route; what can't be read as JSON is one.
+    ///
+    /// # Panics
+    /// As [`WorkerMetrics::request`].
+    pub fn records_rejected(&self, route: usize, records: u64) {
+        self.records_rejected.at(self.checked(route)).add(records);
+    }
+
+    /// Counts `letters` dead letters of a route that got a good delivery report.
+    ///
+    /// # Panics
+    /// As [`WorkerMetrics::request`].
+    pub fn dead_letters(&self, route: usize, letters: u64) {
+        self.dead_letters.at(self.checked(route)).add(letters);
     }
 
     /// Says how this worker's sockets are driven.

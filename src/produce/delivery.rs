@@ -22,6 +22,12 @@ impl Delivered {
     pub fn records(&self) -> usize {
         self.records
     }
+
+    /// As if so many had been delivered.
+    #[cfg(test)]
+    pub(crate) fn for_test(records: usize) -> Self {
+        Self { records }
+    }
 }
 
 /// Resolves when every record of a request has its delivery report, or the deadline has passed.

@@ -71,7 +71,7 @@ pub enum Persisted {
     No,
     /// Nobody knows: the brokers may have them. A retry may make duplicates.
     Unknown,
-    /// It differs by record; indices as in the request.
+    /// It differs by record; indices as in the request, if nothing of it was invalid.
     Partial {
         /// In the topic, acknowledged.
         delivered: Vec<u32>,
@@ -98,6 +98,22 @@ impl Failure {
             fault,
             persisted: Persisted::No,
         }
+    }
+
+    /// The same, said of the records at these indices: what was enqueued were the valid records of
+    /// a request, `indices[0]` the first of them.
+    pub(crate) fn with_indices(mut self, indices: &[u32]) -> Self {
+        if let Persisted::Partial {
+            delivered,
+            lost,
+            unknown,
+        } = &mut self.persisted
+        {
+            for place in delivered.iter_mut().chain(lost).chain(unknown) {
+                *place = indices[*place as usize];
+            }
+        }
+        self
     }
 
     /// How many of the request's `records` are not known to be in the topic.

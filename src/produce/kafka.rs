@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    ffi::{CStr, CString, c_char, c_void},
+    ffi::{CString, c_void},
     io::Write,
     os::{fd::AsRawFd, unix::net::UnixStream},
     ptr::{self, NonNull},
@@ -14,6 +14,12 @@ use std::{
 
 use rdkafka::{bindings as rd, error::KafkaError, types::RDKafkaErrorCode};
 use thiserror::Error;
+
+use super::{
+    event::{Event, text},
+    headers::Headers,
+    message::{Batch, Fields, Message},
+};
 
 /// librdkafka refuses the configuration, or has no means to start. The operator's.
 #[derive(Debug, Error)]
@@ -25,9 +31,6 @@ impl From<KafkaError> for OpenError {
         Self(error.to_string())
     }
 }
-
-/// `RD_KAFKA_PARTITION_UA`, a cast in C that the bindings leave out: the partitioner chooses.
-pub(super) const PARTITION_UNASSIGNED: i32 = -1;
 
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
@@ -44,13 +47,6 @@ pub(super) struct Handle {
 
 // SAFETY: librdkafka's handles may be used from any thread; this one is used from one at a time.
 unsafe impl Send for Handle {}
-
-/// A record to enqueue: where it is, how long it is, and the word to hand back.
-pub(super) struct Payload {
-    pub(super) bytes: *const u8,
-    pub(super) len: usize,
-    pub(super) opaque: *mut c_void,
-}
 
 impl Handle {
     /// A handle that writes to `wake` when events are waiting.
@@ -114,29 +110,31 @@ impl Handle {
         let _ = (&self.wake).write(&WAKE_BYTE);
     }
 
-    /// Enqueues one record. librdkafka reads the bytes until the delivery report; on an error it
-    /// does not touch them again.
+    /// Enqueues one record. librdkafka reads the bytes until the delivery report, the key only now;
+    /// on an error it does not touch them again.
     ///
     /// # Safety
-    /// `payload.bytes` must be valid, unmoved and unwritten until the report with its opaque word.
+    /// `message.bytes` must be valid, unmoved and unwritten until the report with its opaque word.
     pub(super) unsafe fn produce(
         &self,
         topic: usize,
         partition: i32,
-        payload: &Payload,
+        message: &Message<'_>,
     ) -> Result<(), RDKafkaErrorCode> {
+        let (key, key_len) = message.key();
         // SAFETY: the topic is live; the payload's validity is the caller's promise; flags 0 mean
         // that librdkafka neither copies nor frees it, so that the cast to mutable is never used.
+        // The key is copied before the call returns (`rd_kafka_msg_new00`, whatever the flags).
         let status = unsafe {
             rd::rd_kafka_produce(
                 self.topics[topic].as_ptr(),
                 partition,
                 0,
-                payload.bytes.cast_mut().cast(),
-                payload.len,
-                ptr::null(),
-                0,
-                payload.opaque,
+                message.bytes.cast_mut().cast(),
+                message.len,
+                key,
+                key_len,
+                message.opaque,
             )
         };
         if status == 0 {
@@ -146,10 +144,48 @@ impl Handle {
         Err(unsafe { rd::rd_kafka_last_error() }.into())
     }
 
+    /// Enqueues one record with headers and a time, in milliseconds since 1970; 0: now. `fields` is
+    /// scratch.
+    ///
+    /// # Safety
+    /// As for [`produce`](Self::produce).
+    pub(super) unsafe fn produce_carrying(
+        &self,
+        topic: usize,
+        partition: i32,
+        message: &Message<'_>,
+        (timestamp_ms, headers): (i64, &Headers),
+        fields: &mut Fields,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let fields = fields.fill(
+            self.topics[topic],
+            partition,
+            message,
+            timestamp_ms,
+            headers,
+        );
+        // SAFETY: client and topic are live; each field's value is of its type's kind; the payload
+        // as in `produce`, with flags 0, which are the default. Key and headers are copied before
+        // the call returns (`rd_kafka_msg_new00`, `rd_kafka_header_add`); both live that long, as
+        // `message` and `headers` are borrowed.
+        let error =
+            unsafe { rd::rd_kafka_produceva(self.client.as_ptr(), fields.as_ptr(), fields.len()) };
+        if error.is_null() {
+            return Ok(());
+        }
+        // SAFETY: not NULL, so ours, live, and destroyed once.
+        unsafe {
+            let code = rd::rd_kafka_error_code(error).into();
+            rd::rd_kafka_error_destroy(error);
+            Err(code)
+        }
+    }
+
     /// Enqueues records, and calls `refused` for each that was not taken.
     ///
     /// # Safety
-    /// As for [`produce`](Self::produce), for each payload that is not refused.
+    /// As for [`produce`](Self::produce), for each message that is not refused; their keys must be
+    /// valid until this returns.
     pub(super) unsafe fn produce_batch(
         &self,
         topic: usize,
@@ -157,27 +193,28 @@ impl Handle {
         batch: &mut Batch,
         mut refused: impl FnMut(*mut c_void, RDKafkaErrorCode),
     ) {
-        let count = i32::try_from(batch.messages.len()).unwrap_or(i32::MAX);
-        // SAFETY: the topic is live, `messages` has `count` initialised elements; payloads and
-        // flags as in `produce`.
+        let messages = &mut batch.0;
+        let count = i32::try_from(messages.len()).unwrap_or(i32::MAX);
+        // SAFETY: the topic is live, `messages` has `count` initialised elements; payloads, keys
+        // and flags as in `produce`.
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.topics[topic].as_ptr(),
                 partition,
                 0,
-                batch.messages.as_mut_ptr(),
+                messages.as_mut_ptr(),
                 count,
             )
         };
         if taken < count {
-            for message in &batch.messages {
+            for message in &*messages {
                 let code = RDKafkaErrorCode::from(message.err);
                 if code != RDKafkaErrorCode::NoError {
                     refused(message._private, code);
                 }
             }
         }
-        batch.messages.clear();
+        messages.clear();
     }
 
     /// Whether events wait to be polled.
@@ -257,125 +294,6 @@ impl Drop for Handle {
     }
 }
 
-/// Records of one request on their way into librdkafka; reused from request to request.
-#[derive(Default)]
-pub(super) struct Batch {
-    messages: Vec<rd::rd_kafka_message_t>,
-}
-
-impl Batch {
-    pub(super) fn push(&mut self, payload: &Payload) {
-        self.messages.push(rd::rd_kafka_message_t {
-            err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
-            rkt: ptr::null_mut(),
-            partition: PARTITION_UNASSIGNED,
-            payload: payload.bytes.cast_mut().cast(),
-            len: payload.len,
-            key: ptr::null_mut(),
-            key_len: 0,
-            offset: 0,
-            _private: payload.opaque,
-        });
-    }
-}
-
-/// Something that librdkafka wants us to know.
-pub(super) struct Event(NonNull<rd::rd_kafka_event_t>);
-
-/// An event by its kind.
-pub(super) enum Kind {
-    /// Delivery reports.
-    Reports,
-    /// An error of the handle, not of a record.
-    Error {
-        /// What happened.
-        code: RDKafkaErrorCode,
-        /// In librdkafka's words.
-        text: String,
-        /// Whether the handle is of no use any more.
-        fatal: bool,
-    },
-    /// A line for the log.
-    Log {
-        /// As syslog has it: 3 error, 4 warning, 6 information, 7 debug.
-        level: i32,
-        /// In librdkafka's words.
-        text: String,
-    },
-    /// Nothing that we asked for.
-    Other,
-}
-
-/// How one record ended.
-pub(super) struct DeliveryReport {
-    pub(super) opaque: *mut c_void,
-    /// The partition that has the record, or why none has and whether the brokers may have it
-    /// nevertheless.
-    pub(super) end: Result<i32, (RDKafkaErrorCode, bool)>,
-}
-
-impl Event {
-    pub(super) fn kind(&self) -> Kind {
-        let event = self.0.as_ptr();
-        // SAFETY: the event is live until `drop`; the strings belong to it and are copied.
-        unsafe {
-            match rd::rd_kafka_event_type(event) {
-                rd::RD_KAFKA_EVENT_DR => Kind::Reports,
-                rd::RD_KAFKA_EVENT_ERROR => Kind::Error {
-                    code: rd::rd_kafka_event_error(event).into(),
-                    text: text(rd::rd_kafka_event_error_string(event)),
-                    fatal: rd::rd_kafka_event_error_is_fatal(event) != 0,
-                },
-                rd::RD_KAFKA_EVENT_LOG => {
-                    let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 6);
-                    rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level);
-                    Kind::Log {
-                        level,
-                        text: format!("{}: {}", text(facility), text(line)),
-                    }
-                }
-                _ => Kind::Other,
-            }
-        }
-    }
-
-    /// The delivery reports of an event of that kind.
-    pub(super) fn reports(&mut self) -> impl Iterator<Item = DeliveryReport> {
-        let event = self.0.as_ptr();
-        std::iter::from_fn(move || {
-            // SAFETY: the event is live for as long as the iterator borrows it; the message is
-            // valid until the event is destroyed, and is read at once, field by field: its code
-            // may be one of a broker's that Rust's enum does not have, and so is read as what C
-            // holds it in. It is initialised, and has that size.
-            unsafe {
-                let message = rd::rd_kafka_event_message_next(event);
-                if message.is_null() {
-                    return None;
-                }
-                let code = error_code((&raw const (*message).err).cast::<i32>().read());
-                let end = if code == RDKafkaErrorCode::NoError {
-                    Ok((*message).partition)
-                } else {
-                    let status = rd::rd_kafka_message_status(message);
-                    let lost = rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-                    Err((code, status != lost))
-                };
-                Some(DeliveryReport {
-                    opaque: (*message)._private,
-                    end,
-                })
-            }
-        })
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: ours, live, and not used after this.
-        unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) };
-    }
-}
-
 /// Whether librdkafka takes these properties together, which it says only when a producer is
 /// created: one is, as a worker's would be, and destroyed at once. It may try to connect meanwhile.
 ///
@@ -406,11 +324,6 @@ fn new_client(properties: &[(String, String)]) -> Result<NonNull<rd::rd_kafka_t>
         unsafe { rd::rd_kafka_conf_destroy(conf) };
         OpenError(text(message.as_ptr().cast()))
     })
-}
-
-/// A broker's code, or librdkafka's own. One that neither knows is `Unknown`.
-fn error_code(code: i32) -> RDKafkaErrorCode {
-    rd::rd_kafka_resp_err_t::try_from(code).map_or(RDKafkaErrorCode::Unknown, Into::into)
 }
 
 /// librdkafka's configuration: the properties, then what this module relies on.
@@ -458,16 +371,4 @@ fn set(conf: *mut rd::rd_kafka_conf_t, name: &str, value: &str) -> Result<(), Op
         rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
         _ => Err(OpenError(text(message.as_ptr().cast()))),
     }
-}
-
-/// A C string of librdkafka's, copied; empty where there is none.
-fn text(string: *const c_char) -> String {
-    if string.is_null() {
-        return String::new();
-    }
-    // SAFETY: librdkafka's strings end with NUL, as do our zeroed message buffers, which it never
-    // fills to the last byte.
-    unsafe { CStr::from_ptr(string) }
-        .to_string_lossy()
-        .into_owned()
 }

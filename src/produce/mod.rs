@@ -8,19 +8,27 @@
 
 mod delivery;
 pub mod dev_broker;
+mod event;
 mod fault;
+mod headers;
 mod in_flight;
 mod kafka;
+mod message;
+mod payload;
 pub mod probe;
 mod producer;
 pub mod properties;
+mod shipment;
 mod sticky;
 mod watch;
 
 pub use delivery::{Delivered, Delivery};
 pub use fault::{Failure, Fault, Persisted};
+pub use headers::Headers;
 pub use in_flight::RECORDS_MAX;
 pub use kafka::{OpenError, check_whole};
+pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
+pub use payload::{Payloads, SchemaPrefix, schema_prefix};
 pub use producer::{Producer, ProducerSettings};
 pub use watch::BrokerWatch;
 

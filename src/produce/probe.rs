@@ -15,7 +15,8 @@ use crate::config::Config;
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The topics of the models that the brokers don't have, each once, in the order of the models.
+/// The topics of the models, those for dead letters included, that the brokers don't have, each
+/// once, in the order of the models.
 /// Asks as a consumer, so that no broker creates a topic because it was asked for.
 ///
 /// # Errors
@@ -24,8 +25,12 @@ pub fn missing_topics(config: &Config) -> Result<Vec<String>, String> {
     let consumer = client(config)?;
     let mut asked: Vec<&str> = Vec::new();
     let mut missing = Vec::new();
-    for model in &config.models {
-        let topic = model.topic.as_str();
+    let topics = config
+        .models
+        .iter()
+        .flat_map(|model| [Some(&model.topic), model.dead_letter_topic.as_ref()])
+        .flatten();
+    for topic in topics.map(String::as_str) {
         if asked.contains(&topic) {
             continue;
         }
@@ -72,12 +77,13 @@ fn client(config: &Config) -> Result<BaseConsumer, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{net::SocketAddr, sync::Arc};
 
     use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
     use socket2::{Domain, Socket, Type};
 
     use super::*;
+    use crate::model::Model;
 
     fn config(brokers: &str) -> Config {
         Config::development(brokers, std::iter::empty()).expect("it is good")
@@ -95,6 +101,27 @@ mod tests {
             .to_vec();
         assert_eq!(missing_topics(&config), Ok(missing.clone()));
         assert_eq!(missing_topics(&config), Ok(missing));
+    }
+
+    #[test]
+    fn topics_for_dead_letters_are_asked_for_too() {
+        let cluster = MockCluster::<DefaultProducerContext>::new(1).expect("a cluster");
+        for topic in [
+            "orders",
+            "RawEvent_1_0",
+            "PageView_1_0",
+            "SensorReading_2_1",
+        ] {
+            cluster.create_topic(topic, 1, 1).expect("a topic");
+        }
+        let mut config = config(&cluster.bootstrap_servers());
+        assert_eq!(missing_topics(&config), Ok(vec![]));
+        for model in &mut config.models {
+            let mut with_letters = Model::clone(model);
+            with_letters.dead_letter_topic = Some("dead".to_owned());
+            *model = Arc::new(with_letters);
+        }
+        assert_eq!(missing_topics(&config), Ok(vec!["dead".to_owned()]));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ops::Range,
     os::unix::net::UnixStream,
     rc::Rc,
     sync::Arc,
@@ -19,18 +20,20 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::{
     delivery::Delivery,
+    event::{Event, Kind},
     fault::{Failure, Fault},
+    headers::Headers,
     in_flight::{InFlight, Report},
-    kafka::{Batch, Event, Handle, Kind, OpenError, PARTITION_UNASSIGNED, Payload},
+    kafka::{Handle, OpenError},
+    message::{Batch, Fields, MESSAGE_OVERHEAD_BYTES, Message, PARTITION_UNASSIGNED},
+    payload::Payloads,
+    shipment::{Outgoing, Shipment, carried_time, latest_time_ms, message_bytes_max},
     sticky::StickyPartition,
     watch::BrokerWatch,
 };
 use crate::{
-    admission::Permit,
-    auth::AuthorizedRoute,
-    buffer::Frozen,
-    metrics::WorkerMetrics,
-    validate::{Record, Span, ValidBody},
+    admission::Permit, auth::AuthorizedRoute, buffer::Frozen, metrics::WorkerMetrics,
+    validate::ValidBody,
 };
 
 /// Events of one drain: a bound, so that a flood of reports leaves room for requests.
@@ -44,7 +47,8 @@ const LAST_REPORTS: Duration = Duration::from_secs(5);
 pub struct ProducerSettings {
     /// For librdkafka, in order; a later one wins.
     pub properties: Arc<[(String, String)]>,
-    /// A topic for each route, by the route's index.
+    /// A topic for each route, by the route's index, and then those for dead letters
+    /// ([`RouteTable::topics`](crate::route::RouteTable::topics)).
     pub topics: Arc<[String]>,
     /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
     pub queue_records_max: usize,
@@ -72,8 +76,11 @@ pub struct Producer {
     state: RefCell<State>,
     in_flight: RefCell<InFlight>,
     batch: RefCell<Batch>,
-    /// By the route's index, as the topics.
+    fields: RefCell<Fields>,
+    /// By the topic's index.
     sticky: Box<[StickyPartition]>,
+    /// librdkafka's `message.max.bytes`.
+    message_bytes_max: usize,
     wake: UnixStream,
     settings: ProducerSettings,
     metrics: Arc<WorkerMetrics>,
@@ -102,6 +109,8 @@ impl Producer {
             state: RefCell::new(State::Serving(handle)),
             in_flight: RefCell::default(),
             batch: RefCell::default(),
+            fields: RefCell::default(),
+            message_bytes_max: message_bytes_max(&settings.properties),
             sticky: settings
                 .topics
                 .iter()
@@ -134,23 +143,89 @@ impl Producer {
         matches!(*self.state.borrow(), State::Serving(_))
     }
 
-    /// Hands a request's records, spans within `body`, to librdkafka. The memory stays until every
-    /// record's delivery report is in, whether or not the [`Delivery`] is awaited.
+    /// The largest record, in bytes, that librdkafka takes without a key and headers.
+    pub fn record_bytes_max(&self) -> usize {
+        self.message_bytes_max
+            .saturating_sub(MESSAGE_OVERHEAD_BYTES)
+    }
+
+    /// Hands a request's records to librdkafka, with their keys and times, and `headers` for each.
+    /// The memory stays until every record's delivery report is in, whether or not the [`Delivery`]
+    /// is awaited.
     ///
     /// # Errors
-    /// A [`Failure`] with nothing enqueued: queue full, or no usable handle. What librdkafka
-    /// refuses record by record comes with the [`Delivery`].
+    /// A [`Failure`] with nothing enqueued: a record that is too large with its key and headers,
+    /// queue full (or no memory for the keys and headers that librdkafka keeps), or no usable
+    /// handle. What librdkafka refuses record by record comes with the [`Delivery`].
     ///
     /// # Panics
-    /// If a record does not lie within `body`. Nothing is enqueued then.
+    /// If a record does not lie within the memory. Nothing is enqueued then.
     pub fn enqueue(
         self: &Rc<Self>,
         route: AuthorizedRoute<'_>,
-        body: Frozen,
         records: &ValidBody<'_>,
+        payloads: Payloads,
+        headers: &Headers,
+    ) -> Result<Delivery, Failure> {
+        let route = route.route();
+        let rules = &route.model.rules;
+        let shipment = Shipment {
+            topic: route.index,
+            keyed: rules.partition_key.is_some(),
+            timed: rules.timestamp_field.is_some(),
+            headers,
+            memory: payloads.memory,
+            permit: payloads.permit,
+        };
+        let mut place = payloads.places;
+        self.ship(
+            shipment,
+            records.records().map(move |record| Outgoing {
+                place: place.next(record.span),
+                key: record.key,
+                timestamp_ms: record.timestamp_ms,
+            }),
+        )
+    }
+
+    /// Hands letters to librdkafka, for the dead-letter topic of the route.
+    ///
+    /// # Errors
+    /// As for [`enqueue`](Self::enqueue).
+    ///
+    /// # Panics
+    /// If the route has no dead-letter topic, or a letter does not lie within the memory.
+    pub fn enqueue_letters(
+        self: &Rc<Self>,
+        route: AuthorizedRoute<'_>,
+        letters: &[Range<usize>],
+        memory: Frozen,
         permit: Permit,
     ) -> Result<Delivery, Failure> {
-        let topic = route.route().index;
+        let topic = route.route().dead_letter_topic;
+        let shipment = Shipment {
+            topic: topic.expect("letters are written where there is a topic for them"),
+            keyed: false,
+            timed: false,
+            headers: &Headers::default(),
+            memory,
+            permit,
+        };
+        self.ship(
+            shipment,
+            letters.iter().map(|letter| Outgoing {
+                place: letter.clone(),
+                key: None,
+                timestamp_ms: None,
+            }),
+        )
+    }
+
+    fn ship<'k>(
+        self: &Rc<Self>,
+        mut shipment: Shipment<'_>,
+        records: impl ExactSizeIterator<Item = Outgoing<'k>> + Clone,
+    ) -> Result<Delivery, Failure> {
         let state = self.state.borrow();
         let State::Serving(handle) = &*state else {
             return Err(Failure::before_enqueue(Fault::ProducerFatal));
@@ -163,43 +238,67 @@ impl Producer {
         if queued > self.settings.queue_records_max || !in_flight.has_room() {
             return Err(Failure::before_enqueue(Fault::QueueFull));
         }
-        let within = |span: Span| span.offset as usize + span.len as usize <= body.len();
-        assert!(
-            records.records().all(|record| within(record.span)),
-            "records lie within their body"
-        );
+        shipment.measure(records.clone(), self.message_bytes_max)?;
+        let Shipment {
+            topic,
+            keyed,
+            timed,
+            headers,
+            memory,
+            permit,
+        } = shipment;
         let now = Instant::now();
-        let base = body.as_ptr();
+        let base = memory.as_ptr();
         let deadline = now + self.settings.report_timeout;
-        let partition = self.sticky[topic].current(now);
-        let scouts_for = partition.is_none().then_some(topic);
+        // Where keys choose the partition, librdkafka places every record.
+        let partition = self.sticky[topic].current(now).filter(|_| !keyed);
+        let scouts_for = (!keyed && partition.is_none()).then_some(topic);
         let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
-        let key = in_flight.enter(records.len(), body, permit, deadline, scouts_for);
-        let payload = |(index, Record { span, .. }): (usize, Record<'_>)| Payload {
-            bytes: base.wrapping_add(span.offset as usize),
-            len: span.len as usize,
-            opaque: key.opaque(index),
+        let entry = in_flight.enter(records.len(), memory, permit, deadline, scouts_for);
+        let message = |(position, record): (usize, Outgoing<'k>)| Message {
+            bytes: base.wrapping_add(record.place.start),
+            len: record.place.len(),
+            key: record.key,
+            opaque: entry.opaque(position),
         };
         let mut refused = |opaque, code| {
             in_flight.report(opaque, Err((Fault::from_code(code), false)));
         };
-        let mut payloads = records.records().enumerate().map(payload);
-        if payloads.len() == 1
-            && let Some(payload) = payloads.next()
+        let mut records = records.enumerate();
+        if timed || !headers.is_empty() {
+            let mut fields = self.fields.borrow_mut();
+            let latest_ms = latest_time_ms();
+            for (position, record) in records {
+                let time = carried_time(record.timestamp_ms, latest_ms);
+                let message = message((position, record));
+                // SAFETY: the bytes lie within the memory, as was measured; the in-flight table
+                // holds it, unmoved and unwritten, until this opaque word is reported.
+                let produced = unsafe {
+                    let carried = (time, headers);
+                    handle.produce_carrying(topic, partition, &message, carried, &mut fields)
+                };
+                if let Err(code) = produced {
+                    refused(message.opaque, code);
+                }
+            }
+        } else if records.len() == 1
+            && let Some(message) = records.next().map(message)
         {
-            // SAFETY: the bytes lie within `body`, as was checked; the in-flight table holds it,
-            // unmoved and unwritten, until this opaque word is reported.
-            if let Err(code) = unsafe { handle.produce(topic, partition, &payload) } {
-                refused(payload.opaque, code);
+            // SAFETY: as above.
+            if let Err(code) = unsafe { handle.produce(topic, partition, &message) } {
+                refused(message.opaque, code);
             }
         } else {
             let mut batch = self.batch.borrow_mut();
-            payloads.for_each(|payload| batch.push(&payload));
-            // SAFETY: as above, for each record.
+            records
+                .map(message)
+                .for_each(|message| batch.push(&message));
+            // SAFETY: as above, for each record; the keys are the validator's, or the letters', and
+            // are borrowed beyond this call.
             unsafe { handle.produce_batch(topic, partition, &mut batch, refused) };
         }
         drop(in_flight);
-        Ok(Delivery::new(Rc::clone(self), key, now))
+        Ok(Delivery::new(Rc::clone(self), entry, now))
     }
 
     pub(super) fn in_flight(&self) -> std::cell::RefMut<'_, InFlight> {

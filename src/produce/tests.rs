@@ -14,8 +14,8 @@ use std::{
 use rdkafka::mocking::MockCluster;
 
 use super::{
-    BrokerWatch, Delivered, Delivery, Failure, Fault, Persisted, Producer, ProducerSettings,
-    kafka::Handle,
+    BrokerWatch, Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted, Producer,
+    ProducerSettings, kafka::Handle,
 };
 use crate::{
     admission::Admission,
@@ -28,6 +28,7 @@ use crate::{
     validate::{Format, ValidateLimits, Validator},
 };
 
+mod carried;
 mod memory;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -85,8 +86,9 @@ impl Bench {
             .validate(body, Format::Json, &Rules::any())
             .expect("valid");
         let route = auth::authenticate(AuthMode::None).authorize(&self.routes.routes()[0]);
+        let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
         self.producer
-            .enqueue(route, buffer.freeze(0..body.len()), &records, permit)
+            .enqueue(route, &records, payloads, &Headers::default())
     }
 
     /// What the ring's reader and the tick do, until `done`.

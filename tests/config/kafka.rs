@@ -13,7 +13,7 @@ fn kafka_must_agree_with_the_limits() {
         })
     };
     for good in [
-        "message.max.bytes = 1_000_000",
+        "message.max.bytes = 1_000_041",
         "message.timeout.ms = 10_000",
         "delivery.timeout.ms = 2",
     ] {
@@ -21,9 +21,10 @@ fn kafka_must_agree_with_the_limits() {
     }
     for (bad, error) in [
         (
-            "message.max.bytes = 999_999",
-            "kafka.message.max.bytes: 999_999 is not allowed: a whole number of at least \
-             1_000_000 (from limits.record_bytes_max = 1_000_000)",
+            "message.max.bytes = 1_000_040",
+            "kafka.message.max.bytes: 1_000_040 is not allowed: a whole number of at least \
+             1_000_041 (41 more than limits.record_bytes_max = 1_000_000: what a record takes in a \
+             message, its schema's prefix included)",
         ),
         (
             "delivery.timeout.ms = 10_001",

@@ -110,6 +110,7 @@ fn the_least_has_the_defaults() {
         ("bootstrap.servers", "localhost:9092"),
         ("acks", "all"),
         ("enable.idempotence", "true"),
+        ("partitioner", "murmur2_random"),
         ("linger.ms", "1"),
         ("message.timeout.ms", "10000"),
         ("topic.metadata.propagation.max.ms", "5000"),

@@ -16,15 +16,17 @@ fn the_share_of_a_worker_must_hold_one_request() {
         )
     };
     // What a request takes: whole MiB above one, powers of two below; a small body stays with its
-    // head.
+    // head. While a larger one grows, its last two segments are there.
     for (head, body, memory) in [
         (16_384, 1, 16_384),
+        (16_384, 16_384, 16_384),
         (16_385, 1, 32_768),
-        (16_384, 16_385, 32_768),
-        (16_385, 1_000_000, 1_048_576),
-        (16_384, 1_048_577, 2_097_152),
-        (16_384, 10_485_760, 10_485_760),
-        (16_384, 10_485_761, 11_534_336),
+        (16_384, 16_385, 16_384 + 32_768),
+        (1_048_576, 16_385, 1_048_576),
+        (16_385, 1_000_000, 524_288 + 1_048_576),
+        (16_384, 1_048_577, 1_048_576 + 2_097_152),
+        (16_384, 10_485_760, 8_388_608 + 10_485_760),
+        (16_384, 10_485_761, 8_388_608 + 11_534_336),
     ] {
         let config = good(&limits(head, body, 2 * memory), &[]);
         assert_eq!(config.limits.in_flight_bytes_max, 2 * memory);
@@ -37,16 +39,16 @@ fn the_share_of_a_worker_must_hold_one_request() {
         );
     }
     assert_eq!(
-        errors(&limits(16_385, 1_000_000, 2_097_151)),
+        errors(&limits(16_385, 1_000_000, 3_145_727)),
         [
-            "ringest.toml:3: limits.in_flight_bytes_max: 2_097_151 are too few: each of the 2 \
-             workers must hold one request, whose memory is 1_048_576 bytes (from \
+            "ringest.toml:3: limits.in_flight_bytes_max: 3_145_727 are too few: each of the 2 \
+             workers must hold one request, whose memory is 1_572_864 bytes (from \
              limits.body_bytes_max = 1_000_000 and limits.head_bytes_max = 16_385); set at least \
-             2_097_152, or fewer workers, or smaller bodies"
+             3_145_728, or fewer workers, or smaller bodies"
         ]
     );
     let set = ("RINGEST_LIMITS__IN_FLIGHT_BYTES_MAX", "268435456");
-    let many = ("RINGEST_WORKERS", "26");
+    let many = ("RINGEST_WORKERS", "15");
     let errors = Place::new(LEAST).errors(&[set, many]);
     assert_eq!(
         errors.len(),
@@ -57,11 +59,11 @@ fn the_share_of_a_worker_must_hold_one_request() {
 
 #[test]
 fn the_default_grows_with_the_workers() {
-    // 25 workers with 10 MiB each need less than the default, 26 need more.
+    // 14 workers with 18 MiB each need less than the default, 15 need more.
     for (workers, in_flight, share_kib) in [
-        ("25", IN_FLIGHT, "10486"),
-        ("26", 26 * 10_485_760, "10240"),
-        ("1024", 1_024 * 10_485_760, "10240"),
+        ("14", IN_FLIGHT, "18725"),
+        ("15", 15 * 18_874_368, "18432"),
+        ("1024", 1_024 * 18_874_368, "18432"),
     ] {
         let config = good(LEAST, &[("RINGEST_WORKERS", workers)]);
         assert_eq!(config.limits.in_flight_bytes_max, in_flight, "{workers}");

@@ -1,6 +1,6 @@
 //! The fields that decide: connection, content, credential, expectation, length.
 
-use ringest::http::{Authorization, ContentCoding, Framing, HeadError, MediaType};
+use ringest::http::{Authorization, ContentCoding, Framing, HeadError, MediaType, field_value};
 
 use crate::{head, parse, post, request};
 
@@ -134,5 +134,34 @@ fn the_length_is_64_bits() {
         "a",
     ] {
         assert_eq!(length(value), Err(HeadError::ContentLength), "{value}");
+    }
+}
+
+#[test]
+fn any_field_is_found_by_its_name() {
+    let whole = request(&[
+        "POST /ingest/a:b HTTP/1.1",
+        "Host: h",
+        "X-Request-Id: \t one two\t ",
+        "x-request-id: three",
+        "Empty:",
+        "Odd: a:b:\u{e9}",
+    ]);
+    for bytes in [whole.clone(), [b"\r\n", &whole[..]].concat()] {
+        // What is looked at is a head that was read.
+        assert_eq!(head(&bytes).len, bytes.len());
+        for (name, value) in [
+            ("host", Some("h")),
+            ("x-request-id", Some("one two")),
+            ("empty", Some("")),
+            ("odd", Some("a:b:\u{e9}")),
+            ("post /ingest/a", None),
+            ("x-request", None),
+            ("x-request-id2", None),
+            ("", None),
+        ] {
+            let found = field_value(&bytes, name);
+            assert_eq!(found, value.map(str::as_bytes), "{name:?}");
+        }
     }
 }

@@ -113,18 +113,21 @@ fn a_refusal_comes_instead() {
 fn no_room() {
     let rig = Rig::start(|it| {
         it.set("limits.body_bytes_max", "65536")
-            .set("limits.in_flight_bytes_max", "65536")
+            .set("limits.in_flight_bytes_max", "98304")
     });
-    let mut half = rig.connect();
-    half.send(&head(PATH, "Content-Length: 65536\r\n"))
-        .expect("ringest reads");
-    rig.wait_for("ringest_in_flight_bytes", 65_536);
+    let unfinished = ["Content-Length: 65536\r\n", "Content-Length: 32768\r\n"].map(|length| {
+        let mut http = rig.connect();
+        http.send(&head(PATH, length)).expect("ringest reads");
+        http
+    });
+    rig.wait_for("ringest_in_flight_bytes", 98_304);
     let mut http = rig.connect();
     http.send(&expecting(PATH, "Content-Length: 7\r\n"))
         .expect("ringest reads");
     let answer = http.answer().expect("an answer");
     assert_refused(&answer, 503, "in_flight_full");
     assert_closes(&mut http, &answer);
+    drop(unfinished);
 }
 
 /// HTTP/1.0 knows no interim answers: the expectation is ignored.

@@ -1,5 +1,7 @@
 //! The header fields that ringest acts on, one rule each; all others are ignored.
 
+use memchr::memchr;
+
 use super::{
     Authorization, ContentCoding, Framing, HeadError, MediaType, Span, Version, media, target,
 };
@@ -200,6 +202,19 @@ impl Fields {
     pub(super) fn authorization(&self) -> Authorization {
         self.authorization
     }
+}
+
+/// The value of a field of `head`, which was read whole and without an error, by its name in lower
+/// case: that of the first where there are several, without the white space around it.
+pub fn field_value<'h>(head: &'h [u8], lower_name: &str) -> Option<&'h [u8]> {
+    let request = head.strip_prefix(b"\r\n").unwrap_or(head);
+    // The request line comes first.
+    let mut lines = request.split(|&byte| byte == b'\n').skip(1);
+    lines.find_map(|line| {
+        let (name, value) = line.split_at(memchr(b':', line)?);
+        let is_named = name.eq_ignore_ascii_case(lower_name.as_bytes());
+        is_named.then(|| value[1..].trim_ascii())
+    })
 }
 
 /// Where `part` lies in `whole`, of which it is a slice.

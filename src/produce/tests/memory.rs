@@ -16,7 +16,7 @@ use super::{Bench, PATIENCE, settings};
 use crate::{
     auth,
     config::AuthMode,
-    produce::{Failure, Fault, Persisted, ProducerSettings},
+    produce::{Failure, Fault, Headers, Payloads, Persisted, ProducerSettings},
     validate::Format,
 };
 
@@ -98,7 +98,10 @@ fn records_beyond_their_body_are_not_enqueued() {
         .validate(b"[{}, {}]", Format::Json, &crate::model::Rules::any());
     let long = long.expect("valid");
     let enqueued = catch_unwind(AssertUnwindSafe(|| {
-        bench.producer.enqueue(route, short, &long, permit)
+        let payloads = Payloads::as_received(short, permit);
+        bench
+            .producer
+            .enqueue(route, &long, payloads, &Headers::default())
     }));
     assert!(enqueued.is_err(), "it must not get that far");
     assert_eq!(bench.producer.queued_records(), 0);

@@ -1,0 +1,398 @@
+//! What a request's body becomes: records on their way to the topic, letters about those that are
+//! not valid, and from how both end the request's outcome.
+
+use crate::{
+    admission::{InFlightFull, Permit},
+    auth::{AuthorizedRoute, Principal},
+    buffer::{Frozen, ReadBuffer, segment_capacity},
+    dead_letter::Letters,
+    http::{RequestHead, field_value},
+    model::{HeaderValue, KafkaHeader},
+    outcome::{Outcome, Refusal},
+    produce::{Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted},
+    route::Route,
+    validate::{Format, Rejection, Span, ValidBody},
+    worker::Worker,
+};
+
+use super::{Connection, body::RawBody};
+
+/// The longest value of a request's field that becomes a Kafka header, in bytes; a longer one is
+/// left out, as half a value is none.
+const HEADER_VALUE_BYTES_MAX: usize = 1_024;
+
+/// What became of a body.
+pub(super) struct Judged {
+    /// Its valid records, enqueued; `None` if there are none.
+    pub(super) delivery: Option<Enqueued>,
+    /// What is not valid.
+    pub(super) rejected: Option<Rejected>,
+}
+
+/// Records that librdkafka has.
+pub(super) struct Enqueued {
+    count: usize,
+    delivery: Delivery,
+}
+
+/// The part of a body that is not valid, and its body.
+pub(super) struct Rejected {
+    rejection: Rejection,
+    /// The indices of the valid records, in their order.
+    valid: Vec<u32>,
+    /// Where letters are to be written about the others. What pays for its memory is the permit
+    /// here, or, where the records are in there too, that of their delivery.
+    body: Option<(Frozen, Option<Permit>)>,
+}
+
+impl Connection {
+    /// The headers that the request's records shall carry: of a field that came several times the
+    /// first value; none for one that is absent or too long. To be called before the body is read,
+    /// which may take the place of the head.
+    pub(super) fn kafka_headers(
+        &self,
+        head: &RequestHead,
+        principal: Principal,
+        route: &Route,
+    ) -> Headers {
+        let mut headers = Headers::default();
+        for KafkaHeader { name, value } in &route.model.kafka_headers {
+            let value = match value {
+                HeaderValue::Constant(value) => Some(value.as_bytes()),
+                HeaderValue::Request(field) => field_value(self.head(head), field)
+                    .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
+                HeaderValue::Principal => principal.name().map(str::as_bytes),
+            };
+            if let Some(value) = value {
+                headers.push(name, value);
+            }
+        }
+        headers
+    }
+
+    /// Validates the body and enqueues its valid records, if its model lets them go without the
+    /// others.
+    pub(super) fn judge(
+        &mut self,
+        worker: &Worker,
+        route: AuthorizedRoute<'_>,
+        format: Format,
+        mut body: RawBody,
+        headers: &Headers,
+    ) -> Result<Judged, Refusal> {
+        let input = self.input_mut();
+        let Route {
+            index,
+            model,
+            dead_letter_topic,
+            ..
+        } = route.route();
+        let mut validator = worker.validator.borrow_mut();
+        let records = match validator.validate(body.bytes(input), format, &model.rules) {
+            Ok(records) => records,
+            Err(rejection) => {
+                let faulty = rejection.faulty.len() as u64;
+                worker.metrics.records_rejected(*index, faulty);
+                if dead_letter_topic.is_none() {
+                    return Err(rejection.into());
+                }
+                return Ok(Judged::nothing_valid(rejection, body, input));
+            }
+        };
+        let count = records.len();
+        worker.metrics.records_received(*index, count as u64);
+        let mut rejected = None;
+        if let Some(rejection) = records.rejection() {
+            let faulty = rejection.faulty.len() as u64;
+            worker.metrics.records_rejected(*index, faulty);
+            if count == 0 {
+                return Ok(Judged::nothing_valid(rejection.clone(), body, input));
+            }
+            rejected = Some(Rejected {
+                rejection: rejection.clone(),
+                valid: records.records().map(|it| index_of(it.index)).collect(),
+                body: dead_letter_topic.map(|_| (body.freeze(input), None)),
+            });
+        } else if count == 0 {
+            return Ok(Judged {
+                delivery: None,
+                rejected: None,
+            });
+        }
+        let (payloads, permit) = payloads(worker, route.route(), body, input, &records)?;
+        if let Some(Rejected {
+            body: Some((_, pays)),
+            ..
+        }) = &mut rejected
+        {
+            *pays = permit;
+        }
+        let enqueued = worker.producer.enqueue(route, &records, payloads, headers);
+        let delivery = enqueued.inspect_err(|failure| worker.undelivered(count, failure))?;
+        Ok(Judged {
+            delivery: Some(Enqueued { count, delivery }),
+            rejected,
+        })
+    }
+}
+
+impl Enqueued {
+    /// Waits for the delivery reports.
+    pub(super) async fn end(
+        self,
+        worker: &Worker,
+        route: AuthorizedRoute<'_>,
+    ) -> Result<Delivered, Failure> {
+        let delivered = self.delivery.await;
+        let delivered = delivered.inspect_err(|failure| worker.undelivered(self.count, failure))?;
+        let records = delivered.records() as u64;
+        worker
+            .metrics
+            .records_delivered(route.route().index, records);
+        Ok(delivered)
+    }
+}
+
+impl Judged {
+    fn nothing_valid(rejection: Rejection, mut body: RawBody, input: &mut ReadBuffer) -> Self {
+        let bytes = body.freeze(input);
+        Self {
+            delivery: None,
+            rejected: Some(Rejected {
+                rejection,
+                valid: Vec::new(),
+                body: Some((bytes, Some(body.permit))),
+            }),
+        }
+    }
+}
+
+/// The records as librdkafka shall get them, and the body's permit where it does not go with them.
+fn payloads(
+    worker: &Worker,
+    route: &Route,
+    body: RawBody,
+    input: &mut ReadBuffer,
+    records: &ValidBody<'_>,
+) -> Result<(Payloads, Option<Permit>), InFlightFull> {
+    let RawBody {
+        mut segment,
+        range,
+        mut permit,
+    } = body;
+    let buffer = segment.as_mut().unwrap_or(input);
+    let Some(prefix) = route.schema_prefix else {
+        let payloads = Payloads::as_received(buffer.freeze(range), permit);
+        return Ok((payloads, None));
+    };
+    // Where there are others, what is before a record may be one that a letter is to be about.
+    if let Some(record) = only_record(records) {
+        let start = range.start + record.offset as usize;
+        let place = start..start + record.len as usize;
+        match Payloads::prefixed_in_place(prefix, buffer, place, permit) {
+            Ok(payloads) => return Ok((payloads, None)),
+            Err(unused) => permit = unused,
+        }
+    }
+    let (pool, admission) = (&worker.pool, &worker.admission);
+    let body = buffer.bytes(range);
+    let payloads = Payloads::prefixed_copies(prefix, body, records, pool, admission)?;
+    Ok((payloads, Some(permit)))
+}
+
+/// The record of a body that has no other, good or bad.
+fn only_record(records: &ValidBody<'_>) -> Option<Span> {
+    let mut spans = records.records().map(|record| record.span);
+    spans
+        .next()
+        .filter(|_| records.len() == 1 && records.rejection().is_none())
+}
+
+/// Writes letters about what is not valid, if the route has a topic for them, and waits until the
+/// brokers have them. A part of them after the other, so that they take little memory, however many
+/// they are.
+///
+/// # Errors
+/// Some are not known to be in their topic.
+pub(super) async fn deliver_letters(
+    worker: &Worker,
+    route: AuthorizedRoute<'_>,
+    rejected: &Rejected,
+) -> Result<(), Failure> {
+    let (Route { index, model, .. }, Some((body, _))) = (route.route(), &rejected.body) else {
+        return Ok(());
+    };
+    let bytes_max = worker.producer.record_bytes_max();
+    let mut letters = Letters::new(&model.topic, &rejected.rejection, body.bytes(), bytes_max);
+    loop {
+        let next = letters.next(&mut worker.validator.borrow_mut(), &model.rules);
+        let Some((text, places)) = next else {
+            return Ok(());
+        };
+        let permit = worker.admission.admit(segment_capacity(text.len()));
+        let full = |InFlightFull| Failure::before_enqueue(Fault::QueueFull);
+        let permit = permit.map_err(full)?;
+        let mut memory = worker.pool.take(text.len());
+        memory.append(&text);
+        let memory = memory.freeze(0..text.len());
+        drop(text);
+        let enqueued = worker
+            .producer
+            .enqueue_letters(route, &places, memory, permit);
+        let delivered = enqueued?.await?;
+        let count = delivered.records() as u64;
+        worker.metrics.dead_letters(*index, count);
+    }
+}
+
+/// From how records and letters ended to what the client is told.
+pub(super) fn conclude(
+    delivered: Option<Result<Delivered, Failure>>,
+    rejected: Option<Rejected>,
+    letters: Result<(), Failure>,
+) -> Result<Outcome, Refusal> {
+    let Some(Rejected {
+        rejection, valid, ..
+    }) = rejected
+    else {
+        return Ok(match delivered {
+            Some(delivered) => Outcome::Accepted(delivered?),
+            None => Outcome::Empty,
+        });
+    };
+    let faulty = || rejection.faulty.iter().map(|(index, _)| index_of(*index));
+    match (delivered, letters) {
+        (None, Ok(())) => Err(rejection.into()),
+        (None, Err(failure)) => Err(Refusal::DeadLetters(Failure {
+            persisted: Persisted::No,
+            ..failure
+        })),
+        (Some(Ok(delivered)), Ok(())) => Ok(Outcome::PartlyAccepted(delivered, rejection)),
+        (Some(Ok(_)), Err(failure)) => Err(Refusal::DeadLetters(Failure {
+            persisted: Persisted::Partial {
+                delivered: valid,
+                lost: faulty().collect(),
+                unknown: Vec::new(),
+            },
+            ..failure
+        })),
+        (Some(Err(failure)), letters) => {
+            let mut failure = failure.with_indices(&valid);
+            match (&mut failure.persisted, letters) {
+                (Persisted::Partial { .. }, Ok(())) => {
+                    return Err(Refusal::ProduceValid(failure, Box::new(rejection)));
+                }
+                // Sent again, they may get their letters.
+                (Persisted::Partial { lost, .. }, Err(_)) => {
+                    lost.extend(faulty());
+                    lost.sort_unstable();
+                }
+                (Persisted::No | Persisted::Unknown, _) => {}
+            }
+            Err(failure.into())
+        }
+    }
+}
+
+/// As answers have it: no request has more records than that.
+fn index_of(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::RejectionKind;
+
+    /// Of five records 1 and 3 are faulty.
+    fn rejected(valid: &[u32]) -> Rejected {
+        let span = Span { offset: 0, len: 1 };
+        Rejected {
+            rejection: Rejection {
+                kind: RejectionKind::Invalid,
+                faults: Vec::new(),
+                faults_total: 2,
+                records: 5,
+                faulty: vec![(1, span), (3, span)],
+            },
+            valid: valid.to_vec(),
+            body: None,
+        }
+    }
+
+    const VALID: &[u32] = &[0, 2, 4];
+
+    fn failed<T>(fault: Fault, persisted: Persisted) -> Result<T, Failure> {
+        Err(Failure { fault, persisted })
+    }
+
+    fn partial(delivered: &[u32], lost: &[u32], unknown: &[u32]) -> Persisted {
+        Persisted::Partial {
+            delivered: delivered.to_vec(),
+            lost: lost.to_vec(),
+            unknown: unknown.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_is_valid_and_in_is_accepted() {
+        let delivered = || Some(Ok(Delivered::for_test(3)));
+        let all = conclude(delivered(), None, Ok(()));
+        assert!(matches!(all, Ok(Outcome::Accepted(all)) if all.records() == 3));
+        let some = conclude(delivered(), Some(rejected(VALID)), Ok(()));
+        assert!(matches!(some, Ok(Outcome::PartlyAccepted(some, _)) if some.records() == 3));
+        assert!(matches!(conclude(None, None, Ok(())), Ok(Outcome::Empty)));
+        let none = conclude(None, Some(rejected(&[])), Ok(()));
+        assert!(matches!(none, Err(Refusal::Invalid(it)) if it.faults_total == 2));
+    }
+
+    #[test]
+    fn a_letter_that_is_lost_leaves_its_record_out() {
+        // What is known of the letters says nothing of the records.
+        let lost = || failed(Fault::TimedOut, Persisted::Unknown);
+        let Err(Refusal::DeadLetters(failure)) = conclude(None, Some(rejected(&[])), lost()) else {
+            panic!("the letters are not in");
+        };
+        assert_eq!(failed::<()>(Fault::TimedOut, Persisted::No), Err(failure));
+        let delivered = Some(Ok(Delivered::for_test(3)));
+        let Err(Refusal::DeadLetters(failure)) = conclude(delivered, Some(rejected(VALID)), lost())
+        else {
+            panic!("the letters are not in");
+        };
+        let expected = failed::<()>(Fault::TimedOut, partial(&[0, 2, 4], &[1, 3], &[]));
+        assert_eq!(expected, Err(failure));
+    }
+
+    #[test]
+    fn indices_are_those_of_the_request() {
+        let split = || Some(failed(Fault::QueueFull, partial(&[0], &[2], &[1])));
+        let Err(Refusal::ProduceValid(failure, _)) =
+            conclude(split(), Some(rejected(VALID)), Ok(()))
+        else {
+            panic!("the valid ones are split");
+        };
+        assert_eq!(failure.persisted, partial(&[0], &[4], &[2]));
+        let letters = failed(Fault::TimedOut, Persisted::No);
+        let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), letters)
+        else {
+            panic!("neither is in");
+        };
+        let expected = failed::<()>(Fault::QueueFull, partial(&[0], &[1, 3, 4], &[2]));
+        assert_eq!(expected, Err(failure));
+    }
+
+    #[test]
+    fn a_request_of_which_nothing_is_known_to_be_in_is_to_be_sent_again() {
+        for persisted in [Persisted::No, Persisted::Unknown] {
+            let lost = || Some(failed(Fault::TimedOut, persisted.clone()));
+            for letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
+                let ended = conclude(lost(), Some(rejected(VALID)), letters);
+                let Err(Refusal::Produce(failure)) = ended else {
+                    panic!("it was not delivered");
+                };
+                let expected = failed::<()>(Fault::TimedOut, persisted.clone());
+                assert_eq!(expected, Err(failure));
+            }
+        }
+    }
+}

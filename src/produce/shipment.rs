@@ -1,0 +1,208 @@
+//! Records of one request, measured before the first of them is enqueued.
+
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    fault::{Failure, Fault},
+    headers::Headers,
+    message::MESSAGE_OVERHEAD_BYTES,
+};
+use crate::{admission::Permit, buffer::Frozen};
+
+/// How far ahead of our clock a record's own time may be to become the message's. Brokers refuse
+/// times that are an hour ahead (`message.timestamp.after.max.ms`, by default since Kafka 4.0), and
+/// with such a message its whole batch, which holds records of other clients.
+const AHEAD_MAX: Duration = Duration::from_mins(30);
+
+/// librdkafka's own default of `message.max.bytes`.
+const MESSAGE_BYTES_MAX: usize = 1_000_000;
+
+/// What goes to one topic.
+pub(super) struct Shipment<'h> {
+    pub(super) topic: usize,
+    /// Whether the records' keys choose their partitions.
+    pub(super) keyed: bool,
+    /// Whether the records bring their own time.
+    pub(super) timed: bool,
+    pub(super) headers: &'h Headers,
+    pub(super) memory: Frozen,
+    pub(super) permit: Permit,
+}
+
+/// One record of it.
+#[derive(Clone)]
+pub(super) struct Outgoing<'k> {
+    /// Where it is in the memory.
+    pub(super) place: Range<usize>,
+    pub(super) key: Option<&'k [u8]>,
+    pub(super) timestamp_ms: Option<i64>,
+}
+
+impl Shipment<'_> {
+    /// Judges the sizes, and charges what librdkafka will copy: the keys, and the headers for each
+    /// record.
+    ///
+    /// # Errors
+    /// A record is larger than a message may be with all that goes with it; there is no memory for
+    /// the copies.
+    ///
+    /// # Panics
+    /// If a record does not lie within the memory.
+    pub(super) fn measure<'k>(
+        &mut self,
+        records: impl ExactSizeIterator<Item = Outgoing<'k>>,
+        message_bytes_max: usize,
+    ) -> Result<(), Failure> {
+        let beside = self.headers.wire_bytes() + MESSAGE_OVERHEAD_BYTES;
+        let mut copied = records.len() * self.headers.queued_bytes();
+        let mut largest = 0;
+        for record in records {
+            let place = record.place;
+            assert!(
+                place.start <= place.end && place.end <= self.memory.len(),
+                "records lie within their memory"
+            );
+            let key_bytes = record.key.map_or(0, <[u8]>::len);
+            copied += key_bytes;
+            largest = largest.max(place.len() + key_bytes);
+        }
+        if largest + beside > message_bytes_max {
+            return Err(Failure::before_enqueue(Fault::RecordTooLarge));
+        }
+        let admitted = copied == 0 || self.permit.grow_by(copied).is_ok();
+        admitted
+            .then_some(())
+            .ok_or(Failure::before_enqueue(Fault::QueueFull))
+    }
+}
+
+/// The latest time, in milliseconds since 1970, that a message may have now.
+pub(super) fn latest_time_ms() -> i64 {
+    let latest = (SystemTime::now() + AHEAD_MAX).duration_since(UNIX_EPOCH);
+    let latest = latest.map_or(0, |latest| latest.as_millis());
+    i64::try_from(latest).unwrap_or(i64::MAX)
+}
+
+/// The time that a message carries for a record's own: the same if Kafka can hold it and brokers
+/// take it, else 0, which librdkafka takes for now. Kafka has no times before 1970.
+pub(super) fn carried_time(timestamp_ms: Option<i64>, latest_ms: i64) -> i64 {
+    let taken = timestamp_ms.filter(|time| (1..=latest_ms).contains(time));
+    taken.unwrap_or(0)
+}
+
+/// The largest message that librdkafka takes, by its own measure, in bytes.
+pub(super) fn message_bytes_max(properties: &[(String, String)]) -> usize {
+    let mut given = properties.iter().rev();
+    let given = given.find(|(name, _)| name == "message.max.bytes");
+    let given = given.and_then(|(_, value)| value.parse().ok());
+    given.unwrap_or(MESSAGE_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::{admission::Admission, buffer::Pool};
+
+    const SEGMENT: usize = 16 * 1024;
+
+    /// Measures records of these lengths with these keys, one behind the other.
+    fn measure(
+        headers: &Headers,
+        records: &[(usize, Option<&[u8]>)],
+        message_bytes_max: usize,
+        budget: usize,
+    ) -> (Result<(), Failure>, usize) {
+        let admission = Rc::new(Admission::new(budget));
+        let mut buffer = Rc::new(Pool::default()).take(SEGMENT);
+        buffer.append(&[b' '; 1_000]);
+        let mut shipment = Shipment {
+            topic: 0,
+            keyed: true,
+            timed: false,
+            headers,
+            memory: buffer.freeze(0..1_000),
+            permit: admission.admit(SEGMENT).expect("room"),
+        };
+        let mut end = 0;
+        let records = records.iter().map(|(len, key)| {
+            let start = end;
+            end += len;
+            Outgoing {
+                place: start..end,
+                key: *key,
+                timestamp_ms: None,
+            }
+        });
+        let measured = shipment.measure(records, message_bytes_max);
+        (measured, admission.in_flight_bytes())
+    }
+
+    #[test]
+    fn the_largest_message_fits_and_one_byte_more_does_not() {
+        let mut headers = Headers::default();
+        headers.push("abc", b"12");
+        let records = [(500, Some(&b"key"[..])), (400, None)];
+        let least = 500 + 3 + (3 + 2 + 10) + 36;
+        assert_eq!(measure(&headers, &records, least, 1 << 20).0, Ok(()));
+        assert_eq!(
+            measure(&headers, &records, least - 1, 1 << 20).0,
+            Err(Failure::before_enqueue(Fault::RecordTooLarge))
+        );
+    }
+
+    #[test]
+    fn copies_of_keys_and_headers_are_charged() {
+        let mut headers = Headers::default();
+        headers.push("abc", b"12");
+        let records = [(1, Some(&b"key"[..])), (1, None), (1, Some(b""))];
+        let copied = 3 + 3 * headers.queued_bytes();
+        let measured = measure(&headers, &records, 1_000, SEGMENT + copied);
+        assert_eq!(measured, (Ok(()), SEGMENT + copied));
+        let full = Err(Failure::before_enqueue(Fault::QueueFull));
+        let measured = measure(&headers, &records, 1_000, SEGMENT + copied - 1);
+        assert_eq!(measured, (full, SEGMENT));
+        let plain = measure(&Headers::default(), &[(1, None)], 1_000, SEGMENT);
+        assert_eq!(plain, (Ok(()), SEGMENT));
+    }
+
+    #[test]
+    #[should_panic(expected = "records lie within their memory")]
+    fn a_record_beyond_the_memory_is_a_fault_of_ours() {
+        let _ = measure(&Headers::default(), &[(1_001, None)], 10_000, 1 << 20);
+    }
+
+    #[test]
+    fn a_time_is_carried_if_kafka_can_hold_it_and_brokers_take_it() {
+        for (time, carried) in [
+            (None, 0),
+            (Some(i64::MIN), 0),
+            (Some(-1), 0),
+            (Some(0), 0),
+            (Some(1), 1),
+            (Some(5_000), 5_000),
+            (Some(5_001), 0),
+        ] {
+            assert_eq!(carried_time(time, 5_000), carried, "{time:?}");
+        }
+        let ahead = latest_time_ms() - 30 * 60 * 1_000;
+        // 2026 and later.
+        assert!(ahead > 1_767_225_600_000, "{ahead}");
+    }
+
+    #[test]
+    fn the_operators_last_word_on_messages_counts() {
+        let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let given = [
+            property("message.max.bytes", "5"),
+            property("acks", "1"),
+            property("message.max.bytes", "2000"),
+        ];
+        assert_eq!(message_bytes_max(&given), 2_000);
+        assert_eq!(message_bytes_max(&[]), 1_000_000);
+    }
+}
