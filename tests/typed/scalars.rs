@@ -44,7 +44,7 @@ pub(crate) fn valid(choices: &mut Choices<'_>, type_: &Type) -> Value {
 
 /// A value that is one step away from a valid one: often wrong, not always.
 pub(crate) fn near(choices: &mut Choices<'_>, type_: &Type) -> Value {
-    match (type_, choices.below(3)) {
+    match (type_, choices.below(4)) {
         (Type::Integer { signed, bits }, 0) => {
             let range = texts::range(*signed, *bits);
             let edge: BigInt = match choices.below(4) {
@@ -67,8 +67,8 @@ pub(crate) fn near(choices: &mut Choices<'_>, type_: &Type) -> Value {
         }
         (Type::Enum(members), 0) => {
             let number = members[choices.below(members.len())].1;
-            let step = choices.of(&[0, -1, 1, 256, -256, 65_536]);
-            let behind = choices.of(&["", "", ".0", "e0"]);
+            let step = choices.of(&[-1, 1, 65_536, -65_536]);
+            let behind = choices.of(&["", "", "", ".0", "e0"]);
             Value::Raw(format!("{}{behind}", number + step))
         }
         (Type::Enum(members), 1) => {
@@ -78,10 +78,94 @@ pub(crate) fn near(choices: &mut Choices<'_>, type_: &Type) -> Value {
             let text = choices.of(&["a", "é", "€", "😀"]);
             Value::Text(text.repeat(bytes / text.len() + 1))
         }
+        (_, 2) if !edges(type_).is_empty() => Value::Text(choices.of(edges(type_)).to_owned()),
         _ => {
             let text = text(choices, type_);
             Value::Text(edited(choices, &text))
         }
+    }
+}
+
+/// Texts on both sides of what a type allows, some of which no single edit leads to.
+fn edges(type_: &Type) -> &'static [&'static str] {
+    match type_ {
+        Type::Integer { .. } => &["-0", "00", "+1", "1.0", "1e2", " 1", "", "-", "--1", "1\n"],
+        Type::Float => &[
+            "infin", "1e", "1e+", ".", "+", "-.e1", "0x1p3", "1_0", "nan1", "ınf",
+        ],
+        Type::Decimal => &["1e5", "+1", ".5", "1.", "NaN", "--1", "1.2.3", "५"],
+        Type::Date => &[
+            "2023-02-29",
+            "1900-02-29",
+            "2000-02-29",
+            "0000-02-29",
+            "2023-04-31",
+            "2023-00-10",
+            "2023-13-10",
+            "2023-01-00",
+            "2023-1-01",
+            "12023-01-01",
+            "2023-01-01T00:00:00Z",
+        ],
+        Type::DateTime => &[
+            "2024-02-30T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T23:60:00Z",
+            "2024-01-01T23:59:61Z",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00:00,5Z",
+            "2024-01-01T00:00:00+24:00",
+            "2024-01-01T00:00:00+23:60",
+            "2024-01-01T00:00:00+0000",
+            "2024-01-01T00:00:00",
+            "2024-01-01  00:00:00Z",
+            "2024-01-01",
+            "1700000000",
+            "2024-01-01T00:00:00−01:00",
+        ],
+        Type::Uuid => &[
+            "URN:UUID:550e8400-e29b-41d4-a716-446655440000",
+            "urn:uuid:550e8400e29b41d4a716446655440000",
+            "{550e8400e29b41d4a716446655440000}",
+            "{550e8400-e29b-41d4-a716-446655440000",
+            "{urn:uuid:550e8400-e29b-41d4-a716-446655440000}",
+            "550e8400e-29b-41d4-a716-446655440000",
+            "550e8400-e29b-41d4-a716-44665544000g",
+        ],
+        Type::Ipv4 => &[
+            "256.0.0.1",
+            "0.0.0.256",
+            "0000.0.0.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.",
+            "::1",
+        ],
+        Type::Ipv6 => &[
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "1:2:3:4:5:6:7:8::",
+            "::1:2:3:4:5:6:7:8",
+            "1:2:3:4::5:6:7:8",
+            "1:2:3:4:5:6:7::",
+            "1::2::3",
+            "00001::",
+            ":::",
+            ":",
+            "::1.2.3",
+            "::01.2.3.4",
+            "::256.2.3.4",
+            "1.2.3.4::",
+            "1:2:3:4:5:6:7:1.2.3.4",
+            "1:2:3:4:5:6:1.2.3.4",
+            "1:2:3:4:5::1.2.3.4",
+            "1.2.3.4",
+            "fe80::1%eth0",
+            "[::1]",
+            "::/64",
+        ],
+        _ => &[],
     }
 }
 

@@ -156,7 +156,7 @@ impl Maker<'_, '_> {
 
     /// Not what the type says, or just so.
     fn fault(&mut self, type_: &Type) -> Value {
-        match (self.choices.below(6), type_) {
+        match (self.choices.below(10), type_) {
             (0, _) => null(),
             (1, _) => self.anything(2),
             (2, _) => Value::Array(vec![self.value(type_)]),
