@@ -18,8 +18,8 @@ use crate::{
     subject::{self, Subject},
 };
 
-/// Some ten seconds in a debug build, for some forty thousand records.
-const CASES: u32 = 250;
+/// Some ten seconds in a debug build, for some thirty thousand records.
+const CASES: u32 = 200;
 
 const LIMITS: ValidateLimits = ValidateLimits {
     record_bytes_max: 1_000_000,
