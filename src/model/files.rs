@@ -94,3 +94,63 @@ fn same_model(parsed: &parse::Parsed, others: &[parse::Parsed]) -> Option<Config
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &str) -> Result<Arc<Model>, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let file = File {
+            path: "Order.toml".to_owned(),
+            text: text.to_owned(),
+        };
+        let mut models = load(&[file], &mut errors);
+        if errors.is_empty() {
+            Ok(models.remove(0))
+        } else {
+            Err(errors)
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_key_and_each_can_be_switched_on() {
+        let samples = samples();
+        let reference = &samples[0].text;
+        for key in parse::KEYS {
+            let is_there = |line: &str| {
+                let line = line.trim_start_matches("# ");
+                line.starts_with(&format!("{key} = ")) || line == format!("[{key}]")
+            };
+            assert!(reference.lines().any(is_there), "{key}");
+        }
+        let section = reference.find("# [kafka_headers]").expect("at the end");
+        let (keys, section) = reference.split_at(section);
+        let written = keys.lines().filter_map(|line| line.strip_prefix("# "));
+        // This one would be in place of [fields].
+        let off = written.filter(|it| it.contains(" = ") && !it.starts_with("fields_from"));
+        let off: Vec<_> = off.collect();
+        assert_eq!(off.len(), 8, "{off:#?}");
+        for key in off {
+            let text = keys.replacen(&format!("# {key}"), key, 1);
+            if let Err(errors) = loaded(&text) {
+                panic!("{key}\n{errors:#?}");
+            }
+        }
+        let order = loaded(&(keys.to_owned() + &section.replace("# ", ""))).expect("good");
+        assert_eq!(order.kafka_headers.len(), 3);
+        assert_eq!(
+            order.rules.partition_key,
+            Some(vec!["customerId".to_owned()])
+        );
+    }
+
+    #[test]
+    fn the_samples_are_good() {
+        let mut errors = Vec::new();
+        let models = load(&samples(), &mut errors);
+        assert_eq!(errors, []);
+        let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["Order", "PageView", "RawEvent", "SensorReading"]);
+    }
+}

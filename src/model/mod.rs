@@ -127,11 +127,11 @@ impl Model {
         }
     }
 
+    /// The longest path of its own, in bytes.
+    pub const PATH_BYTES_MAX: usize = 256;
+
     /// The longest name of a topic, in bytes (Kafka's own bound, `Topic.validate`).
     pub const TOPIC_BYTES_MAX: usize = 249;
-
-    /// The longest path of its own, in bytes; no longer than the longest of the others.
-    pub const PATH_BYTES_MAX: usize = 160;
 
     /// Kafka headers of a record.
     pub const KAFKA_HEADERS_MAX: usize = 16;

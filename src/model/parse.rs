@@ -16,7 +16,7 @@ use super::{Field, File, Model, OnInvalid, Rules, UnknownFields};
 use crate::config::{ConfigError, Document, Origin, Value, nearest, unknown_key};
 
 /// Keys that a model may have.
-const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "version",
     "topic",

@@ -19,14 +19,14 @@ fn allowed_topic() -> String {
     )
 }
 
-/// Unreserved characters between slashes (RFC 3986, sections 2.3 and 3.3), and no dot segment: so
-/// that nobody on the way to us normalises it to another one.
+/// A slash before each segment and none at the end; in a segment what needs no encoding (`pchar` of
+/// RFC 3986, section 3.3), and no dot segment, so that nobody on the way normalises it.
 fn is_path(path: &str) -> bool {
     let is_segment = |segment: &str| {
         !matches!(segment, "" | "." | "..")
             && segment
                 .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~'))
+                .all(|it| it.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&it))
     };
     path.len() <= Model::PATH_BYTES_MAX
         && !path.eq_ignore_ascii_case("/health")
@@ -91,8 +91,8 @@ impl Reader<'_> {
 
     pub(super) fn path(&mut self) -> Option<String> {
         let allowed = format!(
-            "a path such as \"/events/clicks\", of letters, digits, \"-\", \".\", \"_\" and \"~\" \
-             between slashes, at most {} bytes, and not \"/health\"",
+            "a path such as \"/events/clicks\", unencoded, without a slash at its end, of at most {} \
+             bytes, and not \"/health\"",
             Model::PATH_BYTES_MAX
         );
         self.text("path", &allowed, is_path)
