@@ -9,7 +9,7 @@ mod version;
 
 use std::{fs, io, path::Path, sync::Arc};
 
-pub(crate) use program::{Op, Program, Shape};
+pub(crate) use program::{Instruction, Op, Program, Shape};
 pub use rules::Rules;
 pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
