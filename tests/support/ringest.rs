@@ -38,6 +38,12 @@ impl Builder {
         self
     }
 
+    /// Adds a model as its file has it.
+    pub(crate) fn model_file(mut self, text: &str) -> Self {
+        self.models.push(text.to_owned());
+        self
+    }
+
     /// Sets a librdkafka property.
     pub(crate) fn kafka(mut self, property: &str, value: &str) -> Self {
         self.kafka.push((property.to_owned(), value.to_owned()));
