@@ -1,4 +1,4 @@
-//! Each stage by itself: head, route, enqueue, answer. Validation has a benchmark of its own.
+//! Each stage by itself: head, route, prefix, enqueue, answer. Validation has a benchmark of its own.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
@@ -16,6 +16,7 @@ use ringest::{
     clock::Clock,
     http::{Form, HeadLimits, HeadParser, Persistence, Responses},
     outcome::{Outcome, Refusal},
+    produce::{Payloads, schema_prefix},
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};
@@ -86,6 +87,36 @@ fn enqueue(criterion: &mut Criterion, sink: &Sink) {
     group.finish();
 }
 
+/// What the prefix of a schema costs before it is enqueued: written into what is before the only
+/// record of its body, or put together with copies of several.
+fn prefix(criterion: &mut Criterion, sink: &Sink) {
+    let mut group = criterion.benchmark_group("prefix");
+    let prefix = schema_prefix(7);
+    let mut validator = Validator::new(LIMITS);
+    let body = array(EVENT);
+    let records = validator
+        .validate(body.as_bytes(), Format::Json, &Rules::any())
+        .expect("valid");
+    let (pool, admission) = (&sink.pool, &sink.admission);
+    group.throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("array of 1000, copied", |bencher| {
+        bencher.iter(|| {
+            let body = black_box(body.as_bytes());
+            Payloads::prefixed_copies(prefix, body, &records, pool, admission)
+        });
+    });
+    let mut request = sink.received(&[HEAD.as_bytes(), EVENT.as_bytes()].concat());
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("293 B, in place", |bencher| {
+        bencher.iter(|| {
+            let place = HEAD.len()..request.filled();
+            let permit = admission.admit(1).expect("room");
+            Payloads::prefixed_in_place(prefix, &mut request, black_box(place), permit)
+        });
+    });
+    group.finish();
+}
+
 fn answer(criterion: &mut Criterion, sink: &Sink) {
     let responses = Responses::new();
     let form = Form {
@@ -121,6 +152,7 @@ fn main() {
     head(&mut criterion);
     route(&mut criterion);
     enqueue(&mut criterion, &sink);
+    prefix(&mut criterion, &sink);
     answer(&mut criterion, &sink);
     criterion.final_summary();
 }

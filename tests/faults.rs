@@ -418,3 +418,154 @@ fn in_flight(ringest: &Ringest) -> Http {
     awaits_reports(ringest);
     http
 }
+
+const DEAD_LETTERS: &str = "dead";
+const FAULTY: &[u8] = br#"{"n":"one"}"#;
+const MIXED: &[u8] = br#"[{"n":1},{"n":"two"},{"n":3},4]"#;
+
+/// Broker 1 has the records' topic, broker 2 that of the letters; both have been produced to.
+fn with_letters(on_invalid: &str) -> (Mock, Ringest) {
+    let mock = Mock::start(2);
+    mock.create_topic(TOPIC, 1);
+    mock.create_topic(DEAD_LETTERS, 1);
+    mock.lead(2, DEAD_LETTERS, 0);
+    let ringest = writing_letters(&mock, on_invalid);
+    takes_letters(&ringest);
+    (mock, ringest)
+}
+
+fn writing_letters(mock: &Mock, on_invalid: &str) -> Ringest {
+    let model = format!(
+        "name = \"Event\"\nversion = \"1.0\"\ntopic = \"{TOPIC}\"\n\
+         dead_letter_topic = \"{DEAD_LETTERS}\"\non_invalid = \"{on_invalid}\"\n\
+         [fields]\nn = \"Int32\"\n"
+    );
+    let ringest = Ringest::builder(&mock.brokers())
+        .model_file(&model)
+        .set("timeouts.ack_timeout_ms", ACK_TIMEOUT_MS)
+        .set("workers", "1")
+        .start();
+    accepts_again(&ringest);
+    ringest
+}
+
+/// What is not valid is refused, as its letter is in.
+fn takes_letters(ringest: &Ringest) {
+    let refused = eventually(PATIENCE, || {
+        let answer = post(ringest, FAULTY);
+        (answer.status == 400).then_some(())
+    });
+    assert!(refused.is_some(), "it takes no letters");
+}
+
+/// Nothing was to be produced, and nothing is told for good.
+fn assert_no_letter(ringest: &Ringest, status: u16, code: &str) {
+    for faulty in [FAULTY, b"no JSON"] {
+        let answer = post(ringest, faulty);
+        assert_problem(&answer, status, "no");
+        assert_eq!(answer.text("code"), code);
+        assert_eq!(answer.json().get("errors"), None, "{answer:?}");
+    }
+}
+
+/// The valid records are in, the others are to be sent again.
+fn assert_partly_no_letter(ringest: &Ringest, status: u16, code: &str) {
+    let answer = post(ringest, MIXED);
+    assert_problem(&answer, status, "partial");
+    assert_eq!(answer.text("code"), code);
+    let [inside, outside, unknown] = split(&answer, 4);
+    assert_eq!(inside, BTreeSet::from([0, 2]));
+    assert_eq!(outside, BTreeSet::from([1, 3]));
+    assert!(unknown.is_empty());
+}
+
+#[test]
+fn letters_that_nobody_acknowledges() {
+    let (mock, ringest) = with_letters("reject_all");
+    mock.delay(2, NEVER);
+    assert_no_letter(&ringest, 503, "delivery_timed_out");
+    assert_eq!(post(&ringest, RECORD).status, 200, "records have a broker");
+    mock.delay(2, Duration::ZERO);
+    takes_letters(&ringest);
+}
+
+#[test]
+fn letters_that_nobody_acknowledges_beside_records() {
+    let (mock, ringest) = with_letters("accept_valid");
+    mock.delay(2, NEVER);
+    assert_partly_no_letter(&ringest, 503, "delivery_timed_out");
+    assert_no_letter(&ringest, 503, "delivery_timed_out");
+    mock.delay(2, Duration::ZERO);
+    takes_letters(&ringest);
+    assert_eq!(post(&ringest, MIXED).status, 207);
+}
+
+/// The letters are in; what is not known of the records is told as ever.
+#[test]
+fn records_that_nobody_acknowledges_beside_letters() {
+    let (mock, ringest) = with_letters("accept_valid");
+    let before = ringest.count("ringest_dead_letters_total");
+    mock.delay(1, NEVER);
+    let answer = post(&ringest, MIXED);
+    assert_problem(&answer, 503, "unknown");
+    assert_eq!(answer.text("code"), "delivery_timed_out");
+    assert_eq!(ringest.count("ringest_dead_letters_total"), before + 2);
+    mock.delay(1, Duration::ZERO);
+    accepts_again(&ringest);
+}
+
+#[test]
+fn a_topic_for_letters_that_is_missing() {
+    let refused = "dead_letter_refused";
+    for (on_invalid, fault) in [
+        ("reject_all", Fault::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART),
+        (
+            "accept_valid",
+            Fault::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        ),
+    ] {
+        let mock = Mock::start(1);
+        mock.create_topic(TOPIC, 1);
+        mock.fail_metadata(DEAD_LETTERS, fault);
+        let ringest = writing_letters(&mock, on_invalid);
+        assert_no_letter(&ringest, 500, refused);
+        if on_invalid == "accept_valid" {
+            assert_partly_no_letter(&ringest, 500, refused);
+        }
+        mock.fail_metadata(DEAD_LETTERS, Fault::RD_KAFKA_RESP_ERR_NO_ERROR);
+        takes_letters(&ringest);
+    }
+}
+
+/// The letter is ours, and so is its size: no client is to blame.
+#[test]
+fn a_letter_too_large_for_the_broker() {
+    let (mock, ringest) = with_letters("reject_all");
+    mock.fail_every_produce(Fault::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    assert_no_letter(&ringest, 500, "dead_letter_refused");
+    mock.heal_produce();
+    takes_letters(&ringest);
+}
+
+#[test]
+fn letters_without_a_broker() {
+    let (mock, ringest) = with_letters("reject_all");
+    take_brokers_away(&mock, &ringest);
+    assert_no_letter(&ringest, 503, "broker_unavailable");
+    mock.up(ALL);
+    takes_letters(&ringest);
+}
+
+#[test]
+fn sigterm_while_a_letter_waits() {
+    let (mock, ringest) = with_letters("reject_all");
+    mock.delay(2, NEVER);
+    let mut http = ringest.connect();
+    http.send(&request(PATH, "application/json", FAULTY))
+        .expect("ringest reads");
+    awaits_reports(&ringest);
+    assert!(ringest.terminate().success());
+    let answer = http.answer().expect("an answer");
+    assert_problem(&answer, 503, "no");
+    assert!(answer.closes() && http.is_closed(), "{answer:?}");
+}

@@ -383,7 +383,7 @@ fn in_flight_needed_for_prefixes(limits: &Limits) -> usize {
     const PREFIX: usize = size_of::<SchemaPrefix>();
     let body = limits.body_bytes_max;
     let prefixes = PREFIX * limits.records_max.min(body.div_ceil(3));
-    let several = segment_capacity(body.max(limits.head_bytes_max) + PREFIX)
+    let several = segment_capacity(limits.head_bytes_max).max(segment_capacity(body + PREFIX))
         + segment_capacity(body + prefixes);
     in_flight_needed(limits)
         .max(several)

@@ -11,7 +11,7 @@ mod types;
 mod version;
 
 pub(crate) use files::{File, load, read_directory, samples};
-pub(crate) use program::{Op, Program, Shape};
+pub(crate) use program::{Instruction, Op, Program, Shape};
 pub use rules::Rules;
 pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};

@@ -68,11 +68,11 @@ impl Names {
         let mut displacement = 0;
         for (index, name) in (0..EMPTY).zip(&self.list) {
             let (mut place, tag) = table.place(name.probe, name.text.as_bytes());
-            while table.slots[place].index != EMPTY {
-                place = (place + 1) & mask;
+            while table.slots[place & mask].index != EMPTY {
+                place += 1;
                 displacement += 1;
             }
-            table.slots[place] = Slot { tag, index };
+            table.slots[place & mask] = Slot { tag, index };
         }
         (table, displacement)
     }
@@ -83,54 +83,62 @@ impl Names {
     }
 
     /// All of them, in their order.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
         self.list.iter().map(|name| &*name.text)
     }
 
     /// Which of the names `key` is: the `expected` one is tried first.
     #[inline]
     pub(crate) fn find(&self, key: &str, expected: usize) -> Option<usize> {
-        let probe = Probe::of(key.as_bytes());
         match self.list.get(expected) {
-            Some(name) if name.is(probe, key) => Some(expected),
-            _ => self.look_up(probe, key),
+            Some(name) if name.is(key) => Some(expected),
+            _ => self.look_up(key),
         }
     }
 
-    fn look_up(&self, probe: Probe, key: &str) -> Option<usize> {
+    /// Which of the names `key` is.
+    #[inline(never)]
+    pub(crate) fn look_up(&self, key: &str) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
+        let probe = Probe::of(key.as_bytes());
         let (mut place, tag) = self.place(probe, key.as_bytes());
         loop {
-            let slot = self.slots[place];
+            let slot = self.slots[place & mask];
             if slot.index == EMPTY {
                 return None;
             }
             let index = slot.index as usize;
-            if slot.tag == tag && self.list[index].is(probe, key) {
+            if slot.tag == tag && self.list[index].has(probe, key) {
                 return Some(index);
             }
-            place = (place + 1) & mask;
+            place += 1;
         }
     }
 
-    /// The slot that a name has if it is free, and its tag.
+    /// Where a name has its slot unless that is taken, modulo their number, and its tag.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the two halves of the hash"
     )]
+    #[inline]
     fn place(&self, probe: Probe, key: &[u8]) -> (usize, u32) {
         let mut hash = mix(probe.head ^ self.seed, probe.tail ^ probe.len as u64);
-        if self.hashes_all && key.len() > Probe::COVERED {
-            for chunk in key[8..key.len() - 8].chunks(8) {
-                let chunk = chunk
-                    .iter()
-                    .fold(0, |word, byte| word << 8 | u64::from(*byte));
-                hash = mix(hash, chunk);
-            }
+        if self.hashes_all {
+            hash = mix_all(hash, key);
         }
-        let place = (hash >> 32) as usize & (self.slots.len() - 1);
-        (place, hash as u32)
+        ((hash >> 32) as usize, hash as u32)
     }
+}
+
+/// The hash of a name of which others have the same [`Probe`].
+#[cold]
+fn mix_all(hash: u64, name: &[u8]) -> u64 {
+    name.chunks(8).fold(hash, |hash, chunk| {
+        let word = chunk
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        mix(hash, word)
+    })
 }
 
 /// Both halves of a product of what depends on each word.
@@ -146,13 +154,24 @@ fn mix(a: u64, b: u64) -> u64 {
 
 impl Name {
     #[inline]
-    fn is(&self, probe: Probe, key: &str) -> bool {
-        self.probe == probe && (key.len() <= Probe::COVERED || *self.text == *key)
+    fn is(&self, key: &str) -> bool {
+        // Most names that are not the expected one differ in this already.
+        self.probe.len == key.len() && self.has(Probe::of(key.as_bytes()), key)
+    }
+
+    /// Whether this is `key`, of which `probe` is made.
+    #[inline]
+    fn has(&self, probe: Probe, key: &str) -> bool {
+        // One branch for all: each alone would be mispredicted now and then.
+        let difference = (self.probe.head ^ probe.head)
+            | (self.probe.tail ^ probe.tail)
+            | (self.probe.len ^ probe.len) as u64;
+        difference == 0 && (probe.len <= Probe::COVERED || *self.text == *key)
     }
 }
 
 /// A name's length, first and last bytes; all there is of a name of [`Probe::COVERED`] bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Probe {
     head: u64,
     tail: u64,
@@ -235,7 +254,7 @@ mod tests {
         let places: std::collections::BTreeSet<_> = names
             .list
             .iter()
-            .map(|name| names.place(name.probe, name.text.as_bytes()).0)
+            .map(|name| names.place(name.probe, name.text.as_bytes()).0 % names.slots.len())
             .collect();
         assert_eq!(places.len(), texts.len());
     }

@@ -6,8 +6,9 @@ use super::{Field, Kind, Object, Type, UnknownFields, names::Names};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
     instructions: Vec<Instruction>,
-    /// What each instruction's type is called, in one text.
-    texts: String,
+    /// What each instruction's type is called: where in `text`.
+    texts: Vec<(Index, Index)>,
+    text: String,
     shapes: Vec<Shape>,
     members: Vec<Members>,
     bounds: Vec<Bounds>,
@@ -26,7 +27,6 @@ pub(crate) struct Instruction {
     pub(crate) op: Op,
     /// Whether null will do.
     pub(crate) nullable: bool,
-    text: (u32, u32),
 }
 
 /// What a value must be, as [`Kind`] has it; numbers are places in the program's lists.
@@ -34,7 +34,7 @@ pub(crate) struct Instruction {
 pub(crate) enum Op {
     Any,
     String,
-    FixedString(usize),
+    FixedString(u32),
     Bool,
     Integer { signed: bool, bits: u16 },
     Float,
@@ -48,7 +48,7 @@ pub(crate) enum Op {
     Array(Index),
     Map { key: Index, value: Index },
     Object(Index),
-    Tuple { first: Index, len: usize },
+    Tuple { first: Index, len: u32 },
     Json,
     Number,
     WholeNumber(Index),
@@ -108,8 +108,8 @@ impl Program {
 
     /// The type of an instruction, as the model writes it.
     pub(crate) fn text(&self, index: Index) -> &str {
-        let (start, end) = self.instructions[index as usize].text;
-        &self.texts[start as usize..end as usize]
+        let (start, end) = self.texts[index as usize];
+        &self.text[start as usize..end as usize]
     }
 
     #[inline]
@@ -127,8 +127,8 @@ impl Program {
     }
 
     /// The instructions of a tuple's elements.
-    pub(crate) fn elements(&self, first: Index, len: usize) -> &[Index] {
-        &self.elements[first as usize..][..len]
+    pub(crate) fn elements(&self, first: Index, len: u32) -> &[Index] {
+        &self.elements[first as usize..][..len as usize]
     }
 
     /// What the value at a path is declared to be; `None` where the model leaves it open.
@@ -181,7 +181,7 @@ impl Program {
                 Op::Any
             }
             Kind::String => Op::String,
-            Kind::FixedString(len) => Op::FixedString(*len),
+            Kind::FixedString(len) => Op::FixedString(u32::try_from(*len).unwrap_or(u32::MAX)),
             Kind::Bool => Op::Bool,
             &Kind::Integer { signed, bits } => Op::Integer { signed, bits },
             Kind::Float => Op::Float,
@@ -209,7 +209,7 @@ impl Program {
             Kind::Tuple(inner) => {
                 let elements = inner.iter().map(|it| self.type_(it, unknown_fields));
                 let elements: Vec<_> = elements.collect();
-                let (first, len) = (place(self.elements.len()), elements.len());
+                let (first, len) = (place(self.elements.len()), place(elements.len()));
                 self.elements.extend(elements);
                 Op::Tuple { first, len }
             }
@@ -235,10 +235,10 @@ impl Program {
     }
 
     fn add(&mut self, op: Op, nullable: bool, text: &str) -> Index {
-        let start = place(self.texts.len());
-        self.texts.push_str(text);
-        let text = (start, place(self.texts.len()));
-        push(&mut self.instructions, Instruction { op, nullable, text })
+        let start = place(self.text.len());
+        self.text.push_str(text);
+        self.texts.push((start, place(self.text.len())));
+        push(&mut self.instructions, Instruction { op, nullable })
     }
 
     /// The typed paths of a `JSON` as nested objects that may hold anything else. Of two paths of

@@ -180,7 +180,7 @@ mod tests {
         let address = buffer.bytes(18..18).as_ptr();
         let permit = Rc::new(Admission::new(1)).admit(1).expect("room");
         let payloads = Payloads::prefixed_in_place(PREFIX, &mut buffer, 18..25, permit);
-        let payloads = payloads.ok().expect("nobody reads what is before it");
+        let payloads = payloads.expect("nobody reads what is before it");
         let record = [&PREFIX[..], br#"{"a":1}"#].concat();
         assert_eq!(records(&payloads, &valid), [record]);
         assert_eq!(payloads.memory.as_ptr().wrapping_add(5), address);

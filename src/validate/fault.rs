@@ -7,6 +7,9 @@ use super::Span;
 /// Faults of one body that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
 
+/// Faults of one body that are told with a guess at what was meant.
+const GUESSES_MAX: usize = 10;
+
 /// Characters of the body that a message quotes.
 const QUOTED_CHARS_MAX: usize = 64;
 
@@ -217,6 +220,11 @@ impl Causes {
     pub(super) fn count(&mut self) -> bool {
         self.total += 1;
         self.told.len() < self.room
+    }
+
+    /// Whether time may be spent on guessing what was meant: for the first faults of a body only.
+    pub(super) fn may_guess(&self) -> bool {
+        FAULTS_MAX - self.room + self.told.len() < GUESSES_MAX
     }
 
     /// Tells a fault that was counted.

@@ -4,7 +4,7 @@ use simd_json::{Node, StaticNode};
 
 use super::{
     fault::{FaultCode, quote},
-    path::KEY_CHARS_MAX,
+    path::{SHOWN_CHARS_MAX, shown},
     text::{Misspelt, integer},
 };
 use crate::{
@@ -58,6 +58,7 @@ impl Flaw {
         op: Op,
         expected: &str,
         found: &Found<'_>,
+        may_guess: bool,
     ) -> String {
         let role = match found {
             Found::Key(_) => "a key of type ",
@@ -68,7 +69,8 @@ impl Flaw {
             _ => String::new(),
         };
         let what = self.found(found);
-        let why = self.why(program, op, found);
+        let why = self.why(program, op, found, may_guess);
+        let expected = shown(expected);
         format!("expected {role}{expected}{example}, found {what}{why}")
     }
 
@@ -83,23 +85,23 @@ impl Flaw {
         }
     }
 
-    fn why(self, program: &Program, op: Op, found: &Found<'_>) -> String {
+    fn why(self, program: &Program, op: Op, found: &Found<'_>, may_guess: bool) -> String {
         match self {
             Self::WrongType => String::new(),
             Self::NoInteger => ": an integer has no fraction or exponent".to_owned(),
             Self::OutOfRange => format!(": out of range{}", range(program, op)),
             Self::Misspelt(why) => format!(": {why}"),
             Self::NotInEnum => {
-                let members = match op {
-                    Op::Enum(index) | Op::Literals(index) => Some(program.members(index)),
+                let text = match *found {
+                    Found::Key(text) | Found::Value(Node::String(text), _) if may_guess => text,
+                    Found::Key(_) | Found::Value(..) => "",
+                };
+                let meant = match op {
+                    Op::Enum(index) | Op::Literals(index) => {
+                        likely(text, program.members(index).names.iter())
+                    }
                     _ => None,
                 };
-                let text = match *found {
-                    Found::Key(text) | Found::Value(Node::String(text), _) => Some(text),
-                    Found::Value(..) => None,
-                };
-                let names = members.into_iter().flat_map(|members| members.names.iter());
-                let meant = text.and_then(|text| likely(text, names));
                 format!(": not one of its members{}", guess(meant))
             }
             Self::TooLong => {
@@ -172,12 +174,25 @@ fn range(program: &Program, op: Op) -> String {
     }
 }
 
-/// Which of some names was meant by a text. One that is too long to be shown resembles none, and
-/// costs no time.
-pub(super) fn likely<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let is_short = text.chars().nth(KEY_CHARS_MAX).is_none();
-    is_short.then(|| nearest(text, names)).flatten()
+/// Which of some names was meant by a text, if it resembles one. Names beyond the first
+/// [`COMPARED_MAX`] are not looked at, and a text that is too long to be shown resembles none, so
+/// that a fault does not cost more than it says.
+pub(super) fn likely<'a>(
+    text: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        return None;
+    }
+    let mut names = names.take(COMPARED_MAX);
+    let same = names.clone().find(|name| name.eq_ignore_ascii_case(text));
+    // One of less than half or more than twice the length is not alike anyway.
+    let similar = |name: &&str| 2 * name.len() >= text.len() && name.len() <= 2 * text.len();
+    same.or_else(|| nearest(text, names.by_ref().filter(similar)))
 }
+
+/// Names that a text is compared with.
+const COMPARED_MAX: usize = 64;
 
 /// A guess, as the end of a message.
 pub(super) fn guess(meant: Option<&str>) -> String {

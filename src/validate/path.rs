@@ -1,102 +1,122 @@
 //! Where in a record a value is, as a `JSONPath` (RFC 9535).
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
 
-/// A place in a record: the way to it, on the stack of whoever walks there.
+use simd_json::Node;
+
+/// The way to a value, on the stack of whoever walks there: the containers around it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'p> {
-    parent: Option<&'p Path<'p>>,
-    pub(super) step: Step<'p>,
-    /// The containers around it, the record included.
-    pub(super) depth: usize,
+    /// The way to the container; `None` where the value is the record itself.
+    pub(super) parent: Option<&'p Path<'p>>,
+    pub(super) container: Container,
+    /// Which value of the container: the place of its key among the nodes, or of an array its index.
+    pub(super) step: usize,
 }
 
-/// One step from a container to what is in it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'p> {
-    /// To the record itself.
-    Record,
-    /// To a member that the model declares.
-    Field(&'p str),
-    /// To a member that the client named: shown up to [`KEY_CHARS_MAX`] characters.
-    Key(&'p str),
-    /// To an element, 0 for the first.
-    Element(usize),
+/// How the values of a container are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Container {
+    /// By the names that the model declares.
+    Object,
+    /// By names that the client chose.
+    Map,
+    /// By their order.
+    Array,
 }
 
-/// Characters that are shown of a name that the client chose; a longer one ends with `…`.
-pub(super) const KEY_CHARS_MAX: usize = 64;
+/// Characters that are shown of a text that the client chose; a longer one ends with `…`.
+pub(super) const SHOWN_CHARS_MAX: usize = 64;
 
-impl Path<'_> {
+impl<'p> Path<'p> {
     /// The record.
     pub(super) const RECORD: Self = Self {
         parent: None,
-        step: Step::Record,
-        depth: 0,
+        container: Container::Object,
+        step: 0,
     };
 
-    /// One step further.
+    /// The way into a container; `step` has to be set for each value.
     #[inline]
-    pub(super) fn to<'c>(&'c self, step: Step<'c>) -> Path<'c> {
-        Path {
+    pub(super) fn within(&'p self, container: Container) -> Self {
+        Self {
             parent: Some(self),
-            step,
-            depth: self.depth + 1,
+            container,
+            step: 0,
         }
+    }
+
+    /// The containers around the value.
+    pub(super) fn depth(&self) -> usize {
+        std::iter::successors(self.parent, |path| path.parent).count()
+    }
+
+    /// As text; `nodes` are the record's.
+    pub(super) fn text(&self, nodes: &[Node<'_>]) -> String {
+        let Some(parent) = self.parent else {
+            return String::from("$");
+        };
+        let mut text = parent.text(nodes);
+        let key = match nodes.get(self.step) {
+            Some(Node::String(key)) => key,
+            _ => "",
+        };
+        match self.container {
+            Container::Object => push_member(&mut text, key),
+            Container::Map => push_member(&mut text, &shown(key)),
+            Container::Array => text.extend(["[", &self.step.to_string(), "]"]),
+        }
+        text
     }
 }
 
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-        }
-        match self.step {
-            Step::Record => f.write_char('$'),
-            Step::Field(name) => member(f, name),
-            Step::Element(index) => write!(f, "[{index}]"),
-            Step::Key(name) => match name.char_indices().nth(KEY_CHARS_MAX) {
-                None => member(f, name),
-                Some((end, _)) => member(f, &format!("{}…", &name[..end])),
-            },
-        }
+/// A text that the client chose, as much as is shown of it.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
 
 /// The path of a member of the record, name by name.
 pub(super) fn of_members(names: &[String]) -> String {
-    let mut path = Path::RECORD.to_string();
+    let mut path = String::from("$");
     for name in names {
-        path += &Path::RECORD.to(Step::Field(name)).to_string()[1..];
+        push_member(&mut path, name);
     }
     path
 }
 
-/// `.name` where that is a `member-name-shorthand` of RFC 9535 section 2.5.1 in ASCII, else the
+/// Adds `.name` where that is a `member-name-shorthand` of RFC 9535 section 2.5.1 in ASCII, else the
 /// normalised form of section 2.7.
-fn member(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+pub(super) fn push_member(path: &mut String, name: &str) {
     let is_plain = name
         .bytes()
         .all(|it| it.is_ascii_alphanumeric() || it == b'_')
         && name.starts_with(|first: char| !first.is_ascii_digit());
     if is_plain {
-        return write!(f, ".{name}");
+        path.push('.');
+        path.push_str(name);
+        return;
     }
-    f.write_str("['")?;
+    path.push_str("['");
     for char in name.chars() {
         match char {
-            '\'' => f.write_str("\\'")?,
-            '\\' => f.write_str("\\\\")?,
-            '\u{8}' => f.write_str("\\b")?,
-            '\u{c}' => f.write_str("\\f")?,
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            '\t' => f.write_str("\\t")?,
-            '\0'..='\u{1f}' => write!(f, "\\u{:04x}", u32::from(char))?,
-            _ => f.write_char(char)?,
+            '\'' => path.push_str("\\'"),
+            '\\' => path.push_str("\\\\"),
+            '\u{8}' => path.push_str("\\b"),
+            '\u{c}' => path.push_str("\\f"),
+            '\n' => path.push_str("\\n"),
+            '\r' => path.push_str("\\r"),
+            '\t' => path.push_str("\\t"),
+            '\0'..='\u{1f}' => {
+                path.push_str(if char < '\u{10}' { "\\u000" } else { "\\u001" });
+                path.extend(char::from_digit(u32::from(char) % 16, 16));
+            }
+            _ => path.push(char),
         }
     }
-    f.write_str("']")
+    path.push_str("']");
 }
 
 #[cfg(test)]
@@ -105,19 +125,22 @@ mod tests {
 
     #[test]
     fn steps() {
-        let items = Path::RECORD.to(Step::Field("items"));
-        let third = items.to(Step::Element(3));
-        let price = third.to(Step::Field("price"));
-        assert_eq!(Path::RECORD.to_string(), "$");
-        assert_eq!(price.to_string(), "$.items[3].price");
-        assert_eq!(price.depth, 3);
+        // {"items":[…,{"price":…}]}
+        let nodes = ["", "items", "", "", "price", ""].map(Node::String);
+        let step = |path, step| Path { step, ..path };
+        let items = step(Path::RECORD.within(Container::Object), 1);
+        let third = step(items.within(Container::Array), 3);
+        let price = step(third.within(Container::Map), 4);
+        assert_eq!(Path::RECORD.text(&nodes), "$");
+        assert_eq!(price.text(&nodes), "$.items[3].price");
+        assert_eq!((Path::RECORD.depth(), price.depth()), (0, 3));
         let names = ["a".to_owned(), "b c".to_owned(), "d".to_owned()];
         assert_eq!(of_members(&names), "$.a['b c'].d");
     }
 
     #[test]
     fn names() {
-        let longest = "é".repeat(KEY_CHARS_MAX);
+        let longest = "é".repeat(SHOWN_CHARS_MAX);
         let cases = [
             ("_a9", "$._a9".to_owned()),
             ("", "$['']".to_owned()),
@@ -132,14 +155,13 @@ mod tests {
             ),
             (&longest, format!("$['{longest}']")),
         ];
+        let of = |container, name| Path::RECORD.within(container).text(&[Node::String(name)]);
         for (name, expected) in cases {
-            assert_eq!(Path::RECORD.to(Step::Key(name)).to_string(), expected);
-            assert_eq!(Path::RECORD.to(Step::Field(name)).to_string(), expected);
+            assert_eq!(of(Container::Object, name), expected);
+            assert_eq!(of(Container::Map, name), expected);
         }
         let longer = format!("{longest}x");
-        let cut = format!("$['{longest}…']");
-        assert_eq!(Path::RECORD.to(Step::Key(&longer)).to_string(), cut);
-        let whole = format!("$['{longer}']");
-        assert_eq!(Path::RECORD.to(Step::Field(&longer)).to_string(), whole);
+        assert_eq!(of(Container::Map, &longer), format!("$['{longest}…']"));
+        assert_eq!(of(Container::Object, &longer), format!("$['{longer}']"));
     }
 }

@@ -6,8 +6,10 @@ mod support;
 
 mod bodies;
 mod budgets;
+mod carried;
 mod deadlines;
 mod expectations;
+mod invalid;
 mod pipelining;
 mod routes;
 mod sizes;
@@ -39,11 +41,14 @@ struct Rig {
 
 impl Rig {
     fn start(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::start_with(|builder| configure(builder.model("Event", "1.0", TOPIC)))
+    }
+
+    /// The same without a model.
+    fn start_with(configure: impl FnOnce(Builder) -> Builder) -> Self {
         let mock = Mock::start(1);
         mock.create_topic(TOPIC, 1);
-        let builder = Ringest::builder(&mock.brokers())
-            .model("Event", "1.0", TOPIC)
-            .set("workers", "1");
+        let builder = Ringest::builder(&mock.brokers()).set("workers", "1");
         let ringest = configure(builder).start();
         Self { mock, ringest }
     }

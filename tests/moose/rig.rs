@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     support::{cluster::Cluster, http::Http, mock::Mock, ringest::Ringest},
-    table::{self, Row},
+    table::{self, Disagreement, Row},
 };
 
 /// Connections that are used at the same time.
@@ -66,10 +66,10 @@ impl Rig {
     }
 
     /// Several clients take one model after the other. What they return is gathered.
-    pub(crate) fn for_each_model<'r, T: Send>(
+    pub(crate) fn for_each_model<'r>(
         &'r self,
-        test: impl Fn(&mut Part<'r>) -> Vec<T> + Sync,
-    ) -> Vec<T> {
+        test: impl Fn(&mut Part<'r>) -> Vec<Disagreement<'r>> + Sync,
+    ) -> Vec<Disagreement<'r>> {
         let (ringest, cluster, models) = (&self.ringest, &self.cluster, &self.models);
         let waiting = Mutex::new(self.rows.iter());
         let next = || {

@@ -10,14 +10,15 @@ use proptest::{
 use serde_json::value::RawValue;
 
 use crate::{
-    PATH, json,
+    PATH, PREFIX, WITH_SCHEMA, json,
     support::{
         http::{Answer, Http},
         mock::Mock,
-        ringest::Ringest,
+        ringest::{Builder, Ringest},
     },
     topic::Topic,
     wire::{Framing, Pieces},
+    without,
 };
 
 const TOPIC: &str = "events";
@@ -176,11 +177,19 @@ fn nothing_more(http: &mut Http) -> Result<(), TestCaseError> {
 
 #[test]
 fn bytes_out_are_bytes_in() {
+    assert_bytes(|it| it.model("Event", "1.0", TOPIC), b"");
+}
+
+/// A record alone is not copied for its prefix: that is written into what is before it.
+#[test]
+fn bytes_out_are_bytes_in_behind_their_prefix() {
+    assert_bytes(|it| it.model_file(WITH_SCHEMA), PREFIX);
+}
+
+fn assert_bytes(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
     let mock = Mock::start(1);
     mock.create_topic(TOPIC, 1);
-    let ringest = Ringest::builder(&mock.brokers())
-        .model("Event", "1.0", TOPIC)
-        .start();
+    let ringest = model(Ringest::builder(&mock.brokers())).start();
     let topic = Topic::open(&mock.brokers(), TOPIC);
 
     let mut runner = TestRunner::new(ProptestConfig {
@@ -199,8 +208,9 @@ fn bytes_out_are_bytes_in() {
             let mut ends = clients.into_iter().map(|it| it.join().expect("no panic"));
             ends.try_for_each(|end| end)
         })?;
+        let read = topic.read();
         assert_same(
-            topic.read(),
+            read.iter().map(|it| without(prefix, it)).collect(),
             connections.iter().flat_map(Connection::records).collect(),
         )
     });

@@ -66,17 +66,19 @@ impl Judge {
 
     fn value(&mut self, type_: &Type, value: &Tree) {
         match (type_, value) {
-            (Type::Nullable(_), Tree::Null) => {}
+            (Type::Nullable(_), Tree::Null)
+            | (Type::Bool, Tree::Bool)
+            | (Type::Float | Type::Decimal, Tree::Number(_)) => {}
             (Type::Nullable(inner), _) => self.value(inner, value),
             (Type::Array(inner), Tree::Array(elements)) => {
                 for (index, element) in elements.iter().enumerate() {
                     self.at(Step::Index(index), |it| it.value(inner, element));
                 }
             }
-            (Type::Tuple(types), Tree::Array(elements)) => {
-                self.check(types.len() == elements.len());
-                for (index, (inner, element)) in types.iter().zip(elements).enumerate() {
-                    self.at(Step::Index(index), |it| it.value(inner, element));
+            (Type::Tuple(parts), Tree::Array(elements)) => {
+                self.check(parts.len() == elements.len());
+                for (index, (part, element)) in parts.iter().zip(elements).enumerate() {
+                    self.at(Step::Index(index), |it| it.value(part, element));
                 }
             }
             (Type::Map(key_type, value_type), Tree::Object(members)) => {
@@ -101,8 +103,6 @@ impl Judge {
                 }
                 self.rejects_unknown = rejects_unknown;
             }
-            (Type::Bool, Tree::Bool) => {}
-            (Type::Float | Type::Decimal, Tree::Number(_)) => {}
             (Type::Integer { signed, bits }, Tree::Number(number)) => {
                 let number = texts::integer(number);
                 let range = texts::range(*signed, *bits);

@@ -46,6 +46,13 @@ impl Mock {
         }
     }
 
+    /// Has a broker lead a partition.
+    pub(crate) fn lead(&self, broker: i32, topic: &str, partition: i32) {
+        self.0
+            .partition_leader(topic, partition, Some(broker))
+            .expect("topic and broker exist");
+    }
+
     /// The next produce requests are refused with these, one each.
     pub(crate) fn fail_produce(&self, faults: &[Fault]) {
         self.0.request_errors(RDKafkaApiKey::Produce, faults);

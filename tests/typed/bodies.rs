@@ -1,5 +1,7 @@
 //! Random bodies: values written down in one of the many ways that JSON has, and at times broken.
 
+use std::fmt::Write as _;
+
 use ringest::validate::Format;
 
 use crate::{
@@ -124,7 +126,7 @@ impl Writer<'_, '_> {
                 '\n' if !escapes_all => self.text.push_str("\\n"),
                 _ if must_escape || escapes_all => {
                     for unit in char.encode_utf16(&mut [0; 2]) {
-                        self.text.push_str(&format!("\\u{unit:04x}"));
+                        write!(self.text, "\\u{unit:04x}").expect("a String takes all");
                     }
                 }
                 _ => self.text.push(char),

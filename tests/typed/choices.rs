@@ -15,7 +15,7 @@ impl<'c> Choices<'c> {
     /// A number from 0 to `end - 1`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let number = self.0.next().copied().unwrap_or(0);
-        usize::from(number) * end >> u16::BITS
+        (usize::from(number) * end) >> u16::BITS
     }
 
     /// True once in so many times; never at the end of the list.

@@ -294,8 +294,8 @@ fn uuid(choices: &mut Choices<'_>) -> String {
     let digits = "0123456789abcdefABCDEF0f9A5e1Db2";
     let start = choices.below(digits.len());
     let digits = format!("{}{}", &digits[start..], &digits[..start]);
-    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]);
-    let hyphenated = format!("{a}-{b}-{c}-{d}-{e}");
+    let groups = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]);
+    let hyphenated = groups.join("-");
     match choices.below(4) {
         0 => hyphenated,
         1 => digits,

@@ -57,7 +57,7 @@ impl Maker<'_, '_> {
                 let count = self.choices.of(&[0, 1, 2, 3, 5]);
                 Value::Array((0..count).map(|_| self.value(inner)).collect())
             }
-            Type::Tuple(types) => Value::Array(types.iter().map(|it| self.value(it)).collect()),
+            Type::Tuple(parts) => Value::Array(parts.iter().map(|it| self.value(it)).collect()),
             Type::Map(key, value) => {
                 let count = self.choices.of(&[0, 1, 2, 3]);
                 let members = (0..count).map(|_| {
@@ -161,8 +161,8 @@ impl Maker<'_, '_> {
             (1, _) => self.anything(2),
             (2, _) => Value::Array(vec![self.value(type_)]),
             (3, Type::Nullable(inner) | Type::Array(inner)) => self.value(inner),
-            (3, Type::Tuple(types)) => {
-                let elements = types.iter().chain(types).map(|it| self.value(it));
+            (3, Type::Tuple(parts)) => {
+                let elements = parts.iter().chain(parts).map(|it| self.value(it));
                 let mut elements: Vec<_> = elements.collect();
                 elements.truncate(self.choices.below(elements.len() + 1));
                 Value::Array(elements)

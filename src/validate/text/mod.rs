@@ -6,5 +6,6 @@ pub(super) mod number;
 pub(super) mod time;
 pub(super) mod uuid;
 
-/// What is wrong with a text, to follow a colon in a message.
-pub(super) type Misspelt = &'static str;
+/// What is wrong with a text, to follow a colon in a message. A thin pointer, so that a verdict fits
+/// the processor's registers.
+pub(super) type Misspelt = &'static &'static str;
