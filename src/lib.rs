@@ -18,6 +18,12 @@
 //!    about records that are not valid, letters go to the model's dead-letter topic (`dead_letter`);
 //! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];
 //! 8. **answer**: [`outcome::Outcome`] through the one table to [`http::Responses`].
+//!
+//! # Beside the path
+//!
+//! Before it serves, the control thread asks the schema registry for what models name by subject
+//! ([`registry`]). [`openapi`] tells tools what can be posted, [`explain`] tells a person what step 5
+//! would say of a file.
 
 pub mod admin;
 pub mod admission;

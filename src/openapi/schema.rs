@@ -72,8 +72,7 @@ fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
         Kind::Array(element) => json!({ "type": "array", "items": of(element, inherited) }),
         Kind::Map(key, value) => json!({
             "type": "object",
-            // Keys are strings: of a number's two forms that one is left.
-            "propertyNames": of(key, inherited),
+            "propertyNames": key_of(key, inherited),
             "additionalProperties": of(value, inherited),
         }),
         Kind::Object(Object {
@@ -86,7 +85,7 @@ fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
             "minItems": elements.len(),
             "maxItems": elements.len(),
         }),
-        Kind::Json(paths) => json_object(paths, inherited),
+        Kind::Json(paths) => json_object(paths),
         Kind::Number => json!({ "type": "number" }),
         Kind::WholeNumber { minimum, maximum } => {
             let mut schema = json!({ "type": "integer" });
@@ -98,6 +97,14 @@ fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
             schema
         }
         Kind::Literals(texts) => json!({ "type": "string", "enum": texts }),
+    }
+}
+
+/// A map's key, always a string: of the two forms of a number that one is left.
+fn key_of(type_: &Type, inherited: UnknownFields) -> Value {
+    match type_.kind {
+        Kind::Bool => json!({ "enum": ["true", "false"], "description": type_.text }),
+        _ => of(type_, inherited),
     }
 }
 
@@ -159,15 +166,19 @@ fn object(fields: &[Field], unknown_fields: UnknownFields) -> Value {
     schema
 }
 
-/// An object in which each of the paths leads to a value of its type, null never being one.
-fn json_object(paths: &[(Vec<String>, Type)], inherited: UnknownFields) -> Value {
+/// An object in which each of the paths leads to a value of its type, unless that may be null: then
+/// any part of the path may be missing or null. Other members may hold anything, at every depth.
+fn json_object(paths: &[(Vec<String>, Type)]) -> Value {
     let path = |(names, type_): &(Vec<String>, Type)| {
-        let value = match &type_.kind {
-            Kind::Nullable(inner) => of(inner, inherited),
-            _ => of(type_, inherited),
-        };
+        let is_optional = matches!(type_.kind, Kind::Nullable(_));
+        let value = of(type_, UnknownFields::Forward);
         names.iter().rev().fold(value, |inner, name| {
-            json!({ "type": "object", "required": [name], "properties": { name: inner } })
+            let properties = json!({ name: inner });
+            if is_optional {
+                json!({ "type": ["object", "null"], "properties": properties })
+            } else {
+                json!({ "type": "object", "properties": properties, "required": [name] })
+            }
         })
     };
     let mut schema = json!({ "type": "object" });
