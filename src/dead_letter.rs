@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Letters that are written at once: those that begin within so many bytes.
-const PART_BYTES: usize = 256 * 1024;
+pub(crate) const PART_BYTES: usize = 256 * 1024;
 
 /// What the members about the record take at most, without the record, in bytes.
 const NAMES_BYTES: usize = 80;

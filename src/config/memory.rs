@@ -14,7 +14,8 @@ const QUEUED_MESSAGE_BYTES: u64 = 256;
 
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
-/// Left out: librdkafka's request buffers (it copies small messages into requests), the state of
+/// Left out: the text of answers and of dead letters while it is put together (a few times the
+/// largest record, of each worker), librdkafka's request buffers (it copies small messages into requests), the state of
 /// connections and tasks beside their read segments, the kernel's socket buffers, code and
 /// stacks, and what the allocator keeps beyond what is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::Path,
+    sync::Arc,
 };
 
 use tracing_subscriber::EnvFilter;
@@ -18,7 +19,8 @@ use super::{
 };
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
-    model,
+    dead_letter,
+    model::{self, Model},
     produce::SchemaPrefix,
     route::{RouteTable, is_path},
 };
@@ -128,14 +130,17 @@ fn resolve(
     let files = files(reader);
     reader.refuse_unsupported();
 
+    let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&["limits.records_max"]);
     let mut errors = std::mem::take(&mut reader.raw.errors);
     errors.sort_by(|a, b| a.origin.cmp(&b.origin));
     let models = model::load(&files, &mut errors);
     if schema_registry.is_none() {
         errors.extend(registry::missing(&models, &reader.raw.file, &errors));
     }
-    if models.iter().any(|model| model.schema.is_some()) {
-        errors.extend(reader.prefixes_fit(&mut limits, workers));
+    if limits_are_good {
+        let message = kafka.message_bytes_max();
+        let needed = in_flight_needed_by(&models, &limits, message);
+        errors.extend(reader.models_share(&mut limits, workers, needed));
     }
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
@@ -157,6 +162,14 @@ fn resolve(
         warnings,
     })
 }
+
+/// What decides whether each worker's share of the memory in flight is enough for one request.
+const SHARE_KEYS: [&str; 4] = [
+    "limits.in_flight_bytes_max",
+    "limits.body_bytes_max",
+    "limits.head_bytes_max",
+    "workers",
+];
 
 /// Cores that this process may run on; 1 where the system does not say.
 fn available_cores() -> usize {
@@ -197,13 +210,7 @@ impl Reader {
     /// Each worker's share of the memory in flight must be enough for one request.
     fn shares(&mut self, limits: &Limits, workers: usize) {
         let needed = in_flight_needed(limits).saturating_mul(workers);
-        let keys = [
-            "limits.in_flight_bytes_max",
-            "limits.body_bytes_max",
-            "limits.head_bytes_max",
-            "workers",
-        ];
-        if limits.in_flight_bytes_max < needed && self.are_good(&keys) {
+        if limits.in_flight_bytes_max < needed && self.are_good(&SHARE_KEYS) {
             let message = format!(
                 "{} are too few: each of the {workers} workers must hold one request, whose \
                  memory is {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = \
@@ -218,27 +225,32 @@ impl Reader {
         }
     }
 
-    /// Records that need a prefix are copied where there are several: the body and the copies must
-    /// fit together. The default grows; else what is wrong, if something is.
-    fn prefixes_fit(&self, limits: &mut Limits, workers: NonZeroUsize) -> Option<ConfigError> {
+    /// Each worker's share must be enough for one request of any model, too. The default grows; else
+    /// what is wrong, if something is.
+    fn models_share(
+        &self,
+        limits: &mut Limits,
+        workers: NonZeroUsize,
+        needed: usize,
+    ) -> Option<ConfigError> {
         const KEY: &str = "limits.in_flight_bytes_max";
-        let needed = in_flight_needed_for_prefixes(limits).saturating_mul(workers.get());
-        if limits.in_flight_bytes_max >= needed {
+        let of_all = needed.saturating_mul(workers.get());
+        if limits.in_flight_bytes_max >= of_all {
             return None;
         }
         if !self.is_set(KEY) {
-            limits.in_flight_bytes_max = needed;
+            limits.in_flight_bytes_max = of_all;
             return None;
         }
         let message = format!(
-            "{} are too few for models with a schema: each of the {workers} workers must hold one \
-             request and copies of its records with their prefixes, {} bytes (from \
-             limits.body_bytes_max = {} and limits.records_max = {}); set at least {}",
+            "{} are too few for these models: each of the {workers} workers must hold one request \
+             with the keys of its records, copies of them with their schema's prefix, and a part of \
+             the dead letters, {} bytes (from limits.body_bytes_max = {} and the models); set at \
+             least {}, or fewer workers, or smaller bodies",
             grouped(limits.in_flight_bytes_max),
-            grouped(in_flight_needed_for_prefixes(limits)),
-            grouped(limits.body_bytes_max),
-            grouped(limits.records_max),
             grouped(needed),
+            grouped(limits.body_bytes_max),
+            grouped(of_all),
         );
         let entry = self.raw.entries.get(KEY);
         Some(ConfigError {
@@ -377,15 +389,25 @@ fn in_flight_needed(limits: &Limits) -> usize {
     growing_bytes_max(limits.body_bytes_max).max(head)
 }
 
-/// The same where records have prefixes: the body with room for one, and copies of its records,
-/// each of which takes three bytes of a body at least.
-fn in_flight_needed_for_prefixes(limits: &Limits) -> usize {
+/// The same of what these models' records take beside their body. (Not the headers that they carry:
+/// what those take depends on the request, which is refused if it is too much.)
+fn in_flight_needed_by(models: &[Arc<Model>], limits: &Limits, message_bytes_max: usize) -> usize {
     const PREFIX: usize = size_of::<SchemaPrefix>();
     let body = limits.body_bytes_max;
-    let prefixes = PREFIX * limits.records_max.min(body.div_ceil(3));
-    let several = segment_capacity(limits.head_bytes_max).max(segment_capacity(body + PREFIX))
-        + segment_capacity(body + prefixes);
-    in_flight_needed(limits)
-        .max(several)
-        .max(growing_bytes_max(body + PREFIX))
+    let of_any = |is: fn(&Model) -> bool, bytes| {
+        let any = models.iter().any(|model| is(model));
+        if any { bytes } else { 0 }
+    };
+    let is_prefixed = |model: &Model| model.schema.is_some();
+    // The longest keys are all that there is to their records; the shortest record has two bytes,
+    // and one to part it from the next.
+    let keys = of_any(|model| model.rules.partition_key.is_some(), body);
+    let copies = segment_capacity(body + PREFIX * limits.records_max.min(body.div_ceil(3)));
+    let letters = segment_capacity(dead_letter::PART_BYTES + message_bytes_max);
+    let headroom = of_any(is_prefixed, PREFIX);
+    let whole = segment_capacity(limits.head_bytes_max).max(segment_capacity(body + headroom))
+        + keys
+        + of_any(is_prefixed, copies)
+        + of_any(|model| model.dead_letter_topic.is_some(), letters);
+    whole.max(growing_bytes_max(body + headroom))
 }

@@ -96,7 +96,7 @@ mod tests {
             cluster.create_topic(topic, 1, 1).expect("a topic");
         }
         let config = config(&cluster.bootstrap_servers());
-        let missing = ["PageView_1_0", "SensorReading_2_1"]
+        let missing = ["PageView_1_0", "PageViewDeadLetter", "SensorReading_2_1"]
             .map(str::to_owned)
             .to_vec();
         assert_eq!(missing_topics(&config), Ok(missing.clone()));
@@ -110,6 +110,7 @@ mod tests {
             "orders",
             "RawEvent_1_0",
             "PageView_1_0",
+            "PageViewDeadLetter",
             "SensorReading_2_1",
         ] {
             cluster.create_topic(topic, 1, 1).expect("a topic");

@@ -55,11 +55,13 @@ fn a_newcomer_can_follow_what_it_prints() {
             (answer.status, &*answer.body),
             (200, br#"{"accepted":1}"#.as_slice())
         );
-        let topic = match path {
-            "/ingest/Order/1.0" => "orders".to_owned(),
-            _ => path["/ingest/".len()..].replace(['/', '.'], "_"),
+        let (topic, key) = match path {
+            "/ingest/Order/1.0" => ("orders".to_owned(), "7"),
+            _ => (path["/ingest/".len()..].replace(['/', '.'], "_"), "-"),
         };
-        taken.insert(format!("{topic} partition 0 offset 0 key - value {record}"));
+        taken.insert(format!(
+            "{topic} partition 0 offset 0 key {key} value {record}"
+        ));
     }
     // Each topic is read by itself: they come in any order.
     assert_eq!(

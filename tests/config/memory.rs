@@ -101,3 +101,50 @@ fn the_worst_case_memory_counts_every_worker() {
     );
     assert_eq!(fewer.memory_max().connections, 32_768);
 }
+
+#[test]
+fn the_share_of_a_worker_must_hold_what_models_ask_for() {
+    let limits = |in_flight: usize| {
+        format!(
+            "workers = 3\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 16_000\n{LEAST}"
+        )
+    };
+    const SCHEMA: &str = "schema_id = 1\n";
+    const KEY: &str = "partition_key = \"k\"\n";
+    const LETTERS: &str = "dead_letter_topic = \"dead\"\n";
+    // Copies of 5,334 records with 5 bytes more each; a part of the letters, and the largest one.
+    let (copies, keys, letters) = (65_536, 16_000, 2_097_152);
+    for (keys_of_models, memory) in [
+        (&[SCHEMA][..], 16_384 + copies),
+        (&[KEY], 16_384 + keys),
+        (&[LETTERS], 16_384 + letters),
+        (&[SCHEMA, KEY, LETTERS], 16_384 + copies + keys + letters),
+    ] {
+        let place = |in_flight| {
+            let place = Place::new(&limits(in_flight));
+            for (number, key) in keys_of_models.iter().enumerate() {
+                let model = format!("name = \"M{number}\"\nversion = \"1\"\n{key}");
+                place.model(&number.to_string(), &model);
+            }
+            place
+        };
+        let config = place(3 * memory).load(&[]).expect("it is enough");
+        assert_eq!(config.limits.in_flight_bytes_max, 3 * memory);
+        let [error] = &place(3 * memory - 1).errors(&[])[..] else {
+            panic!("one error");
+        };
+        assert!(
+            error.contains(" are too few for these models: each of the 3 workers "),
+            "{error}"
+        );
+    }
+    // The default grows.
+    let place = Place::new(&format!("workers = 100\n{LEAST}"));
+    place.model(
+        "letters",
+        &format!("name = \"L\"\nversion = \"1\"\n{LETTERS}{KEY}"),
+    );
+    let config = place.load(&[]).expect("good");
+    let needed = 100 * (10_485_760 + 10_485_760 + letters);
+    assert_eq!(config.limits.in_flight_bytes_max, needed);
+}

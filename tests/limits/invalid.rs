@@ -153,7 +153,7 @@ fn each_faulty_record_has_a_letter_and_the_client_its_answer() {
     }
 }
 
-/// Far more than what is written at once, and than the share of the memory: each part waits for the
+/// Far more than what is written at once, and than the memory that there is: each part waits for the
 /// one before.
 #[test]
 fn letters_about_many_records_take_little_memory() {
@@ -165,7 +165,7 @@ fn letters_about_many_records_take_little_memory() {
     let rig = Rig::start_with(|it| {
         it.model_file(&model)
             .set("limits.body_bytes_max", "65536")
-            .set("limits.in_flight_bytes_max", "1000000")
+            .set("limits.in_flight_bytes_max", "2162688")
     });
     let body = format!("[{}]", vec!["{}"; RECORDS].join(","));
     let answer = rig.post(body.as_bytes());

@@ -405,7 +405,6 @@ fn values_are_judged_as_the_model_judges_them() {
 
 /// The verdicts above are those of the server.
 #[test]
-#[ignore = "waits for the validator that judges types"]
 fn the_model_judges_as_is_written_down_here() {
     let mut validator = Validator::new(ValidateLimits {
         record_bytes_max: 1_000,
