@@ -254,7 +254,7 @@ fn produce_with_java(kafka: &Kafka, topic: &str, lines: &str) {
         kafka.cluster().brokers(),
         "--topic",
         topic,
-        "--reader-property",
+        "--property",
         "parse.key=true",
     ];
     kafka.tool_with_input(PRODUCER, &arguments, lines);
@@ -280,7 +280,7 @@ fn consume(kafka: &Kafka, topic: &str, count: usize) -> Vec<Consumed> {
         "print.headers=true",
         "print.key=true",
     ] {
-        arguments.extend(["--formatter-property", property]);
+        arguments.extend(["--property", property]);
     }
     let printed = kafka.tool_with_input(CONSUMER, &arguments, "");
     let consumed: Vec<Consumed> = printed.lines().map(consumed).collect();

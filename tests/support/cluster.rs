@@ -17,6 +17,7 @@ use rdkafka::{
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
     metadata::{MetadataPartition, MetadataTopic},
+    types::RDKafkaErrorCode,
 };
 
 use super::process::eventually;
@@ -72,11 +73,19 @@ impl Cluster {
         for (setting, value) in settings {
             topic = topic.set(setting, value);
         }
-        let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT));
-        let results = block_on(self.admin().create_topics([&topic], &options))
-            .expect("the cluster takes administration requests");
-        for result in results {
-            result.expect("the topic is new and its settings are right");
+        // A request can get lost while a node is busy starting; the next one finds what the first did.
+        let options = AdminOptions::new()
+            .operation_timeout(Some(BROKER_TIMEOUT))
+            .request_timeout(Some(BROKER_TIMEOUT));
+        let admin = self.admin();
+        let results = eventually(3 * BROKER_TIMEOUT, || {
+            block_on(admin.create_topics([&topic], &options)).ok()
+        });
+        for result in results.expect("the cluster takes administration requests") {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err(error) => panic!("the topic's settings are right: {error:?}"),
+            }
         }
         self.created
             .lock()
