@@ -54,7 +54,8 @@ impl fmt::Display for ConfigError {
 }
 
 /// Everything that is wrong with a configuration, in the order of its files and lines; never empty.
-/// Displayed one a line, as a compiler does.
+/// Displayed one a line, as a compiler does; lines below one that start with blanks show the text
+/// that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 

@@ -100,8 +100,6 @@ fn resolve(
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }
-    let mut warnings = kafka.warnings;
-    warnings.extend(model::warning(&models));
     Ok(Config {
         workers,
         listen,
@@ -113,7 +111,7 @@ fn resolve(
         log_format,
         log_filter,
         models,
-        warnings,
+        warnings: kafka.warnings,
     })
 }
 

@@ -1,19 +1,28 @@
 //! A model's file, judged as a whole: everything that is wrong with it at once.
 
+mod fields;
+mod kafka;
+mod location;
+mod names;
+
+use std::borrow::Cow;
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::{Field, File, Kind, Model, Type, Version};
+use super::{Field, File, Model, OnInvalid, Rules, UnknownFields};
 use crate::config::{ConfigError, Document, Origin, Value, nearest, unknown_key};
 
 /// Keys that a model may have.
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "version",
     "topic",
+    "path",
     "fields",
+    "fields_from",
     "unknown_fields",
     "on_invalid",
     "partition_key",
@@ -21,15 +30,23 @@ const KEYS: [&str; 11] = [
     "timestamp_field",
     "kafka_headers",
     "schema_id",
+    "schema",
 ];
 
-/// Keys that a field may have when it is more than a type.
-const FIELD_KEYS: [&str; 2] = ["type", "default"];
-
-/// A model, and where its name stands.
+/// A model, and where it is written.
 pub(super) struct Parsed {
     pub(super) model: Model,
     pub(super) name_origin: Origin,
+    pub(super) path_origin: Origin,
+    file: String,
+}
+
+impl Parsed {
+    /// The model, for errors of another.
+    pub(super) fn shown(&self) -> String {
+        let Model { name, version, .. } = &self.model;
+        format!("{name} {version} of {}", self.file)
+    }
 }
 
 /// Reads one model.
@@ -47,29 +64,34 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
         tree: &tree,
         errors: Vec::new(),
     };
-    reader.refuse_unknown();
-    let name = reader.name();
-    let version = reader.version();
-    let topic = reader.topic(name.as_deref(), version.as_ref());
-    let fields = reader.fields();
-    let name_origin = tree
-        .get_key_value("name")
-        .map_or_else(|| document.whole(), |(key, _)| document.origin(&key.span()));
-    let mut errors = reader.errors;
-    errors.sort_by(|a, b| a.origin.cmp(&b.origin));
-    match (name, version, topic) {
-        (Some(name), Some(version), Some(topic)) if errors.is_empty() => Ok(Parsed {
-            model: Model {
-                fields,
-                ..Model::untyped(&name, version, &topic)
-            },
-            name_origin,
+    let model = reader.model();
+    let origin = |name| match tree.get_key_value(name) {
+        Some((key, _)) => document.origin(&key.span()),
+        None => document.whole(),
+    };
+    match model {
+        Some(model) if reader.errors.is_empty() => Ok(Parsed {
+            model,
+            name_origin: origin("name"),
+            path_origin: origin("path"),
+            file: file.path.clone(),
         }),
-        _ => Err(errors),
+        _ => {
+            reader.errors.sort_by(|a, b| a.origin.cmp(&b.origin));
+            Err(reader.errors)
+        }
     }
 }
 
-type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+type Key<'a> = Spanned<Cow<'a, str>>;
+type Written<'a> = Spanned<DeValue<'a>>;
+
+/// What a model declares about its records' fields.
+struct Declared {
+    /// `None`: nothing is declared, or something is wrong with it.
+    fields: Option<Vec<Field>>,
+    unknown_fields: UnknownFields,
+}
 
 struct Reader<'a> {
     document: Document<'a>,
@@ -77,7 +99,50 @@ struct Reader<'a> {
     errors: Vec<ConfigError>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
+    /// The model as far as it could be read: good if there are no errors.
+    fn model(&mut self) -> Option<Model> {
+        self.refuse_unknown("", self.tree, &KEYS);
+        let name = self.name();
+        let version = self.version();
+        let topic = self.topic(name.as_deref(), version.as_ref());
+        let path = self.path();
+        let dead_letter_topic = self.dead_letter_topic(topic.as_deref());
+        let declared = self.declared();
+        let on_invalid = self.choice(
+            "on_invalid",
+            [
+                ("reject_all", OnInvalid::RejectAll),
+                ("accept_valid", OnInvalid::AcceptValid),
+            ],
+        );
+        let partition_key = self.partition_key(&declared);
+        let timestamp_field = self.timestamp_field(&declared);
+        let kafka_headers = self.kafka_headers();
+        let schema = self.schema();
+        let Declared {
+            fields,
+            unknown_fields,
+        } = declared;
+        let mut rules = match &fields {
+            Some(fields) => Rules::compile(fields, unknown_fields),
+            None => Rules::any(),
+        };
+        rules.on_invalid = on_invalid.unwrap_or_default();
+        rules.partition_key = partition_key;
+        rules.timestamp_field = timestamp_field;
+        Some(Model {
+            path,
+            fields,
+            unknown_fields,
+            dead_letter_topic,
+            kafka_headers,
+            schema,
+            rules,
+            ..Model::untyped(&name?, version?, &topic?)
+        })
+    }
+
     fn fail(&mut self, origin: Origin, key: &str, message: String) {
         self.errors.push(ConfigError {
             origin,
@@ -90,24 +155,21 @@ impl<'a> Reader<'a> {
         self.document.origin(&key.span())
     }
 
-    fn refuse_unknown(&mut self) {
-        for (key, value) in self.tree {
+    /// Notes that the value of a key, of this full name, is not what it may be.
+    fn refuse(&mut self, name: &str, key: &Key<'_>, value: &Written<'_>, allowed: &str) {
+        let given = self.document.written(value.span());
+        let message = format!("{given} is not allowed: {allowed}");
+        self.fail(self.origin(key), name, message);
+    }
+
+    /// Notes each key of a table that is none of `known`; `within` names the table.
+    fn refuse_unknown(&mut self, within: &str, table: &DeTable<'_>, known: &[&str]) {
+        for key in table.keys() {
             let name = key.get_ref().as_ref();
-            let given = self.document.written(value.span());
-            let message = match name {
-                "name" | "version" | "topic" | "fields" => continue,
-                "unknown_fields" => match one_of(value, given, ["forward", "reject"]) {
-                    Some(message) => message,
-                    None => continue,
-                },
-                "on_invalid" => match one_of(value, given, ["reject_all", "accept_valid"]) {
-                    Some(message) => message,
-                    None => continue,
-                },
-                known if KEYS.contains(&known) => "not supported by this version yet".to_owned(),
-                unknown => unknown_key(nearest(unknown, KEYS.into_iter())),
-            };
-            self.fail(self.origin(key), name, message);
+            if !known.contains(&name) {
+                let message = unknown_key(nearest(name, known.iter().copied()));
+                self.fail(self.origin(key), &format!("{within}{name}"), message);
+            }
         }
     }
 
@@ -123,123 +185,17 @@ impl<'a> Reader<'a> {
         if let Some(text) = text.text().filter(|text| is_allowed(text)) {
             return Some(text.to_owned());
         }
-        let given = self.document.written(value.span());
-        let message = format!("{given} is not allowed: {allowed}");
-        self.fail(self.origin(key), name, message);
+        self.refuse(name, key, value, allowed);
         None
     }
 
-    fn required(&mut self, name: &str, allowed: &str) {
-        if !self.tree.contains_key(name) {
-            let message = format!("missing: {allowed}");
-            self.fail(self.document.whole(), name, message);
-        }
-    }
-
-    fn name(&mut self) -> Option<String> {
-        let allowed = format!(
-            "a letter, then letters, digits, \"_\" and \"-\", of at most {} bytes",
-            Model::NAME_BYTES_MAX
-        );
-        self.required("name", &allowed);
-        self.text("name", &allowed, |name| {
-            name.starts_with(|first: char| first.is_ascii_alphabetic())
-                && name.len() <= Model::NAME_BYTES_MAX
-                && name
-                    .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'))
-        })
-    }
-
-    fn version(&mut self) -> Option<Version> {
-        let allowed = super::NotAVersion.to_string();
-        self.required("version", &allowed);
-        let text = self.text("version", &allowed, |text| text.parse::<Version>().is_ok())?;
-        text.parse().ok()
-    }
-
-    /// As written, else the name and the version. Kafka's rules are those of its
-    /// `Topic.validate`.
-    fn topic(&mut self, name: Option<&str>, version: Option<&Version>) -> Option<String> {
-        if !self.tree.contains_key("topic") {
-            let version = version?.as_str().replace('.', "_");
-            return Some(format!("{}_{version}", name?));
-        }
-        let allowed = format!(
-            "letters, digits, \".\", \"_\" and \"-\", from 1 to {} bytes, and neither \".\" nor \
-             \"..\"",
-            Model::TOPIC_BYTES_MAX
-        );
-        self.text("topic", &allowed, |topic| {
-            (1..=Model::TOPIC_BYTES_MAX).contains(&topic.len())
-                && !matches!(topic, "." | "..")
-                && topic
-                    .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'))
-        })
-    }
-
-    fn fields(&mut self) -> Option<Vec<Field>> {
-        let (key, value) = self.tree.get_key_value("fields")?;
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = "not allowed: this is a section, [fields]".to_owned();
-            self.fail(self.origin(key), "fields", message);
-            return None;
-        };
-        // A table is sorted by name; a person's order is that of the file.
-        let mut declared: Vec<_> = table.iter().collect();
-        declared.sort_by_key(|(key, _)| key.span().start);
-        let fields = declared
-            .into_iter()
-            .filter_map(|(key, value)| self.field(key, value));
-        Some(fields.collect())
-    }
-
-    fn field(&mut self, key: &'a Key<'a>, value: &'a Spanned<DeValue<'a>>) -> Option<Field> {
-        let name = key.get_ref().to_string();
-        let path = format!("fields.{name}");
-        let (type_text, has_default) = match value.get_ref() {
-            DeValue::Table(table) => {
-                for (inner, _) in table {
-                    if !FIELD_KEYS.contains(&inner.get_ref().as_ref()) {
-                        let message = unknown_key(nearest(inner.get_ref(), FIELD_KEYS.into_iter()));
-                        let path = format!("{path}.{}", inner.get_ref());
-                        self.fail(self.origin(inner), &path, message);
-                    }
-                }
-                let type_text = table.get("type").and_then(|it| it.get_ref().as_str());
-                (type_text, table.contains_key("default"))
-            }
-            other => (other.as_str(), false),
-        };
-        let Some(type_text) = type_text else {
-            let given = self.document.written(value.span());
-            let message = format!(
-                "{given} is not allowed: a type such as \"String\", or {{ type = \"…\", default = \
-                 … }}"
-            );
-            self.fail(self.origin(key), &path, message);
-            return None;
-        };
-        Some(Field {
-            name,
-            type_: Type {
-                kind: Kind::Any,
-                text: type_text.to_owned(),
-            },
-            has_default,
-        })
-    }
-}
-
-/// What is wrong with a choice of which this version knows the first only.
-fn one_of(value: &Spanned<DeValue<'_>>, given: &str, choices: [&str; 2]) -> Option<String> {
-    match value.get_ref().as_str() {
-        Some(chosen) if chosen == choices[0] => None,
-        Some(chosen) if chosen == choices[1] => Some(format!(
-            "{given} is not supported by this version yet: only \"{}\" (the default)",
-            choices[0]
-        )),
-        _ => Some(format!("{given} is not allowed: \"{}\"", choices[0])),
+    /// What one of the strings that a key allows stands for.
+    fn choice<T: Copy>(&mut self, name: &str, choices: [(&str, T); 2]) -> Option<T> {
+        let allowed = format!("{:?} or {:?}", choices[0].0, choices[1].0);
+        let chosen = self.text(name, &allowed, |given| {
+            choices.iter().any(|(choice, _)| *choice == given)
+        })?;
+        let found = choices.iter().find(|(choice, _)| *choice == chosen);
+        found.map(|(_, meaning)| *meaning)
     }
 }

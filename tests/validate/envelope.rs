@@ -16,8 +16,8 @@ fn envelopes(rules: &Rules, body: &str, format: Format) -> Result<Vec<Envelope>,
         .collect())
 }
 
-fn path(text: &str) -> Option<Vec<String>> {
-    Some(text.split('.').map(str::to_owned).collect())
+fn path(text: &str) -> Vec<String> {
+    text.split('.').map(str::to_owned).collect()
 }
 
 fn key(rules: &Rules, body: &str) -> Result<Option<String>, (FaultCode, String, usize)> {
@@ -41,7 +41,7 @@ fn only(rejection: &Rejection) -> (FaultCode, String, usize) {
 fn keys_of_any_record() {
     let mut rules = Rules::any();
     assert_eq!(key(&rules, r#"{"k":"a"}"#), Ok(None));
-    rules.partition_key = path("user.id");
+    rules.partition_key = Some(path("user.id"));
     let cases = [
         (r#"{"user":{"id":"a b"}}"#, Some("a b")),
         (r#"{"user":{"id":"\u0041\"\ud83d\ude00"}}"#, Some("A\"😀")),
@@ -79,8 +79,8 @@ fn keys_of_any_record() {
 #[test]
 fn each_record_has_its_own() {
     let mut rules = Rules::any();
-    rules.partition_key = path("k");
-    rules.timestamp_field = path("t");
+    rules.partition_key = Some(path("k"));
+    rules.timestamp_field = Some(path("t"));
     let records = [
         (r#"{"k":"one","t":1}"#, (Some(b"one".to_vec()), Some(1))),
         (r#"{"t":2}"#, (None, Some(2))),
@@ -103,7 +103,7 @@ fn each_record_has_its_own() {
 #[test]
 fn times_of_any_record() {
     let mut rules = Rules::any();
-    rules.timestamp_field = path("t");
+    rules.timestamp_field = Some(path("t"));
     let cases = [
         ("\"1970-01-01T00:00:00Z\"", Ok(Some(0))),
         (
@@ -148,8 +148,8 @@ fn what_the_type_tells_is_told_once() {
     ];
     let model = |field: &str| {
         let mut rules = rules(&fields, UnknownFields::Forward);
-        rules.timestamp_field = path(field);
-        rules.partition_key = path("k");
+        rules.timestamp_field = Some(path(field));
+        rules.partition_key = Some(path("k"));
         rules
     };
     let cases = [

@@ -92,7 +92,8 @@ impl Nested {
                 let others = others
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.as_str()));
-                let (good, bad) = self.members(name, others.collect(), place, nth, space);
+                let (good, bad) =
+                    self.members(name, &others.collect::<Vec<_>>(), place, nth, space);
                 let field = |name: &str, type_, has_default| Field {
                     name: name.to_owned(),
                     type_,
@@ -117,7 +118,7 @@ impl Nested {
                 others.sort();
                 others.dedup();
                 let others = others.iter().map(|key| (key.as_str(), self.good.as_str()));
-                let (good, bad) = self.members(key, others.collect(), place, nth, space);
+                let (good, bad) = self.members(key, &others.collect::<Vec<_>>(), place, nth, space);
                 let key = Box::new(type_(Kind::String));
                 Self {
                     good,
@@ -132,14 +133,14 @@ impl Nested {
     fn members(
         &self,
         name: &str,
-        others: Vec<(&str, &str)>,
+        others: &[(&str, &str)],
         place: Index,
         nth: usize,
         space: &str,
     ) -> (String, String) {
         let place = place.index(others.len() + 1);
         let object = |value: &str| {
-            let mut members = others.clone();
+            let mut members = others.to_vec();
             members.insert(place, (name, value));
             let members = members
                 .iter()

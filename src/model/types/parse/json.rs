@@ -14,9 +14,9 @@ const JSON_OPTIONS: [(&str, RangeInclusive<i64>); 2] = [
 impl Parser<'_> {
     /// The typed paths of a `JSON`; what it skips and its options change no verdict.
     pub(super) fn json(&mut self) -> Result<Vec<(Vec<String>, Type)>, TypeError> {
-        let mut typed: Vec<(Vec<String>, Type)> = Vec::new();
+        let mut paths: Vec<(Vec<String>, Type)> = Vec::new();
         if !self.cursor.take('(') || self.cursor.take(')') {
-            return Ok(typed);
+            return Ok(paths);
         }
         loop {
             let at = self.cursor.next_at();
@@ -25,7 +25,7 @@ impl Parser<'_> {
                 let meets = |(other, _): &&(Vec<String>, Type)| {
                     path.starts_with(other) || other.starts_with(&path)
                 };
-                if let Some((other, _)) = typed.iter().find(meets) {
+                if let Some((other, _)) = paths.iter().find(meets) {
                     let other = other.join(".");
                     let message = format!("this path meets {other}, which has a type already");
                     return Err(self.cursor.error(at, &message));
@@ -34,14 +34,14 @@ impl Parser<'_> {
                 self.enter(objects, at)?;
                 let type_ = self.type_()?;
                 self.depth -= objects;
-                typed.push((path, type_));
+                paths.push((path, type_));
             }
             if !self.cursor.take(',') {
                 break;
             }
         }
         self.close("JSON")?;
-        Ok(typed)
+        Ok(paths)
     }
 
     /// `max_dynamic_paths=N`, `max_dynamic_types=N`.
@@ -87,13 +87,7 @@ impl Parser<'_> {
             let at = self.cursor.next_at();
             let part = match self.quoted_name()? {
                 Some(part) => part,
-                None => match self.cursor.word() {
-                    Some(part) => part.to_owned(),
-                    None => {
-                        let message = "a path is expected, such as a.b";
-                        return Err(self.cursor.expected(message));
-                    }
-                },
+                None => self.bare_name()?.to_owned(),
             };
             path.extend(part.split('.').map(str::to_owned));
             if path.iter().any(String::is_empty) {
@@ -103,5 +97,10 @@ impl Parser<'_> {
                 return Ok(path);
             }
         }
+    }
+
+    fn bare_name(&mut self) -> Result<&str, TypeError> {
+        let word = self.cursor.word();
+        word.ok_or_else(|| self.cursor.expected("a path is expected, such as a.b"))
     }
 }

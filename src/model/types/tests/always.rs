@@ -167,9 +167,9 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 }
 
 /// The same without texts, which depend on white space.
-fn without_texts(type_: Type) -> Type {
+fn without_texts(whole: Type) -> Type {
     let boxed = |it: Box<Type>| Box::new(without_texts(*it));
-    untold(match type_.kind {
+    untold(match whole.kind {
         Kind::Nullable(inner) => Kind::Nullable(boxed(inner)),
         Kind::Array(inner) => Kind::Array(boxed(inner)),
         Kind::Map(key, value) => Kind::Map(boxed(key), boxed(value)),

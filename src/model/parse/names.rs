@@ -1,0 +1,100 @@
+//! What a model is called, where it is posted and where its records go.
+
+use super::{Model, Reader};
+use crate::model::{NotAVersion, Version};
+
+/// What a topic may be called (Kafka's `Topic.validate`).
+fn is_topic(name: &str) -> bool {
+    (1..=Model::TOPIC_BYTES_MAX).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && name
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'))
+}
+
+fn allowed_topic() -> String {
+    format!(
+        "letters, digits, \".\", \"_\" and \"-\", from 1 to {} bytes, and neither \".\" nor \"..\"",
+        Model::TOPIC_BYTES_MAX
+    )
+}
+
+/// A slash before each segment and none at the end; in a segment what needs no encoding (`pchar` of
+/// RFC 3986, section 3.3), and no dot segment, so that nobody on the way normalises it.
+fn is_path(path: &str) -> bool {
+    let is_segment = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&it))
+    };
+    path.len() <= Model::PATH_BYTES_MAX
+        && !path.eq_ignore_ascii_case("/health")
+        && path
+            .strip_prefix('/')
+            .is_some_and(|path| path.split('/').all(is_segment))
+}
+
+impl Reader<'_> {
+    fn required(&mut self, name: &str, allowed: &str) {
+        if !self.tree.contains_key(name) {
+            let message = format!("missing: {allowed}");
+            self.fail(self.document.whole(), name, message);
+        }
+    }
+
+    pub(super) fn name(&mut self) -> Option<String> {
+        let allowed = format!(
+            "a letter, then letters, digits, \"_\" and \"-\", of at most {} bytes",
+            Model::NAME_BYTES_MAX
+        );
+        self.required("name", &allowed);
+        self.text("name", &allowed, |name| {
+            name.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.len() <= Model::NAME_BYTES_MAX
+                && name
+                    .bytes()
+                    .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'))
+        })
+    }
+
+    pub(super) fn version(&mut self) -> Option<Version> {
+        let allowed = NotAVersion.to_string();
+        self.required("version", &allowed);
+        let text = self.text("version", &allowed, |text| text.parse::<Version>().is_ok())?;
+        text.parse().ok()
+    }
+
+    /// As written, else the name and the version.
+    pub(super) fn topic(
+        &mut self,
+        name: Option<&str>,
+        version: Option<&Version>,
+    ) -> Option<String> {
+        if !self.tree.contains_key("topic") {
+            let version = version?.as_str().replace('.', "_");
+            return Some(format!("{}_{version}", name?));
+        }
+        self.text("topic", &allowed_topic(), is_topic)
+    }
+
+    /// A topic other than that of the records: who reads one must not meet the other.
+    pub(super) fn dead_letter_topic(&mut self, topic: Option<&str>) -> Option<String> {
+        const KEY: &str = "dead_letter_topic";
+        let name = self.text(KEY, &allowed_topic(), is_topic)?;
+        if Some(name.as_str()) == topic {
+            let (key, value) = self.tree.get_key_value(KEY)?;
+            self.refuse(KEY, key, value, "another topic than that of the records");
+        }
+        Some(name)
+    }
+
+    pub(super) fn path(&mut self) -> Option<String> {
+        let allowed = format!(
+            "a path such as \"/events/clicks\", unencoded, without a slash at its end, of at most {} \
+             bytes, and not \"/health\"",
+            Model::PATH_BYTES_MAX
+        );
+        self.text("path", &allowed, is_path)
+    }
+}
