@@ -13,7 +13,9 @@
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up → [`auth::AuthorizedRoute`];
 //! 4. **admit and read body**: memory from the budget ([`admission::Admission`]), the socket's bytes
 //!    into the buffer that librdkafka will read;
-//! 5. **validate**: [`validate::Validator`] → [`validate::ValidBody`], a span for each record;
+//! 5. **validate**: [`validate::Validator`] walks simd-json's tape by the model's [`model::Rules`] →
+//!    [`validate::ValidBody`], for each record its span, partition key and timestamp, or a
+//!    [`validate::Rejection`] that says everything that is wrong;
 //! 6. **produce**: [`produce::Producer::enqueue`] takes only an authorized route and a valid body;
 //!    about records that are not valid, letters go to the model's dead-letter topic (`dead_letter`);
 //! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];

@@ -1,9 +1,12 @@
 //! Any body, in either format: accepted if and only if `serde_json` accepts it, with the very records
-//! that `serde_json` sees, and every fault within the body.
+//! that `serde_json` sees, and every fault within the body. With types: never more records than
+//! without, and what is told is within the body and within its bounds.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
-use ringest::model::Rules;
+use ringest::model::{Field, OnInvalid, Rules, Type, UnknownFields};
 use ringest::validate::{FAULTS_MAX, Format, ValidateLimits, Validator};
 use serde_json::Value;
 
@@ -18,7 +21,60 @@ fuzz_target!(|body: &[u8]| {
     let json = serde_json::from_slice(body).ok().and_then(as_records);
     check(body, Format::Json, json.as_deref());
     check(body, Format::Ndjson, lines(body).as_deref());
+    check_typed(body, Format::Json);
+    check_typed(body, Format::Ndjson);
 });
+
+/// Something of every sort; the good records are accepted.
+static TYPED: LazyLock<Rules> = LazyLock::new(|| {
+    let types = [
+        ("a", "Nullable(Map(Int256, Nullable(Array(Int8))))"),
+        (
+            "b",
+            "Nullable(Tuple(x Float64, y Decimal(9, 2), z Nullable(UUID)))",
+        ),
+        ("c", "Nullable(Tuple(DateTime64(3), Date, IPv4, IPv6))"),
+        ("d", "Nullable(JSON(a.b Enum8('x' = 1), e FixedString(2)))"),
+        ("k", "Nullable(String)"),
+    ];
+    let fields = types.map(|(name, type_)| Field {
+        name: name.to_owned(),
+        type_: Type::parse(type_).expect("a type"),
+        has_default: false,
+    });
+    let mut rules = Rules::compile(&fields, UnknownFields::Forward);
+    rules.on_invalid = OnInvalid::AcceptValid;
+    rules.partition_key = Some(vec!["k".to_owned()]);
+    rules.timestamp_field = Some(vec!["t".to_owned(), "ms".to_owned()]);
+    rules
+});
+
+fn check_typed(body: &[u8], format: Format) {
+    let mut validator = Validator::new(LIMITS);
+    let untyped = validator.validate(body, format, &Rules::any());
+    let all = untyped.map_or(0, |valid| valid.len());
+    let (accepted, rejection) = match validator.validate(body, format, &TYPED) {
+        Ok(valid) => (valid.len(), valid.rejection().cloned()),
+        Err(rejection) => (0, Some(rejection)),
+    };
+    assert!(all == 0 || accepted <= all);
+    if let Some(rejection) = rejection {
+        assert_eq!(
+            rejection.faults.len(),
+            rejection.faults_total.min(FAULTS_MAX)
+        );
+        assert!(
+            rejection
+                .faults
+                .iter()
+                .all(|fault| fault.offset <= body.len())
+        );
+        assert!(rejection.faults.is_sorted_by_key(|fault| fault.offset));
+        if rejection.records > 0 {
+            assert_eq!(accepted + rejection.faulty.len(), rejection.records);
+        }
+    }
+}
 
 /// The records of a JSON text, if all are objects.
 fn as_records(text: Value) -> Option<Vec<Value>> {

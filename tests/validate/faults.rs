@@ -231,6 +231,14 @@ fn codes_have_stable_names() {
         (FaultCode::TooDeep, "too_deep"),
         (FaultCode::RecordTooLarge, "record_too_large"),
         (FaultCode::TooManyRecords, "too_many_records"),
+        (FaultCode::MissingField, "missing_field"),
+        (FaultCode::UnknownField, "unknown_field"),
+        (FaultCode::WrongType, "wrong_type"),
+        (FaultCode::OutOfRange, "out_of_range"),
+        (FaultCode::BadFormat, "bad_format"),
+        (FaultCode::NotInEnum, "not_in_enum"),
+        (FaultCode::TooLong, "too_long"),
+        (FaultCode::WrongLength, "wrong_length"),
     ];
     for (code, name) in names {
         assert_eq!(code.as_str(), name);

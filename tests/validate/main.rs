@@ -1,10 +1,16 @@
-//! The validate stage against `serde_json` as its oracle, and at the edges of its limits.
+//! The validate stage: untyped against `serde_json` as its oracle, typed by what each type takes, and
+//! at the edges of its limits.
 
+mod batches;
+mod envelope;
 mod faults;
 mod grammar;
 mod limits;
 mod ndjson;
+mod planted;
 mod spans;
+mod told;
+mod typed;
 
 use ringest::model::Rules;
 use ringest::validate::{FaultCode, Format, Rejection, ValidateLimits, Validator};
