@@ -212,17 +212,17 @@ mod tests {
 
     /// Records need an integer `n`.
     fn rules() -> Rules {
-        let n = Field {
-            name: "n".to_owned(),
-            type_: Type {
+        let n = Field::declared(
+            "n".to_owned(),
+            Type {
                 kind: Kind::Integer {
                     signed: true,
                     bits: 32,
                 },
                 text: "Int32".to_owned(),
             },
-            has_default: false,
-        };
+            false,
+        );
         Rules::compile(&[n], UnknownFields::Forward)
     }
 

@@ -114,10 +114,12 @@ fn typed() -> (Rules, String) {
     ];
     let more: Vec<_> = (0..61).map(|number| format!("more{number}")).collect();
     types.extend(more.iter().map(|name| (name.as_str(), "Int8", "-1")));
-    let fields = types.iter().map(|(name, type_, _)| Field {
-        name: (*name).to_owned(),
-        type_: Type::parse(type_).expect("a type"),
-        has_default: false,
+    let fields = types.iter().map(|(name, type_, _)| {
+        Field::declared(
+            (*name).to_owned(),
+            Type::parse(type_).expect("a type"),
+            false,
+        )
     });
     let mut rules = Rules::compile(&fields.collect::<Vec<_>>(), UnknownFields::Reject);
     rules.partition_key = Some(vec!["key".to_owned()]);

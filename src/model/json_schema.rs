@@ -4,9 +4,8 @@
 //! What can't be judged is an error, never ignored; annotations are. Formats are judged as the
 //! types of the same name are (`date-time` as `DateTime`).
 //!
-//! Two things are judged otherwise than the standard has it, for it has no word for what a model
-//! can say: a required property that may be null may also be absent, and an array of `prefixItems`
-//! with `items: false` must be whole.
+//! One thing is judged otherwise than the standard has it: an array of `prefixItems` with
+//! `items: false` must be whole.
 
 mod keywords;
 mod node;

@@ -49,8 +49,20 @@ pub struct Field {
     pub name: String,
     /// What its value must be.
     pub type_: Type,
-    /// Whether a record may leave it out because a default is declared.
-    pub has_default: bool,
+    /// Whether a record may leave it out.
+    pub may_be_absent: bool,
+}
+
+impl Field {
+    /// As `ClickHouse` has it: a column may be left out if it is `Nullable` or has a default.
+    pub fn declared(name: String, type_: Type, has_default: bool) -> Self {
+        let is_nullable = matches!(type_.kind, Kind::Nullable(_));
+        Self {
+            name,
+            may_be_absent: has_default || is_nullable,
+            type_,
+        }
+    }
 }
 
 /// What becomes of fields that a model does not declare.

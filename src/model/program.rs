@@ -149,7 +149,7 @@ impl Program {
             members.push(Member {
                 name: &field.name,
                 instruction: self.type_(&field.type_, unknown_fields),
-                required: is_required(&field.type_) && !field.has_default,
+                required: !field.may_be_absent,
             });
         }
         self.add_shape(&members, unknown_fields)

@@ -148,9 +148,7 @@ fn exact(bound: i128) -> Option<Value> {
 }
 
 fn object(fields: &[Field], unknown_fields: UnknownFields) -> Value {
-    let is_required =
-        |field: &&Field| !field.has_default && !matches!(field.type_.kind, Kind::Nullable(_));
-    let required = fields.iter().filter(is_required);
+    let required = fields.iter().filter(|field| !field.may_be_absent);
     let required: Vec<_> = required.map(|field| &field.name).collect();
     let properties: Map<_, _> = fields
         .iter()

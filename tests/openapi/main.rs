@@ -60,11 +60,7 @@ fn type_(text: &str, kind: Kind) -> Type {
 }
 
 fn field(name: &str, text: &str, kind: Kind) -> Field {
-    Field {
-        name: name.to_owned(),
-        type_: type_(text, kind),
-        has_default: false,
-    }
+    Field::declared(name.to_owned(), type_(text, kind), false)
 }
 
 fn document(models: Vec<Model>) -> Value {

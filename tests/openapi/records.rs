@@ -35,7 +35,7 @@ fn integer(signed: bool, bits: u16) -> Kind {
 
 fn pair() -> Vec<Field> {
     let mut with_default = field("d", "Bool", Kind::Bool);
-    with_default.has_default = true;
+    with_default.may_be_absent = true;
     let nullable = Kind::Nullable(boxed("String", Kind::String));
     vec![
         field("x", "Float64", Kind::Float),

@@ -94,10 +94,8 @@ impl Nested {
                     .map(|(name, value)| (name.as_str(), value.as_str()));
                 let (good, bad) =
                     self.members(name, &others.collect::<Vec<_>>(), place, nth, space);
-                let field = |name: &str, type_, has_default| Field {
-                    name: name.to_owned(),
-                    type_,
-                    has_default,
+                let field = |name: &str, type_, has_default| {
+                    Field::declared(name.to_owned(), type_, has_default)
                 };
                 let fields = vec![
                     field("~~declared and left out", type_(Kind::String), true),

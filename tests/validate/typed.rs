@@ -11,18 +11,17 @@ pub(crate) const LIMITS: ValidateLimits = crate::LIMITS;
 
 /// A field of a type in `ClickHouse`'s words.
 pub(crate) fn field(name: &str, type_: &str) -> Field {
-    Field {
-        name: name.to_owned(),
-        type_: Type::parse(type_).expect(type_),
-        has_default: false,
-    }
+    Field::declared(name.to_owned(), Type::parse(type_).expect(type_), false)
 }
 
 /// Rules of fields in `ClickHouse`'s words; a name with `=` behind it has a default.
 pub(crate) fn rules(fields: &[(&str, &str)], unknown_fields: UnknownFields) -> Rules {
-    let fields = fields.iter().map(|(name, type_)| Field {
-        has_default: name.ends_with('='),
-        ..field(name.trim_end_matches('='), type_)
+    let fields = fields.iter().map(|(name, type_)| {
+        Field::declared(
+            name.trim_end_matches('=').to_owned(),
+            Type::parse(type_).expect(type_),
+            name.ends_with('='),
+        )
     });
     Rules::compile(&fields.collect::<Vec<_>>(), unknown_fields)
 }
@@ -62,12 +61,8 @@ fn check(type_: &str, cases: &[(&str, Option<FaultCode>)]) {
 
 /// The same for a type that has no text.
 fn check_kind(kind: Kind, cases: &[(&str, Option<FaultCode>)]) {
-    let (text, has_default) = ("a type".to_owned(), false);
-    let field = Field {
-        name: "v".to_owned(),
-        type_: Type { kind, text },
-        has_default,
-    };
+    let text = "a type".to_owned();
+    let field = Field::declared("v".to_owned(), Type { kind, text }, false);
     let rules = Rules::compile(&[field], UnknownFields::Forward);
     for (value, code) in cases {
         let told = codes(&rules, &format!("{{\"v\":{value}}}"));
@@ -527,14 +522,14 @@ fn unknown_fields_are_inherited() {
         fields: vec![field("t", "Tuple(b UInt8)")],
         unknown_fields: Some(UnknownFields::Forward),
     };
-    let outer = Field {
-        name: "o".to_owned(),
-        type_: Type {
+    let outer = Field::declared(
+        "o".to_owned(),
+        Type {
             kind: Kind::Object(inner),
             text: "an object".to_owned(),
         },
-        has_default: false,
-    };
+        false,
+    );
     let rules = Rules::compile(&[outer], UnknownFields::Reject);
     let told = fault(&rules, r#"{"o":{"t":{"b":1,"x":1},"x":1},"x":1}"#);
     assert_eq!((told.code, told.path.as_str()), (UnknownField, "$.x"));

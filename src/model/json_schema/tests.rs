@@ -240,7 +240,7 @@ fn the_root_is_the_record() {
     assert_eq!(unknown_fields, UnknownFields::Reject);
     let shown: Vec<_> = fields
         .iter()
-        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.has_default))
+        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.may_be_absent))
         .collect();
     let expected = [
         ("z", "string", true),
@@ -253,7 +253,7 @@ fn the_root_is_the_record() {
     };
     // An object that says nothing of other properties allows them, whatever the root says.
     assert_eq!(inner.unknown_fields, Some(UnknownFields::Forward));
-    assert!(!inner.fields[0].has_default);
+    assert!(!inner.fields[0].may_be_absent);
 
     let mut errors = Vec::new();
     let text = r##"{"$ref": "#/$defs/r", "$defs": {"r": {"type": "object"}}}"##;

@@ -74,7 +74,7 @@ impl<'d> Reader<'d> {
                 Some(Field {
                     type_: self.schema(node, &at, depth + 1)?,
                     name,
-                    has_default: true,
+                    may_be_absent: true,
                 })
             })
             .collect();
@@ -88,7 +88,7 @@ impl<'d> Reader<'d> {
         };
         for name in names {
             if let Some(field) = fields.iter_mut().find(|field| field.name == name) {
-                field.has_default = false;
+                field.may_be_absent = false;
                 continue;
             }
             let meant = nearest(&name, fields.iter().map(|field| field.name.as_str()));

@@ -111,11 +111,7 @@ impl<'a> Reader<'a> {
             self.refuse_unknown(&format!("{path}."), table, &FIELD_KEYS);
         }
         match Type::parse(text) {
-            Ok(type_) => Some(Field {
-                name,
-                type_,
-                has_default,
-            }),
+            Ok(type_) => Some(Field::declared(name, type_, has_default)),
             Err(error) => {
                 self.fail(self.origin(key), &path, error.to_string());
                 None

@@ -229,11 +229,7 @@ impl Parser<'_> {
             let type_ = self.type_()?;
             match element {
                 None => unnamed.push(type_),
-                Some(name) => fields.push(Field {
-                    name,
-                    type_,
-                    has_default: false,
-                }),
+                Some(name) => fields.push(Field::declared(name, type_, false)),
             }
             if !self.cursor.take(',') {
                 break;

@@ -34,11 +34,9 @@ fn members(list: &[(&str, i16)]) -> Kind {
 }
 
 fn object(fields: &[(&str, &str)]) -> Kind {
-    let fields = fields.iter().map(|(name, text)| Field {
-        name: (*name).to_owned(),
-        type_: type_(text),
-        has_default: false,
-    });
+    let fields = fields
+        .iter()
+        .map(|(name, text)| Field::declared((*name).to_owned(), type_(text), false));
     Kind::Object(Object {
         fields: fields.collect(),
         unknown_fields: None,

@@ -46,13 +46,15 @@ fn bench(cluster: &Cluster, key: Option<&str>, time: Option<&str>) -> Bench {
             ("message.max.bytes", "20000"),
         ])
     });
-    let field = |name: &str, kind| Field {
-        name: name.to_owned(),
-        type_: Type {
-            kind,
-            text: String::new(),
-        },
-        has_default: true,
+    let field = |name: &str, kind| {
+        Field::declared(
+            name.to_owned(),
+            Type {
+                kind,
+                text: String::new(),
+            },
+            true,
+        )
     };
     let fields = [field("k", Kind::String), field("t", Kind::DateTime)];
     let path = |name: &str| vec![name.to_owned()];

@@ -14,7 +14,7 @@ fn fields_are_in_the_order_of_the_file_with_their_types() {
     assert_eq!(model.unknown_fields, UnknownFields::Reject);
     let fields = model.fields.as_ref().expect("declared").iter();
     let shown: Vec<_> = fields
-        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.has_default))
+        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.may_be_absent))
         .collect();
     assert_eq!(
         shown,

@@ -5,6 +5,7 @@ use std::fs;
 use ringest::{
     config::Config,
     model::{Kind, UnknownFields},
+    validate::{Format, ValidateLimits, Validator},
 };
 
 use super::{LEAST, MODEL, Place};
@@ -49,7 +50,7 @@ fn a_schema_beside_the_model_declares_its_fields() {
         .fields
         .iter()
         .flatten()
-        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.has_default))
+        .map(|it| (it.name.as_str(), it.type_.text.as_str(), it.may_be_absent))
         .collect();
     assert_eq!(
         fields,
@@ -121,4 +122,44 @@ fn what_is_wrong_is_told_at_the_model_or_at_the_schema() {
         place(from, "{\n\"type\": object\n}").errors(&[]),
         ["models/schemas/event.json:2: not valid JSON: expected value at line 2 column 9"]
     );
+}
+
+/// Absent and null are two things in JSON Schema, as `required` and `type` are.
+#[test]
+fn a_record_is_judged_by_its_schema() {
+    let schema = r#"{
+        "type": "object",
+        "required": ["id", "end"],
+        "properties": {
+            "id": {"type": "integer", "minimum": 1},
+            "end": {"type": ["string", "null"], "format": "date-time"},
+            "note": {"type": "string"},
+            "kind": {"enum": ["a", "b", null]}
+        },
+        "additionalProperties": false
+    }"#;
+    let config = place("fields_from = \"schemas/event.json\"\n", schema)
+        .load(&[])
+        .expect("good");
+    let mut validator = Validator::new(ValidateLimits::from(&config.limits));
+    for (record, is_good) in [
+        (r#"{"id":1,"end":null}"#, true),
+        (
+            r#"{"id":1.0,"end":"2026-11-24T08:00:00Z","kind":"b"}"#,
+            true,
+        ),
+        (r#"{"end":null,"id":1e2,"note":"","kind":null}"#, true),
+        (r#"{"id":1}"#, false),
+        (r#"{"id":1,"end":null,"note":null}"#, false),
+        (r#"{"id":"1","end":null}"#, false),
+        (r#"{"id":0,"end":null}"#, false),
+        (r#"{"id":1.5,"end":null}"#, false),
+        (r#"{"id":1,"end":"tomorrow"}"#, false),
+        (r#"{"id":1,"end":null,"kind":"c"}"#, false),
+        (r#"{"id":1,"end":null,"other":1}"#, false),
+    ] {
+        let rules = &config.models[0].rules;
+        let verdict = validator.validate(record.as_bytes(), Format::Json, rules);
+        assert_eq!(verdict.is_ok(), is_good, "{record}: {verdict:?}");
+    }
 }

@@ -142,11 +142,10 @@ fn any_kind() -> impl Strategy<Value = Kind> {
             prop::collection::vec(several.clone().prop_map(|mut it| it.remove(0)), 1..4)
                 .prop_map(|kinds| Kind::Tuple(kinds.into_iter().map(untold).collect())),
             (names(), several.clone()).prop_map(|(names, kinds)| {
-                let fields = names.into_iter().zip(kinds).map(|(name, kind)| Field {
-                    name,
-                    type_: untold(kind),
-                    has_default: false,
-                });
+                let fields = names
+                    .into_iter()
+                    .zip(kinds)
+                    .map(|(name, kind)| Field::declared(name, untold(kind), false));
                 Kind::Object(Object {
                     fields: fields.collect(),
                     unknown_fields: None,
