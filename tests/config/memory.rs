@@ -104,14 +104,14 @@ fn the_worst_case_memory_counts_every_worker() {
 
 #[test]
 fn the_share_of_a_worker_must_hold_what_models_ask_for() {
+    const SCHEMA: &str = "schema_id = 1\n";
+    const KEY: &str = "partition_key = \"k\"\n";
+    const LETTERS: &str = "dead_letter_topic = \"dead\"\n";
     let limits = |in_flight: usize| {
         format!(
             "workers = 3\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 16_000\n{LEAST}"
         )
     };
-    const SCHEMA: &str = "schema_id = 1\n";
-    const KEY: &str = "partition_key = \"k\"\n";
-    const LETTERS: &str = "dead_letter_topic = \"dead\"\n";
     // Copies of 5,334 records with 5 bytes more each; a part of the letters, and the largest one.
     let (copies, keys, letters) = (65_536, 16_000, 2_097_152);
     for (keys_of_models, memory) in [
