@@ -236,10 +236,13 @@ pub(super) async fn deliver_letters(
         memory.append(&text);
         let memory = memory.freeze(0..text.len());
         drop(text);
-        let enqueued = worker
-            .producer
-            .enqueue_letters(route, &places, memory, permit);
-        let delivered = enqueued?.await?;
+        let producer = &worker.producer;
+        let delivered = match producer.enqueue_letters(route, &places, memory, permit) {
+            Ok(delivery) => delivery.await,
+            Err(failure) => Err(failure),
+        };
+        let lost = |failure: &Failure| worker.undelivered(places.len(), failure);
+        let delivered = delivered.inspect_err(lost)?;
         let count = delivered.records() as u64;
         worker.metrics.dead_letters(*index, count);
     }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::{
     event::{Event, text},
     headers::Headers,
-    message::{Batch, Fields, Message},
+    message::{Batch, Fields, Message, Scratch},
 };
 
 /// librdkafka refuses the configuration, or has no means to start. The operator's.
@@ -110,12 +110,49 @@ impl Handle {
         let _ = (&self.wake).write(&WAKE_BYTE);
     }
 
+    /// Enqueues records for a topic and partition in the way that costs least, and calls `refused`
+    /// for each that was not taken. `carried`: the headers, where the records have some, or times.
+    ///
+    /// # Safety
+    /// The bytes of each message that is not refused must be valid, unmoved and unwritten until the
+    /// report with its opaque word; its key until this returns.
+    pub(super) unsafe fn produce_all<'k>(
+        &self,
+        (topic, partition): (usize, i32),
+        carried: Option<&Headers>,
+        mut messages: impl ExactSizeIterator<Item = Message<'k>>,
+        Scratch { batch, fields }: &mut Scratch,
+        mut refused: impl FnMut(*mut c_void, RDKafkaErrorCode),
+    ) {
+        if let Some(headers) = carried {
+            for message in messages {
+                // SAFETY: the caller's promise.
+                let produced =
+                    unsafe { self.produce_carrying(topic, partition, &message, headers, fields) };
+                if let Err(code) = produced {
+                    refused(message.opaque, code);
+                }
+            }
+        } else if messages.len() == 1
+            && let Some(message) = messages.next()
+        {
+            // SAFETY: the caller's promise.
+            if let Err(code) = unsafe { self.produce(topic, partition, &message) } {
+                refused(message.opaque, code);
+            }
+        } else {
+            messages.for_each(|message| batch.push(&message));
+            // SAFETY: the caller's promise.
+            unsafe { self.produce_batch(topic, partition, batch, refused) };
+        }
+    }
+
     /// Enqueues one record. librdkafka reads the bytes until the delivery report, the key only now;
     /// on an error it does not touch them again.
     ///
     /// # Safety
     /// `message.bytes` must be valid, unmoved and unwritten until the report with its opaque word.
-    pub(super) unsafe fn produce(
+    unsafe fn produce(
         &self,
         topic: usize,
         partition: i32,
@@ -144,26 +181,19 @@ impl Handle {
         Err(unsafe { rd::rd_kafka_last_error() }.into())
     }
 
-    /// Enqueues one record with headers and a time, in milliseconds since 1970; 0: now. `fields` is
-    /// scratch.
+    /// Enqueues one record with its time and headers; `fields` is scratch.
     ///
     /// # Safety
     /// As for [`produce`](Self::produce).
-    pub(super) unsafe fn produce_carrying(
+    unsafe fn produce_carrying(
         &self,
         topic: usize,
         partition: i32,
         message: &Message<'_>,
-        (timestamp_ms, headers): (i64, &Headers),
+        headers: &Headers,
         fields: &mut Fields,
     ) -> Result<(), RDKafkaErrorCode> {
-        let fields = fields.fill(
-            self.topics[topic],
-            partition,
-            message,
-            timestamp_ms,
-            headers,
-        );
+        let fields = fields.fill(self.topics[topic], partition, message, headers);
         // SAFETY: client and topic are live; each field's value is of its type's kind; the payload
         // as in `produce`, with flags 0, which are the default. Key and headers are copied before
         // the call returns (`rd_kafka_msg_new00`, `rd_kafka_header_add`); both live that long, as
@@ -186,7 +216,7 @@ impl Handle {
     /// # Safety
     /// As for [`produce`](Self::produce), for each message that is not refused; their keys must be
     /// valid until this returns.
-    pub(super) unsafe fn produce_batch(
+    unsafe fn produce_batch(
         &self,
         topic: usize,
         partition: i32,

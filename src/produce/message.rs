@@ -24,6 +24,9 @@ pub(super) struct Message<'k> {
     pub(super) len: usize,
     /// What chooses its partition; librdkafka copies it at once.
     pub(super) key: Option<&'k [u8]>,
+    /// Its time in milliseconds since 1970-01-01T00:00Z; 0: now. Told to librdkafka only with what
+    /// is [carried](super::kafka::Handle::produce_all).
+    pub(super) timestamp_ms: i64,
     /// The word that its delivery report hands back.
     pub(super) opaque: *mut c_void,
 }
@@ -36,7 +39,14 @@ impl Message<'_> {
     }
 }
 
-/// Records of one request on their way into librdkafka; reused from request to request.
+/// What is filled anew for each request; kept for its allocations.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) batch: Batch,
+    pub(super) fields: Fields,
+}
+
+/// Records of one request on their way into librdkafka.
 #[derive(Default)]
 pub(super) struct Batch(pub(super) Vec<rd::rd_kafka_message_t>);
 
@@ -57,7 +67,7 @@ impl Batch {
     }
 }
 
-/// All that one record carries, as `rd_kafka_produceva` reads it; reused from record to record.
+/// All that one record carries, as `rd_kafka_produceva` reads it.
 #[derive(Default)]
 pub(super) struct Fields(Vec<rd::rd_kafka_vu_t>);
 
@@ -68,7 +78,6 @@ impl Fields {
         topic: NonNull<rd::rd_kafka_topic_t>,
         partition: i32,
         message: &'f Message<'_>,
-        timestamp_ms: i64,
         headers: &'f Headers,
     ) -> &'f [rd::rd_kafka_vu_t] {
         use rd::{
@@ -101,7 +110,12 @@ impl Fields {
                     ptr: message.opaque,
                 },
             ),
-            (Type::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: timestamp_ms }),
+            (
+                Type::RD_KAFKA_VTYPE_TIMESTAMP,
+                Value {
+                    i64_: message.timestamp_ms,
+                },
+            ),
         ];
         let headers = headers.iter().map(|(name, value)| {
             let header = Header {

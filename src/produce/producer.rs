@@ -25,7 +25,7 @@ use super::{
     headers::Headers,
     in_flight::{InFlight, Report},
     kafka::{Handle, OpenError},
-    message::{Batch, Fields, MESSAGE_OVERHEAD_BYTES, Message, PARTITION_UNASSIGNED},
+    message::{MESSAGE_OVERHEAD_BYTES, Message, PARTITION_UNASSIGNED, Scratch},
     payload::Payloads,
     shipment::{Outgoing, Shipment, carried_time, latest_time_ms, message_bytes_max},
     sticky::StickyPartition,
@@ -75,8 +75,7 @@ pub struct Producer {
     // Before `in_flight`, whose memory librdkafka may read until the handle is gone.
     state: RefCell<State>,
     in_flight: RefCell<InFlight>,
-    batch: RefCell<Batch>,
-    fields: RefCell<Fields>,
+    scratch: RefCell<Scratch>,
     /// By the topic's index.
     sticky: Box<[StickyPartition]>,
     /// librdkafka's `message.max.bytes`.
@@ -108,8 +107,7 @@ impl Producer {
         Ok(Rc::new(Self {
             state: RefCell::new(State::Serving(handle)),
             in_flight: RefCell::default(),
-            batch: RefCell::default(),
-            fields: RefCell::default(),
+            scratch: RefCell::default(),
             message_bytes_max: message_bytes_max(&settings.properties),
             sticky: settings
                 .topics
@@ -255,48 +253,24 @@ impl Producer {
         let scouts_for = (!keyed && partition.is_none()).then_some(topic);
         let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
         let entry = in_flight.enter(records.len(), memory, permit, deadline, scouts_for);
-        let message = |(position, record): (usize, Outgoing<'k>)| Message {
+        let carried = (timed || !headers.is_empty()).then_some(headers);
+        let latest_ms = carried.map_or(0, |_| latest_time_ms());
+        let messages = records.enumerate().map(|(position, record)| Message {
             bytes: base.wrapping_add(record.place.start),
             len: record.place.len(),
             key: record.key,
+            timestamp_ms: carried_time(record.timestamp_ms, latest_ms),
             opaque: entry.opaque(position),
-        };
-        let mut refused = |opaque, code| {
+        });
+        let refused = |opaque, code| {
             in_flight.report(opaque, Err((Fault::from_code(code), false)));
         };
-        let mut records = records.enumerate();
-        if timed || !headers.is_empty() {
-            let mut fields = self.fields.borrow_mut();
-            let latest_ms = latest_time_ms();
-            for (position, record) in records {
-                let time = carried_time(record.timestamp_ms, latest_ms);
-                let message = message((position, record));
-                // SAFETY: the bytes lie within the memory, as was measured; the in-flight table
-                // holds it, unmoved and unwritten, until this opaque word is reported.
-                let produced = unsafe {
-                    let carried = (time, headers);
-                    handle.produce_carrying(topic, partition, &message, carried, &mut fields)
-                };
-                if let Err(code) = produced {
-                    refused(message.opaque, code);
-                }
-            }
-        } else if records.len() == 1
-            && let Some(message) = records.next().map(message)
-        {
-            // SAFETY: as above.
-            if let Err(code) = unsafe { handle.produce(topic, partition, &message) } {
-                refused(message.opaque, code);
-            }
-        } else {
-            let mut batch = self.batch.borrow_mut();
-            records
-                .map(message)
-                .for_each(|message| batch.push(&message));
-            // SAFETY: as above, for each record; the keys are the validator's, or the letters', and
-            // are borrowed beyond this call.
-            unsafe { handle.produce_batch(topic, partition, &mut batch, refused) };
-        }
+        let mut scratch = self.scratch.borrow_mut();
+        let to = (topic, partition);
+        // SAFETY: the bytes of each lie within the memory, as was measured; the in-flight table
+        // holds it, unmoved and unwritten, until its opaque word is reported. The keys are borrowed
+        // beyond this call.
+        unsafe { handle.produce_all(to, carried, messages, &mut scratch, refused) };
         drop(in_flight);
         Ok(Delivery::new(Rc::clone(self), entry, now))
     }

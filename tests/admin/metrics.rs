@@ -7,6 +7,22 @@ use ringest::{metrics::Driver, readiness::WorkerState};
 use crate::rig::Rig;
 
 #[test]
+fn faulty_records_and_their_letters_are_counted() {
+    let rig = Rig::start();
+    for worker in &rig.workers {
+        worker.records_rejected(0, 7);
+        worker.dead_letters(0, 6);
+    }
+    let workers = rig.workers.len();
+    let series = rig.scrape();
+    for (name, each) in [("records_rejected", 7), ("dead_letters", 6)] {
+        let key = format!(r#"ringest_{name}_total{{route="/ingest/UserEvent/1.0"}}"#);
+        let expected = f64::from(u32::try_from(workers * each).expect("few"));
+        assert_eq!(series.get(&key), Some(&expected), "{name}");
+    }
+}
+
+#[test]
 fn metrics_add_up_over_the_workers() {
     let rig = Rig::start();
     let [first, second] = rig.workers.as_slice() else {
