@@ -28,6 +28,9 @@ struct Slot {
 
 const EMPTY: u32 = u32::MAX;
 
+/// So many names are sooner compared than hashed.
+const FEW: usize = 4;
+
 /// Seeds that are tried.
 const SEEDS: u64 = 64;
 
@@ -87,19 +90,26 @@ impl Names {
         self.list.iter().map(|name| &*name.text)
     }
 
-    /// Which of the names `key` is: the `expected` one is tried first.
+    /// Which of the names `key` is: the likely ones are tried first.
     #[inline]
-    pub(crate) fn find(&self, key: &str, expected: usize) -> Option<usize> {
-        match self.list.get(expected) {
-            Some(name) if name.is(key) => Some(expected),
-            _ => self.look_up(key),
+    pub(crate) fn find(&self, key: &str, likely: [usize; 2]) -> Option<usize> {
+        let is_key = |index: usize| self.list.get(index).is_some_and(|name| name.is(key));
+        if is_key(likely[0]) {
+            Some(likely[0])
+        } else if is_key(likely[1]) {
+            Some(likely[1])
+        } else {
+            self.look_up(key)
         }
     }
 
     /// Which of the names `key` is.
     #[inline(never)]
     pub(crate) fn look_up(&self, key: &str) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
+        if self.list.len() <= FEW {
+            return self.list.iter().position(|name| name.is(key));
+        }
+        let mask = self.slots.len() - 1;
         let probe = Probe::of(key.as_bytes());
         let (mut place, tag) = self.place(probe, key.as_bytes());
         loop {
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn none_is_found_among_none() {
-        assert_eq!(names(&[]).find("a", 0), None);
+        assert_eq!(names(&[]).find("a", [0, 0]), None);
     }
 
     #[test]
@@ -231,9 +241,9 @@ mod tests {
         let names = Names::new(texts.iter().map(String::as_str));
         assert!(names.hashes_all);
         for (index, text) in texts.iter().enumerate() {
-            assert_eq!(names.find(text, 0), Some(index), "{text}");
+            assert_eq!(names.find(text, [0, 1]), Some(index), "{text}");
         }
-        assert_eq!(names.find("customer_1000_percentage", 0), None);
+        assert_eq!(names.look_up("customer_1000_percentage"), None);
     }
 
     #[test]
@@ -264,7 +274,7 @@ mod tests {
         fn as_a_search_from_the_first(
             texts in vec("[ab]{0,5}|a{8,20}|[ab]{15,18}", 0..40),
             others in vec("[ab]{0,5}|a{8,20}|[ab]{15,18}", 0..40),
-            expected in 0_usize..41,
+            likely: [u8; 2],
         ) {
             let mut unique: Vec<&str> = Vec::new();
             for text in &texts {
@@ -275,7 +285,7 @@ mod tests {
             let names = Names::new(unique.iter().copied());
             for text in texts.iter().chain(&others) {
                 let place = unique.iter().position(|it| it == text);
-                prop_assert_eq!(names.find(text, expected), place);
+                prop_assert_eq!(names.find(text, likely.map(usize::from)), place);
             }
         }
     }

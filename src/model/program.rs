@@ -6,14 +6,14 @@ use super::{Field, Kind, Object, Type, UnknownFields, names::Names};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
     instructions: Vec<Instruction>,
-    /// What each instruction's type is called: where in `text`.
+    /// What types are called: where in `text`.
     texts: Vec<(Index, Index)>,
     text: String,
     shapes: Vec<Shape>,
     members: Vec<Members>,
     bounds: Vec<Bounds>,
     /// The elements of tuples.
-    elements: Vec<Index>,
+    elements: Vec<Instruction>,
     /// The shape of the record.
     root: Index,
 }
@@ -27,6 +27,8 @@ pub(crate) struct Instruction {
     pub(crate) op: Op,
     /// Whether null will do.
     pub(crate) nullable: bool,
+    /// What the type is called.
+    text: Index,
 }
 
 /// What a value must be, as [`Kind`] has it; numbers are places in the program's lists.
@@ -59,8 +61,8 @@ pub(crate) enum Op {
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) names: Names,
-    /// The instruction of each.
-    pub(crate) fields: Vec<Index>,
+    /// The instruction of each; a copy, so that it is next to that of the field before.
+    pub(crate) fields: Vec<Instruction>,
     /// A bit for each field that may not be absent.
     pub(crate) required: Vec<u64>,
     pub(crate) unknown_fields: UnknownFields,
@@ -102,13 +104,13 @@ impl Program {
     }
 
     #[inline]
-    pub(crate) fn instruction(&self, index: Index) -> Instruction {
-        self.instructions[index as usize]
+    pub(crate) fn instruction(&self, index: Index) -> &Instruction {
+        &self.instructions[index as usize]
     }
 
     /// The type of an instruction, as the model writes it.
-    pub(crate) fn text(&self, index: Index) -> &str {
-        let (start, end) = self.texts[index as usize];
+    pub(crate) fn text(&self, instruction: &Instruction) -> &str {
+        let (start, end) = self.texts[instruction.text as usize];
         &self.text[start as usize..end as usize]
     }
 
@@ -127,7 +129,7 @@ impl Program {
     }
 
     /// The instructions of a tuple's elements.
-    pub(crate) fn elements(&self, first: Index, len: u32) -> &[Index] {
+    pub(crate) fn elements(&self, first: Index, len: u32) -> &[Instruction] {
         &self.elements[first as usize..][..len as usize]
     }
 
@@ -137,8 +139,8 @@ impl Program {
         for name in path {
             let Op::Object(shape) = op else { return None };
             let shape = self.shape(shape);
-            let field = shape.names.find(name, 0)?;
-            op = self.instruction(shape.fields[field]).op;
+            let field = shape.names.look_up(name)?;
+            op = shape.fields[field].op;
         }
         Some(op)
     }
@@ -162,7 +164,10 @@ impl Program {
         }
         let shape = Shape {
             names: Names::new(members.iter().map(|member| member.name)),
-            fields: members.iter().map(|member| member.instruction).collect(),
+            fields: members
+                .iter()
+                .map(|member| *self.instruction(member.instruction))
+                .collect(),
             required,
             unknown_fields,
         };
@@ -209,6 +214,8 @@ impl Program {
             Kind::Tuple(inner) => {
                 let elements = inner.iter().map(|it| self.type_(it, unknown_fields));
                 let elements: Vec<_> = elements.collect();
+                let elements = elements.iter().map(|it| *self.instruction(*it));
+                let elements: Vec<_> = elements.collect();
                 let (first, len) = (place(self.elements.len()), place(elements.len()));
                 self.elements.extend(elements);
                 Op::Tuple { first, len }
@@ -237,8 +244,8 @@ impl Program {
     fn add(&mut self, op: Op, nullable: bool, text: &str) -> Index {
         let start = place(self.text.len());
         self.text.push_str(text);
-        self.texts.push((start, place(self.text.len())));
-        push(&mut self.instructions, Instruction { op, nullable })
+        let text = push(&mut self.texts, (start, place(self.text.len())));
+        push(&mut self.instructions, Instruction { op, nullable, text })
     }
 
     /// The typed paths of a `JSON` as nested objects that may hold anything else. Of two paths of

@@ -50,12 +50,16 @@ struct Walk<'w, 'a> {
 impl<'a> Walk<'_, 'a> {
     /// Judges the value at `at`, and returns the place of the node behind it.
     #[inline]
-    fn value(&mut self, at: usize, index: u32, path: &Path<'_>) -> usize {
-        let instruction = self.program.instruction(index);
+    fn value(&mut self, at: usize, instruction: &Instruction, path: &Path<'_>) -> usize {
         match (self.nodes[at], instruction.op) {
-            // What is most frequent costs no call.
-            (Node::String(_), Op::String) => at + 1,
-            (node, _) => self.any_value(at, node, instruction, index, path),
+            // What is frequent and always right costs no call.
+            (Node::String(_), Op::String)
+            | (
+                Node::Static(StaticNode::F64(_) | StaticNode::I64(_) | StaticNode::U64(_)),
+                Op::Float,
+            ) => at + 1,
+            (Node::Object { count, .. }, Op::Json) => at + 1 + count,
+            (node, _) => self.any_value(at, node, instruction, path),
         }
     }
 
@@ -64,10 +68,10 @@ impl<'a> Walk<'_, 'a> {
         &mut self,
         at: usize,
         node: Node<'a>,
-        Instruction { op, nullable }: Instruction,
-        index: u32,
+        instruction: &Instruction,
         path: &Path<'_>,
     ) -> usize {
+        let Instruction { op, nullable, .. } = *instruction;
         let verdict = match node {
             Node::String(text) => self.text(op, text),
             Node::Static(StaticNode::Null) if nullable => Ok(()),
@@ -78,7 +82,7 @@ impl<'a> Walk<'_, 'a> {
                     Op::Object(shape) => self.object(at, end, shape, path),
                     Op::Map { key, value } => self.map(at, end, key, value, path),
                     Op::Json | Op::Any => {}
-                    _ => self.fault(at, index, path, Flaw::WrongType),
+                    _ => self.fault(at, instruction, path, Flaw::WrongType),
                 }
                 return end;
             }
@@ -91,18 +95,18 @@ impl<'a> Walk<'_, 'a> {
                         len: expected,
                     } => {
                         if len != expected as usize {
-                            self.fault(at, index, path, Flaw::WrongLength);
+                            self.fault(at, instruction, path, Flaw::WrongLength);
                         }
                         self.tuple(at, end, first, expected, path);
                     }
                     Op::Any => {}
-                    _ => self.fault(at, index, path, Flaw::WrongType),
+                    _ => self.fault(at, instruction, path, Flaw::WrongType),
                 }
                 return end;
             }
         };
         if let Err(flaw) = verdict {
-            self.fault(at, index, path, flaw);
+            self.fault(at, instruction, path, flaw);
         }
         at + 1
     }
@@ -122,14 +126,20 @@ impl<'a> Walk<'_, 'a> {
         let shape = program.shape(shape);
         let mut seen = Seen::new(shape, self.seen);
         let mut member = path.within(Container::Object);
-        let (mut next, mut expected) = (at + 1, 0);
+        let mut next = at + 1;
+        // The field after the last one, and the one that was expected when that came instead: what
+        // only a few fields out of their order, or left out, make necessary.
+        let mut likely = [0, 0];
         while next < end {
             let key = self.key(next);
-            if let Some(field) = shape.names.find(key, expected) {
-                expected = field + 1;
+            if let Some(field) = shape.names.find(key, likely) {
+                if field != likely[0] {
+                    likely[1] = likely[0];
+                }
+                likely[0] = field + 1;
                 seen.insert(field, self.seen);
                 member.step = next;
-                next = self.value(next + 1, shape.fields[field], &member);
+                next = self.value(next + 1, &shape.fields[field], &member);
             } else {
                 if shape.unknown_fields == UnknownFields::Reject {
                     self.unknown(next, key, shape, path);
@@ -145,12 +155,13 @@ impl<'a> Walk<'_, 'a> {
 
     /// Judges the entries of the object at `at`.
     fn map(&mut self, at: usize, end: usize, key_type: u32, value_type: u32, path: &Path<'_>) {
-        let key_op = self.program.instruction(key_type).op;
+        let key_type = self.program.instruction(key_type);
+        let value_type = self.program.instruction(value_type);
         let mut entry = path.within(Container::Map);
         let mut next = at + 1;
         while next < end {
             entry.step = next;
-            if let Err(flaw) = self.map_key(key_op, self.key(next)) {
+            if let Err(flaw) = self.map_key(key_type.op, self.key(next)) {
                 self.fault_of_key(next, key_type, &entry, flaw);
             }
             next = self.value(next + 1, value_type, &entry);
@@ -159,6 +170,7 @@ impl<'a> Walk<'_, 'a> {
 
     /// Judges the elements of the array at `at`.
     fn array(&mut self, at: usize, end: usize, type_: u32, path: &Path<'_>) {
+        let type_ = self.program.instruction(type_);
         let mut element = path.within(Container::Array);
         let mut next = at + 1;
         while next < end {
@@ -176,7 +188,7 @@ impl<'a> Walk<'_, 'a> {
             if next == end {
                 break;
             }
-            next = self.value(next, *type_, &element);
+            next = self.value(next, type_, &element);
             element.step += 1;
         }
     }

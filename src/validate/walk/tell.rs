@@ -13,13 +13,13 @@ use super::{
     Walk,
     seen::Seen,
 };
-use crate::model::Shape;
+use crate::model::{Instruction, Shape};
 
 impl Walk<'_, '_> {
     /// The value at `at` does not fit.
     #[cold]
     #[inline(never)]
-    pub(super) fn fault(&mut self, at: usize, index: u32, path: &Path<'_>, flaw: Flaw) {
+    pub(super) fn fault(&mut self, at: usize, type_: &Instruction, path: &Path<'_>, flaw: Flaw) {
         if !self.causes.count() {
             return;
         }
@@ -29,29 +29,47 @@ impl Walk<'_, '_> {
             Node::String(_) | Node::Object { .. } | Node::Array { .. } => &[],
         };
         let found = Found::Value(self.nodes[at], json);
-        self.tell(offset, index, path, flaw, &found);
+        self.tell(offset, type_, path, flaw, &found);
     }
 
     /// The key at `at` does not fit; its value may.
     #[cold]
     #[inline(never)]
-    pub(super) fn fault_of_key(&mut self, at: usize, index: u32, path: &Path<'_>, flaw: Flaw) {
+    pub(super) fn fault_of_key(
+        &mut self,
+        at: usize,
+        type_: &Instruction,
+        path: &Path<'_>,
+        flaw: Flaw,
+    ) {
         if !self.causes.count() {
             return;
         }
         let offset = self.offset(at, path);
         let found = Found::Key(self.key(at));
-        self.tell(offset, index, path, flaw, &found);
+        self.tell(offset, type_, path, flaw, &found);
     }
 
-    fn tell(&mut self, offset: usize, index: u32, path: &Path<'_>, flaw: Flaw, found: &Found<'_>) {
-        let expected = self.program.text(index);
-        let op = self.program.instruction(index).op;
+    fn tell(
+        &mut self,
+        offset: usize,
+        type_: &Instruction,
+        path: &Path<'_>,
+        flaw: Flaw,
+        found: &Found<'_>,
+    ) {
+        let expected = self.program.text(type_);
         self.causes.tell(Cause {
             offset,
             path: path.text(self.nodes),
             code: flaw.code(),
-            message: flaw.message(self.program, op, expected, found, self.causes.may_guess()),
+            message: flaw.message(
+                self.program,
+                type_.op,
+                expected,
+                found,
+                self.causes.may_guess(),
+            ),
             expected: Some(expected.to_owned()),
         });
     }
@@ -85,13 +103,13 @@ impl Walk<'_, '_> {
     pub(super) fn missing(&mut self, at: usize, seen: &Seen, shape: &Shape, path: &Path<'_>) {
         let absent = shape.required.iter().zip(seen.words(self.seen));
         let absent: Vec<u64> = absent.map(|(required, seen)| required & !seen).collect();
-        for (field, index) in shape.fields.iter().enumerate() {
+        for (field, type_) in shape.fields.iter().enumerate() {
             let is_absent = absent[field / 64] >> (field % 64) & 1 == 1;
             if !is_absent || !self.causes.count() {
                 continue;
             }
             let name = shape.names.text(field);
-            let expected = self.program.text(*index);
+            let expected = self.program.text(type_);
             let meant = self.causes.may_guess();
             let meant = meant.then(|| self.misnamed(at, name, shape)).flatten();
             let meant = meant.map_or_else(
@@ -100,13 +118,13 @@ impl Walk<'_, '_> {
             );
             let mut text = path.text(self.nodes);
             path::push_member(&mut text, name);
-            let (quoted, type_) = (quote(name.as_bytes()), path::shown(expected));
+            let (quoted, shown) = (quote(name.as_bytes()), path::shown(expected));
             let offset = self.offset(at, path);
             self.causes.tell(Cause {
                 offset,
                 path: text,
                 code: FaultCode::MissingField,
-                message: format!("expected the field {quoted} of type {type_}, {meant}"),
+                message: format!("expected the field {quoted} of type {shown}, {meant}"),
                 expected: Some(expected.to_owned()),
             });
         }
