@@ -37,10 +37,8 @@ static TYPED: LazyLock<Rules> = LazyLock::new(|| {
         ("d", "Nullable(JSON(a.b Enum8('x' = 1), e FixedString(2)))"),
         ("k", "Nullable(String)"),
     ];
-    let fields = types.map(|(name, type_)| Field {
-        name: name.to_owned(),
-        type_: Type::parse(type_).expect("a type"),
-        has_default: false,
+    let fields = types.map(|(name, type_)| {
+        Field::declared(name.to_owned(), Type::parse(type_).expect("a type"), false)
     });
     let mut rules = Rules::compile(&fields, UnknownFields::Forward);
     rules.on_invalid = OnInvalid::AcceptValid;
