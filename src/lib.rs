@@ -39,6 +39,7 @@ mod dead_letter;
 pub mod deadline;
 pub mod dev;
 mod drain;
+mod excerpt;
 pub mod explain;
 pub mod http;
 pub mod import_moose;

@@ -12,7 +12,7 @@ use ureq::{
 };
 
 use super::Reason;
-use crate::{config::SchemaRegistry, model::Schema};
+use crate::{config::SchemaRegistry, excerpt::excerpt, model::Schema};
 
 /// The media type that registries speak.
 const ACCEPT: &str = "application/vnd.schemaregistry.v1+json";
@@ -130,23 +130,10 @@ fn understand(status: u16, body: &[u8]) -> Result<u32, Reason> {
     }
 }
 
-/// The first characters, on one line; what could steer a terminal is escaped.
+/// What the registry said, on one line.
 fn quoted(text: &[u8]) -> String {
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    // A character has at most 4 bytes: one that is cut here is beyond those quoted.
-    let head = &text[..text.len().min(4 * (QUOTED_CHARS_MAX + 1))];
-    let head = String::from_utf8_lossy(head);
-    let mut quoted = String::new();
-    for char in head.chars().take(QUOTED_CHARS_MAX) {
-        match char {
-            '"' | '\'' | '\\' => quoted.push(char),
-            _ => quoted.extend(char.escape_debug()),
-        }
-    }
-    if head.chars().nth(QUOTED_CHARS_MAX).is_some() {
-        quoted.push('…');
-    }
-    quoted
+    excerpt(text, QUOTED_CHARS_MAX)
 }

@@ -3,6 +3,7 @@
 use memchr::memchr_iter;
 
 use super::Span;
+use crate::excerpt::excerpt;
 
 /// Faults of one body that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
@@ -356,25 +357,9 @@ impl<'b> Faults<'b> {
     }
 }
 
-/// The first characters of `text`, which is UTF-8, between backquotes; what can't be seen or could
-/// steer a terminal is escaped as Rust escapes it.
+/// The first characters of `text`, which is UTF-8, between backquotes.
 pub(super) fn quote(text: &[u8]) -> String {
-    // A character has at most 4 bytes: one that is cut here is beyond those quoted.
-    let head = &text[..text.len().min(4 * (QUOTED_CHARS_MAX + 1))];
-    let head = String::from_utf8_lossy(head);
-    let mut quoted = String::from("`");
-    for char in head.chars().take(QUOTED_CHARS_MAX) {
-        match char {
-            // As the client wrote them: JSON is full of them.
-            '"' | '\'' | '\\' => quoted.push(char),
-            _ => quoted.extend(char.escape_debug()),
-        }
-    }
-    if head.chars().nth(QUOTED_CHARS_MAX).is_some() {
-        quoted.push('…');
-    }
-    quoted.push('`');
-    quoted
+    format!("`{}`", excerpt(text, QUOTED_CHARS_MAX))
 }
 
 #[cfg(test)]

@@ -1,0 +1,183 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn receive(buffer: ReadBuffer, bytes: &[u8]) -> ReadBuffer {
+    let mut slot = buffer.into_slot(usize::MAX);
+    assert!(slot.bytes_total() >= bytes.len());
+    // SAFETY: what the kernel does with a slot.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), slot.write_ptr(), bytes.len()) };
+    slot.into_buffer(bytes.len())
+}
+
+#[test]
+fn capacity_is_the_next_power_of_two_and_then_whole_mebibytes() {
+    assert_eq!(segment_capacity(0), SEGMENT_BYTES_MIN);
+    assert_eq!(segment_capacity(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
+    assert_eq!(
+        segment_capacity(SEGMENT_BYTES_MIN + 1),
+        2 * SEGMENT_BYTES_MIN
+    );
+    assert_eq!(
+        segment_capacity(SEGMENT_BYTES_POOLED_MAX),
+        SEGMENT_BYTES_POOLED_MAX
+    );
+    assert_eq!(segment_capacity(10_485_760), 10_485_760);
+    assert_eq!(segment_capacity(10_485_761), 11 * 1024 * 1024);
+}
+
+#[test]
+fn what_grows_doubles_within_its_bound() {
+    const MIB: usize = 1024 * 1024;
+    let most = 10 * MIB;
+    let mut capacity = SEGMENT_BYTES_MIN;
+    let mut steps = Vec::new();
+    while capacity < most {
+        let grown = grown_capacity(capacity, capacity + 1, most);
+        assert!(grown > capacity);
+        assert!(capacity + grown <= growing_bytes_max(most));
+        steps.push(grown);
+        capacity = grown;
+    }
+    assert_eq!(steps[..2], [2 * SEGMENT_BYTES_MIN, 4 * SEGMENT_BYTES_MIN]);
+    assert_eq!(steps[steps.len() - 3..], [4 * MIB, 8 * MIB, 10 * MIB]);
+    assert_eq!(growing_bytes_max(most), 18 * MIB);
+    // What comes at once may be more than twice as much.
+    let grown = grown_capacity(SEGMENT_BYTES_MIN, 100_000, most);
+    assert_eq!(grown, 128 * 1024);
+    // And the bound less.
+    assert_eq!(grown_capacity(2 * MIB, 2 * MIB + 1, 2 * MIB + 1), 3 * MIB);
+    assert_eq!(growing_bytes_max(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);
+    assert_eq!(
+        growing_bytes_max(SEGMENT_BYTES_MIN + 1),
+        3 * SEGMENT_BYTES_MIN
+    );
+}
+
+#[test]
+fn bytes_that_are_done_with_are_written_to_and_others_never() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"head{first}head{second}");
+    assert!(!buffer.write_before(4, b"12345"), "one too few");
+    assert!(buffer.write_before(4, b"1234"));
+    let first = buffer.freeze(0..11);
+    // The four bytes between the two are free, the one before them is not.
+    assert!(!buffer.write_before(15, b"12345"));
+    assert_eq!(buffer.bytes(11..23), b"head{second}");
+    assert!(buffer.write_before(15, b"5678"));
+    let second = buffer.freeze(11..23);
+    assert_eq!(first.bytes(), b"1234{first}");
+    assert_eq!(second.bytes(), b"5678{second}");
+    // An older range that is let go of does not open what a later one holds.
+    drop(first);
+    assert!(!buffer.write_before(15, b"!"));
+    drop(second);
+    assert!(buffer.write_before(15, b"!"), "nobody holds it any more");
+}
+
+#[test]
+fn a_buffer_that_moved_on_knows_nothing_of_what_was_frozen_before() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"{first}head{second}");
+    let first = buffer.freeze(0..7);
+    buffer.consume(7);
+    assert!(buffer.write_before(4, b"1234"));
+    assert_eq!(buffer.bytes(0..12), b"1234{second}");
+    assert_eq!(first.bytes(), b"{first}");
+
+    let second = buffer.freeze(0..12);
+    drop(second);
+    buffer.consume(1);
+    assert!(buffer.write_before(3, b"567"), "alone, in its old memory");
+    assert_eq!(buffer.bytes(0..11), b"567{second}");
+}
+
+proptest! {
+    /// As a connection does it: requests one behind the other, each record with a prefix in
+    /// place of the end of its head, some still held when the next one comes, and the buffer
+    /// making room in between.
+    #[test]
+    fn what_is_frozen_never_changes(
+        requests in prop::collection::vec(
+            (0_usize..9, 0_usize..3_000, any::<u8>(), any::<bool>(), any::<bool>()),
+            1..40,
+        ),
+    ) {
+        const PREFIX: &[u8] = b"\0PREF";
+        let pool = Rc::new(Pool::default());
+        let mut buffer = pool.take(1);
+        let mut start = 0;
+        let mut held: Vec<(Frozen, Vec<u8>)> = Vec::new();
+        for (head, len, byte, makes_room, let_go) in requests {
+            let record = vec![byte; len];
+            if makes_room || buffer.room() < head + len {
+                buffer.consume(start);
+                start = 0;
+            }
+            buffer = receive(buffer, &vec![b'h'; head]);
+            buffer = receive(buffer, &record);
+            let body = start + head..start + head + len;
+            start = body.end;
+            let written = buffer.write_before(body.start, PREFIX);
+            // The head before it is nobody's any more.
+            prop_assert!(written || head < PREFIX.len());
+            let from = if written { body.start - PREFIX.len() } else { body.start };
+            let expected = [if written { PREFIX } else { b"" }, &record].concat();
+            held.push((buffer.freeze(from..body.end), expected));
+            if let_go {
+                held.remove(0);
+            }
+            for (frozen, expected) in &held {
+                prop_assert_eq!(frozen.bytes(), &expected[..]);
+            }
+        }
+    }
+}
+
+#[test]
+fn frozen_bytes_stay_while_the_buffer_goes_on() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"first|second");
+    let first = buffer.freeze(0..5);
+    let address = first.as_ptr();
+    buffer = receive(buffer, b"|third");
+    buffer.consume(6);
+    assert_eq!(buffer.bytes(0..12), b"second|third");
+    buffer = receive(buffer, &[b'x'; 1000]);
+    drop(buffer);
+    assert_eq!((first.bytes(), first.as_ptr()), (&b"first"[..], address));
+}
+
+#[test]
+fn memory_is_reused_only_when_nobody_holds_it() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"held");
+    let address = buffer.bytes(0..4).as_ptr();
+    let held = buffer.freeze(0..4);
+    buffer.consume(4);
+    assert_ne!(
+        buffer.segment.base().cast_const(),
+        address,
+        "held memory must not be reused"
+    );
+    drop(held);
+    let again = receive(pool.take(1), b"next");
+    assert_eq!(
+        again.bytes(0..4).as_ptr(),
+        address,
+        "memory given back is used again"
+    );
+}
+
+#[test]
+fn an_unshared_buffer_keeps_its_memory_and_its_rest() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"one two");
+    let address = buffer.bytes(0..1).as_ptr();
+    drop(buffer.freeze(0..3));
+    buffer.consume(4);
+    assert_eq!(
+        (buffer.bytes(0..3), buffer.bytes(0..3).as_ptr()),
+        (&b"two"[..], address)
+    );
+}

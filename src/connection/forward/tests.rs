@@ -1,0 +1,92 @@
+use super::*;
+use crate::validate::RejectionKind;
+
+/// Of five records 1 and 3 are faulty.
+fn rejected(valid: &[u32]) -> Rejected {
+    let span = Span { offset: 0, len: 1 };
+    Rejected {
+        rejection: Rejection {
+            kind: RejectionKind::Invalid,
+            faults: Vec::new(),
+            faults_total: 2,
+            records: 5,
+            faulty: vec![(1, span), (3, span)],
+        },
+        valid: valid.to_vec(),
+        body: None,
+    }
+}
+
+const VALID: &[u32] = &[0, 2, 4];
+
+fn failed<T>(fault: Fault, persisted: Persisted) -> Result<T, Failure> {
+    Err(Failure { fault, persisted })
+}
+
+fn partial(delivered: &[u32], lost: &[u32], unknown: &[u32]) -> Persisted {
+    Persisted::Partial {
+        delivered: delivered.to_vec(),
+        lost: lost.to_vec(),
+        unknown: unknown.to_vec(),
+    }
+}
+
+#[test]
+fn what_is_valid_and_in_is_accepted() {
+    let delivered = || Some(Ok(Delivered::for_test(3)));
+    let all = conclude(delivered(), None, Ok(()));
+    assert!(matches!(all, Ok(Outcome::Accepted(all)) if all.records() == 3));
+    let some = conclude(delivered(), Some(rejected(VALID)), Ok(()));
+    assert!(matches!(some, Ok(Outcome::PartlyAccepted(some, _)) if some.records() == 3));
+    assert!(matches!(conclude(None, None, Ok(())), Ok(Outcome::Empty)));
+    let none = conclude(None, Some(rejected(&[])), Ok(()));
+    assert!(matches!(none, Err(Refusal::Invalid(it)) if it.faults_total == 2));
+}
+
+#[test]
+fn a_letter_that_is_lost_leaves_its_record_out() {
+    // What is known of the letters says nothing of the records.
+    let lost = || failed(Fault::TimedOut, Persisted::Unknown);
+    let Err(Refusal::DeadLetters(failure)) = conclude(None, Some(rejected(&[])), lost()) else {
+        panic!("the letters are not in");
+    };
+    assert_eq!(failed::<()>(Fault::TimedOut, Persisted::No), Err(failure));
+    let delivered = Some(Ok(Delivered::for_test(3)));
+    let Err(Refusal::DeadLetters(failure)) = conclude(delivered, Some(rejected(VALID)), lost())
+    else {
+        panic!("the letters are not in");
+    };
+    let expected = failed::<()>(Fault::TimedOut, partial(&[0, 2, 4], &[1, 3], &[]));
+    assert_eq!(expected, Err(failure));
+}
+
+#[test]
+fn indices_are_those_of_the_request() {
+    let split = || Some(failed(Fault::QueueFull, partial(&[0], &[2], &[1])));
+    let Err(Refusal::ProduceValid(failure, _)) = conclude(split(), Some(rejected(VALID)), Ok(()))
+    else {
+        panic!("the valid ones are split");
+    };
+    assert_eq!(failure.persisted, partial(&[0], &[4], &[2]));
+    let letters = failed(Fault::TimedOut, Persisted::No);
+    let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), letters) else {
+        panic!("neither is in");
+    };
+    let expected = failed::<()>(Fault::QueueFull, partial(&[0], &[1, 3, 4], &[2]));
+    assert_eq!(expected, Err(failure));
+}
+
+#[test]
+fn a_request_of_which_nothing_is_known_to_be_in_is_to_be_sent_again() {
+    for persisted in [Persisted::No, Persisted::Unknown] {
+        let lost = || Some(failed(Fault::TimedOut, persisted.clone()));
+        for letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
+            let ended = conclude(lost(), Some(rejected(VALID)), letters);
+            let Err(Refusal::Produce(failure)) = ended else {
+                panic!("it was not delivered");
+            };
+            let expected = failed::<()>(Fault::TimedOut, persisted.clone());
+            assert_eq!(expected, Err(failure));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+use super::*;
+use crate::{
+    produce::{Delivered, Fault},
+    validate::{FaultCode, RejectionKind, Span},
+};
+
+const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+fn written(outcome: &Outcome, persistence: Persistence, head_only: bool) -> (String, String) {
+    let mut out = Vec::new();
+    let form = Form {
+        persistence,
+        head_only,
+        date: *DATE,
+    };
+    Responses::new().write(outcome, form, &mut out);
+    let text = String::from_utf8(out).expect("answers are UTF-8");
+    let (head, content) = text.split_once("\r\n\r\n").expect("a blank line");
+    (head.to_owned(), content.to_owned())
+}
+
+fn refusal(fault: Fault, persisted: Persisted) -> Outcome {
+    Outcome::Refused(Refusal::Produce(Failure { fault, persisted }))
+}
+
+#[test]
+fn every_code_has_a_reason_phrase_and_a_true_length() {
+    let responses = Responses::new();
+    for code in TABLE.iter().map(|row| row.code) {
+        assert_ne!(reason(code.row().status), "", "{code:?}");
+        let prebuilt = &responses.plain[code as usize][0];
+        let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();
+        let length = prebuilt.bytes.len() - prebuilt.head_len;
+        assert!(
+            head.contains(&format!("\r\nContent-Length: {length}\r\n")),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_carries_date_and_connection() {
+    let (head, content) = written(&Outcome::Healthy, Persistence::Close, false);
+    assert_eq!(content, r#"{"status":"ok"}"#);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+    assert!(head.ends_with("Connection: close"), "{head}");
+    let (head, _) = written(&Outcome::Healthy, Persistence::Keep, false);
+    assert!(!head.contains("Connection"), "{head}");
+}
+
+#[test]
+fn head_gets_the_fields_without_the_content() {
+    let (with, content) = written(&Outcome::Healthy, Persistence::Keep, false);
+    let (without, nothing) = written(&Outcome::Healthy, Persistence::Keep, true);
+    assert_eq!((with, nothing.as_str()), (without, ""));
+    assert!(!content.is_empty());
+}
+
+#[test]
+fn a_split_request_says_which_records_are_where() {
+    let persisted = Persisted::Partial {
+        delivered: vec![0, 3],
+        lost: vec![1],
+        unknown: vec![2],
+    };
+    let outcome = refusal(Fault::TimedOut, persisted);
+    let (head, content) = written(&outcome, Persistence::Keep, false);
+    assert!(head.contains("\r\nRetry-After: "), "{head}");
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(problem["status"], 503);
+    assert_eq!(problem["persisted"], "partial");
+    assert_eq!(
+        (&problem["in"], &problem["out"]),
+        (&json!([0, 3]), &json!([1]))
+    );
+    assert_eq!(problem["unknown"], json!([2]));
+}
+
+/// Two faults told of three, in one record of two.
+fn rejection() -> Rejection {
+    let fault = |column, code, expected: Option<&str>| crate::validate::Fault {
+        index: 1,
+        offset: 9 + column,
+        line: 2,
+        column,
+        path: "$.items[3].price".to_owned(),
+        code,
+        expected: expected.map(str::to_owned),
+        message: "expected a price".to_owned(),
+    };
+    Rejection {
+        kind: RejectionKind::Invalid,
+        faults: vec![
+            fault(1, FaultCode::WrongType, Some("Decimal(10, 2)")),
+            fault(4, FaultCode::MissingField, None),
+        ],
+        faults_total: 3,
+        records: 2,
+        faulty: vec![(1, Span { offset: 9, len: 30 })],
+    }
+}
+
+fn errors() -> Value {
+    json!([
+        {
+            "index": 1, "offset": 10, "line": 2, "column": 1, "path": "$.items[3].price",
+            "code": "wrong_type", "expected": "Decimal(10, 2)", "message": "expected a price"
+        },
+        {
+            "index": 1, "offset": 13, "line": 2, "column": 4, "path": "$.items[3].price",
+            "code": "missing_field", "expected": null, "message": "expected a price"
+        }
+    ])
+}
+
+#[test]
+fn a_request_that_was_accepted_in_part_says_which_records_are_refused() {
+    let outcome = Outcome::PartlyAccepted(Delivered::for_test(7), rejection());
+    let (head, content) = written(&outcome, Persistence::Keep, false);
+    assert!(head.starts_with("HTTP/1.1 207 Multi-Status\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nContent-Type: application/json\r\n"),
+        "{head}"
+    );
+    let content: Value = serde_json::from_str(&content).expect("JSON");
+    let expected = json!({"accepted": 7, "rejected": 1, "errors": errors(), "errors_total": 3});
+    assert_eq!(content, expected);
+}
+
+#[test]
+fn a_refused_request_says_how_many_records_and_how_many_are_faulty() {
+    let outcome = Outcome::Refused(rejection().into());
+    let (head, content) = written(&outcome, Persistence::Keep, false);
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(
+        (&problem["records"], &problem["rejected"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(problem["errors"], errors());
+    assert_eq!(problem["errors_total"], 3);
+
+    let unreadable = Rejection {
+        records: 0,
+        ..rejection()
+    };
+    let (_, content) = written(
+        &Outcome::Refused(unreadable.into()),
+        Persistence::Keep,
+        false,
+    );
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(
+        (problem.get("records"), problem.get("rejected")),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_split_request_with_refused_records_tells_both() {
+    let failure = Failure {
+        fault: Fault::TimedOut,
+        persisted: Persisted::Partial {
+            delivered: vec![0],
+            lost: vec![],
+            unknown: vec![2],
+        },
+    };
+    let outcome = Outcome::Refused(Refusal::ProduceValid(failure, Box::new(rejection())));
+    let (head, content) = written(&outcome, Persistence::Keep, false);
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(problem["persisted"], "partial");
+    assert_eq!(
+        (&problem["in"], &problem["unknown"]),
+        (&json!([0]), &json!([2]))
+    );
+    assert_eq!(
+        (&problem["rejected"], &problem["errors"]),
+        (&json!(1), &errors())
+    );
+}
+
+#[test]
+fn prebuilt_and_particular_problems_agree() {
+    let (head, content) = written(
+        &refusal(Fault::QueueFull, Persisted::No),
+        Persistence::Keep,
+        false,
+    );
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(
+        (&problem["code"], &problem["persisted"]),
+        (&json!("queue_full"), &json!("no"))
+    );
+    assert!(
+        head.contains("Content-Type: application/problem+json"),
+        "{head}"
+    );
+    let (_, content) = written(
+        &refusal(Fault::TimedOut, Persisted::Unknown),
+        Persistence::Keep,
+        false,
+    );
+    let problem: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(
+        (&problem["status"], &problem["persisted"]),
+        (&json!(503), &json!("unknown"))
+    );
+}
