@@ -150,7 +150,7 @@ pub fn is_path(text: &str) -> bool {
 
 /// Every path that leads to a model, prefix aside, and the model's place: first the one that each
 /// has for itself, then those of the highest versions.
-fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
+pub(crate) fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
     let all = || models.iter().enumerate();
     let own = all().map(|(index, model)| (path(model), index));
     let latest = all().filter(|(_, model)| is_latest(model, models));

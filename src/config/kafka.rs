@@ -15,16 +15,6 @@ pub(super) struct Kafka {
     pub(super) warnings: Vec<String>,
 }
 
-impl Kafka {
-    /// The largest message; what librdkafka can't hold has been refused.
-    pub(super) fn message_bytes_max(&self) -> usize {
-        let mut properties = self.properties.iter();
-        let max = properties.find(|(name, _)| name == "message.max.bytes");
-        let max = max.and_then(|(_, value)| value.parse().ok());
-        max.unwrap_or(Limits::RECORD_BYTES_MAX as usize)
-    }
-}
-
 /// An operator's property.
 struct Given {
     /// As the reader knows it.

@@ -21,7 +21,7 @@ use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     dead_letter,
     model::{self, Model},
-    produce::SchemaPrefix,
+    produce::{SchemaPrefix, message_bytes_max},
     route::{RouteTable, is_path},
 };
 
@@ -138,7 +138,7 @@ fn resolve(
         errors.extend(registry::missing(&models, &reader.raw.file, &errors));
     }
     if limits_are_good {
-        let message = kafka.message_bytes_max();
+        let message = message_bytes_max(&kafka.properties);
         let needed = in_flight_needed_by(&models, &limits, message);
         errors.extend(reader.models_share(&mut limits, workers, needed));
     }

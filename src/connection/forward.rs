@@ -105,9 +105,6 @@ impl Connection {
         if let Some(rejection) = records.rejection() {
             let faulty = rejection.faulty.len() as u64;
             worker.metrics.records_rejected(*index, faulty);
-            if count == 0 {
-                return Ok(Judged::nothing_valid(rejection.clone(), body, input));
-            }
             rejected = Some(Rejected {
                 rejection: rejection.clone(),
                 valid: records.records().map(|it| index_of(it.index)).collect(),

@@ -75,13 +75,13 @@ pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Mod
         }
     }
     errors.extend(routes::clashes(&models));
-    let models = models.into_iter().map(|parsed| Arc::new(parsed.model));
+    let models = models.into_iter().map(|parsed| parsed.model);
     models.collect()
 }
 
 /// What is wrong if one of `others` has the same name and version.
 fn same_model(parsed: &parse::Parsed, others: &[parse::Parsed]) -> Option<ConfigError> {
-    let Model { name, version, .. } = &parsed.model;
+    let Model { name, version, .. } = &*parsed.model;
     let other = others.iter().find(|other| {
         other.model.name.eq_ignore_ascii_case(name) && other.model.version == *version
     })?;

@@ -5,7 +5,7 @@ mod kafka;
 mod location;
 mod names;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use toml::{
     Spanned,
@@ -35,7 +35,7 @@ pub(super) const KEYS: [&str; 14] = [
 
 /// A model, and where it is written.
 pub(super) struct Parsed {
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     pub(super) name_origin: Origin,
     pub(super) path_origin: Origin,
     file: String,
@@ -44,7 +44,7 @@ pub(super) struct Parsed {
 impl Parsed {
     /// The model, for errors of another.
     pub(super) fn shown(&self) -> String {
-        let Model { name, version, .. } = &self.model;
+        let Model { name, version, .. } = &*self.model;
         format!("{name} {version} of {}", self.file)
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     };
     match model {
         Some(model) if reader.errors.is_empty() => Ok(Parsed {
-            model,
+            model: Arc::new(model),
             name_origin: origin("name"),
             path_origin: origin("path"),
             file: file.path.clone(),

@@ -1,29 +1,30 @@
 //! Models' paths of their own, which must lead to one model only.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::parse::Parsed;
-use crate::config::ConfigError;
+use crate::{config::ConfigError, route};
 
-/// Each model whose own path leads to another model already. Case makes no difference in a path.
-pub(super) fn clashes(models: &[Parsed]) -> Vec<ConfigError> {
-    let mut taken: HashMap<String, &Parsed> = HashMap::new();
-    for parsed in models.iter().filter(|it| it.model.path.is_none()) {
-        let name = parsed.model.name.to_ascii_lowercase();
-        let versioned = format!("/ingest/{name}/{}", parsed.model.version);
-        taken.insert(versioned, parsed);
-        taken.insert(format!("/ingest/{name}"), parsed);
-    }
+/// Each model whose own path leads to another model as well. Case makes no difference in a path.
+pub(super) fn clashes(parsed: &[Parsed]) -> Vec<ConfigError> {
+    let models: Vec<_> = parsed.iter().map(|it| Arc::clone(&it.model)).collect();
+    let mut taken: HashMap<String, usize> = HashMap::new();
     let mut errors = Vec::new();
-    for parsed in models {
-        let Some(path) = &parsed.model.path else {
+    for (path, index) in route::paths(&models) {
+        let Some(other) = taken.insert(path.to_ascii_lowercase(), index) else {
             continue;
         };
-        if let Some(other) = taken.insert(path.to_ascii_lowercase(), parsed) {
+        // The one to be mended is the one that names a path. Where none does, name and version are
+        // the same, which is told of these.
+        let (named, other) = match models[index].path {
+            Some(_) => (index, other),
+            None => (other, index),
+        };
+        if let Some(path) = &models[named].path {
             errors.push(ConfigError {
-                origin: parsed.path_origin.clone(),
+                origin: parsed[named].path_origin.clone(),
                 key: "path".to_owned(),
-                message: format!("\"{path}\" leads to {} already", other.shown()),
+                message: format!("\"{path}\" leads to {} already", parsed[other].shown()),
             });
         }
     }

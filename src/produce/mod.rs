@@ -30,6 +30,7 @@ pub use kafka::{OpenError, check_whole};
 pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
 pub use payload::{Payloads, SchemaPrefix, schema_prefix};
 pub use producer::{Producer, ProducerSettings};
+pub(crate) use shipment::message_bytes_max;
 pub use watch::BrokerWatch;
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub(super) fn carried_time(timestamp_ms: Option<i64>, latest_ms: i64) -> i64 {
 }
 
 /// The largest message that librdkafka takes, by its own measure, in bytes.
-pub(super) fn message_bytes_max(properties: &[(String, String)]) -> usize {
+pub(crate) fn message_bytes_max(properties: &[(String, String)]) -> usize {
     let mut given = properties.iter().rev();
     let given = given.find(|(name, _)| name == "message.max.bytes");
     let given = given.and_then(|(_, value)| value.parse().ok());
