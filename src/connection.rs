@@ -14,7 +14,6 @@ use monoio::{
 };
 
 use crate::{
-    auth,
     buffer::ReadBuffer,
     deadline::{self, Deadline, Wait},
     http::{
@@ -23,11 +22,12 @@ use crate::{
     },
     outcome::{self, Allow, Outcome, Refusal},
     validate::Format,
-    worker::Worker,
+    worker::{Serving, Worker},
 };
 
 use forward::{Judged, conclude, deliver_letters};
 
+mod authenticate;
 mod body;
 mod forward;
 
@@ -146,21 +146,27 @@ impl Connection {
             Err(Interrupt::Gone) => return Next::Close,
             Err(Interrupt::Refused(refusal)) => {
                 self.unread = Unread::Unknown;
-                return self.answer(None, None, &Outcome::Refused(refusal)).await;
+                let outcome = Outcome::Refused(refusal);
+                self.worker.observe(&self.worker.serving(), None, &outcome);
+                return self.answer(None, &outcome).await;
             }
         };
+        // The request keeps to it, whatever is published meanwhile.
+        let serving = self.worker.serving();
         let mut route = None;
-        let outcome = match self.handle(&head, &mut route).await {
+        let outcome = match self.handle(&serving, &head, &mut route).await {
             Ok(outcome) => outcome,
             Err(Interrupt::Refused(refusal)) => Outcome::Refused(refusal),
             Err(Interrupt::Gone) => return Next::Close,
         };
-        self.answer(Some(&head), route, &outcome).await
+        self.worker.observe(&serving, route, &outcome);
+        self.answer(Some(&head), &outcome).await
     }
 
     /// The path of a request, behind its head. `indexed` is set as soon as the route is known.
     async fn handle(
         &mut self,
+        serving: &Serving,
         head: &RequestHead,
         indexed: &mut Option<usize>,
     ) -> Result<Outcome, Interrupt> {
@@ -169,16 +175,17 @@ impl Connection {
         if path == b"/health" {
             return Ok(health(head.method, worker.is_draining())?);
         }
-        let principal = auth::authenticate(worker.config.auth);
-        let route = worker.routes.find(path).ok_or(Refusal::UnknownRoute)?;
+        let principal = self.authenticate(serving, head).await?;
+        let route = serving.snapshot.routes.find(path);
+        let route = route.ok_or(Refusal::UnknownRoute)?;
         *indexed = Some(route.index);
-        let route = principal.authorize(route);
+        let route = principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?;
         let format = body_format(head)?;
         if worker.is_draining() {
             return Err(Refusal::Draining.into());
         }
 
-        let headers = self.kafka_headers(head, principal, route.route());
+        let headers = self.kafka_headers(head, &principal, route.route());
         let body = self.read_body(head, route.route().headroom()).await?;
         let Judged { delivery, rejected } = self.judge(&worker, route, format, body, &headers)?;
         let letters = match &rejected {
@@ -298,14 +305,8 @@ impl Connection {
     }
 
     /// Tells the client how its request ended.
-    async fn answer(
-        &mut self,
-        head: Option<&RequestHead>,
-        route: Option<usize>,
-        outcome: &Outcome,
-    ) -> Next {
+    async fn answer(&mut self, head: Option<&RequestHead>, outcome: &Outcome) -> Next {
         let worker = Rc::clone(&self.worker);
-        worker.observe(route, outcome);
         let keep = outcome.keeps_connection()
             && head.is_some_and(|head| head.keep_alive && self.can_skip(head))
             // The last byte may have come with the deadline, which ended reading.

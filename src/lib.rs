@@ -9,7 +9,7 @@
 //! (`connection`, the only place that knows every stage):
 //!
 //! 1. **read head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`];
-//! 2. **authenticate**: [`auth::authenticate`] → [`auth::Principal`];
+//! 2. **authenticate**: [`auth::KeySet`], or this core's memory of it → [`auth::Principal`];
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up → [`auth::AuthorizedRoute`];
 //! 4. **admit and read body**: memory from the budget ([`admission::Admission`]), the socket's bytes
 //!    into the buffer that librdkafka will read;
@@ -54,6 +54,7 @@ pub mod produce;
 pub mod readiness;
 pub mod registry;
 pub mod route;
+pub mod snapshot;
 pub mod supervisor;
 pub mod validate;
 mod worker;

@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::{
     admission::InFlightFull,
+    auth::Denial,
     http::{BodyError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
     validate::{FaultCode, Rejection, RejectionKind},
@@ -37,6 +38,10 @@ pub enum Refusal {
     Body(BodyError),
     /// The body is larger than `body_bytes_max`. The client's.
     BodyTooLarge,
+    /// Nobody can be recognised; the answer does not say why. The client's, but for what is busy.
+    Unauthenticated(Denial),
+    /// Somebody was recognised, who may not send to this route. The client's.
+    RouteNotAllowed,
     /// No such route. The client's.
     UnknownRoute,
     /// The path exists, the method is not for it. The client's.
@@ -100,6 +105,8 @@ pub enum Code {
     BodyTimeout,
     MalformedBody,
     BodyTooLarge,
+    Unauthenticated,
+    RouteNotAllowed,
     UnknownRoute,
     MethodNotAllowed,
     UnsupportedMediaType,
@@ -108,6 +115,8 @@ pub enum Code {
     InvalidRecord,
     RecordTooLarge,
     TooManyRecords,
+    AuthenticationBusy,
+    KeysUnavailable,
     InFlightFull,
     Draining,
     QueueFull,
@@ -151,7 +160,7 @@ pub struct Row {
 }
 
 /// The table: a line for each code, in their order.
-pub static TABLE: [Row; 34] = [
+pub static TABLE: [Row; 38] = [
     ok(Code::Accepted, "accepted"),
     Row {
         status: 207,
@@ -225,6 +234,18 @@ pub static TABLE: [Row; 34] = [
         "The body is larger than limits.body_bytes_max.",
     ),
     client(
+        Code::Unauthenticated,
+        "unauthenticated",
+        401,
+        "A good credential is needed: Authorization: Bearer, and a token.",
+    ),
+    client(
+        Code::RouteNotAllowed,
+        "route_not_allowed",
+        403,
+        "The credential is good, but not for this route.",
+    ),
+    client(
         Code::UnknownRoute,
         "unknown_route",
         404,
@@ -271,6 +292,16 @@ pub static TABLE: [Row; 34] = [
         "too_many_records",
         413,
         "The request holds more than limits.records_max records.",
+    ),
+    shed(
+        Code::AuthenticationBusy,
+        "authentication_busy",
+        "Too many credentials wait to be verified.",
+    ),
+    shed(
+        Code::KeysUnavailable,
+        "keys_unavailable",
+        "The keys of the token's issuer have not been fetched yet.",
     ),
     shed(
         Code::InFlightFull,
@@ -418,6 +449,12 @@ impl From<BodyError> for Refusal {
     }
 }
 
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Unauthenticated(denial)
+    }
+}
+
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Invalid(rejection)
@@ -456,6 +493,8 @@ impl Refusal {
                 | BodyError::TrailerForbidden
                 | BodyError::TrailersTooLarge,
             ) => Code::MalformedBody,
+            Self::Unauthenticated(denial) => unauthenticated(*denial),
+            Self::RouteNotAllowed => Code::RouteNotAllowed,
             Self::UnknownRoute => Code::UnknownRoute,
             Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
             Self::MediaType => Code::UnsupportedMediaType,
@@ -466,6 +505,30 @@ impl Refusal {
             Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),
             Self::DeadLetters(failure) => dead_letters(failure),
         }
+    }
+}
+
+fn unauthenticated(denial: Denial) -> Code {
+    match denial {
+        Denial::Missing
+        | Denial::Repeated
+        | Denial::InQuery
+        | Denial::Scheme
+        | Denial::Malformed
+        | Denial::UnknownKey
+        | Denial::KeyExpired
+        | Denial::Header
+        | Denial::Algorithm
+        | Denial::KeyId
+        | Denial::Claims
+        | Denial::Issuer
+        | Denial::Audience
+        | Denial::Expired
+        | Denial::NotYetValid
+        | Denial::RequiredClaim
+        | Denial::Signature => Code::Unauthenticated,
+        Denial::KeysUnavailable => Code::KeysUnavailable,
+        Denial::Busy => Code::AuthenticationBusy,
     }
 }
 

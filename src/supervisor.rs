@@ -25,7 +25,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::{
     admin::{self, AdminHandle, AdminState},
     admission::Connections,
-    config::{Config, DriverChoice},
+    auth::{Fetched, KeySet},
+    config::{AuthMode, Config, DriverChoice},
     drain::Drained,
     isolation::Panicked,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
@@ -35,6 +36,7 @@ use crate::{
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
     registry::{self, Unresolved},
+    snapshot::{Published, Snapshot},
     worker::{self, WorkerError, WorkerSettings},
 };
 
@@ -169,7 +171,8 @@ impl Supervisor {
             Some(address) => {
                 let exposition = exposition(&config, &workers, &process);
                 let routes_json = routes_json.into_bytes();
-                let openapi_json = openapi::text(workers[0].routes.routes()).into_bytes();
+                let openapi_json =
+                    openapi::text(workers[0].published.latest().routes.routes()).into_bytes();
                 let state = AdminState {
                     routes_json,
                     openapi_json,
@@ -373,6 +376,15 @@ fn worker_settings(
         report_timeout: config.timeouts.ack + REPORT_GRACE,
         cores,
     };
+    let published = Arc::new(Published::new(Snapshot {
+        generation: 0,
+        keys: match config.auth.mode {
+            AuthMode::None => None,
+            AuthMode::Required => Some(KeySet::new(&config.auth, &Fetched::new(), &routes)),
+        },
+        cache_entries: config.auth.cache_entries,
+        routes,
+    }));
     let readiness = Arc::new(Readiness::new(workers));
     let connections = Arc::new(Connections::new(config.limits.connections_max));
     let settings = |index| WorkerSettings {
@@ -383,7 +395,7 @@ fn worker_settings(
             .filter(|_| workers <= numbers.len()),
         driver,
         config: Arc::clone(config),
-        routes: Arc::clone(&routes),
+        published: Arc::clone(&published),
         producer: producer.clone(),
         watch: Arc::clone(watch),
         metrics: Arc::new(WorkerMetrics::new(config.models.len(), TABLE.len())),
@@ -404,6 +416,8 @@ fn exposition(
     };
     Exposition::new(Sources {
         routes: workers[0]
+            .published
+            .latest()
             .routes
             .routes()
             .iter()

@@ -31,7 +31,7 @@ use crate::{
     outcome::{Outcome, TABLE},
     produce::{BrokerWatch, Failure, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
-    route::RouteTable,
+    snapshot::{Published, Snapshot},
     validate::{ValidateLimits, Validator},
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) core: Option<usize>,
     pub(crate) driver: Driver,
     pub(crate) config: Arc<Config>,
-    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) published: Arc<Published>,
     pub(crate) producer: ProducerSettings,
     pub(crate) watch: Arc<BrokerWatch>,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -59,10 +59,15 @@ pub(crate) struct WorkerSettings {
     pub(crate) connections: Arc<Connections>,
 }
 
+/// What requests are served by until another snapshot is published.
+pub(crate) struct Serving {
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
 /// What one core owns.
 pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
-    pub(crate) routes: Arc<RouteTable>,
+    serving: RefCell<Rc<Serving>>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) pool: Rc<Pool>,
     pub(crate) admission: Rc<Admission>,
@@ -102,8 +107,13 @@ impl Worker {
         self.records_undelivered.get()
     }
 
+    /// What a request that begins now is served by.
+    pub(crate) fn serving(&self) -> Rc<Serving> {
+        Rc::clone(&self.serving.borrow())
+    }
+
     /// Counts an answer, and logs it if somebody should know.
-    pub(crate) fn observe(&self, route: Option<usize>, outcome: &Outcome) {
+    pub(crate) fn observe(&self, serving: &Serving, route: Option<usize>, outcome: &Outcome) {
         let code = outcome.code();
         self.metrics.request(route, code as usize);
         let row = code.row();
@@ -112,7 +122,9 @@ impl Worker {
         }
         let second = self.clock.second();
         if self.logged[code as usize].replace(second) != second {
-            let route = route.map_or("-", |route| self.routes.routes()[route].path.as_str());
+            let route = route.map_or("-", |route| {
+                serving.snapshot.routes.routes()[route].path.as_str()
+            });
             if row.level == Level::WARN {
                 tracing::warn!(
                     route,
@@ -219,7 +231,9 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
     let limits = &config.limits;
     Worker {
         config: Arc::clone(config),
-        routes: Arc::clone(&settings.routes),
+        serving: RefCell::new(Rc::new(Serving {
+            snapshot: settings.published.latest(),
+        })),
         head_limits: HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             headers_max: limits.headers_max,

@@ -1,37 +1,30 @@
-//! Who sends: a request's head and the configuration make a [`Principal`], and only a principal
-//! makes a route one that may be produced to.
+//! Who sends: head, keys and clock make a [`Principal`], and only a principal makes a route one that
+//! may be produced to.
 //!
-//! This version knows one way, to let everyone in who reaches the port ([`AuthMode::None`]);
-//! anything else is refused by the configuration.
+//! A credential is looked up among those that this core has verified before (by its `Cache`), else looked
+//! at cheaply ([`KeySet::check`]) and, if it might be good, verified at a cost ([`Check::verify`]),
+//! which is budgeted, so that strangers never slow down those who are known.
 
-use crate::{config::AuthMode, route::Route};
+mod api_key;
+mod denial;
+mod grant;
+mod issuer;
+mod key_set;
+mod keys;
+pub mod provider;
 
-/// Who a request is from, proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Principal(());
+pub use api_key::{ApiKey, KeyHash};
+pub use denial::Denial;
+pub use grant::{Globs, Grant, Principal, Scope, Validity, anyone};
+pub use issuer::{Issuer, JwksUrl, KeySource};
+pub use key_set::{Check, Fetched, KeySet};
+pub use keys::{KeyError, Loaded, VerificationKeys};
+
+use crate::route::Route;
 
 /// A route that its principal may send to: what producing asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizedRoute<'r>(&'r Route);
-
-/// Who sends.
-pub fn authenticate(mode: AuthMode) -> Principal {
-    match mode {
-        AuthMode::None => Principal(()),
-    }
-}
-
-impl Principal {
-    /// What it is called: nothing, where nobody was asked.
-    pub fn name(&self) -> Option<&str> {
-        None
-    }
-
-    /// The route, if the principal may send to it: always, as everyone may.
-    pub fn authorize(self, route: &Route) -> AuthorizedRoute<'_> {
-        AuthorizedRoute(route)
-    }
-}
 
 impl<'r> AuthorizedRoute<'r> {
     /// The route.

@@ -11,7 +11,13 @@ mod reader;
 mod registry;
 mod resolve;
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
@@ -20,7 +26,11 @@ pub use memory::MemoryMax;
 pub(crate) use reader::grouped;
 pub use registry::{Credentials, SchemaRegistry};
 
-use crate::{model::Model, route::RouteTable};
+use crate::{
+    auth::{ApiKey, Issuer},
+    model::Model,
+    route::RouteTable,
+};
 
 /// Everything that a running ringest needs to know, validated as a whole.
 ///
@@ -38,7 +48,7 @@ pub struct Config {
     /// Deadlines.
     pub timeouts: Timeouts,
     /// Who may send.
-    pub auth: AuthMode,
+    pub auth: Auth,
     /// Properties for librdkafka, ours first, the operator's last. No property is there twice, and
     /// what the operator set stands in place of our default: under our name for it (so always
     /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`) where we have a default,
@@ -190,10 +200,27 @@ pub struct Timeouts {
 }
 
 /// Who may send.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether it matters.
+    pub mode: AuthMode,
+    /// Verified credentials that each worker remembers at most.
+    pub cache_entries: usize,
+    /// Whose tokens are taken.
+    pub issuers: Vec<Arc<Issuer>>,
+    /// Which keys are.
+    pub api_keys: Vec<ApiKey>,
+    /// The files that keys were read from: when one changes, all is read again.
+    pub key_files: Vec<PathBuf>,
+}
+
+/// Whether senders are asked who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Anyone who reaches the port.
+    /// Anyone who reaches the port may send.
     None,
+    /// Whoever has a good token or key.
+    Required,
 }
 
 /// What the log looks like.

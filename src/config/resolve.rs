@@ -11,8 +11,8 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    AuthMode, Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen, LogFormat,
-    Origin, Timeouts, kafka,
+    Auth, AuthMode, Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen,
+    LogFormat, Origin, Timeouts, kafka,
     raw::Raw,
     reader::{Reader, grouped},
     registry,
@@ -123,7 +123,7 @@ fn resolve(
     let timeouts = reader.timeouts();
     let listen = reader.listen();
     let management = reader.management(listen.address);
-    reader.auth(listen.address);
+    let auth = reader.auth(listen.address);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = reader.log();
     let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
@@ -153,7 +153,7 @@ fn resolve(
         management,
         limits,
         timeouts,
-        auth: AuthMode::None,
+        auth,
         kafka: kafka.properties,
         schema_registry,
         log_format,
@@ -319,11 +319,18 @@ impl Reader {
     }
 
     /// Who may send: until credentials can be checked, everyone or nobody.
-    fn auth(&mut self, public: SocketAddr) {
+    fn auth(&mut self, public: SocketAddr) -> Auth {
         let mode = self.choice("auth.mode");
         let allowed_on_network = self.boolean("listen.unauthenticated_network");
+        let auth = Auth {
+            mode: AuthMode::None,
+            cache_entries: 8_192,
+            issuers: Vec::new(),
+            api_keys: Vec::new(),
+            key_files: Vec::new(),
+        };
         if !self.are_good(&["auth.mode"]) {
-            return;
+            return auth;
         }
         if mode == "required" {
             let message = "\"required\" (the default) can't be served: this version can't check \
@@ -341,6 +348,7 @@ impl Reader {
             );
             self.fail("listen.address", message);
         }
+        auth
     }
 
     fn log(&mut self) -> (LogFormat, String) {

@@ -52,7 +52,7 @@ impl Connection {
     pub(super) fn kafka_headers(
         &self,
         head: &RequestHead,
-        principal: Principal,
+        principal: &Principal,
         route: &Route,
     ) -> Headers {
         let mut headers = Headers::default();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::HeadError;
 use crate::{
+    auth::Denial,
     clock::HTTP_DATE_BYTES,
     outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
@@ -200,6 +201,10 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
             ));
             Some(Particulars::content(problem.to_string()))
         }
+        Refusal::Unauthenticated(denial) => challenge(*denial).and_then(with_field),
+        Refusal::RouteNotAllowed => with_field(
+            "WWW-Authenticate: Bearer realm=\"ringest\", error=\"insufficient_scope\"\r\n",
+        ),
         Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
         Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
         Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
@@ -223,6 +228,32 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
         | Refusal::MediaType
         | Refusal::InFlight(_)
         | Refusal::Draining => None,
+    }
+}
+
+/// `WWW-Authenticate` (RFC 6750 section 3): that an error is named tells only whether a token was
+/// there.
+fn challenge(denial: Denial) -> Option<&'static str> {
+    match denial {
+        Denial::Missing | Denial::Scheme => Some("WWW-Authenticate: Bearer realm=\"ringest\"\r\n"),
+        Denial::Repeated
+        | Denial::InQuery
+        | Denial::Malformed
+        | Denial::UnknownKey
+        | Denial::KeyExpired
+        | Denial::Header
+        | Denial::Algorithm
+        | Denial::KeyId
+        | Denial::Claims
+        | Denial::Issuer
+        | Denial::Audience
+        | Denial::Expired
+        | Denial::NotYetValid
+        | Denial::RequiredClaim
+        | Denial::Signature => {
+            Some("WWW-Authenticate: Bearer realm=\"ringest\", error=\"invalid_token\"\r\n")
+        }
+        Denial::KeysUnavailable | Denial::Busy => None,
     }
 }
 
@@ -305,6 +336,8 @@ const fn reason(status: u16) -> &'static str {
         200 => "OK",
         207 => "Multi-Status",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",

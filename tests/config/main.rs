@@ -100,7 +100,7 @@ fn the_least_has_the_defaults() {
     assert_eq!(config.limits.head_bytes_max, 16_384);
     assert_eq!(config.limits.in_flight_bytes_max, 268_435_456);
     assert_eq!(config.timeouts.ack, Duration::from_secs(10));
-    assert_eq!(config.auth, AuthMode::None);
+    assert_eq!(config.auth.mode, AuthMode::None);
     assert_eq!(
         (config.log_format, config.log_filter.as_str()),
         (LogFormat::Text, "info")

@@ -15,7 +15,6 @@ use rdkafka::{
 use super::{Bench, PATIENCE, settings};
 use crate::{
     auth,
-    config::AuthMode,
     produce::{Failure, Fault, Headers, Payloads, Persisted, ProducerSettings},
     validate::Format,
 };
@@ -92,7 +91,9 @@ fn records_beyond_their_body_are_not_enqueued() {
     buffer.append(b"{}");
     let short = buffer.freeze(0..2);
     let permit = bench.admission.admit(buffer.capacity()).expect("room");
-    let route = auth::authenticate(AuthMode::None).authorize(&bench.routes.routes()[0]);
+    let route = auth::anyone()
+        .authorize(&bench.routes.routes()[0])
+        .expect("anyone may");
     let long = bench
         .validator
         .validate(b"[{}, {}]", Format::Json, &crate::model::Rules::any());
