@@ -25,7 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::{
     admin::{self, AdminHandle, AdminState},
     admission::Connections,
-    auth::{Fetched, KeySet},
+    auth::KeySet,
     config::{AuthMode, Config, DriverChoice},
     drain::Drained,
     isolation::Panicked,
@@ -380,7 +380,7 @@ fn worker_settings(
         generation: 0,
         keys: match config.auth.mode {
             AuthMode::None => None,
-            AuthMode::Required => Some(KeySet::new(&config.auth, &Fetched::new(), &routes)),
+            AuthMode::Required => Some(KeySet::new(&config.auth, &[], &routes)),
         },
         cache_entries: config.auth.cache_entries,
         routes,

@@ -1,6 +1,6 @@
 //! Everything that decides who may send, as one immutable part of a snapshot.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Denial, Grant, VerificationKeys};
 use crate::{config::Auth, route::RouteTable};
@@ -15,13 +15,19 @@ pub struct Check<'k> {
     _keys: &'k KeySet,
 }
 
-/// What was fetched of each issuer, by its place in the configuration; `None`: nothing yet, or its
-/// keys are in a file.
-pub type Fetched = Vec<Option<Arc<VerificationKeys>>>;
+/// What there is of an issuer's keys at a URL.
+#[derive(Clone, Debug, Default)]
+pub struct Fetched {
+    /// As last fetched; `None`: never yet.
+    pub keys: Option<Arc<VerificationKeys>>,
+    /// Set when a token names a key that is not among them: whoever fetches looks at it.
+    pub wanted: Arc<AtomicBool>,
+}
 
 impl KeySet {
-    /// For these routes.
-    pub fn new(_auth: &Auth, _fetched: &Fetched, _routes: &RouteTable) -> Arc<Self> {
+    /// For these routes. `fetched` has a place for each issuer, in their order; that of an issuer
+    /// whose keys are in a file is not looked at.
+    pub fn new(_auth: &Auth, _fetched: &[Fetched], _routes: &RouteTable) -> Arc<Self> {
         Arc::new(Self {})
     }
 
