@@ -1,0 +1,73 @@
+//! What is left when the table has been gone through: no record of a stranger, no credential in the
+//! log, and every denial in a metric.
+
+use std::collections::HashSet;
+
+use crate::{
+    Rig,
+    case::Case,
+    issuers::{self, ApiKey},
+    keys::{OTHER_SECRET, SECRET},
+};
+
+/// As long as the shortest piece of a credential that would help anyone to guess the rest.
+const PIECE: usize = 16;
+
+/// Each record that is in a topic is that of a case which may produce, and each accepted is there.
+pub(crate) fn nothing_but_allowed_records(rig: &Rig, cases: &[Case]) {
+    let mut records: HashSet<Vec<u8>> = HashSet::new();
+    for topic in ["events", "events-2", "orders", "audit"] {
+        records.extend(rig.mock.cluster().read(topic));
+    }
+    let allowed: HashSet<Vec<u8>> = cases
+        .iter()
+        .filter(|case| case.expected.may_produce())
+        .map(|case| crate::case::record(&case.name))
+        .collect();
+    assert!(records.len() > 100, "{}", records.len());
+    for record in records.difference(&allowed) {
+        panic!("a stranger's record: {}", String::from_utf8_lossy(record));
+    }
+}
+
+/// No piece of a credential, of a hash, or of a secret, whatever was asked of the server.
+pub(crate) fn nothing_secret_in_the_log(rig: &Rig, cases: &[Case]) {
+    let log = rig.ringest.log();
+    let mut secrets: Vec<Vec<u8>> = cases.iter().flat_map(|case| credentials(&case.request)).collect();
+    secrets.extend(issuers::good().into_iter().map(|(_, token)| token.into_bytes()));
+    for name in [issuers::SHA, issuers::SHA_ORDERS, issuers::SHA_EXPIRED] {
+        secrets.push(ApiKey::sha256(name).hash.trim_start_matches("sha256:").into());
+    }
+    for name in [issuers::PB, issuers::PB_EVENTS, issuers::PB_EXPIRED, issuers::MOOSE] {
+        secrets.push(ApiKey::pbkdf2(name).hash.into());
+    }
+    secrets.extend([SECRET.to_vec(), OTHER_SECRET.to_vec()]);
+    let pieces: HashSet<&[u8]> = secrets.iter().flat_map(|it| it.windows(PIECE)).collect();
+    assert!(pieces.len() > 10_000, "{}", pieces.len());
+    for line in log.lines() {
+        let found = line.as_bytes().windows(PIECE).find(|it| pieces.contains(it));
+        if let Some(found) = found {
+            panic!("{:?} of a credential in the log: {line}", String::from_utf8_lossy(found));
+        }
+        assert!(!line.starts_with("INJECTED"), "a line of a stranger's in the log: {line}");
+        assert!(!line.contains('\u{1b}'), "a stranger's escape in the log: {line}");
+    }
+}
+
+/// What stands behind the scheme, or anywhere else where the cases put tokens.
+fn credentials(request: &[u8]) -> Vec<Vec<u8>> {
+    let head = request.split(|byte| *byte == b'\n');
+    let lines = head.filter(|line| {
+        let line = line.to_ascii_lowercase();
+        line.windows(6).any(|it| it == b"bearer" || it == b"token=" || it == b"key: ey")
+    });
+    let words = lines.flat_map(|line| line.split(|byte| b" =;,\"'\r?&".contains(byte)));
+    let long = words.filter(|word| word.len() > PIECE && !word.starts_with(b"/ingest/"));
+    long.map(<[u8]>::to_vec).collect()
+}
+
+/// As many as there were answers 401.
+pub(crate) fn denials_are_counted(rig: &Rig, denials: u64) {
+    let counted = rig.ringest.count("ringest_auth_denials_total");
+    assert_eq!(counted, denials);
+}
