@@ -1,10 +1,6 @@
 //! One row of the table: a request, and what it is answered.
 
-use crate::{
-    EVENT,
-    support::http::Answer,
-    token::Jwt,
-};
+use crate::{EVENT, support::http::Answer, token::Jwt};
 
 /// What the specification says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

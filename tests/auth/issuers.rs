@@ -1,5 +1,7 @@
 //! Everyone whom the server under test knows: its section `[auth]`, its files, and the tokens of each.
 
+use std::fmt::Write as _;
+
 use ring::{digest, pbkdf2};
 
 use crate::{
@@ -32,14 +34,14 @@ pub(crate) const ED: Issuer = Issuer::new("EdDSA", None, "https://ed.test", Sign
 pub(crate) const HS: Issuer =
     Issuer::new("HS256", None, "https://hs.test", || Signer::hs256(SECRET));
 /// RS256 and ES256, by a set with several keys: one for RS256, two for ES256.
-pub(crate) const SET_RS: Issuer =
-    Issuer::new("RS256", Some("rsa-a"), SET, Signer::other_rs256);
+pub(crate) const SET_RS: Issuer = Issuer::new("RS256", Some("rsa-a"), SET, Signer::other_rs256);
 pub(crate) const SET_A: Issuer = Issuer::new("ES256", Some("ec-a"), SET, Signer::es256);
 pub(crate) const SET_B: Issuer = Issuer::new("ES256", Some("ec-b"), SET, Signer::other_es256);
 const SET: &str = "https://set.test";
 /// HS256 with a scope and required claims, and a minute's leeway; its tokens are made by [`full`].
-const FULL: Issuer =
-    Issuer::new("HS256", None, "https://full.test", || Signer::hs256(OTHER_SECRET));
+const FULL: Issuer = Issuer::new("HS256", None, "https://full.test", || {
+    Signer::hs256(OTHER_SECRET)
+});
 
 impl Issuer {
     const fn new(
@@ -79,8 +81,8 @@ pub(crate) struct ApiKey {
 impl ApiKey {
     /// A token of 256 bits; `name` makes it.
     pub(crate) fn sha256(name: &str) -> Self {
-        let token = hex(&digest::digest(&digest::SHA256, name.as_bytes()));
-        let hash = hex(&digest::digest(&digest::SHA256, token.as_bytes()));
+        let token = hex(digest::digest(&digest::SHA256, name.as_bytes()));
+        let hash = hex(digest::digest(&digest::SHA256, token.as_bytes()));
         Self {
             token,
             hash: format!("sha256:{hash}"),
@@ -89,7 +91,7 @@ impl ApiKey {
 
     /// As Moose makes it; `name` makes it.
     pub(crate) fn pbkdf2(name: &str) -> Self {
-        let random = hex(&digest::digest(&digest::SHA256, name.as_bytes()));
+        let random = hex(digest::digest(&digest::SHA256, name.as_bytes()));
         let (password, salt) = random.split_at(32);
         let mut hash = [0; 20];
         pbkdf2::derive(
@@ -101,14 +103,18 @@ impl ApiKey {
         );
         Self {
             token: format!("{password}.{salt}"),
-            hash: hex(&hash),
+            hash: hex(hash),
         }
     }
 }
 
 /// Lower case.
 pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|it| format!("{it:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes.as_ref() {
+        write!(text, "{byte:02x}").expect("a String takes all");
+    }
+    text
 }
 
 /// The section `[auth]` that all of the above is in.
@@ -175,7 +181,10 @@ pub(crate) const MOOSE: &str = "moose";
 
 /// One table `[[auth.keys]]`; `lines` are its further ones.
 pub(crate) fn key_table(name: &str, key: &ApiKey, lines: &str) -> String {
-    format!("[[auth.keys]]\nname = {name:?}\nhash = {:?}\n{lines}\n", key.hash)
+    format!(
+        "[[auth.keys]]\nname = {name:?}\nhash = {:?}\n{lines}\n",
+        key.hash
+    )
 }
 
 /// The whole section.
@@ -183,10 +192,22 @@ pub(crate) fn auth() -> String {
     let past = r#"expires = "2020-01-01T00:00:00Z""#;
     let keys = [
         key_table(SHA, &ApiKey::sha256(SHA), ""),
-        key_table(SHA_ORDERS, &ApiKey::sha256(SHA_ORDERS), r#"routes = ["Order/*"]"#),
+        key_table(
+            SHA_ORDERS,
+            &ApiKey::sha256(SHA_ORDERS),
+            r#"routes = ["Order/*"]"#,
+        ),
         key_table(SHA_EXPIRED, &ApiKey::sha256(SHA_EXPIRED), past),
-        key_table(PB, &ApiKey::pbkdf2(PB), r#"expires = "2999-01-01T00:00:00+01:00""#),
-        key_table(PB_EVENTS, &ApiKey::pbkdf2(PB_EVENTS), r#"routes = ["event/1.?", "Audit/*"]"#),
+        key_table(
+            PB,
+            &ApiKey::pbkdf2(PB),
+            r#"expires = "2999-01-01T00:00:00+01:00""#,
+        ),
+        key_table(
+            PB_EVENTS,
+            &ApiKey::pbkdf2(PB_EVENTS),
+            r#"routes = ["event/1.?", "Audit/*"]"#,
+        ),
         key_table(PB_EXPIRED, &ApiKey::pbkdf2(PB_EXPIRED), past),
     ];
     format!("{AUTH}\n{}", keys.concat())
@@ -239,5 +260,6 @@ pub(crate) fn good() -> Vec<(&'static str, String)> {
         ("Moose's", ApiKey::pbkdf2(MOOSE)),
     ];
     let jwts = jwts.into_iter().map(|(name, jwt)| (name, jwt.token()));
-    jwts.chain(keys.into_iter().map(|(name, key)| (name, key.token))).collect()
+    jwts.chain(keys.into_iter().map(|(name, key)| (name, key.token)))
+        .collect()
 }

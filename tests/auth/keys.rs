@@ -24,7 +24,8 @@ pub(crate) const RSA_2_CERTIFICATE_PEM: &str = include_str!("keys/rsa-2.crt.pem"
 
 /// What the issuers with `secret_file` share with ringest.
 pub(crate) const SECRET: &[u8] = b"a secret of the tests, 40 bytes at least";
-pub(crate) const OTHER_SECRET: &[u8] = b"another secret, for the issuer that asks for more than a signature";
+pub(crate) const OTHER_SECRET: &[u8] =
+    b"another secret, for the issuer that asks for more than a signature";
 
 pub(crate) static RSA_1: LazyLock<RsaKeyPair> =
     LazyLock::new(|| rsa(include_str!("keys/rsa-1.key.pem")));

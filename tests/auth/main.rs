@@ -63,7 +63,7 @@ impl Rig {
 }
 
 /// Sends a request and reads its answer; one that closes the connection gets a new one for the next.
-fn ask(rig: &Rig, http: &mut Http, request: &[u8]) -> Answer {
+fn ask(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
     http.send(request).expect("ringest reads");
     let answer = if request.starts_with(b"HEAD ") {
         http.answer_to_head()
@@ -74,7 +74,7 @@ fn ask(rig: &Rig, http: &mut Http, request: &[u8]) -> Answer {
         panic!("{error} to {:?}", String::from_utf8_lossy(request));
     });
     if answer.closes() {
-        *http = rig.ringest.connect();
+        *http = ringest.connect();
     }
     answer
 }

@@ -3,7 +3,10 @@
 use crate::{
     Rig, ask, empty,
     issuers::{ApiKey, ED, ES, HS, MOOSE, PB, RS, SHA},
-    support::http::{Answer, Http},
+    support::{
+        http::{Answer, Http},
+        ringest::Ringest,
+    },
     table::same,
 };
 
@@ -14,7 +17,7 @@ const OTHERS: &[u8] = b"A-_.~+/=";
 fn of_a_remembered_token() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
-    let denied = ask(&rig, &mut http, &empty("x.y.z"));
+    let denied = ask(&rig.ringest, &mut http, &empty("x.y.z"));
     for (name, token) in [
         ("RS256", RS.jwt().token()),
         ("ES256", ES.jwt().token()),
@@ -32,21 +35,29 @@ fn of_a_remembered_token() {
                 misses.push(miss);
             }
         }
-        misses.extend((1..token.len()).step_by(3).map(|end| token[..end].to_owned()));
-        misses.extend((1..token.len()).step_by(5).map(|start| token[start..].to_owned()));
+        misses.extend(
+            (1..token.len())
+                .step_by(3)
+                .map(|end| token[..end].to_owned()),
+        );
+        misses.extend(
+            (1..token.len())
+                .step_by(5)
+                .map(|start| token[start..].to_owned()),
+        );
         for other in OTHERS {
             let other = char::from(*other);
             misses.push(format!("{token}{other}"));
             misses.push(format!("{other}{token}"));
         }
         misses.retain(|it| *it != token);
-        refuses(&rig, &mut http, name, &token, &misses, &denied);
+        refuses(&rig.ringest, &mut http, name, &token, &misses, &denied);
     }
 }
 
 /// Each of them, among the good one.
 fn refuses(
-    rig: &Rig,
+    ringest: &Ringest,
     http: &mut Http,
     name: &str,
     token: &str,
@@ -56,13 +67,16 @@ fn refuses(
     let good = empty(token);
     for (n, miss) in misses.iter().enumerate() {
         if n % 8 == 0 {
-            let answer = ask(rig, http, &good);
+            let answer = ask(ringest, http, &good);
             assert_eq!(answer.status, 200, "{name}: {answer:?}");
         }
-        let answer = ask(rig, http, &empty(miss));
-        assert!(same(&answer, denied), "{name}: {miss}, not {token}: {answer:?}");
+        let answer = ask(ringest, http, &empty(miss));
+        assert!(
+            same(&answer, denied),
+            "{name}: {miss}, not {token}: {answer:?}"
+        );
     }
-    assert_eq!(ask(rig, http, &good).status, 200, "{name}");
+    assert_eq!(ask(ringest, http, &good).status, 200, "{name}");
 }
 
 /// Another character of base64url.

@@ -45,7 +45,10 @@ impl Clients<'_> {
     #[track_caller]
     fn are_told(&mut self, path: &str, token: &str, status: u16) {
         let statuses = self.statuses(path, token);
-        assert!(statuses.iter().all(|it| *it == status), "{statuses:?}, not {status}");
+        assert!(
+            statuses.iter().all(|it| *it == status),
+            "{statuses:?}, not {status}"
+        );
     }
 
     /// That they are told so everywhere, in time.
@@ -54,7 +57,10 @@ impl Clients<'_> {
         let changed = Instant::now();
         let told = eventually(PATIENCE, || {
             let statuses = self.statuses(path, token);
-            statuses.iter().all(|it| *it == status).then(|| changed.elapsed())
+            statuses
+                .iter()
+                .all(|it| *it == status)
+                .then(|| changed.elapsed())
         });
         let told = told.unwrap_or_else(|| panic!("never {status} at {path}"));
         assert!(told <= IN_FORCE, "{status} at {path} only after {told:?}");
@@ -74,11 +80,12 @@ fn revoked_narrowed_replaced() {
         issuers::configure(builder).auth(&(issuers::auth() + &added))
     });
     let over = AtomicBool::new(false);
+    let ringest = &rig.ringest;
     thread::scope(|scope| {
-        let untouched = scope.spawn(|| never_notices(&rig, &over));
-        let connections = (0..CONNECTIONS).map(|_| rig.ringest.connect()).collect();
+        let untouched = scope.spawn(|| never_notices(ringest, &over));
+        let connections = (0..CONNECTIONS).map(|_| ringest.connect()).collect();
         let mut clients = Clients {
-            ringest: &rig.ringest,
+            ringest,
             connections,
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -99,9 +106,9 @@ fn revoked_narrowed_replaced() {
 }
 
 /// A client whose key is never touched; how many requests it sent on its one connection.
-fn never_notices(rig: &Rig, over: &AtomicBool) -> usize {
+fn never_notices(ringest: &Ringest, over: &AtomicBool) -> usize {
     let request = post(EVENT, &bearer(&ApiKey::pbkdf2(PB).token), b"[]");
-    let mut http = rig.ringest.connect();
+    let mut http = ringest.connect();
     let mut count = 0;
     while !over.load(Ordering::Relaxed) {
         http.send(&request).expect("the connection is open");
@@ -122,7 +129,8 @@ fn removed(rig: &Rig, clients: &mut Clients<'_>) {
     }
     let auth = rig.ringest.auth();
     let auth = without(&auth, &key_table("doomed", &sha, ""));
-    rig.ringest.set_auth(&without(&auth, &key_table("doomed-pb", &pb, "")));
+    rig.ringest
+        .set_auth(&without(&auth, &key_table("doomed-pb", &pb, "")));
     rig.ringest.reload();
     for token in [&sha.token, &pb.token] {
         clients.are_told_soon(EVENT, token, 401);
@@ -157,14 +165,24 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
 /// Other files with keys: no signal is needed.
 fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
     let (old, old_secret) = (ES.jwt().token(), HS.jwt().token());
-    let new = ES.jwt().header("kid", r#""es-2""#).signed_by(Signer::other_es256()).token();
+    let new = ES
+        .jwt()
+        .header("kid", r#""es-2""#)
+        .signed_by(Signer::other_es256())
+        .token();
     let new_secret = b"the next secret, which is as long as the first";
     let new_by_secret = HS.jwt().signed_by(Signer::hs256(new_secret)).token();
-    for (token, status) in [(&old, 200), (&old_secret, 200), (&new, 401), (&new_by_secret, 401)] {
+    for (token, status) in [
+        (&old, 200),
+        (&old_secret, 200),
+        (&new, 401),
+        (&new_by_secret, 401),
+    ] {
         clients.are_told(EVENT, token, status);
     }
     let set = p256_jwk(&P256_2, r#","kid":"es-2""#);
-    rig.ringest.write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     clients.are_told_soon(EVENT, &old, 401);
     clients.are_told_soon(EVENT, &new, 200);
     rig.ringest.write("hs.secret", new_secret);
@@ -177,10 +195,19 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
     let auth = rig.ringest.auth();
     let doomed = key_table(SHA, &ApiKey::sha256(SHA), "");
     for (name, faulty) in [
-        ("an unknown key", format!("{}\nnonsense_of_a_key = 1\n", without(&auth, &doomed))),
+        (
+            "an unknown key",
+            format!("{}\nnonsense_of_a_key = 1\n", without(&auth, &doomed)),
+        ),
         ("no TOML", without(&auth, &doomed) + "\n[[[\n"),
-        ("a malformed hash", without(&auth, &doomed) + "[[auth.keys]]\nname = \"bad\"\nhash = \"xyz\"\n"),
-        ("nobody may send", "[auth]\nmode = \"required\"\n".to_owned()),
+        (
+            "a malformed hash",
+            without(&auth, &doomed) + "[[auth.keys]]\nname = \"bad\"\nhash = \"xyz\"\n",
+        ),
+        (
+            "nobody may send",
+            "[auth]\nmode = \"required\"\n".to_owned(),
+        ),
     ] {
         let before = rig.ringest.log().len();
         rig.ringest.set_auth(&faulty);
@@ -189,8 +216,16 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
     }
     rig.ringest.set_auth(&auth);
-    let token = ES.jwt().header("kid", r#""es-2""#).signed_by(Signer::other_es256()).token();
-    for (name, text) in [("an empty file", ""), ("no keys", r#"{"keys":[]}"#), ("half a file", "{\"ke")] {
+    let token = ES
+        .jwt()
+        .header("kid", r#""es-2""#)
+        .signed_by(Signer::other_es256())
+        .token();
+    for (name, text) in [
+        ("an empty file", ""),
+        ("no keys", r#"{"keys":[]}"#),
+        ("half a file", "{\"ke"),
+    ] {
         let before = rig.ringest.log().len();
         rig.ringest.write("es.json", text.as_bytes());
         stays_refused(rig, before, name);
@@ -211,11 +246,17 @@ fn stays_refused(rig: &Rig, before: usize, name: &str) {
 /// After all that, it takes what is good again.
 fn mended(rig: &Rig, clients: &mut Clients<'_>) {
     let set = p256_jwk(&P256_2, r#","kid":"es-3""#);
-    rig.ringest.write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
-    let token = ES.jwt().header("kid", r#""es-3""#).signed_by(Signer::other_es256()).token();
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    let token = ES
+        .jwt()
+        .header("kid", r#""es-3""#)
+        .signed_by(Signer::other_es256())
+        .token();
     clients.are_told_soon(EVENT, &token, 200);
     let auth = rig.ringest.auth();
-    rig.ringest.set_auth(&without(&auth, &key_table(SHA, &ApiKey::sha256(SHA), "")));
+    rig.ringest
+        .set_auth(&without(&auth, &key_table(SHA, &ApiKey::sha256(SHA), "")));
     rig.ringest.reload();
     clients.are_told_soon(EVENT, &ApiKey::sha256(SHA).token, 401);
 }

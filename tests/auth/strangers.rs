@@ -14,7 +14,9 @@ use crate::{
     token::now,
 };
 
-const METHODS: [&str; 9] = ["POST", "GET", "PUT", "DELETE", "PATCH", "TRACE", "QUERY", "get", "HEAD"];
+const METHODS: [&str; 9] = [
+    "POST", "GET", "PUT", "DELETE", "PATCH", "TRACE", "QUERY", "get", "HEAD",
+];
 
 /// Below `/ingest/`, or another spelling of that; routes and none.
 const PATHS: [&str; 14] = [
@@ -40,9 +42,15 @@ fn bad() -> Vec<(&'static str, Vec<u8>)> {
     let tokens = [
         ("no token", "x.y.z".to_owned()),
         ("expired", RS.jwt().claim("exp", &expired).token()),
-        ("forged", HS.jwt().signed_by(Signer::hs256(b"guessed")).token()),
+        (
+            "forged",
+            HS.jwt().signed_by(Signer::hs256(b"guessed")).token(),
+        ),
         ("for others", ED.jwt().claim("aud", r#""other""#).token()),
-        ("unknown issuer", ED.jwt().claim("iss", r#""https://x.test""#).token()),
+        (
+            "unknown issuer",
+            ED.jwt().claim("iss", r#""https://x.test""#).token(),
+        ),
         ("unknown kid", ES.jwt().header("kid", r#""x""#).token()),
         ("alg none", HS.jwt().header("alg", r#""none""#).token()),
         ("unknown key", ApiKey::pbkdf2("nobody's").token),
@@ -50,7 +58,9 @@ fn bad() -> Vec<(&'static str, Vec<u8>)> {
         ("expired key", ApiKey::sha256(SHA_EXPIRED).token),
     ];
     let two = [bearer(&ApiKey::sha256(SHA).token), bearer("x.y.z")].concat();
-    let lines = tokens.into_iter().map(|(name, token)| (name, bearer(&token)));
+    let lines = tokens
+        .into_iter()
+        .map(|(name, token)| (name, bearer(&token)));
     lines.chain([("two fields", two)]).collect()
 }
 
@@ -63,12 +73,18 @@ fn without_body(method: &str, path: &str, lines: &[u8]) -> Vec<u8> {
 fn a_stranger_is_told_the_same_everywhere() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
-    let none = ask(&rig, &mut http, &without_body("GET", EVENT, b""));
-    let denied = ask(&rig, &mut http, &without_body("GET", EVENT, &bearer("x.y.z")));
+    let none = ask(&rig.ringest, &mut http, &without_body("GET", EVENT, b""));
+    let denied = ask(
+        &rig.ringest,
+        &mut http,
+        &without_body("GET", EVENT, &bearer("x.y.z")),
+    );
     assert_eq!((none.status, denied.status), (401, 401));
     assert!(!same(&none, &denied), "{none:?}");
     for (answer, error) in [(&none, false), (&denied, true)] {
-        let challenge = answer.header("www-authenticate").expect("RFC 9110 section 11.6.1");
+        let challenge = answer
+            .header("www-authenticate")
+            .expect("RFC 9110 section 11.6.1");
         assert!(challenge.starts_with("Bearer "), "{answer:?}");
         assert_eq!(challenge.contains("error="), error, "{answer:?}");
         assert_eq!(answer.header("allow"), None, "{answer:?}");
@@ -79,10 +95,12 @@ fn a_stranger_is_told_the_same_everywhere() {
         for path in PATHS {
             let nothing = [("nothing", Vec::new())];
             for (who, lines) in nothing.iter().chain(&bad) {
-                let answer = ask(&rig, &mut http, &without_body(method, path, lines));
+                let answer = ask(&rig.ringest, &mut http, &without_body(method, path, lines));
                 let mut expected = Answer {
                     status: 401,
-                    headers: if lines.is_empty() { &none } else { &denied }.headers.clone(),
+                    headers: if lines.is_empty() { &none } else { &denied }
+                        .headers
+                        .clone(),
                     body: if lines.is_empty() { &none } else { &denied }.body.clone(),
                 };
                 if method == "HEAD" {
@@ -98,9 +116,13 @@ fn a_stranger_is_told_the_same_everywhere() {
 
     // Who may send is told.
     let good = bearer(&ApiKey::pbkdf2(PB).token);
-    let answer = ask(&rig, &mut http, &without_body("GET", EVENT, &good));
+    let answer = ask(&rig.ringest, &mut http, &without_body("GET", EVENT, &good));
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
-    let answer = ask(&rig, &mut http, &without_body("POST", "/ingest/Nothing", &good));
+    let answer = ask(
+        &rig.ringest,
+        &mut http,
+        &without_body("POST", "/ingest/Nothing", &good),
+    );
     assert_eq!(answer.status, 404);
 }
 
@@ -109,11 +131,26 @@ fn a_stranger_is_told_the_same_everywhere() {
 fn options_are_the_same_everywhere() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
-    let first = ask(&rig, &mut http, &without_body("OPTIONS", EVENT, b""));
-    assert!(matches!(first.status, 200..=299 | 400..=499) && first.status != 401, "{first:?}");
+    let first = ask(
+        &rig.ringest,
+        &mut http,
+        &without_body("OPTIONS", EVENT, b""),
+    );
+    assert!(
+        matches!(first.status, 200..=299 | 400..=499) && first.status != 401,
+        "{first:?}"
+    );
     for path in PATHS {
-        for lines in [&b""[..], b"Authorization: Bearer x.y.z\r\n", b"Origin: https://a.test\r\n"] {
-            let answer = ask(&rig, &mut http, &without_body("OPTIONS", path, lines));
+        for lines in [
+            &b""[..],
+            b"Authorization: Bearer x.y.z\r\n",
+            b"Origin: https://a.test\r\n",
+        ] {
+            let answer = ask(
+                &rig.ringest,
+                &mut http,
+                &without_body("OPTIONS", path, lines),
+            );
             assert!(same(&answer, &first), "{path}: {answer:?}, not {first:?}");
         }
     }
@@ -125,8 +162,17 @@ fn other_paths() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
     let mut answers = Vec::new();
-    for path in ["/", "/nowhere", "/metrics", "/ready", "/routes", "/openapi.json", "/ingest", "/healthz"] {
-        let answer = ask(&rig, &mut http, &without_body("GET", path, b""));
+    for path in [
+        "/",
+        "/nowhere",
+        "/metrics",
+        "/ready",
+        "/routes",
+        "/openapi.json",
+        "/ingest",
+        "/healthz",
+    ] {
+        let answer = ask(&rig.ringest, &mut http, &without_body("GET", path, b""));
         assert!(matches!(answer.status, 401 | 404), "{path}: {answer:?}");
         answers.push(answer);
     }
@@ -149,7 +195,8 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
             for more in [framing, &expecting] {
                 let mut http = rig.ringest.connect();
                 let lines = [lines.as_slice(), more.as_bytes()].concat();
-                http.send(&without_body("POST", EVENT, &lines)).expect("ringest reads");
+                http.send(&without_body("POST", EVENT, &lines))
+                    .expect("ringest reads");
                 // Nothing of the body is ever sent.
                 let answer = http.answer().expect("an answer");
                 assert_eq!(answer.status, 401, "{who}, {more}: {answer:?}");
@@ -163,7 +210,8 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
     let mut http = rig.ringest.connect();
     let mut lines = bearer(&ApiKey::sha256(SHA).token);
     lines.extend_from_slice(b"Content-Length: 2\r\nExpect: 100-continue\r\n");
-    http.send(&without_body("POST", EVENT, &lines)).expect("ringest reads");
+    http.send(&without_body("POST", EVENT, &lines))
+        .expect("ringest reads");
     assert_eq!(http.answer().expect("an interim answer").status, 100);
     http.send(b"[]").expect("ringest reads");
     assert_eq!(http.answer().expect("an answer").status, 200);
@@ -173,7 +221,12 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
 #[test]
 fn pipelined() {
     let rig = Rig::start();
-    let good = [RS.jwt().token(), ApiKey::sha256(SHA).token, ApiKey::pbkdf2(PB).token, ES.jwt().token()];
+    let good = [
+        RS.jwt().token(),
+        ApiKey::sha256(SHA).token,
+        ApiKey::pbkdf2(PB).token,
+        ES.jwt().token(),
+    ];
     let bad = bad();
     for _ in 0..3 {
         let mut http = rig.ringest.connect();
@@ -189,8 +242,10 @@ fn pipelined() {
         requests.extend(empty(&good[0]));
         expected.push(200);
         http.send(&requests).expect("ringest reads");
-        let answers: Vec<u16> =
-            expected.iter().map(|_| http.answer().expect("an answer").status).collect();
+        let answers: Vec<u16> = expected
+            .iter()
+            .map(|_| http.answer().expect("an answer").status)
+            .collect();
         assert_eq!(answers, expected);
     }
     assert_eq!(rig.mock.cluster().read("events"), Vec::<Vec<u8>>::new());
@@ -205,12 +260,21 @@ fn a_denied_connection_goes_on() {
     for (name, lines) in bad() {
         for body in [2, 1_000, 40_000] {
             let body = "x".repeat(body);
-            http.send(&post(EVENT, &lines, body.as_bytes())).expect("ringest reads");
+            http.send(&post(EVENT, &lines, body.as_bytes()))
+                .expect("ringest reads");
             let answer = http.answer().expect("an answer");
-            assert_eq!((answer.status, answer.closes()), (401, false), "{name}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.closes()),
+                (401, false),
+                "{name}: {answer:?}"
+            );
             http.send(&good).expect("ringest reads");
             let answer = http.answer().expect("an answer");
-            assert_eq!((answer.status, answer.closes()), (200, false), "{name}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.closes()),
+                (200, false),
+                "{name}: {answer:?}"
+            );
         }
     }
 }
@@ -227,13 +291,31 @@ fn nobody_else_is_asked() {
         for host in [format!("http://{address}"), format!("https://{address}")] {
             let url = format!("\"{host}/.well-known/jwks.json\"");
             let good = RS.jwt().header(name, &url);
-            assert_eq!(ask(&rig, &mut http, &empty(&good.token())).status, 200, "{name}");
+            assert_eq!(
+                ask(&rig.ringest, &mut http, &empty(&good.token())).status,
+                200,
+                "{name}"
+            );
             let forged = good.signed_by(Signer::other_rs256());
-            assert_eq!(ask(&rig, &mut http, &empty(&forged.token())).status, 401, "{name}");
-            let issued = ES.jwt().header("kid", r#""new""#).claim("iss", &format!("\"{host}\""));
-            assert_eq!(ask(&rig, &mut http, &empty(&issued.token())).status, 401, "{name}");
+            assert_eq!(
+                ask(&rig.ringest, &mut http, &empty(&forged.token())).status,
+                401,
+                "{name}"
+            );
+            let issued = ES
+                .jwt()
+                .header("kid", r#""new""#)
+                .claim("iss", &format!("\"{host}\""));
+            assert_eq!(
+                ask(&rig.ringest, &mut http, &empty(&issued.token())).status,
+                401,
+                "{name}"
+            );
         }
     }
     let asked = listener.accept().map(|(_, peer)| peer);
-    assert_eq!(asked.map_err(|it| it.kind()), Err(io::ErrorKind::WouldBlock));
+    assert_eq!(
+        asked.map_err(|it| it.kind()),
+        Err(io::ErrorKind::WouldBlock)
+    );
 }

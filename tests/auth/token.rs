@@ -21,7 +21,9 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
     let mut text = String::new();
     for chunk in bytes.as_ref().chunks(3) {
-        let bits = (0..3).fold(0, |bits, n| bits << 8 | usize::from(*chunk.get(n).unwrap_or(&0)));
+        let bits = (0..3).fold(0, |bits, n| {
+            bits << 8 | usize::from(*chunk.get(n).unwrap_or(&0))
+        });
         for n in 0..=chunk.len() {
             text.push(char::from(ALPHABET[bits >> (18 - 6 * n) & 63]));
         }
@@ -33,7 +35,9 @@ pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
 pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for chunk in text.as_bytes().chunks(4) {
-        let bits = (0..4).fold(0, |bits, n| bits << 6 | chunk.get(n).map_or(0, |it| digit(*it)));
+        let bits = (0..4).fold(0, |bits, n| {
+            bits << 6 | chunk.get(n).map_or(0, |it| digit(*it))
+        });
         let octets = bits.to_be_bytes();
         bytes.extend_from_slice(&octets[octets.len() - 3..][..chunk.len() - 1]);
     }
@@ -198,7 +202,10 @@ impl Jwt {
     /// What is signed, and the signature's bytes made into others.
     pub(crate) fn token_resigned(&self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
         let [header, claims, signature] = parts(&self.token());
-        format!("{header}.{claims}.{}", base64(change(from_base64(&signature))))
+        format!(
+            "{header}.{claims}.{}",
+            base64(change(from_base64(&signature)))
+        )
     }
 }
 

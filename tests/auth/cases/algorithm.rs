@@ -30,7 +30,17 @@ fn none(cases: &mut Cases) {
     for (of, issuer) in [("RS256", RS), ("HS256", HS), ("ES256", ES)] {
         let good = issuer.jwt();
         let [_, _, signature] = parts(&good.token());
-        for none in ["none", "None", "NONE", "nOnE", "none ", " none", "null", "", "nonE\\u0000"] {
+        for none in [
+            "none",
+            "None",
+            "NONE",
+            "nOnE",
+            "none ",
+            " none",
+            "null",
+            "",
+            "nonE\\u0000",
+        ] {
             let jwt = good.clone().header("alg", &format!("\"{none}\""));
             let unsigned = jwt.clone().signed_by(Signer::Nobody).token();
             let name = format!("alg {none:?} for {of}");
@@ -39,7 +49,11 @@ fn none(cases: &mut Cases) {
             cases.token(&name, format!("{unsigned}{signature}"), Denied);
         }
     }
-    let unsigned = RS.jwt().header("alg", r#""none""#).signed_by(Signer::Nobody).token();
+    let unsigned = RS
+        .jwt()
+        .header("alg", r#""none""#)
+        .signed_by(Signer::Nobody)
+        .token();
     cases.token("alg none, any signature", format!("{unsigned}AA"), Denied);
     let two_parts = unsigned.trim_end_matches('.');
     cases.token("alg none, two parts", two_parts, Denied);
@@ -89,7 +103,11 @@ fn secrets_that_are_public(cases: &mut Cases) {
     let one_line: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
     let secrets: [(&str, &Issuer, Vec<u8>); 13] = [
         ("the PEM", &RS, pem.into()),
-        ("the PEM without its last line end", &RS, pem.trim_end().into()),
+        (
+            "the PEM without its last line end",
+            &RS,
+            pem.trim_end().into(),
+        ),
         ("the PEM with CRLF", &RS, pem.replace('\n', "\r\n").into()),
         ("the PEM's base64 in one line", &RS, one_line.into()),
         ("the SPKI in DER", &RS, der(pem)),
@@ -98,19 +116,33 @@ fn secrets_that_are_public(cases: &mut Cases) {
         ("nothing", &RS, Vec::new()),
         ("a certificate", &RS, RSA_2_CERTIFICATE_PEM.into()),
         ("an EC key's JWK", &ES, ec_jwk.clone().into()),
-        ("an EC key's point", &ES, P256_1.public_key().as_ref().to_vec()),
+        (
+            "an EC key's point",
+            &ES,
+            P256_1.public_key().as_ref().to_vec(),
+        ),
         ("a JWK set", &ES, format!(r#"{{"keys":[{ec_jwk}]}}"#).into()),
-        ("an Ed25519 key's bytes", &ED, ED25519.public_key().as_ref().to_vec()),
+        (
+            "an Ed25519 key's bytes",
+            &ED,
+            ED25519.public_key().as_ref().to_vec(),
+        ),
     ];
     for (name, issuer, secret) in secrets {
-        let jwt = issuer.jwt().header("alg", r#""HS256""#).signed_by(Signer::hs256(&secret));
+        let jwt = issuer
+            .jwt()
+            .header("alg", r#""HS256""#)
+            .signed_by(Signer::hs256(&secret));
         cases.jwt(&format!("HS256 keyed by {name}"), &jwt, Denied);
     }
     for (alg, sign) in [
         ("HS384", Signer::hs384 as fn(&[u8]) -> Signer),
         ("HS512", Signer::hs512),
     ] {
-        let jwt = RS.jwt().header("alg", &format!("{alg:?}")).signed_by(sign(pem.as_bytes()));
+        let jwt = RS
+            .jwt()
+            .header("alg", &format!("{alg:?}"))
+            .signed_by(sign(pem.as_bytes()));
         cases.jwt(&format!("{alg} keyed by the PEM"), &jwt, Denied);
     }
 }
@@ -123,27 +155,97 @@ fn other_algorithms(cases: &mut Cases) {
     row("RS384, not listed", RS.jwt(), "RS384", Signer::rs384());
     row("RS512, not listed", RS.jwt(), "RS512", Signer::rs512());
     row("PS384, not listed", RS.jwt(), "PS384", Signer::ps384());
-    row("PS256 where RS256 alone is listed", SET_RS.jwt(), "PS256", Signer::other_ps256());
-    row("HS384, not listed", HS.jwt(), "HS384", Signer::hs384(SECRET));
-    row("HS512, not listed", HS.jwt(), "HS512", Signer::hs512(SECRET));
+    row(
+        "PS256 where RS256 alone is listed",
+        SET_RS.jwt(),
+        "PS256",
+        Signer::other_ps256(),
+    );
+    row(
+        "HS384, not listed",
+        HS.jwt(),
+        "HS384",
+        Signer::hs384(SECRET),
+    );
+    row(
+        "HS512, not listed",
+        HS.jwt(),
+        "HS512",
+        Signer::hs512(SECRET),
+    );
     row("ES384 by an ES256 key", ES.jwt(), "ES384", Signer::es256());
-    row("ES384 by another issuer's ES384 key", ES.jwt(), "ES384", Signer::es384());
-    row("ES256 by an ES384 key", ES384.jwt(), "ES256", Signer::es384());
+    row(
+        "ES384 by another issuer's ES384 key",
+        ES.jwt(),
+        "ES384",
+        Signer::es384(),
+    );
+    row(
+        "ES256 by an ES384 key",
+        ES384.jwt(),
+        "ES256",
+        Signer::es384(),
+    );
     row("ES256K", ES.jwt(), "ES256K", Signer::es256());
     row("ES512", ES384.jwt(), "ES512", Signer::es384());
-    row("EdDSA of another issuer's", ES.jwt(), "EdDSA", Signer::eddsa());
-    row("ES256 of another issuer's", ED.jwt(), "ES256", Signer::es256());
-    row("RS256 of another issuer's", HS.jwt(), "RS256", Signer::rs256());
-    row("HS256 of another issuer's", RS.jwt(), "HS256", Signer::hs256(SECRET));
-    row("Ed25519 (RFC 9864), not listed", ED.jwt(), "Ed25519", Signer::eddsa());
+    row(
+        "EdDSA of another issuer's",
+        ES.jwt(),
+        "EdDSA",
+        Signer::eddsa(),
+    );
+    row(
+        "ES256 of another issuer's",
+        ED.jwt(),
+        "ES256",
+        Signer::es256(),
+    );
+    row(
+        "RS256 of another issuer's",
+        HS.jwt(),
+        "RS256",
+        Signer::rs256(),
+    );
+    row(
+        "HS256 of another issuer's",
+        RS.jwt(),
+        "HS256",
+        Signer::hs256(SECRET),
+    );
+    row(
+        "Ed25519 (RFC 9864), not listed",
+        ED.jwt(),
+        "Ed25519",
+        Signer::eddsa(),
+    );
     row("Ed448", ED.jwt(), "Ed448", Signer::eddsa());
     row("RS256 that says PS256", RS.jwt(), "PS256", Signer::rs256());
     row("PS256 that says RS256", PS.jwt(), "RS256", Signer::ps256());
     row("RS384 that says RS256", RS.jwt(), "RS256", Signer::rs384());
     row("PS384 that says PS256", PS.jwt(), "PS256", Signer::ps384());
-    row("HS512 that says HS256", HS.jwt(), "HS256", Signer::hs512(SECRET));
-    row("ES256 that says RS256", SET_A.jwt(), "RS256", Signer::es256());
-    row("RS256 that says ES256", SET_RS.jwt(), "ES256", Signer::other_rs256());
+    row(
+        "HS512 that says HS256",
+        HS.jwt(),
+        "HS256",
+        Signer::hs512(SECRET),
+    );
+    row(
+        "ES256 that says RS256",
+        SET_A.jwt(),
+        "RS256",
+        Signer::es256(),
+    );
+    row(
+        "RS256 that says ES256",
+        SET_RS.jwt(),
+        "ES256",
+        Signer::other_rs256(),
+    );
     row("EdDSA that says ES256", ES.jwt(), "ES256", Signer::eddsa());
-    row("HS384 where a secret has routes", full(), "HS384", Signer::hs384(SECRET));
+    row(
+        "HS384 where a secret has routes",
+        full(),
+        "HS384",
+        Signer::hs384(SECRET),
+    );
 }

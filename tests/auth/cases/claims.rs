@@ -52,11 +52,17 @@ fn issuer(cases: &mut Cases) {
         cases.jwt(&format!("iss {iss}"), &RS.jwt().claim("iss", iss), Denied);
     }
     cases.jwt("no iss", &RS.jwt().without_claim("iss"), Denied);
-    let header = RS.jwt().without_claim("iss").header("iss", r#""https://rs.test""#);
+    let header = RS
+        .jwt()
+        .without_claim("iss")
+        .header("iss", r#""https://rs.test""#);
     cases.jwt("iss in the header alone", &header, Denied);
     let header = RS.jwt().header("iss", r#""https://es.test""#);
     cases.jwt("another iss in the header", &header, Open);
-    let other = ES.jwt().claim("iss", r#""https://set.test""#).header("kid", r#""ec-b""#);
+    let other = ES
+        .jwt()
+        .claim("iss", r#""https://set.test""#)
+        .header("kid", r#""ec-b""#);
     cases.jwt("iss of another issuer, and its kid", &other, Denied);
 }
 
@@ -102,7 +108,10 @@ fn audience(cases: &mut Cases) {
     for aud in good {
         cases.jwt(&format!("aud {aud}"), &HS.jwt().claim("aud", aud), Accepted);
     }
-    let azp = HS.jwt().claim("aud", r#""other""#).claim("azp", r#""ingest""#);
+    let azp = HS
+        .jwt()
+        .claim("aud", r#""other""#)
+        .claim("azp", r#""ingest""#);
     cases.jwt("azp is no aud", &azp, Denied);
 }
 
@@ -113,21 +122,45 @@ fn subject(cases: &mut Cases) {
     cases.jwt("an empty sub", &empty, Accepted);
     for sub in ["1", "null", "true", r#"["root"]"#, r#"{"a":1}"#] {
         cases.jwt(&format!("sub {sub}"), &HS.jwt().claim("sub", sub), Open);
-        cases.jwt(&format!("sub {sub} for a header"), &full().claim("sub", sub), Open);
+        cases.jwt(
+            &format!("sub {sub} for a header"),
+            &full().claim("sub", sub),
+            Open,
+        );
     }
-    for sub in [r#""a\r\nX-Admin: 1""#, r#""a\u0000b""#, r#""\u202eé🦀""#, r#""x\nINJECTED""#] {
-        cases.jwt(&format!("sub {sub} for a header"), &full().claim("sub", sub), Open);
+    for sub in [
+        r#""a\r\nX-Admin: 1""#,
+        r#""a\u0000b""#,
+        r#""\u202eé🦀""#,
+        r#""x\nINJECTED""#,
+    ] {
+        cases.jwt(
+            &format!("sub {sub} for a header"),
+            &full().claim("sub", sub),
+            Open,
+        );
     }
     let long = format!("\"{}\"", "s".repeat(5_000));
-    cases.jwt("a sub of 5,000 bytes for a header", &full().claim("sub", &long), Open);
+    cases.jwt(
+        "a sub of 5,000 bytes for a header",
+        &full().claim("sub", &long),
+        Open,
+    );
     cases.jwt("jti of a wrong type", &HS.jwt().claim("jti", "[]"), Open);
-    let forged = HS.jwt().claim("sub", r#""root""#).signed_by(Signer::hs256(b"guessed"));
+    let forged = HS
+        .jwt()
+        .claim("sub", r#""root""#)
+        .signed_by(Signer::hs256(b"guessed"));
     cases.jwt("sub root, a guessed secret", &forged, Denied);
 }
 
 fn required(cases: &mut Cases) {
     for name in ["tenant", "tier"] {
-        cases.jwt(&format!("no {name}, which is required"), &full().without_claim(name), Denied);
+        cases.jwt(
+            &format!("no {name}, which is required"),
+            &full().without_claim(name),
+            Denied,
+        );
     }
     let values = [
         ("tenant", r#""Acme""#),
@@ -147,12 +180,22 @@ fn required(cases: &mut Cases) {
     ];
     for (name, value) in values {
         let jwt = full().claim(name, value);
-        cases.jwt(&format!("{name} {value}, which is required otherwise"), &jwt, Denied);
+        cases.jwt(
+            &format!("{name} {value}, which is required otherwise"),
+            &jwt,
+            Denied,
+        );
     }
-    cases.jwt("tier 2.0, where 2 is required", &full().claim("tier", "2.0"), Open);
+    cases.jwt(
+        "tier 2.0, where 2 is required",
+        &full().claim("tier", "2.0"),
+        Open,
+    );
     let twice = full().also_claim(r#""tenant""#, r#""acme""#);
     cases.jwt("a required claim twice", &twice, Denied);
-    let nested = full().without_claim("tenant").claim("x", r#"{"tenant":"acme"}"#);
+    let nested = full()
+        .without_claim("tenant")
+        .claim("x", r#"{"tenant":"acme"}"#);
     cases.jwt("a required claim within another", &nested, Denied);
     let header = full().without_claim("tenant").header("tenant", r#""acme""#);
     cases.jwt("a required claim in the header", &header, Denied);
@@ -161,7 +204,12 @@ fn required(cases: &mut Cases) {
 fn scope(cases: &mut Cases) {
     let mut row = |globs: &str, path, expected| {
         let token = full().claim("may_send", globs).token();
-        cases.token_at(path, &format!("may_send {globs} at {path}"), token, expected);
+        cases.token_at(
+            path,
+            &format!("may_send {globs} at {path}"),
+            token,
+            expected,
+        );
     };
     row(r#""*""#, ORDER, Accepted);
     row(r#""Event/1.0""#, EVENT, Accepted);
@@ -208,16 +256,39 @@ fn scope(cases: &mut Cases) {
     let token = full().without_claim("may_send").token();
     cases.token("no may_send", token, Forbidden);
     let scoped = full().claim("may_send", r#""Order/*""#).token();
-    cases.token_at("/ingest/Nothing/1.0", "a scope and no such route", scoped, Status(404));
+    cases.token_at(
+        "/ingest/Nothing/1.0",
+        "a scope and no such route",
+        scoped,
+        Status(404),
+    );
 }
 
 fn scope_of_a_wrong_type(cases: &mut Cases) {
-    for globs in ["null", "true", "1", r#"{"*":true}"#, r#"["*",1]"#, r#"[["*"]]"#, "[null]"] {
+    for globs in [
+        "null",
+        "true",
+        "1",
+        r#"{"*":true}"#,
+        r#"["*",1]"#,
+        r#"[["*"]]"#,
+        "[null]",
+    ] {
         let jwt = full().claim("may_send", globs);
-        cases.jwt(&format!("may_send of a wrong type: {globs}"), &jwt, NotAllowed);
+        cases.jwt(
+            &format!("may_send of a wrong type: {globs}"),
+            &jwt,
+            NotAllowed,
+        );
     }
-    let twice = full().claim("may_send", r#""Order/*""#).also_claim(r#""may_send""#, r#""*""#);
+    let twice = full()
+        .claim("may_send", r#""Order/*""#)
+        .also_claim(r#""may_send""#, r#""*""#);
     cases.jwt("may_send twice", &twice, Denied);
     // Another issuer's configuration does not ask for it.
-    cases.jwt("may_send of another issuer", &HS.jwt().claim("may_send", "[]"), Accepted);
+    cases.jwt(
+        "may_send of another issuer",
+        &HS.jwt().claim("may_send", "[]"),
+        Accepted,
+    );
 }

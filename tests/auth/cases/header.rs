@@ -17,7 +17,11 @@ pub(crate) fn add(cases: &mut Cases) {
     compressed_or_encrypted(cases);
     types(cases);
     serialisations(cases);
-    cases.jwt("a header nobody knows", &RS.jwt().header("x-y", r#"{"a":[1,null]}"#), Accepted);
+    cases.jwt(
+        "a header nobody knows",
+        &RS.jwt().header("x-y", r#"{"a":[1,null]}"#),
+        Accepted,
+    );
     let many = (0..50).fold(RS.jwt(), |jwt, n| jwt.header(&format!("x{n}"), "null"));
     cases.jwt("fifty headers nobody knows", &many, Accepted);
     let bare = RS.jwt().without_header("typ");
@@ -51,9 +55,16 @@ fn critical(cases: &mut Cases) {
     }
     let escaped = RS.jwt().also_header(r#""cr\u0069t""#, r#"["exp"]"#);
     cases.jwt("crit written with an escape", &escaped, Denied);
-    let twice = RS.jwt().also_header(r#""crit""#, "[]").also_header(r#""crit""#, r#"["exp"]"#);
+    let twice = RS
+        .jwt()
+        .also_header(r#""crit""#, "[]")
+        .also_header(r#""crit""#, r#"["exp"]"#);
     cases.jwt("crit twice", &twice, Denied);
-    cases.jwt("CRIT is not crit", &RS.jwt().header("CRIT", r#"["exp"]"#), Accepted);
+    cases.jwt(
+        "CRIT is not crit",
+        &RS.jwt().header("CRIT", r#"["exp"]"#),
+        Accepted,
+    );
     let claim = RS.jwt().claim("crit", r#"["exp"]"#);
     cases.jwt("crit among the claims means nothing", &claim, Accepted);
 }
@@ -74,18 +85,34 @@ fn compressed_or_encrypted(cases: &mut Cases) {
     // A raw DEFLATE block that holds the claims as they are.
     let claims = jwt.claims_text();
     let length = u16::try_from(claims.len()).expect("short");
-    let block = [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), claims.as_bytes()];
+    let block = [
+        &[1],
+        &length.to_le_bytes()[..],
+        &(!length).to_le_bytes(),
+        claims.as_bytes(),
+    ];
     let stored = jwt.token_with_claims(block.concat());
     cases.token("zip, compressed", stored, Denied);
 
     let header = base64(r#"{"alg":"dir","enc":"A128GCM"}"#);
-    let five = format!("{header}..AAAAAAAAAAAAAAAA.{}.AAAAAAAAAAAAAAAAAAAAAA", base64(&claims));
+    let five = format!(
+        "{header}..AAAAAAAAAAAAAAAA.{}.AAAAAAAAAAAAAAAAAAAAAA",
+        base64(&claims)
+    );
     cases.token("JWE, five parts", five, Denied);
     let [header, claims, signature] = parts(&RS.jwt().token());
     let five = format!("{header}.{claims}.{signature}.{claims}.{signature}");
     cases.token("five parts, three of them good", five, Denied);
-    cases.token("four parts, three of them good", format!("{header}.{claims}.{signature}."), Denied);
-    cases.token("a dot before three good parts", format!(".{header}.{claims}.{signature}"), Denied);
+    cases.token(
+        "four parts, three of them good",
+        format!("{header}.{claims}.{signature}."),
+        Denied,
+    );
+    cases.token(
+        "a dot before three good parts",
+        format!(".{header}.{claims}.{signature}"),
+        Denied,
+    );
     cases.token("two parts", format!("{header}.{claims}"), Denied);
     cases.token("one part", header, Denied);
     for dots in [".", "..", "...", "....", "....."] {
@@ -97,21 +124,38 @@ fn compressed_or_encrypted(cases: &mut Cases) {
 /// RFC 8725 section 3.11: a token that says that it is of another kind is no access token.
 fn types(cases: &mut Cases) {
     for typ in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"] {
-        cases.jwt(&format!("typ {typ}"), &RS.jwt().header("typ", &format!("{typ:?}")), Accepted);
+        cases.jwt(
+            &format!("typ {typ}"),
+            &RS.jwt().header("typ", &format!("{typ:?}")),
+            Accepted,
+        );
     }
-    for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt", "application/secevent+jwt"] {
+    for typ in [
+        "logout+jwt",
+        "secevent+jwt",
+        "dpop+jwt",
+        "application/secevent+jwt",
+    ] {
         let jwt = RS.jwt().header("typ", &format!("{typ:?}"));
         cases.jwt(&format!("typ {typ}, which is another kind's"), &jwt, Denied);
     }
     for typ in ["JWE", "JOSE", "application/jwt", "", "x"] {
-        cases.jwt(&format!("typ {typ:?}"), &RS.jwt().header("typ", &format!("{typ:?}")), Open);
+        cases.jwt(
+            &format!("typ {typ:?}"),
+            &RS.jwt().header("typ", &format!("{typ:?}")),
+            Open,
+        );
     }
     for typ in ["1", "null", r#"["JWT"]"#, "{}", "true"] {
         let jwt = RS.jwt().header("typ", typ);
         cases.jwt(&format!("typ of a wrong type: {typ}"), &jwt, Denied);
     }
     cases.jwt("cty JSON", &RS.jwt().header("cty", r#""JSON""#), Open);
-    cases.jwt("cty JWT around claims", &RS.jwt().header("cty", r#""JWT""#), Open);
+    cases.jwt(
+        "cty JWT around claims",
+        &RS.jwt().header("cty", r#""JWT""#),
+        Open,
+    );
     let outer = RS.jwt().header("cty", r#""JWT""#);
     let nested = outer.token_with_claims(RS.jwt().token());
     cases.token("cty JWT around a good token", nested, Denied);
@@ -127,12 +171,24 @@ fn serialisations(cases: &mut Cases) {
     let signed = json!({ "protected": header, "signature": signature });
     let flattened = json!({ "payload": claims, "protected": header, "signature": signature });
     let general = json!({ "payload": claims, "signatures": [signed] });
-    cases.token("flattened JSON serialisation", flattened.to_string(), Denied);
+    cases.token(
+        "flattened JSON serialisation",
+        flattened.to_string(),
+        Denied,
+    );
     cases.token("general JSON serialisation", general.to_string(), Denied);
-    cases.token("JSON serialisation in base64url", base64(flattened.to_string()), Denied);
+    cases.token(
+        "JSON serialisation in base64url",
+        base64(flattened.to_string()),
+        Denied,
+    );
     cases.token("detached claims", format!("{header}..{signature}"), Denied);
     cases.token("no header", format!(".{claims}.{signature}"), Denied);
-    cases.token("CBOR for JSON", good.token_with_header(b"\xa1\x63alg\x65EdDSA"), Denied);
+    cases.token(
+        "CBOR for JSON",
+        good.token_with_header(b"\xa1\x63alg\x65EdDSA"),
+        Denied,
+    );
     let unsigned = good.clone().signed_by(Signer::Nobody).token();
     cases.token("nobody signed it", unsigned, Denied);
 }

@@ -19,8 +19,16 @@ pub(crate) fn add(cases: &mut Cases) {
         cases.token(&format!("header: {what}"), header, Denied);
     }
     for (what, text) in VALUES {
-        cases.token(&format!("the claims are {what}"), RS.jwt().token_with_claims(text), Denied);
-        cases.token(&format!("the header is {what}"), RS.jwt().token_with_header(text), Denied);
+        cases.token(
+            &format!("the claims are {what}"),
+            RS.jwt().token_with_claims(text),
+            Denied,
+        );
+        cases.token(
+            &format!("the header is {what}"),
+            RS.jwt().token_with_header(text),
+            Denied,
+        );
     }
     spaced(cases);
     large(cases);
@@ -50,16 +58,27 @@ fn names_twice(cases: &mut Cases) {
             jwt.claim(name, "1")
         };
         let twice = first.clone().also_claim(&format!("{name:?}"), value);
-        cases.jwt(&format!("claim {name:?} twice, then {value}"), &twice, Denied);
+        cases.jwt(
+            &format!("claim {name:?} twice, then {value}"),
+            &twice,
+            Denied,
+        );
     }
     let escaped = HS.jwt().also_claim(r#""\u0065xp""#, "9999999999");
     cases.jwt("claim exp twice, once with an escape", &escaped, Denied);
-    let past = HS.jwt().claim("exp", "1").also_claim(r#""exp""#, "9999999999");
+    let past = HS
+        .jwt()
+        .claim("exp", "1")
+        .also_claim(r#""exp""#, "9999999999");
     cases.jwt("claim exp twice, the first has passed", &past, Denied);
     let past = HS.jwt().also_claim(r#""exp""#, "1");
     cases.jwt("claim exp twice, the second has passed", &past, Denied);
     let apart = HS.jwt().claim("EXP", "1").claim("Exp", "1");
-    cases.jwt("names that differ in case are not the same", &apart, Accepted);
+    cases.jwt(
+        "names that differ in case are not the same",
+        &apart,
+        Accepted,
+    );
     let within = HS.jwt().claim("context", r#"{"a":1,"a":2}"#);
     cases.jwt("a name twice within a claim", &within, Open);
 
@@ -70,15 +89,29 @@ fn names_twice(cases: &mut Cases) {
         ("unknown", "1"),
     ] {
         let jwt = HS.jwt();
-        let jwt = if name == "unknown" { jwt.header(name, "1") } else { jwt };
+        let jwt = if name == "unknown" {
+            jwt.header(name, "1")
+        } else {
+            jwt
+        };
         let twice = jwt.also_header(&format!("{name:?}"), value);
-        cases.jwt(&format!("header {name:?} twice, then {value}"), &twice, Denied);
+        cases.jwt(
+            &format!("header {name:?} twice, then {value}"),
+            &twice,
+            Denied,
+        );
     }
-    let first = HS.jwt().header("alg", r#""none""#).also_header(r#""alg""#, r#""HS256""#);
+    let first = HS
+        .jwt()
+        .header("alg", r#""none""#)
+        .also_header(r#""alg""#, r#""HS256""#);
     cases.jwt("header alg twice, first none", &first, Denied);
     let escaped = HS.jwt().also_header(r#""\u0061lg""#, r#""none""#);
     cases.jwt("header alg twice, once with an escape", &escaped, Denied);
-    let escaped = HS.jwt().without_claim("exp").also_claim(r#""\u0065\u0078\u0070""#, "9999999999");
+    let escaped = HS
+        .jwt()
+        .without_claim("exp")
+        .also_claim(r#""\u0065\u0078\u0070""#, "9999999999");
     cases.jwt("the name exp written with escapes", &escaped, Accepted);
 }
 
@@ -86,8 +119,12 @@ type Change = fn(&str) -> Vec<u8>;
 
 /// What makes a JSON object something else.
 const TEXTS: [(&str, Change); 20] = [
-    ("a byte order mark", |it| [b"\xef\xbb\xbf", it.as_bytes()].concat()),
-    ("UTF-16", |it| it.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ("a byte order mark", |it| {
+        [b"\xef\xbb\xbf", it.as_bytes()].concat()
+    }),
+    ("UTF-16", |it| {
+        it.encode_utf16().flat_map(u16::to_be_bytes).collect()
+    }),
     ("NUL behind", |it| [it.as_bytes(), b"\0"].concat()),
     ("NUL in front", |it| [b"\0", it.as_bytes()].concat()),
     ("a letter behind", |it| format!("{it}x").into()),
@@ -99,11 +136,19 @@ const TEXTS: [(&str, Change); 20] = [
     ("a comma in front", |it| it.replacen('{', "{,", 1).into()),
     ("the last brace missing", |it| it[..it.len() - 1].into()),
     ("single quotes", |it| it.replace('"', "'").into()),
-    ("names without quotes", |it| it.replace("\"alg\"", "alg").replace("\"iss\"", "iss").into()),
+    ("names without quotes", |it| {
+        it.replace("\"alg\"", "alg")
+            .replace("\"iss\"", "iss")
+            .into()
+    }),
     ("invalid UTF-8 in a value", |it| with_value(it, b"\"\xff\"")),
-    ("a surrogate in UTF-8", |it| with_value(it, b"\"\xed\xa0\x80\"")),
+    ("a surrogate in UTF-8", |it| {
+        with_value(it, b"\"\xed\xa0\x80\"")
+    }),
     ("an overlong slash", |it| with_value(it, b"\"\xc0\xaf\"")),
-    ("a control character in a value", |it| with_value(it, b"\"\x01\"")),
+    ("a control character in a value", |it| {
+        with_value(it, b"\"\x01\"")
+    }),
     ("NaN", |it| with_value(it, b"NaN")),
     ("a number with a leading zero", |it| with_value(it, b"01")),
 ];
@@ -132,10 +177,21 @@ fn spaced(cases: &mut Cases) {
     let jwt = ES.jwt().claim("iss", r#""https:\/\/es.test""#);
     cases.jwt("claims: a slash written with an escape", &jwt, Accepted);
     let jwt = ES.jwt();
-    cases.token("header: white space", jwt.token_with_header(spaced(jwt.header_text())), Accepted);
+    cases.token(
+        "header: white space",
+        jwt.token_with_header(spaced(jwt.header_text())),
+        Accepted,
+    );
     let outer = format!(" \r\n{}\t ", jwt.claims_text());
-    cases.token("claims: white space around", jwt.token_with_claims(outer), Accepted);
-    for (name, whole) in [("claims", "é🦀"), ("claims with escapes", r"\u00e9\ud83e\udd80")] {
+    cases.token(
+        "claims: white space around",
+        jwt.token_with_claims(outer),
+        Accepted,
+    );
+    for (name, whole) in [
+        ("claims", "é🦀"),
+        ("claims with escapes", r"\u00e9\ud83e\udd80"),
+    ] {
         let jwt = ES.jwt().claim("nickname", &format!("\"{whole}\""));
         cases.jwt(&format!("{name}: text beyond ASCII"), &jwt, Accepted);
     }
@@ -150,9 +206,17 @@ fn large(cases: &mut Cases) {
     for (name, depth) in [("32", 32), ("200", 200), ("5,000", 5_000)] {
         let expected = if depth == 32 { Accepted } else { Open };
         let claim = HS.jwt().claim("deep", &deep(depth));
-        cases.jwt(&format!("claims: {name} arrays around one another"), &claim, expected);
+        cases.jwt(
+            &format!("claims: {name} arrays around one another"),
+            &claim,
+            expected,
+        );
         let header = HS.jwt().header("deep", &deep(depth));
-        cases.jwt(&format!("header: {name} arrays around one another"), &header, expected);
+        cases.jwt(
+            &format!("header: {name} arrays around one another"),
+            &header,
+            expected,
+        );
     }
     let open = |jwt: Jwt, name: &str| (jwt.claim("open", &"[".repeat(5_000)), name.to_owned());
     let (jwt, name) = open(HS.jwt(), "claims: 5,000 arrays that never end");
@@ -160,7 +224,12 @@ fn large(cases: &mut Cases) {
     let objects = r#"{"a":"#.repeat(1_500) + "1" + &"}".repeat(1_500);
     let jwt = HS.jwt().claim("deep", &objects);
     cases.jwt("claims: 1,500 objects around one another", &jwt, Open);
-    for number in ["1e999", "-1e999", "1e-999", "123456789012345678901234567890"] {
+    for number in [
+        "1e999",
+        "-1e999",
+        "1e-999",
+        "123456789012345678901234567890",
+    ] {
         let jwt = HS.jwt().claim("number", number);
         cases.jwt(&format!("claims: the number {number}"), &jwt, Open);
     }
@@ -168,6 +237,8 @@ fn large(cases: &mut Cases) {
     cases.jwt("claims: a number of 5,000 digits", &digits, Open);
     let names = (0..400).fold(HS.jwt(), |jwt, n| jwt.claim(&format!("claim-{n}"), "0"));
     cases.jwt("claims: four hundred more", &names, Accepted);
-    let long = HS.jwt().claim("groups", &format!("\"{}\"", "g".repeat(4_000)));
+    let long = HS
+        .jwt()
+        .claim("groups", &format!("\"{}\"", "g".repeat(4_000)));
     cases.jwt("claims: a text of 4,000 bytes", &long, Accepted);
 }

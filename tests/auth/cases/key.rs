@@ -22,10 +22,17 @@ fn kid_in_a_set(cases: &mut Cases) {
     let several = SET_A.jwt().without_header("kid");
     cases.jwt("no kid, two keys fit, the first is right", &several, Denied);
     let several = SET_B.jwt().without_header("kid");
-    cases.jwt("no kid, two keys fit, the second is right", &several, Denied);
+    cases.jwt(
+        "no kid, two keys fit, the second is right",
+        &several,
+        Denied,
+    );
     let escaped = SET_A.jwt().header("kid", r#""\u0065c-\u0061""#);
     cases.jwt("kid written with escapes", &escaped, Accepted);
-    let escaped = SET_A.jwt().without_header("kid").also_header(r#""\u006bid""#, r#""ec-a""#);
+    let escaped = SET_A
+        .jwt()
+        .without_header("kid")
+        .also_header(r#""\u006bid""#, r#""ec-a""#);
     cases.jwt("the name kid written with an escape", &escaped, Accepted);
 
     let long = format!("\"{}\"", "k".repeat(4_000));
@@ -69,7 +76,10 @@ fn kid_in_a_set(cases: &mut Cases) {
     cases.jwt("kid twice, the same", &twice, Denied);
     let twice = SET_A.jwt().also_header(r#""kid""#, r#""ec-b""#);
     cases.jwt("kid twice, the first is right", &twice, Denied);
-    let twice = SET_B.jwt().header("kid", r#""ec-a""#).also_header(r#""kid""#, r#""ec-b""#);
+    let twice = SET_B
+        .jwt()
+        .header("kid", r#""ec-a""#)
+        .also_header(r#""kid""#, r#""ec-b""#);
     cases.jwt("kid twice, the second is right", &twice, Denied);
     let wrong_key = SET_A.jwt().signed_by(Signer::other_es256());
     cases.jwt("signed by the key of another kid", &wrong_key, Denied);
@@ -77,13 +87,29 @@ fn kid_in_a_set(cases: &mut Cases) {
 
 /// A PEM and a secret have no name, so that a `kid` chooses nothing: many issuers send one.
 fn kid_beside_one_key(cases: &mut Cases) {
-    for (name, issuer) in [("RS256", RS), ("ES384", ES384), ("EdDSA", ED), ("HS256", HS)] {
+    for (name, issuer) in [
+        ("RS256", RS),
+        ("ES384", ES384),
+        ("EdDSA", ED),
+        ("HS256", HS),
+    ] {
         let jwt = issuer.jwt().header("kid", r#""2026-11""#);
-        cases.jwt(&format!("a kid for the only key, which has no name: {name}"), &jwt, Accepted);
+        cases.jwt(
+            &format!("a kid for the only key, which has no name: {name}"),
+            &jwt,
+            Accepted,
+        );
     }
-    let path = RS.jwt().header("kid", r#""../../../../dev/null""#).signed_by(Signer::hs256(b""));
+    let path = RS
+        .jwt()
+        .header("kid", r#""../../../../dev/null""#)
+        .signed_by(Signer::hs256(b""));
     let path = path.header("alg", r#""HS256""#);
-    cases.jwt("a kid that is an empty file, keyed by nothing", &path, Denied);
+    cases.jwt(
+        "a kid that is an empty file, keyed by nothing",
+        &path,
+        Denied,
+    );
     let number = RS.jwt().header("kid", "7");
     cases.jwt("a kid of a wrong type for the only key", &number, Denied);
     let absent = ES.jwt().without_header("kid");
@@ -94,8 +120,10 @@ fn kid_beside_one_key(cases: &mut Cases) {
 
 /// RFC 7515 sections 4.1.2 to 4.1.8: neither followed nor trusted, and no fault of a good token.
 fn keys_of_its_own(cases: &mut Cases) {
-    let certificate: String =
-        RSA_2_CERTIFICATE_PEM.lines().filter(|it| !it.starts_with('-')).collect();
+    let certificate: String = RSA_2_CERTIFICATE_PEM
+        .lines()
+        .filter(|it| !it.starts_with('-'))
+        .collect();
     let strangers = rsa_jwk(&RSA_2, r#","kid":"mine""#);
     let strangers_set = format!(r#"{{"keys":[{strangers}]}}"#);
     let headers = [
@@ -104,32 +132,64 @@ fn keys_of_its_own(cases: &mut Cases) {
         ("x5u", r#""http://127.0.0.1:9/certificate.pem""#.to_owned()),
         ("x5c", format!("[{certificate:?}]")),
         ("x5t", r#""Zm9yIHgwNXQgYSBoYXNoIQ""#.to_owned()),
-        ("x5t#S256", r#""Zm9yIHgwNXQjUzI1NiBhIGhhc2ggb2YgMzIgYnl0ZXM""#.to_owned()),
+        (
+            "x5t#S256",
+            r#""Zm9yIHgwNXQjUzI1NiBhIGhhc2ggb2YgMzIgYnl0ZXM""#.to_owned(),
+        ),
         ("key", format!("{strangers_set:?}")),
     ];
     for (name, value) in headers {
         let good = RS.jwt().header(name, &value);
         cases.jwt(&format!("{name} in a good token"), &good, Accepted);
         let forged = good.clone().signed_by(Signer::other_rs256());
-        cases.jwt(&format!("{name} names the key of a forged token"), &forged, Denied);
+        cases.jwt(
+            &format!("{name} names the key of a forged token"),
+            &forged,
+            Denied,
+        );
         let forged = SET_A.jwt().header(name, &value).header("alg", r#""RS256""#);
-        let forged = forged.header("kid", r#""mine""#).signed_by(Signer::other_rs256());
-        cases.jwt(&format!("{name} and kid name the key of a forged token"), &forged, Denied);
+        let forged = forged
+            .header("kid", r#""mine""#)
+            .signed_by(Signer::other_rs256());
+        cases.jwt(
+            &format!("{name} and kid name the key of a forged token"),
+            &forged,
+            Denied,
+        );
     }
-    let ec = ES.jwt().header("jwk", &p256_jwk(&P256_2, "")).signed_by(Signer::other_es256());
+    let ec = ES
+        .jwt()
+        .header("jwk", &p256_jwk(&P256_2, ""))
+        .signed_by(Signer::other_es256());
     cases.jwt("jwk on P-256 of a forged token", &ec, Denied);
-    let kid = ES.jwt().header("jwk", &p256_jwk(&P256_2, r#","kid":"es-1""#));
+    let kid = ES
+        .jwt()
+        .header("jwk", &p256_jwk(&P256_2, r#","kid":"es-1""#));
     let kid = kid.signed_by(Signer::other_es256());
-    cases.jwt("jwk of a forged token with the kid of the right key", &kid, Denied);
+    cases.jwt(
+        "jwk of a forged token with the kid of the right key",
+        &kid,
+        Denied,
+    );
     let oct = r#"{"kty":"oct","k":"AAAA"}"#;
-    let oct = HS.jwt().header("jwk", oct).signed_by(Signer::hs256(&[0, 0, 0]));
+    let oct = HS
+        .jwt()
+        .header("jwk", oct)
+        .signed_by(Signer::hs256(&[0, 0, 0]));
     cases.jwt("jwk is a secret", &oct, Denied);
-    let good = ES.jwt().header("jwk", &p256_jwk(&P256_1, r#","kid":"es-1""#));
+    let good = ES
+        .jwt()
+        .header("jwk", &p256_jwk(&P256_1, r#","kid":"es-1""#));
     cases.jwt("jwk is the right key", &good, Accepted);
     let good = RS.jwt().header("jwk", &rsa_jwk(&RSA_1, ""));
     cases.jwt("jwk is the right key, RSA", &good, Accepted);
-    for (name, value) in [("jwk", "7"), ("jku", "[1]"), ("x5u", "{}"), ("x5c", "null"), ("x5t", "0")]
-    {
+    for (name, value) in [
+        ("jwk", "7"),
+        ("jku", "[1]"),
+        ("x5u", "{}"),
+        ("x5c", "null"),
+        ("x5t", "0"),
+    ] {
         let jwt = RS.jwt().header(name, value);
         cases.jwt(&format!("{name} of a wrong type"), &jwt, Open);
     }

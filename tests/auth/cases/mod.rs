@@ -8,6 +8,7 @@ mod claims;
 mod header;
 mod json;
 mod key;
+mod places;
 mod routes;
 mod signature;
 mod times;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
     signature::add(&mut cases);
     base64::add(&mut cases);
     authorization::add(&mut cases);
+    places::add(&mut cases);
     api_key::add(&mut cases);
     routes::add(&mut cases);
     cases.0

@@ -22,9 +22,15 @@ pub(crate) fn add(cases: &mut Cases) {
         };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: ringest\r\n");
         let request = [head.as_bytes(), line, b"\r\n"].concat();
-        cases.request(&format!("{method} {path}, credential: {who}"), request, expected);
+        cases.request(
+            &format!("{method} {path}, credential: {who}"),
+            request,
+            expected,
+        );
     };
-    for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW", "post"] {
+    for method in [
+        "GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW", "post",
+    ] {
         row(method, EVENT, "good", Status(405));
         row(method, "/ingest/Nothing", "good", Status(404));
         for path in [EVENT, "/ingest/Nothing", "/ingest/", "/ingest"] {
@@ -50,12 +56,20 @@ pub(crate) fn add(cases: &mut Cases) {
         row("POST", path, "none", NoCredential);
         row("POST", path, "bad", Denied);
     }
-    for (method, path) in [("GET", "/health"), ("HEAD", "/health"), ("GET", "/health?access_token=x")] {
+    for (method, path) in [
+        ("GET", "/health"),
+        ("HEAD", "/health"),
+        ("GET", "/health?access_token=x"),
+    ] {
         for who in ["none", "good", "bad"] {
             row(method, path, who, Status(200));
         }
     }
-    let old = [b"POST /ingest/Event/1.0 HTTP/1.0\r\n", good.as_slice(), b"Content-Length: 2\r\n\r\n[]"];
+    let old = [
+        b"POST /ingest/Event/1.0 HTTP/1.0\r\n",
+        good.as_slice(),
+        b"Content-Length: 2\r\n\r\n[]",
+    ];
     cases.request("HTTP/1.0, good", old.concat(), Accepted);
     let old = b"POST /ingest/Event/1.0 HTTP/1.0\r\nContent-Length: 2\r\n\r\n[]";
     cases.request("HTTP/1.0, no credential", old.to_vec(), NoCredential);

@@ -52,11 +52,14 @@ fn damaged(cases: &mut Cases, issuer: &Issuer) {
     row("zeros", &|it| vec![0; it.len()]);
     row("ones", &|it| vec![0xff; it.len()]);
     for eighth in 0..8 {
-        row(&format!("a bit flipped in its eighth {eighth}"), &move |mut it| {
-            let place = it.len() * eighth / 8;
-            it[place] ^= 1 << eighth;
-            it
-        });
+        row(
+            &format!("a bit flipped in its eighth {eighth}"),
+            &move |mut it| {
+                let place = it.len() * eighth / 8;
+                it[place] ^= 1 << eighth;
+                it
+            },
+        );
     }
     row("the last bit flipped", &|mut it| {
         *it.last_mut().expect("not empty") ^= 1;
@@ -72,18 +75,36 @@ fn exchanged(cases: &mut Cases) {
         let mut row = |what: &str, token: String| {
             cases.token(&format!("{name}: {what}"), token, Denied);
         };
-        row("another token's claims", format!("{header}.{other_claims}.{signature}"));
-        row("another token's signature", format!("{header}.{claims}.{other_signature}"));
-        row("header and claims exchanged", format!("{claims}.{header}.{signature}"));
-        row("claims and signature exchanged", format!("{header}.{signature}.{claims}"));
-        row("the claims for the signature", format!("{header}.{claims}.{claims}"));
+        row(
+            "another token's claims",
+            format!("{header}.{other_claims}.{signature}"),
+        );
+        row(
+            "another token's signature",
+            format!("{header}.{claims}.{other_signature}"),
+        );
+        row(
+            "header and claims exchanged",
+            format!("{claims}.{header}.{signature}"),
+        );
+        row(
+            "claims and signature exchanged",
+            format!("{header}.{signature}.{claims}"),
+        );
+        row(
+            "the claims for the signature",
+            format!("{header}.{claims}.{claims}"),
+        );
         row("the signature of the claims alone", {
             let signature = (issuer.signer)().sign(claims.as_bytes());
             format!("{header}.{claims}.{}", base64(signature))
         });
         row("the signature of the decoded parts", {
             let decoded = [from_base64(&header), from_base64(&claims)].join(&b'.');
-            format!("{header}.{claims}.{}", base64((issuer.signer)().sign(&decoded)))
+            format!(
+                "{header}.{claims}.{}",
+                base64((issuer.signer)().sign(&decoded))
+            )
         });
         row("changed claims", {
             let changed = String::from_utf8(from_base64(&claims)).expect("it is text");
@@ -93,7 +114,11 @@ fn exchanged(cases: &mut Cases) {
     }
     let [_, _, signature] = parts(&PS.jwt().token());
     let [header, claims, _] = parts(&RS.jwt().token());
-    cases.token("RS256 with a signature by PS256", format!("{header}.{claims}.{signature}"), Denied);
+    cases.token(
+        "RS256 with a signature by PS256",
+        format!("{header}.{claims}.{signature}"),
+        Denied,
+    );
     let strangers = [
         ("RS256", RS.jwt().signed_by(Signer::other_rs256())),
         ("PS256", PS.jwt().signed_by(Signer::other_ps256())),
@@ -141,7 +166,11 @@ fn ecdsa(cases: &mut Cases, issuer: &Issuer, order: &str) {
     let der = jwt.token_resigned(|it| {
         let (r, s) = split(&it);
         let pair = [der_integer(&r), der_integer(&s)].concat();
-        [&[0x30, u8::try_from(pair.len()).expect("short")], pair.as_slice()].concat()
+        [
+            &[0x30, u8::try_from(pair.len()).expect("short")],
+            pair.as_slice(),
+        ]
+        .concat()
     });
     cases.token(&format!("{of}: in DER"), der, Denied);
     let wider = jwt.token_resigned(|it| {
@@ -167,10 +196,17 @@ fn ecdsa(cases: &mut Cases, issuer: &Issuer, order: &str) {
     };
     cases.token(&format!("{of}: (r, n - s)"), twin(&token), Accepted);
     let bad = jwt.clone().claim("aud", r#""other""#).token();
-    cases.token(&format!("{of}: (r, n - s) of a bad token"), twin(&bad), Denied);
+    cases.token(
+        &format!("{of}: (r, n - s) of a bad token"),
+        twin(&bad),
+        Denied,
+    );
     let beyond = parts(&token);
     let (r, s) = split(&from_base64(&beyond[2]));
-    for (name, r, s) in [("r + n", &r + &order, s.clone()), ("s + n", r.clone(), &s + &order)] {
+    for (name, r, s) in [
+        ("r + n", &r + &order, s.clone()),
+        ("s + n", r.clone(), &s + &order),
+    ] {
         if r <= largest && s <= largest {
             let token = format!("{}.{}.{}", beyond[0], beyond[1], base64(pair(&r, &s)));
             cases.token(&format!("{of}: {name}"), token, Denied);
@@ -183,7 +219,11 @@ fn der_integer(number: &BigUint) -> Vec<u8> {
     if bytes[0] >= 0x80 {
         bytes.insert(0, 0);
     }
-    [&[2, u8::try_from(bytes.len()).expect("short")], bytes.as_slice()].concat()
+    [
+        &[2, u8::try_from(bytes.len()).expect("short")],
+        bytes.as_slice(),
+    ]
+    .concat()
 }
 
 /// RFC 8017 section 8.2.2: as long as the modulus, and smaller than it.
@@ -213,9 +253,9 @@ fn rsa(cases: &mut Cases) {
         let token = PS.jwt().token_resigned(|_| bytes);
         cases.token(&format!("PS256: s = {name}"), token, Denied);
     }
-    let complement = RS.jwt().token_resigned(|it| {
-        (&n - BigUint::from_bytes_be(&it)).to_bytes_be()
-    });
+    let complement = RS
+        .jwt()
+        .token_resigned(|it| (&n - BigUint::from_bytes_be(&it)).to_bytes_be());
     cases.token("RS256: n - s", complement, Denied);
 }
 
@@ -232,7 +272,9 @@ fn ed25519(cases: &mut Cases) {
     let neutral = [&[1][..], &[0; 63]].concat();
     let token = ED.jwt().token_resigned(|_| neutral.clone());
     cases.token("EdDSA: the neutral point, S = 0", token, Denied);
-    let exchanged = ED.jwt().token_resigned(|it| [&it[32..], &it[..32]].concat());
+    let exchanged = ED
+        .jwt()
+        .token_resigned(|it| [&it[32..], &it[..32]].concat());
     cases.token("EdDSA: R and S exchanged", exchanged, Denied);
 }
 
@@ -240,8 +282,14 @@ fn hmac(cases: &mut Cases) {
     let truncated = HS.jwt().token_resigned(|it| it[..16].to_vec());
     cases.token("HS256: 128 bits", truncated, Denied);
     for (name, secret) in [
-        ("the secret with the file's line end", [SECRET, b"\n"].concat()),
-        ("the secret without its last byte", SECRET[..SECRET.len() - 1].to_vec()),
+        (
+            "the secret with the file's line end",
+            [SECRET, b"\n"].concat(),
+        ),
+        (
+            "the secret without its last byte",
+            SECRET[..SECRET.len() - 1].to_vec(),
+        ),
         ("the secret in base64url", base64(SECRET).into_bytes()),
         ("no secret", Vec::new()),
         ("zeros", vec![0; 32]),

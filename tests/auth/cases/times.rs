@@ -49,12 +49,22 @@ fn expiry(cases: &mut Cases) {
         ("Infinity", "Infinity".to_owned()),
     ];
     for (name, exp) in bad {
-        cases.jwt(&format!("exp: {name}"), &ED.jwt().claim("exp", &exp), Denied);
+        cases.jwt(
+            &format!("exp: {name}"),
+            &ED.jwt().claim("exp", &exp),
+            Denied,
+        );
     }
     cases.jwt("no exp", &ED.jwt().without_claim("exp"), Denied);
-    let other = ED.jwt().without_claim("exp").claim("EXP", &future.to_string());
+    let other = ED
+        .jwt()
+        .without_claim("exp")
+        .claim("EXP", &future.to_string());
     cases.jwt("EXP for exp", &other, Denied);
-    let header = ED.jwt().without_claim("exp").header("exp", &future.to_string());
+    let header = ED
+        .jwt()
+        .without_claim("exp")
+        .header("exp", &future.to_string());
     cases.jwt("exp in the header alone", &header, Denied);
     let good = [
         ("a minute ahead", (now + 600).to_string()),
@@ -63,7 +73,11 @@ fn expiry(cases: &mut Cases) {
         ("the year 9999", "253402300799".to_owned()),
     ];
     for (name, exp) in good {
-        cases.jwt(&format!("exp: {name}"), &ED.jwt().claim("exp", &exp), Accepted);
+        cases.jwt(
+            &format!("exp: {name}"),
+            &ED.jwt().claim("exp", &exp),
+            Accepted,
+        );
     }
     // As numbers they are in the future; few can represent them.
     for exp in [
@@ -83,9 +97,17 @@ fn expiry(cases: &mut Cases) {
         cases.jwt(&format!("exp: {exp}"), &ED.jwt().claim("exp", exp), Open);
     }
     let digits = "9".repeat(1_000);
-    cases.jwt("exp: a thousand digits", &ED.jwt().claim("exp", &digits), Open);
+    cases.jwt(
+        "exp: a thousand digits",
+        &ED.jwt().claim("exp", &digits),
+        Open,
+    );
     let fraction = format!("{past}.{digits}");
-    cases.jwt("exp: an hour ago and many digits", &ED.jwt().claim("exp", &fraction), Denied);
+    cases.jwt(
+        "exp: an hour ago and many digits",
+        &ED.jwt().claim("exp", &fraction),
+        Denied,
+    );
 }
 
 fn not_before(cases: &mut Cases) {
@@ -107,7 +129,11 @@ fn not_before(cases: &mut Cases) {
         ("an object", "{}".to_owned()),
     ];
     for (name, nbf) in bad {
-        cases.jwt(&format!("nbf: {name}"), &HS.jwt().claim("nbf", &nbf), Denied);
+        cases.jwt(
+            &format!("nbf: {name}"),
+            &HS.jwt().claim("nbf", &nbf),
+            Denied,
+        );
     }
     let good = [
         ("an hour ago", (now - 3_600).to_string()),
@@ -116,7 +142,11 @@ fn not_before(cases: &mut Cases) {
         ("0", "0".to_owned()),
     ];
     for (name, nbf) in good {
-        cases.jwt(&format!("nbf: {name}"), &HS.jwt().claim("nbf", &nbf), Accepted);
+        cases.jwt(
+            &format!("nbf: {name}"),
+            &HS.jwt().claim("nbf", &nbf),
+            Accepted,
+        );
     }
     for nbf in ["-1", "-1e308", "-9223372036854775808", "1e-400"] {
         cases.jwt(&format!("nbf: {nbf}"), &HS.jwt().claim("nbf", nbf), Open);
@@ -129,10 +159,27 @@ fn not_before(cases: &mut Cases) {
 /// It says how old a token is (RFC 7519 section 4.1.6); nothing says that it must be past.
 fn issued_at(cases: &mut Cases) {
     let now = now();
-    cases.jwt("iat: now", &HS.jwt().claim("iat", &now.to_string()), Accepted);
-    cases.jwt("iat: a year ago", &HS.jwt().claim("iat", "1600000000"), Accepted);
+    cases.jwt(
+        "iat: now",
+        &HS.jwt().claim("iat", &now.to_string()),
+        Accepted,
+    );
+    cases.jwt(
+        "iat: a year ago",
+        &HS.jwt().claim("iat", "1600000000"),
+        Accepted,
+    );
     let future = (now + 3_600).to_string();
-    for iat in [future.as_str(), "-1", "1e308", "null", "true", "\"1\"", "[]", "{}"] {
+    for iat in [
+        future.as_str(),
+        "-1",
+        "1e308",
+        "null",
+        "true",
+        "\"1\"",
+        "[]",
+        "{}",
+    ] {
         let name = if iat == future { "an hour ahead" } else { iat };
         cases.jwt(&format!("iat: {name}"), &HS.jwt().claim("iat", iat), Open);
     }
@@ -142,13 +189,41 @@ fn issued_at(cases: &mut Cases) {
 fn leeway(cases: &mut Cases) {
     let now = now();
     let at = |seconds: i64| now.saturating_add_signed(seconds).to_string();
-    cases.jwt("leeway: expired now", &full().claim("exp", &at(0)), Accepted);
-    cases.jwt("leeway: expired a minute ago", &full().claim("exp", &at(-60)), Denied);
-    cases.jwt("leeway: expired an hour ago", &full().claim("exp", &at(-3_600)), Denied);
-    cases.jwt("leeway: good in half a minute", &full().claim("nbf", &at(30)), Accepted);
-    cases.jwt("leeway: good in ten minutes", &full().claim("nbf", &at(600)), Denied);
+    cases.jwt(
+        "leeway: expired now",
+        &full().claim("exp", &at(0)),
+        Accepted,
+    );
+    cases.jwt(
+        "leeway: expired a minute ago",
+        &full().claim("exp", &at(-60)),
+        Denied,
+    );
+    cases.jwt(
+        "leeway: expired an hour ago",
+        &full().claim("exp", &at(-3_600)),
+        Denied,
+    );
+    cases.jwt(
+        "leeway: good in half a minute",
+        &full().claim("nbf", &at(30)),
+        Accepted,
+    );
+    cases.jwt(
+        "leeway: good in ten minutes",
+        &full().claim("nbf", &at(600)),
+        Denied,
+    );
     cases.jwt("leeway: exp 0", &full().claim("exp", "0"), Denied);
     cases.jwt("leeway: exp -59", &full().claim("exp", "-59"), Denied);
-    cases.jwt("leeway: exp 2^64 - 1", &full().claim("exp", "18446744073709551615"), Open);
-    cases.jwt("leeway: nbf 5, below the leeway", &full().claim("nbf", "5"), Accepted);
+    cases.jwt(
+        "leeway: exp 2^64 - 1",
+        &full().claim("exp", "18446744073709551615"),
+        Open,
+    );
+    cases.jwt(
+        "leeway: nbf 5, below the leeway",
+        &full().claim("nbf", "5"),
+        Accepted,
+    );
 }
