@@ -13,7 +13,7 @@ mod key_set;
 mod keys;
 pub mod provider;
 
-pub use api_key::{ApiKey, KeyHash};
+pub use api_key::{ApiKey, HashError, KeyHash};
 pub use denial::Denial;
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anyone};
 pub use issuer::{Issuer, JwksUrl, KeySource};
