@@ -1,6 +1,6 @@
 //! Credentials that this core has verified.
 
-use std::{cell::Cell, hash::Hasher, num::NonZeroUsize};
+use std::{cell::Cell, hash::Hasher};
 
 use constant_time_eq::constant_time_eq;
 use foldhash::fast::FixedState;
@@ -52,7 +52,7 @@ impl Cache {
     ///
     /// # Panics
     /// If the system has no random bytes to give.
-    pub fn new(entries_max: NonZeroUsize) -> Self {
+    pub fn new(entries_max: usize) -> Self {
         let key: [u8; 16] = ring::rand::generate(&SystemRandom::new())
             .expect("the system has random bytes")
             .expose();
@@ -60,9 +60,9 @@ impl Cache {
             hasher: SipHasher13::new_with_key(&key),
             // What it hashes is a hash already, of which nobody outside knows anything.
             entries: LruCache::unbounded_with_hasher(FixedState::default()),
-            entries_max: entries_max.get(),
+            entries_max,
             bytes: 0,
-            bytes_max: Self::bytes_max(entries_max.get()),
+            bytes_max: Self::bytes_max(entries_max),
         }
     }
 

@@ -14,10 +14,6 @@ fn grant(name: &str, from_ms: u64, until_ms: u64) -> Grant {
     }
 }
 
-fn cache(entries_max: usize) -> Cache {
-    Cache::new(NonZeroUsize::new(entries_max).expect("some"))
-}
-
 /// What is remembered takes as much as is counted.
 fn assert_counted(cache: &Cache) {
     let counted: usize = cache.entries.iter().map(|(_, entry)| entry.bytes).sum();
@@ -28,7 +24,7 @@ fn assert_counted(cache: &Cache) {
 #[test]
 fn a_token_is_found_by_its_own_bytes_only() {
     let token = b"a-token-that-was-verified.and-has-two-parts";
-    let mut cache = cache(8);
+    let mut cache = Cache::new(8);
     let hint = Cell::default();
     assert!(cache.find(token, &hint, 1).is_none());
     cache.insert(token, grant("it", 0, 100));
@@ -49,7 +45,7 @@ fn a_token_is_found_by_its_own_bytes_only() {
 
 #[test]
 fn a_hash_alone_opens_nothing() {
-    let mut cache = cache(8);
+    let mut cache = Cache::new(8);
     cache.insert(b"verified", grant("it", 0, 100));
     let hash = cache.hash(b"verified");
     let entry = cache.entries.pop(&hash).expect("it was inserted");
@@ -62,12 +58,12 @@ fn a_hash_alone_opens_nothing() {
 
 #[test]
 fn two_caches_hash_differently() {
-    assert_ne!(cache(1).hash(b"token"), cache(1).hash(b"token"));
+    assert_ne!(Cache::new(1).hash(b"token"), Cache::new(1).hash(b"token"));
 }
 
 #[test]
 fn the_least_recently_used_goes_first() {
-    let mut cache = cache(2);
+    let mut cache = Cache::new(2);
     cache.insert(b"one", grant("1", 0, 100));
     cache.insert(b"two", grant("2", 0, 100));
     let hint = Cell::default();
@@ -83,7 +79,7 @@ fn the_least_recently_used_goes_first() {
 
 #[test]
 fn bytes_are_bounded_too() {
-    let mut cache = cache(4);
+    let mut cache = Cache::new(4);
     let long = vec![b'x'; Cache::bytes_max(4)];
     let principal = cache.insert(&long, grant("long", 0, 100));
     assert_eq!(principal.name(), Some("long"));
@@ -109,7 +105,7 @@ proptest! {
         entries_max in 1_usize..6,
         steps in prop::collection::vec((0_u8..8, 0_u8..3, any::<bool>(), 0_u64..50, 0_u64..50), 1..200),
     ) {
-        let mut cache = cache(entries_max);
+        let mut cache = Cache::new(entries_max);
         let mut verified: BTreeMap<u8, (u64, u64, usize)> = BTreeMap::new();
         let hints: [Cell<Hint>; 3] = Default::default();
         for (step, (token, connection, insert, a, b)) in steps.into_iter().enumerate() {
