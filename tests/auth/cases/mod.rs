@@ -13,6 +13,8 @@ mod routes;
 mod signature;
 mod times;
 
+use std::collections::HashSet;
+
 use crate::case::{Case, Cases};
 
 /// Each case there is. Tokens are made now: those that expire soon do so soon.
@@ -30,5 +32,9 @@ pub(crate) fn all() -> Vec<Case> {
     places::add(&mut cases);
     api_key::add(&mut cases);
     routes::add(&mut cases);
+    let mut names = HashSet::new();
+    let twice = cases.0.iter().filter(|case| !names.insert(&case.name));
+    let twice: Vec<_> = twice.map(|case| &case.name).collect();
+    assert!(twice.is_empty(), "names that are there twice: {twice:?}");
     cases.0
 }
