@@ -27,7 +27,7 @@ use crate::{
     drain::{Drain, Drained},
     http::{HeadLimits, Responses},
     isolation::{Panicked, isolated},
-    metrics::{Driver, WorkerMetrics},
+    metrics::{Driver, RouteMetrics, WorkerMetrics},
     outcome::{Outcome, TABLE},
     produce::{BrokerWatch, Failure, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
@@ -59,14 +59,24 @@ pub(crate) struct WorkerSettings {
     pub(crate) connections: Arc<Connections>,
 }
 
-/// What requests are served by until another snapshot is published.
+/// What requests are served by until another snapshot is published. A request keeps to its own.
 pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
+    /// The worker's index.
+    worker: usize,
+}
+
+impl Serving {
+    /// What this worker counts of a route, by its index.
+    pub(crate) fn metrics_of(&self, route: usize) -> &RouteMetrics {
+        &self.snapshot.metrics[self.worker][route]
+    }
 }
 
 /// What one core owns.
 pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
+    published: Arc<Published>,
     serving: RefCell<Rc<Serving>>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) pool: Rc<Pool>,
@@ -107,15 +117,30 @@ impl Worker {
         self.records_undelivered.get()
     }
 
-    /// What a request that begins now is served by.
+    /// What a request that begins now is served by: the latest that is published.
     pub(crate) fn serving(&self) -> Rc<Serving> {
-        Rc::clone(&self.serving.borrow())
+        let current = Rc::clone(&self.serving.borrow());
+        match self.published.newer_than(current.snapshot.generation) {
+            None => current,
+            Some(snapshot) => self.take_up(snapshot, current.worker),
+        }
+    }
+
+    /// Rare. The requests that have begun keep what they have.
+    fn take_up(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<Serving> {
+        if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
+            tracing::error!("the producer is replaced: {error}");
+        }
+        let serving = Rc::new(Serving { snapshot, worker });
+        self.serving.replace(Rc::clone(&serving));
+        serving
     }
 
     /// Counts an answer, and logs it if somebody should know.
     pub(crate) fn observe(&self, serving: &Serving, route: Option<usize>, outcome: &Outcome) {
         let code = outcome.code();
-        self.metrics.request(route, code as usize);
+        let metrics = route.map(|route| serving.metrics_of(route));
+        self.metrics.request(metrics, code as usize);
         let row = code.row();
         if row.level > Level::WARN || self.is_draining() {
             return;
@@ -195,6 +220,8 @@ pub(crate) fn run(
         Arc::clone(&settings.metrics),
         Arc::clone(&settings.watch),
     )?;
+    let snapshot = settings.published.latest();
+    producer.add_topics(snapshot.routes.topics())?;
     // After librdkafka's threads have been created: they would inherit it.
     if let Some(core) = settings.core {
         pin(core);
@@ -202,7 +229,7 @@ pub(crate) fn run(
     settings.metrics.reset_gauges();
     settings.metrics.set_driver(settings.driver);
     let main = async {
-        let worker = Rc::new(new_worker(settings, producer));
+        let worker = Rc::new(new_worker(settings, producer, snapshot));
         serve(settings, &worker, listener, wake_reader).await
     };
     Ok(match settings.driver {
@@ -226,13 +253,20 @@ fn io_uring_runtime() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
     }
 }
 
-fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
+/// The producer has the topics of the snapshot.
+fn new_worker(
+    settings: &WorkerSettings,
+    producer: Rc<Producer>,
+    snapshot: Arc<Snapshot>,
+) -> Worker {
     let config = &settings.config;
     let limits = &config.limits;
     Worker {
         config: Arc::clone(config),
+        published: Arc::clone(&settings.published),
         serving: RefCell::new(Rc::new(Serving {
-            snapshot: settings.published.latest(),
+            snapshot,
+            worker: settings.index,
         })),
         head_limits: HeadLimits {
             head_bytes_max: limits.head_bytes_max,
@@ -283,6 +317,8 @@ async fn until_drained(settings: &WorkerSettings, worker: &Worker, tasks: &Tasks
         worker.clock.tick(now, SystemTime::now());
         worker.deadlines.expire(now);
         worker.producer.tick(now);
+        // Without requests too: the one before is let go of, and new topics are opened ahead.
+        worker.serving();
         worker.publish(settings);
         assert!(tasks.report(), "no more delivery reports are taken in");
         assert!(

@@ -9,7 +9,9 @@ mod memory;
 mod raw;
 mod reader;
 mod registry;
+mod reload;
 mod resolve;
+mod written;
 
 use std::{
     net::SocketAddr,
@@ -25,6 +27,8 @@ pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
 pub(crate) use reader::grouped;
 pub use registry::{Credentials, SchemaRegistry};
+pub use reload::NeedsRestart;
+use written::Written;
 
 use crate::{
     auth::{ApiKey, Issuer},
@@ -64,6 +68,8 @@ pub struct Config {
     pub models: Vec<Arc<Model>>,
     /// What is allowed but an operator should know of, one line each.
     pub warnings: Vec<String>,
+    /// What all of it was made from.
+    written: Written,
 }
 
 impl Config {
