@@ -104,17 +104,26 @@ impl KeyHash {
     /// 32 hex digits, a dot, 32 hex digits. The digits are hashed as they are written: Moose writes
     /// lower case, and the same token in upper case is another one.
     pub fn pbkdf2(token: &[u8]) -> Option<Self> {
-        let (password, rest) = token.split_at_checked(PBKDF2_PART_DIGITS)?;
-        let salt = rest.strip_prefix(b".")?;
-        let is_hex = |part: &[u8]| part.iter().all(u8::is_ascii_hexdigit);
-        if salt.len() != PBKDF2_PART_DIGITS || !is_hex(password) || !is_hex(salt) {
-            return None;
-        }
+        let (password, salt) = moose_parts(token)?;
         let mut hash = [0; 20];
         let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
         pbkdf2::derive(algorithm, PBKDF2_ROUNDS, salt, password, &mut hash);
         Some(Self::Pbkdf2(hash))
     }
+
+    /// Whether [`KeyHash::pbkdf2`] would hash it.
+    pub fn is_moose_token(token: &[u8]) -> bool {
+        moose_parts(token).is_some()
+    }
+}
+
+/// Password and salt of a token as Moose makes them.
+fn moose_parts(token: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (password, rest) = token.split_at_checked(PBKDF2_PART_DIGITS)?;
+    let salt = rest.strip_prefix(b".")?;
+    let is_hex = |part: &[u8]| part.iter().all(u8::is_ascii_hexdigit);
+    let is_one = salt.len() == PBKDF2_PART_DIGITS && is_hex(password) && is_hex(salt);
+    is_one.then_some((password, salt))
 }
 
 impl fmt::Display for KeyHash {
