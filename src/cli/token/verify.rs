@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _},
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 
 use super::super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
-    auth::{ApiKey, Check, Denial, Fetched, Grant, KeyHash, KeySet, KeySource, Scope, provider},
+    auth::{ApiKey, Denial, Fetched, Grant, KeyHash, KeySet, KeySource, Scope, provider},
     config::{Auth, AuthMode, Config},
     route::RouteTable,
 };
@@ -40,11 +41,11 @@ pub(super) fn run(config: &Path) -> ExitCode {
         report("auth.mode is \"none\": nobody is asked for a token");
     }
     provider::install();
-    let routes = config.routes();
+    let routes = Arc::new(config.routes());
     let fetched = vec![Fetched::default(); config.auth.issuers.len()];
     let keys = KeySet::new(&config.auth, &fetched, &routes);
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let grant = keys.check(&token, now).and_then(Check::verify);
+    let grant = keys.check(&token, now).and_then(|check| check.verify(now));
     match grant {
         Ok(grant) => print(&verdict(&token, &grant, &config.auth, &routes)),
         Err(denial) => {
