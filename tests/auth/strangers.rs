@@ -204,7 +204,7 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
         }
     }
     assert_eq!(rig.ringest.count("ringest_in_flight_bytes"), 0);
-    assert_eq!(rig.ringest.count("ringest_body_bytes_received_total"), 0);
+    assert_eq!(rig.ringest.count("ringest_body_received_bytes_total"), 0);
 
     // Whoever may send is asked.
     let mut http = rig.ringest.connect();
