@@ -198,8 +198,7 @@ fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
         clients.are_told(EVENT, token, status);
     }
     let set = p256_jwk(&P256_2, r#","kid":"es-2""#);
-    rig.ringest
-        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    write(rig, "es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     clients.are_told_soon(EVENT, &old, 401);
     clients.are_told_soon(EVENT, &new, 200);
     write(rig, "hs.secret", new_secret);
@@ -234,11 +233,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         .header("kid", r#""es-2""#)
         .signed_by(Signer::other_es256())
         .token();
-    for (name, text) in [
-        ("an empty file", ""),
-        ("no keys", r#"{"keys":[]}"#),
-        ("half a file", "{\"ke"),
-    ] {
+    for text in ["", r#"{"keys":[]}"#, r#"{"ke"#] {
         let before = rig.ringest.log().len();
         write(rig, "es.json", text.as_bytes());
         is_refused(rig, before, "es.json");
@@ -260,8 +255,7 @@ fn is_refused(rig: &Rig, before: usize, name: &str) {
 /// After all that, it takes what is good again.
 fn mended(rig: &Rig, clients: &mut Clients<'_>) {
     let set = p256_jwk(&P256_2, r#","kid":"es-3""#);
-    rig.ringest
-        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    write(rig, "es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     let token = ES
         .jwt()
         .header("kid", r#""es-3""#)
