@@ -34,8 +34,8 @@ impl Expected {
             Self::NoCredential => answer.status == 401 && !denied,
             Self::Unauthorized => answer.status == 401,
             Self::Open => denied || answer.status == 200,
-            Self::Forbidden => answer.status == 403,
-            Self::NotAllowed => denied || answer.status == 403,
+            Self::Forbidden => is_forbidden(answer),
+            Self::NotAllowed => denied || is_forbidden(answer),
             Self::Status(status) => answer.status == status,
             Self::Refused => (400..500).contains(&answer.status),
         }
@@ -45,6 +45,12 @@ impl Expected {
     pub(crate) fn may_produce(self) -> bool {
         matches!(self, Self::Accepted | Self::Open)
     }
+}
+
+/// 403, and why (RFC 6750 section 3.1).
+fn is_forbidden(answer: &Answer) -> bool {
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    answer.status == 403 && challenge.contains(r#"error="insufficient_scope""#)
 }
 
 /// Whether the challenge says that a token is not good.

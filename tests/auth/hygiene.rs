@@ -8,6 +8,7 @@ use crate::{
     case::Case,
     issuers::{self, ApiKey},
     keys::{OTHER_SECRET, SECRET},
+    support::http::Http,
 };
 
 /// As long as the shortest piece of a credential that would help anyone to guess the rest.
@@ -53,9 +54,16 @@ pub(crate) fn nothing_but_allowed_records(rig: &Rig, cases: &[Case]) {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
-/// No piece of a credential, of a hash, or of a secret, whatever was asked of the server.
+/// No piece of a credential, of a hash, or of a secret, in the log and on the management's pages,
+/// whatever was asked of the server.
 pub(crate) fn nothing_secret_in_the_log(rig: &Rig, cases: &[Case]) {
-    let log = rig.ringest.log();
+    let mut log = rig.ringest.log();
+    for path in ["/metrics", "/routes", "/openapi.json", "/health", "/ready"] {
+        let mut http = Http::connect(rig.ringest.management()).expect("ringest accepts");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: ringest\r\n\r\n");
+        http.send(request.as_bytes()).expect("ringest reads");
+        log += &String::from_utf8_lossy(&http.answer().expect("an answer").body);
+    }
     let mut secrets: Vec<Vec<u8>> = cases
         .iter()
         .flat_map(|case| credentials(&case.request))
@@ -114,8 +122,8 @@ fn credentials(request: &[u8]) -> Vec<Vec<u8>> {
         line.windows(6)
             .any(|it| it == b"bearer" || it == b"token=" || it == b"key: ey")
     });
-    let words = lines.flat_map(|line| line.split(|byte| b" =;,\"'\r?&".contains(byte)));
-    let long = words.filter(|word| word.len() > PIECE && !word.starts_with(b"/ingest/"));
+    let words = lines.flat_map(|line| line.split(|byte| b" =;,\"'\r?&/@:".contains(byte)));
+    let long = words.filter(|word| word.len() > PIECE);
     long.map(<[u8]>::to_vec).collect()
 }
 

@@ -7,12 +7,14 @@ mod support;
 
 mod case;
 mod cases;
+mod crowds;
 mod flood;
 mod hygiene;
 mod issuers;
 mod keys;
 mod near_misses;
 mod reload;
+mod senders;
 mod strangers;
 mod table;
 mod times;

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     EVENT, ORDER, PATIENCE, Rig,
     case::{bearer, post},
-    issuers::{self, ApiKey, ES, HS, PB, SHA, key_table},
+    issuers::{self, ApiKey, ED, ES, HS, PB, RS, SHA, key_table},
     keys::{P256_2, Signer, p256_jwk},
     support::{http::Http, process::eventually, ringest::Ringest},
 };
@@ -110,6 +110,7 @@ fn revoked_narrowed_replaced() {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             removed(&rig, &mut clients);
             narrowed_and_widened(&rig, &mut clients);
+            issuers_change(&rig, &mut clients);
             key_files(&rig, &mut clients);
             faulty(&rig, &mut clients);
             mended(&rig, &mut clients);
@@ -179,12 +180,36 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     clients.are_told_soon("/ingest/Later/1.0", &ApiKey::pbkdf2(PB).token, 200);
 }
 
-/// Other files with keys: no signal is needed.
+/// What an issuer's tokens must say, and an issuer that is there no more.
+fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
+    let (ed, rs) = (ED.jwt().token(), RS.jwt().token());
+    let other = ED.jwt().claim("aud", r#""other""#).token();
+    clients.are_told(EVENT, &ed, 200);
+    clients.are_told(EVENT, &rs, 200);
+    clients.are_told(EVENT, &other, 401);
+    let text = configuration(rig);
+    let ed_from = "issuer = \"https://ed.test\"\naudience = \"ingest\"";
+    let ed_to = ed_from.replace("ingest", "other");
+    let rs_from = "issuer = \"https://rs.test\"";
+    let rs_to = "issuer = \"https://elsewhere.test\"";
+    assert!(text.contains(ed_from) && text.contains(rs_from));
+    configure(rig, &text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
+    rig.ringest.hang_up();
+    clients.are_told_soon(EVENT, &ed, 401);
+    clients.are_told_soon(EVENT, &rs, 401);
+    clients.are_told_soon(EVENT, &other, 200);
+    configure(rig, &text);
+    rig.ringest.hang_up();
+    clients.are_told_soon(EVENT, &ed, 200);
+    clients.are_told_soon(EVENT, &other, 401);
+}
+
+/// Other files with keys, under the same `kid`: no signal is needed.
 fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
     let (old, old_secret) = (ES.jwt().token(), HS.jwt().token());
     let new = ES
         .jwt()
-        .header("kid", r#""es-2""#)
+        .header("kid", r#""es-1""#)
         .signed_by(Signer::other_es256())
         .token();
     let new_secret = b"the next secret, which is as long as the first";
@@ -197,7 +222,7 @@ fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
     ] {
         clients.are_told(EVENT, token, status);
     }
-    let set = p256_jwk(&P256_2, r#","kid":"es-2""#);
+    let set = p256_jwk(&P256_2, r#","kid":"es-1""#);
     write(rig, "es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     clients.are_told_soon(EVENT, &old, 401);
     clients.are_told_soon(EVENT, &new, 200);
@@ -230,7 +255,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
     configure(rig, &text);
     let token = ES
         .jwt()
-        .header("kid", r#""es-2""#)
+        .header("kid", r#""es-1""#)
         .signed_by(Signer::other_es256())
         .token();
     for text in ["", r#"{"keys":[]}"#, r#"{"ke"#] {

@@ -3,7 +3,7 @@
 use crate::{
     case::{
         Cases,
-        Expected::{Accepted, Denied, NoCredential, Refused, Status, Unauthorized},
+        Expected::{Accepted, Denied, NoCredential, Open, Refused, Status, Unauthorized},
         bearer,
     },
     issuers::{ApiKey, HS, PB, SHA},
@@ -77,6 +77,12 @@ fn schemes(cases: &mut Cases, good: &str) {
             Unauthorized,
         );
     }
+    let long = "A".repeat(15_000);
+    row(
+        "a scheme of 15,000 letters",
+        format!("{long} {good}"),
+        NoCredential,
+    );
     row("no scheme", good.to_owned(), Unauthorized);
     row("an empty field", String::new(), Unauthorized);
     row(
@@ -114,6 +120,11 @@ fn white_space(cases: &mut Cases, good: &str) {
         "ten blanks behind the scheme",
         format!("Authorization: Bearer          {good}"),
         Accepted,
+    );
+    row(
+        "five thousand blanks behind the scheme",
+        format!("Authorization: Bearer{}{good}", " ".repeat(5_000)),
+        Open,
     );
     row(
         "a tab behind the scheme",

@@ -36,6 +36,7 @@ fn issuer(cases: &mut Cases) {
         r#""http://rs.test""#,
         r#""rs.test""#,
         r#""https://rs\u200b.test""#,
+        r#""https://r\u0455.test""#,
         r#""""#,
         r#""*""#,
         r#""https://es.test""#,
@@ -48,6 +49,8 @@ fn issuer(cases: &mut Cases) {
         "0",
         "[]",
     ];
+    let long = format!("\"https://rs.test/{}\"", "x".repeat(9_000));
+    cases.jwt("iss of 9,000 bytes", &RS.jwt().claim("iss", &long), Denied);
     for iss in values {
         cases.jwt(&format!("iss {iss}"), &RS.jwt().claim("iss", iss), Denied);
     }
@@ -79,6 +82,8 @@ fn audience(cases: &mut Cases) {
         r#""other""#,
         r#""*""#,
         r#""ingest\u0000""#,
+        r#""\uff49ngest""#,
+        r#""\u0131ngest""#,
         "[]",
         r#"["other"]"#,
         r#"["other","another"]"#,
@@ -108,6 +113,12 @@ fn audience(cases: &mut Cases) {
     for aud in good {
         cases.jwt(&format!("aud {aud}"), &HS.jwt().claim("aud", aud), Accepted);
     }
+    let many = format!("[{}\"ingest\"]", r#""x","#.repeat(2_000));
+    cases.jwt(
+        "aud is the last of 2,001",
+        &HS.jwt().claim("aud", &many),
+        Accepted,
+    );
     let azp = HS
         .jwt()
         .claim("aud", r#""other""#)

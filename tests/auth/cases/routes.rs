@@ -29,7 +29,7 @@ pub(crate) fn add(cases: &mut Cases) {
         );
     };
     for method in [
-        "GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW", "post",
+        "GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW", "post", "options", "OPTIONSX",
     ] {
         row(method, EVENT, "good", Status(405));
         row(method, "/ingest/Nothing", "good", Status(404));
