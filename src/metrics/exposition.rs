@@ -15,6 +15,7 @@ use prometheus_client::{
 use super::{
     Counter, Gauge, ProcessMetrics, WorkerMetrics,
     cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
+    key_fetches,
 };
 use crate::readiness::Readiness;
 
@@ -84,6 +85,7 @@ impl Collector for Sources {
         self.delivery_latency(encoder)?;
         self.totals(encoder)?;
         self.gauges(encoder)?;
+        key_fetches::encode(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
 }
@@ -317,7 +319,7 @@ impl Sources {
 }
 
 /// Writes one counter with one sample for each set of labels; `_total` is added to the name.
-fn counter_family<'a, const N: usize>(
+pub(super) fn counter_family<'a, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
