@@ -9,6 +9,7 @@ mod api_key;
 mod denial;
 mod grant;
 mod issuer;
+mod json;
 mod key_set;
 mod keys;
 pub mod provider;
