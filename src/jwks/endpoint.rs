@@ -22,7 +22,7 @@ const SET_BYTES_MAX: u64 = 1 << 20;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Characters of a message from outside that are shown.
-const QUOTED_CHARS_MAX: usize = 200;
+const QUOTED_CHARS_MAX: usize = 400;
 
 /// What an endpoint says.
 pub(super) struct Answer {

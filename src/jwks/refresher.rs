@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     auth::{Loaded, VerificationKeys},
-    excerpt::excerpt,
     isolation::Panicked,
     metrics::FetchResult,
 };
@@ -31,12 +30,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// The pause after the first fetch that failed.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
-/// Keys that were left out of a set are logged one by one up to here, then counted.
-const LEFT_OUT_SHOWN_MAX: usize = 10;
-
-/// Characters of each that are shown.
-const LEFT_OUT_CHARS_MAX: usize = 200;
-
 /// Fetches one issuer's keys.
 pub(super) struct Refresher {
     source: Arc<Source>,
@@ -46,6 +39,7 @@ pub(super) struct Refresher {
     changed: Arc<dyn Fn() + Send + Sync>,
     refresh: Duration,
     known: Option<Known>,
+    /// One after another, since a success or an order.
     failures: u32,
     last_failure: String,
     /// When tokens may make it fetch again.
@@ -125,7 +119,7 @@ impl Refresher {
         match loaded {
             None => {
                 counted.count(FetchResult::Unchanged);
-                if self.failures > 0 {
+                if !self.last_failure.is_empty() {
                     tracing::info!("issuer {issuer:?}: {host} has its keys again, the same");
                 }
             }
@@ -134,22 +128,13 @@ impl Refresher {
                 counted.count(FetchResult::Changed);
                 (self.changed)();
                 tracing::info!("issuer {issuer:?}: new keys, fetched from {host}");
-                self.tell_left_out(&left_out);
+                for line in left_out {
+                    tracing::info!("issuer {issuer:?}: left out of its set: {line}");
+                }
             }
         }
         self.failures = 0;
         self.last_failure.clear();
-    }
-
-    fn tell_left_out(&self, left_out: &[String]) {
-        let issuer = &self.source.issuer;
-        for line in left_out.iter().take(LEFT_OUT_SHOWN_MAX) {
-            let line = excerpt(line.as_bytes(), LEFT_OUT_CHARS_MAX);
-            tracing::info!("issuer {issuer:?}: left out of its set: {line}");
-        }
-        if let more @ 1.. = left_out.len().saturating_sub(LEFT_OUT_SHOWN_MAX) {
-            tracing::info!("issuer {issuer:?}: left out of its set: {more} more");
-        }
     }
 
     /// One line for each new reason.
@@ -190,6 +175,8 @@ impl Refresher {
                     // Of several, all are for this fetch.
                     let orders = iter::once(order).chain(self.orders.try_iter());
                     self.refresh = orders.flatten().last().unwrap_or(self.refresh);
+                    // Who orders it may have mended what failed.
+                    self.failures = 0;
                     return true;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
