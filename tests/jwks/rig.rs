@@ -81,18 +81,18 @@ impl Rig {
     }
 
     /// Whether an issuer has these keys, and not those.
-    pub(crate) fn has(&self, issuer: usize, these: &[&str], those: &[&str]) -> bool {
+    pub(crate) fn has(&self, issuer: usize, present: &[&str], absent: &[&str]) -> bool {
         let Some(keys) = self.fetched(issuer).keys else {
             return false;
         };
         let has = |id: &&str| keys.find(Algorithm::HS256, Some(id)).is_ok();
-        these.iter().all(has) && !those.iter().any(has)
+        present.iter().all(has) && !absent.iter().any(has)
     }
 
     /// Waits until the first issuer has these keys, and not those.
     #[track_caller]
-    pub(crate) fn await_keys(&self, these: &[&str], those: &[&str]) {
-        await_that("keys", || self.has(0, these, those));
+    pub(crate) fn await_keys(&self, present: &[&str], absent: &[&str]) {
+        await_that("keys", || self.has(0, present, absent));
     }
 
     /// Waits until so many fetches of an issuer ended so.
