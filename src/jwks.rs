@@ -15,11 +15,13 @@ mod task;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
+use jsonwebtoken::Algorithm;
+
 pub use endpoint::FetchError;
 use task::{Source, Task};
 
 use crate::{
-    auth::{Fetched, Issuer, KeySource, Loaded, VerificationKeys},
+    auth::{Fetched, Issuer, Loaded, VerificationKeys},
     metrics::ProcessMetrics,
 };
 
@@ -106,16 +108,12 @@ impl fmt::Debug for Fetcher {
     }
 }
 
-/// Fetches an issuer's keys once, to see whether it can be done; `None` if they are not at a URL.
+/// Fetches a set once, and reads of it the keys for these algorithms.
 ///
 /// # Errors
 /// Why there are none.
-pub fn try_once(issuer: &Issuer) -> Option<Result<Loaded, FetchError>> {
-    let KeySource::Url(at) = &issuer.keys else {
-        return None;
-    };
-    Some(endpoint::ask(&at.url, None).and_then(|answer| {
-        let (set, _) = answer.set.unwrap_or_default();
-        Ok(VerificationKeys::from_jwks(&set, &issuer.algorithms)?)
-    }))
+pub fn fetch(url: &str, algorithms: &[Algorithm]) -> Result<Loaded, FetchError> {
+    let answer = endpoint::ask(url, None)?;
+    let (set, _) = answer.set.unwrap_or_default();
+    Ok(VerificationKeys::from_jwks(&set, algorithms)?)
 }

@@ -91,10 +91,9 @@ pub(super) fn ask(url: &str, known: Option<&HeaderValue>) -> Result<Answer, Fetc
     Ok(Answer { set, freshness })
 }
 
-/// What of a URL may be shown: its host, with its port where it has one.
+/// The host of a URL, with its port where it has one: what the log shows of it.
 pub(super) fn host(url: &str) -> String {
-    let authority = |uri: Uri| Some(uri.authority()?.to_string());
-    let authority = url.parse().ok().and_then(authority).unwrap_or_default();
-    // What is before the @ may be a password.
-    (authority.rsplit('@').next().unwrap_or_default()).to_owned()
+    let uri: Option<Uri> = url.parse().ok();
+    let authority = uri.as_ref().and_then(Uri::authority);
+    authority.map(ToString::to_string).unwrap_or_default()
 }
