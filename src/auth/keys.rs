@@ -1,7 +1,8 @@
 //! An issuer's keys: from PEM, from a JWK set, from a secret; which one a token is checked with.
 //!
 //! Whatever can be known of a key without a token is looked at when it is loaded, so that a key that
-//! must not be used, or can't be, is no surprise later.
+//! must not be used, or can't be, is no surprise later. Where there are keys, ring is what verifies
+//! with them.
 
 mod jwks;
 mod material;
@@ -10,7 +11,7 @@ mod pem;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use self::material::Kind;
-use super::Denial;
+use super::{Denial, provider};
 
 /// The keys that an issuer's tokens may be signed with; never empty.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ impl VerificationKeys {
     /// It can't be read; all keys that must not be used, by their place and `kid`, a private key
     /// among them; two with one `kid`; no key that can be used.
     pub fn from_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<Loaded, KeyError> {
+        provider::install();
         let (keys, left_out) = jwks::usable(json, algorithms).map_err(KeyError)?;
         Ok(Loaded {
             keys: Self {
@@ -97,6 +99,7 @@ impl VerificationKeys {
         if fitting.is_empty() {
             return Err(KeyError(format!("{kind}, {}", kind.unlisted(algorithms))));
         }
+        provider::install();
         Ok(Self {
             keys: vec![VerificationKey {
                 id: None,

@@ -32,8 +32,8 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     },
 };
 
-/// Makes ring do jsonwebtoken's cryptography in this process; to be called before any token is
-/// looked at, and harmless when called again.
+/// Makes ring do jsonwebtoken's cryptography in this process; harmless when called again. Whatever loads
+/// keys has called it; jsonwebtoken panics where nobody has.
 pub fn install() {
     // Whoever was first installed the same.
     let _ = PROVIDER.install_default();
