@@ -294,7 +294,10 @@ fn fetch_keys(config: &Config) -> bool {
         match jwks::fetch(url, &issuer.algorithms) {
             Ok(Loaded { keys, left_out }) => {
                 // Nobody reads any more: the exit code tells.
-                let _ = print(&format!("issuer {name:?}: usable keys at {url}: {}\n", keys.len()));
+                let _ = print(&format!(
+                    "issuer {name:?}: usable keys at {url}: {}\n",
+                    keys.len()
+                ));
                 for line in left_out {
                     report(&format!("issuer {name:?}: left out of its set: {line}"));
                 }

@@ -6,6 +6,7 @@ mod followed;
 mod headers;
 mod rig;
 mod rotation;
+mod served;
 #[path = "../support/mod.rs"]
 mod support;
 
