@@ -11,10 +11,8 @@ use std::{
     sync::Arc,
 };
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
-use serde_json::json;
-
 use crate::{
+    admin::routes_json,
     auth::{KeySource, Loaded},
     config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
@@ -26,6 +24,7 @@ use crate::{
     route::Route,
     supervisor::{self, Addresses},
 };
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 /// The configuration can't work, or `--check` found something.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -57,7 +56,8 @@ Examples:
 Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
 
-SIGTERM and SIGINT drain, a second one exits at once.
+SIGTERM and SIGINT drain, a second one exits at once. SIGHUP reads the configuration and the models
+again; what is faulty is logged and not served by.
 Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
 /// What can be asked for.
@@ -170,7 +170,7 @@ pub fn run() -> ExitCode {
             let table = config.routes();
             print(&match arguments.format {
                 Format::Table => route_table(table.routes()),
-                Format::Json => route_json(table.routes()),
+                Format::Json => routes_json(table.routes()),
                 Format::Openapi => openapi::text(table.routes()),
             })
         })
@@ -179,7 +179,7 @@ pub fn run() -> ExitCode {
             if arguments.check {
                 check(&arguments.config, &config, arguments.connect)
             } else {
-                serve(config)
+                serve(config, arguments.config.clone())
             }
         })
     };
@@ -195,21 +195,20 @@ fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(EXIT_CONFIGURATION)
 }
 
-/// Serves until the process is told to stop.
-fn serve(config: Config) -> ExitCode {
+/// Serves until the process is told to stop; `file` is where the configuration is read again.
+fn serve(config: Config, file: PathBuf) -> ExitCode {
     start_log(&config);
-    let routes = route_json(config.routes().routes());
     let format = config.log_format;
-    supervisor::run(config, routes, |addresses| tell(format, addresses))
+    let load = Box::new(move || Config::load(&file, environment()));
+    supervisor::run(config, Some(load), |addresses| tell(format, addresses))
 }
 
 /// Serves the sample models with an in-process broker.
 fn serve_dev() -> ExitCode {
     let served = Dev::start(environment()).and_then(|dev| {
         start_log(&dev.config);
-        let routes = route_json(dev.config.routes().routes());
         let format = dev.config.log_format;
-        dev.serve(routes, |addresses| tell(format, addresses))
+        dev.serve(|addresses| tell(format, addresses))
     });
     served.unwrap_or_else(|error| {
         report(&error.to_string());
@@ -337,21 +336,6 @@ fn route_table(routes: &[Route]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// All routes as a JSON array of objects.
-fn route_json(routes: &[Route]) -> String {
-    let routes = routes.iter().map(|route| {
-        json!({
-            "method": "POST",
-            "path": route.path,
-            "model": route.model.name,
-            "version": route.model.version.as_str(),
-            "topic": route.model.topic,
-            "latest": route.latest,
-        })
-    });
-    format!("{:#}\n", serde_json::Value::Array(routes.collect()))
 }
 
 /// The variables of the process. What is not Unicode is shown with replacement characters, so that

@@ -50,7 +50,7 @@ impl Bench {
 
     fn open(settings: ProducerSettings) -> Self {
         let watch = BrokerWatch::start(&settings.properties).expect("a client");
-        let metrics = Arc::new(WorkerMetrics::new(1, 1));
+        let metrics = Arc::new(WorkerMetrics::new(1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
         let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");
@@ -64,16 +64,25 @@ impl Bench {
             records_max: 1 << 20,
             json_depth_max: 8,
         };
-        Self {
+        let mut bench = Self {
             producer,
             admission: Rc::new(Admission::new(1 << 30)),
             pool: Rc::default(),
             metrics,
-            routes: RouteTable::new(&[Arc::new(model)]),
+            routes: RouteTable::new(&[]),
             validator: Validator::new(limits),
             _watch: watch,
             _wake_reader: wake_reader,
-        }
+        };
+        bench.serve(model.into());
+        bench
+    }
+
+    /// Has a route for this model alone, as after a reload.
+    fn serve(&mut self, model: Arc<Model>) {
+        self.routes = self.routes.succeeded_by("", &[model]);
+        let topics = self.routes.topics();
+        self.producer.add_topics(topics).expect("they are good");
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
@@ -137,7 +146,6 @@ fn settings(properties: &[(&str, &str)]) -> ProducerSettings {
         properties: all
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        topics: ["events".to_owned()].into(),
         queue_records_max: 100_000,
         report_timeout: PATIENCE,
         cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),

@@ -15,6 +15,8 @@ use ringest::{
     jwks::Fetcher,
     metrics::{Exposition, ProcessMetrics, Sources},
     readiness::Readiness,
+    route::RouteTable,
+    snapshot::{Published, Snapshot},
 };
 
 use crate::{PATIENCE, support::process::eventually};
@@ -132,8 +134,15 @@ pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
 }
 
 fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
+    let nothing = Snapshot {
+        generation: 0,
+        routes: Arc::new(RouteTable::new(&[])),
+        keys: None,
+        cache_entries: 0,
+        metrics: Vec::new(),
+    };
     Exposition::new(Sources {
-        routes: Vec::new(),
+        published: Arc::new(Published::new(nothing)),
         codes: Vec::new(),
         workers: Vec::new(),
         process,
