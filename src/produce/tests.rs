@@ -219,6 +219,31 @@ fn a_fatal_error_ends_requests_and_the_handle_is_replaced() {
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
 }
 
+#[test]
+fn topics_are_added_at_any_time_and_none_is_lost_with_its_handle() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    let model = |topic: &str| {
+        let version = "1".parse::<Version>().expect("a version");
+        Arc::new(Model::untyped("Event", version, topic))
+    };
+    let first = bench.enqueue(b"{}").expect("it is served");
+    bench.serve(model("second"));
+    let second = bench.enqueue(b"{}").expect("it is served");
+    for delivery in [first, second] {
+        assert_eq!(bench.finish(delivery).map(|it| it.records()), Ok(1));
+    }
+    bench.producer.with_handle_for_test(Handle::fail_for_test);
+    bench.turn_until(|bench| !bench.producer.is_serving());
+    // While there is no handle.
+    bench.serve(model("third"));
+    bench.turn_until(|bench| bench.producer.is_serving());
+    for topic in ["events", "second", "third"] {
+        bench.serve(model(topic));
+        assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1), "{topic}");
+    }
+}
+
 /// Nobody shuts down: that is what a drain's answer would say.
 #[test]
 fn what_a_dying_handle_gives_up_is_told_as_such() {

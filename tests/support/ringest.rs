@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     str::FromStr,
     sync::{
@@ -192,6 +193,11 @@ impl Ringest {
         self.manage("/ready").status
     }
 
+    /// The text of `GET /routes`.
+    pub(crate) fn routes(&self) -> String {
+        String::from_utf8(self.manage("/routes").body).expect("JSON is text")
+    }
+
     /// The sum of a gauge or counter over its labels; panics when `/metrics` has no such name.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         self.samples::<f64>(name).iter().sum()
@@ -253,6 +259,16 @@ impl Ringest {
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
+    }
+
+    /// Sends SIGHUP and returns at once.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal(libc::SIGHUP);
+    }
+
+    /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Leaves it only this many file descriptors beyond those that it has now.
