@@ -83,6 +83,11 @@ impl Fetcher {
         }
     }
 
+    /// Whether every issuer's keys have been asked for, whatever came of it.
+    pub fn has_asked(&self) -> bool {
+        self.tasks.iter().all(|task| task.counted().has_any())
+    }
+
     /// What there is of each issuer's keys, in their order; nothing where they are not at a URL.
     pub fn fetched(&self, issuers: &[Arc<Issuer>]) -> Vec<Fetched> {
         let of = |issuer: &Arc<Issuer>| {

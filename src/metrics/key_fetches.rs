@@ -78,6 +78,11 @@ impl KeyFetches {
         }
     }
 
+    /// Whether anything was counted.
+    pub fn has_any(&self) -> bool {
+        self.results.iter().any(|count| count.value() > 0)
+    }
+
     /// Since the keys in use were last known to be the issuer's; `None`: there are none.
     pub fn keys_age(&self) -> Option<Duration> {
         self.lock().map(|it| it.elapsed())
