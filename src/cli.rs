@@ -2,6 +2,7 @@
 
 mod explain;
 mod import_moose;
+mod token;
 
 use std::{
     fmt::Write as _,
@@ -50,6 +51,7 @@ Examples:
   ringest --check --connect              is the configuration good, do the topics exist?
   ringest --list-routes --format json    what can be posted, for a script
   ringest explain --model Order a.json   what is wrong with this record?
+  ringest token --name mobile            a token for a sender, and its hash for the file
   ringest --config /etc/ringest.toml     serve
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
@@ -125,6 +127,7 @@ struct Arguments {
 enum Command {
     Explain(explain::Arguments),
     ImportMoose(import_moose::Arguments),
+    Token(token::Arguments),
 }
 
 /// How routes are printed.
@@ -160,6 +163,7 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
         Some(Command::ImportMoose(of)) => return import_moose::run(of),
+        Some(Command::Token(of)) => return token::run(&arguments.config, of),
         None => {}
     }
     if arguments.dev {

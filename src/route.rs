@@ -82,6 +82,7 @@ impl RouteTable {
 
     /// The table that takes the place of this one while requests are still served by it: a topic
     /// that this one knows has the same index there, also if no route leads to it any more.
+    #[must_use]
     pub fn succeeded_by(&self, prefix: &str, models: &[Arc<Model>]) -> Self {
         Self::with_topics(self.topics.clone(), prefix, models)
     }

@@ -53,6 +53,7 @@ impl Snapshot {
 
     /// The one that takes the place of this one: topics keep their index, and what is counted of a
     /// route goes on under the same path.
+    #[must_use]
     pub fn succeeded_by(&self, config: &Config, fetched: &[Fetched]) -> Self {
         let routes = (self.routes).succeeded_by(&config.listen.path_prefix, &config.models);
         let routes = Arc::new(routes);

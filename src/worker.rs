@@ -147,7 +147,8 @@ impl Worker {
             tracing::error!("the producer is replaced: {error}");
         }
         let serving = Rc::new(Serving::new(snapshot, worker));
-        self.serving.replace(Rc::clone(&serving));
+        let void = self.serving.replace(Rc::clone(&serving));
+        void.cache.borrow_mut().clear();
         serving
     }
 

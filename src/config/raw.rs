@@ -134,7 +134,7 @@ impl Raw {
             };
             match DeValue::parse(&value) {
                 Ok(value) => {
-                    self.walk_tables(source, &key, &value, (source.origin)(&(0..0)), layer)
+                    self.walk_tables(source, &key, &value, (source.origin)(&(0..0)), layer);
                 }
                 Err(error) => self.errors.push(ConfigError {
                     origin: Origin::Environment(variable),
@@ -403,7 +403,7 @@ fn shown(key: &str, written: &str) -> String {
     ];
     // What is before the @ of a URL may be a password.
     let is_secret = match keys::tables_around(key) {
-        Some((_, rest)) if rest.is_empty() => true,
+        Some((_, "")) => true,
         Some((_, rest)) => {
             let name = rest.rsplit('.').next().unwrap_or_default();
             ["hash", "secret_file"].contains(&name)

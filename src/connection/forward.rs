@@ -57,6 +57,9 @@ impl Connection {
         route: &Route,
     ) -> Headers {
         let mut headers = Headers::default();
+        if let (Some(header), Some(name)) = (&principal.grant().subject_header, principal.name()) {
+            headers.push(header, name.as_bytes());
+        }
         for KafkaHeader { name, value } in &route.model.kafka_headers {
             let value = match value {
                 HeaderValue::Constant(value) => Some(value.as_bytes()),

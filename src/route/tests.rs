@@ -91,7 +91,7 @@ fn topics_keep_their_index_in_the_tables_to_come() {
     let second = first.succeeded_by("/api", &models(&["c", "b"]));
     let third = second.succeeded_by("", &models(&["a", "c", "c"]));
     let table = |table: &RouteTable| {
-        let names = table.topics().iter().map(|name| name.to_string());
+        let names = table.topics().iter().map(ToString::to_string);
         let of_routes = table.routes().iter().map(|route| route.topic);
         (names.collect::<Vec<_>>().join(" "), of_routes.collect())
     };

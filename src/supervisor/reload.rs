@@ -23,7 +23,7 @@ const TOPICS_LEFT_MAX: usize = 1_000;
 
 /// A configuration that can be served by.
 pub(super) struct Loaded {
-    config: Config,
+    config: Arc<Config>,
     /// Keys that differ from those that are served by, and need a restart.
     restart: Vec<String>,
 }
@@ -151,7 +151,7 @@ impl Supervisor {
             let keys = restart.join(", ");
             tracing::warn!("restart to have these changed, which are as before until then: {keys}");
         }
-        self.config = Arc::new(config);
+        self.config = config;
         let generation = self.publish();
         self.process.reloaded(true);
         tracing::info!(
@@ -198,7 +198,10 @@ fn read(load: &Load, running: &Config, published: &Published) -> Result<Loaded, 
     let routes = (routes.routes).succeeded_by(&config.listen.path_prefix, &config.models);
     match routes.topics_left() {
         left if left > TOPICS_LEFT_MAX => Err(Refused::Topics(left)),
-        _ => Ok(Loaded { config, restart }),
+        _ => Ok(Loaded {
+            config: Arc::new(config),
+            restart,
+        }),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What clients see of it: the binary, with tokens.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    process::Command,
+    time::{Duration, Instant, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -115,6 +118,15 @@ fn keys_that_come_after_the_start_are_waited_for() {
 }
 
 #[test]
+fn keys_that_are_there_at_the_start_are_there_for_the_first_request() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&["a"]);
+    let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
+    let answer = post(&ringest, &token("id", "a"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[test]
 fn keys_are_rotated_while_tokens_are_remembered() {
     let mock = mock();
     let endpoint = Endpoint::start(&["old"]);
@@ -164,6 +176,15 @@ fn a_reload_asks_again_and_follows_other_issuers() {
     ringest.reload();
     await_status(&ringest, &old, 401);
     await_status(&ringest, &new, 200);
+    // One that is refused asks too.
+    endpoint.serve(&["newer"]);
+    let good = ringest.auth();
+    ringest.set_auth("[auth]\nmode = \"nonsense\"\n");
+    ringest.reload();
+    await_status(&ringest, &new, 401);
+    let new = token("id", "newer");
+    await_status(&ringest, &new, 200);
+    ringest.set_auth(&good);
     let other = Endpoint::start(&["b"]);
     let both = auth(&[
         ("other", &other.url(), DAY_MS),
@@ -218,4 +239,48 @@ fn a_certificate_of_the_systems_is_trusted_and_no_other() {
         .variable("SSL_CERT_FILE", CERTIFICATE)
         .start();
     await_status(&ringest, &good, 200);
+}
+
+#[test]
+fn keys_are_tried_before_anything_is_served() {
+    let mock = mock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("models")).expect("the directory is ours");
+    let model = "name = \"Event\"\nversion = \"1.0\"\ntopic = \"events\"\n";
+    std::fs::write(path("models/event.toml"), model).expect("the file is ours");
+    let good = Endpoint::start(&["a", "b"]);
+    let foreign = r#",{"kty":"quantum","kid":"q"}]"#;
+    let keys = set(&["a", "b"]).replace(']', foreign);
+    good.answer(Answer::status(200, &[], keys.as_bytes()));
+    let bad = Endpoint::start(&[]);
+    bad.answer(Answer::status(404, &[], b""));
+    for (second, code) in [(&good, 0), (&bad, 1)] {
+        let kafka = format!("[kafka]\n\"bootstrap.servers\" = {:?}\n", mock.brokers());
+        let issuers = [
+            ("id", &*good.url(), DAY_MS),
+            ("second", &*second.url(), DAY_MS),
+        ];
+        let config = format!("models = \"models\"\n{kafka}{}", auth(&issuers));
+        std::fs::write(path("ringest.toml"), config).expect("the file is ours");
+        let output = Command::new(env!("CARGO_BIN_EXE_ringest"))
+            .args(["--check", "--connect", "--config"])
+            .arg(path("ringest.toml"))
+            .output()
+            .expect("the binary runs");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
+        let line = format!("issuer \"id\": usable keys at {}: 2\n", good.url());
+        assert!(stdout.contains(&line), "{stdout}");
+        assert!(
+            stderr.contains("issuer \"id\": left out of its set: keys[2]"),
+            "{stderr}"
+        );
+        let line = format!(
+            "issuer \"second\": no keys at {}: it answers 404\n",
+            bad.url()
+        );
+        assert_eq!(stderr.contains(&line), code == 1, "{stderr}");
+    }
 }
