@@ -14,9 +14,10 @@ use std::{
 
 use crate::{
     admin::routes_json,
+    auth::{KeySource, Loaded},
     config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
-    log,
+    jwks, log,
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
@@ -111,7 +112,7 @@ struct Arguments {
     #[arg(long, help_heading = "Commands")]
     check: bool,
 
-    /// With --check: also ask for the topics and the numbers of schemas
+    /// With --check: also ask for topics, numbers of schemas, issuers' keys
     #[arg(
         long,
         requires = "check",
@@ -239,7 +240,7 @@ fn start_log(config: &Config) {
 }
 
 /// A configuration whose keys are good one by one: the warnings, whether librdkafka takes its
-/// properties together, the memory, and with `connect` the topics and the schemas.
+/// properties together, the memory, and with `connect` the topics, the schemas and issuers' keys.
 fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
@@ -273,7 +274,8 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if let Err(unresolved) = &schemas {
         report(&unresolved.to_string());
     }
-    if !topics_are_there || schemas.is_err() {
+    let keys_are_there = fetch_keys(config);
+    if !topics_are_there || schemas.is_err() || !keys_are_there {
         return ExitCode::from(EXIT_CONFIGURATION);
     }
     let names_a_subject = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
@@ -282,6 +284,34 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     } else {
         "the brokers have every topic\n"
     })
+}
+
+/// Asks for the keys of each issuer that has them at a URL, and says what there is; whether all have.
+fn fetch_keys(config: &Config) -> bool {
+    let mut all = true;
+    for issuer in &config.auth.issuers {
+        let KeySource::Url(at) = &issuer.keys else {
+            continue;
+        };
+        let (name, url) = (&issuer.issuer, &at.url);
+        match jwks::fetch(url, &issuer.algorithms) {
+            Ok(Loaded { keys, left_out }) => {
+                // Nobody reads any more: the exit code tells.
+                let _ = print(&format!(
+                    "issuer {name:?}: usable keys at {url}: {}\n",
+                    keys.len()
+                ));
+                for line in left_out {
+                    report(&format!("issuer {name:?}: left out of its set: {line}"));
+                }
+            }
+            Err(error) => {
+                report(&format!("issuer {name:?}: no keys at {url}: {error}"));
+                all = false;
+            }
+        }
+    }
+    all
 }
 
 /// All routes as aligned columns, the last one without blanks at the end.

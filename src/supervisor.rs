@@ -17,9 +17,9 @@ use signal_hook::{
 
 use crate::{
     admin::AdminHandle,
-    auth::Fetched,
     config::{Config, ConfigErrors},
     drain::Drained,
+    jwks::Fetcher,
     metrics::ProcessMetrics,
     produce::BrokerWatch,
     readiness::{Readiness, WorkerState},
@@ -57,6 +57,8 @@ enum Message {
     Reload,
     /// What came of reading the configuration again.
     Loaded(Result<Loaded, Refused>),
+    /// There are other keys of an issuer's than before.
+    KeysFetched,
     WorkerEnded(usize, Result<Drained, WorkerError>),
 }
 
@@ -70,7 +72,7 @@ pub struct Addresses {
 }
 
 /// Serves until SIGTERM or SIGINT, and drains. On SIGHUP, and when a file of keys changes, the
-/// configuration is loaded again; without `load` SIGHUP does what it does by itself, and ends the
+/// configuration is loaded again and issuers' keys are fetched; without `load` SIGHUP does what it does by itself, and ends the
 /// process. When requests can be sent, `listening` is told where.
 ///
 /// First of all the schema registry is asked, where models name subjects of it.
@@ -115,8 +117,8 @@ type RunWorker = fn(&WorkerSettings, TcpListener) -> Result<Drained, WorkerError
 struct Supervisor {
     /// What is served by: of a reload what can be changed, else as at the start.
     config: Arc<Config>,
-    /// The keys of each of its issuers that are fetched, in their order.
-    fetched: Vec<Fetched>,
+    /// Fetches the keys of its issuers.
+    fetcher: Fetcher,
     published: Arc<Published>,
     /// `None`: there is nothing to load again.
     reload: Option<Reload>,
@@ -140,6 +142,9 @@ impl Supervisor {
                 Err(_) | Ok(Message::Terminate) => return self.drain(),
                 Ok(Message::Reload) => self.reload(),
                 Ok(Message::Loaded(loaded)) => self.loaded(loaded),
+                Ok(Message::KeysFetched) => {
+                    self.publish();
+                }
                 Ok(Message::WorkerEnded(
                     _,
                     Err(error @ (WorkerError::Producer(_) | WorkerError::Io(_))),
@@ -195,7 +200,7 @@ impl Supervisor {
                         }
                     }
                 }
-                Ok(Message::Reload | Message::Loaded(_)) => {}
+                Ok(Message::Reload | Message::Loaded(_) | Message::KeysFetched) => {}
                 Ok(Message::Terminate) => {
                     tracing::error!("the second signal: not drained");
                     return ExitCode::from(EXIT_NOT_DRAINED);

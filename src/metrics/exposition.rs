@@ -15,6 +15,7 @@ use prometheus_client::{
 use super::{
     Counter, Gauge, ProcessMetrics, RouteMetrics, WorkerMetrics,
     cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
+    key_fetches,
 };
 use crate::{
     auth::Denial,
@@ -93,6 +94,7 @@ impl Collector for Sources {
         self.totals(encoder)?;
         self.reloads(encoder)?;
         self.gauges(encoder, snapshot.generation)?;
+        key_fetches::encode(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
 }
@@ -369,7 +371,7 @@ fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Res
 }
 
 /// Writes one counter with one sample for each set of labels; `_total` is added to the name.
-fn counter_family<'a, const N: usize>(
+pub(super) fn counter_family<'a, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -7,13 +7,18 @@
 
 mod cell;
 mod exposition;
+mod key_fetches;
 mod route;
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+};
 
 use cell::Counters;
 pub use cell::{Counter, Gauge, Histogram};
 pub use exposition::{CodeLabel, Exposition, Sources};
+pub use key_fetches::{FetchResult, KeyFetches};
 pub use route::RouteMetrics;
 
 use crate::auth::Denial;
@@ -147,6 +152,7 @@ impl Driver {
 #[derive(Debug, Default)]
 pub struct ProcessMetrics {
     worker_restarts: AtomicU64,
+    key_fetches: Mutex<Vec<Arc<KeyFetches>>>,
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
 }
@@ -160,6 +166,16 @@ impl ProcessMetrics {
     /// Workers started again so far.
     pub fn worker_restarts(&self) -> u64 {
         self.worker_restarts.load(Relaxed)
+    }
+
+    /// Shows these issuers' from now on, and no others'.
+    pub fn set_key_fetches(&self, issuers: Vec<Arc<KeyFetches>>) {
+        *self.key_fetches() = issuers;
+    }
+
+    fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
+        // Nothing that could panic is done with it.
+        (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an attempt to serve by a configuration that was read again, and whether that went

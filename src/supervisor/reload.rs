@@ -10,8 +10,7 @@ use std::{
 
 use super::{Load, Message, Supervisor, key_files::KeyFiles, with_schema_ids};
 use crate::{
-    auth::{Fetched, Issuer, KeySource},
-    config::{Auth, Config, ConfigErrors, NeedsRestart},
+    config::{Config, ConfigErrors, NeedsRestart},
     isolation::Panicked,
     produce::{OpenError, check_whole},
     registry::Unresolved,
@@ -130,6 +129,7 @@ impl Supervisor {
                 refused.log();
                 tracing::error!("not reloaded: what was served before is served on");
                 self.process.reloaded(false);
+                self.fetcher.refresh_all();
             }
         }
         if self.reload.as_mut().is_some_and(Reload::ended) {
@@ -138,7 +138,9 @@ impl Supervisor {
     }
 
     fn serve_by(&mut self, Loaded { config, restart }: Loaded) {
-        self.fetched = kept_keys(&self.config.auth, &self.fetched, &config.auth);
+        if let Err(error) = self.fetcher.follow(&config.auth.issuers) {
+            tracing::error!("no thread for issuers' keys, which are fetched as before: {error}");
+        }
         if let Some(reload) = &self.reload {
             reload.key_files.set(&config.auth.key_files);
         }
@@ -163,7 +165,8 @@ impl Supervisor {
     /// that were fetched last; which generation that is.
     pub(super) fn publish(&self) -> u64 {
         let before = self.published.latest();
-        let snapshot = before.succeeded_by(&self.config, &self.fetched);
+        let fetched = self.fetcher.fetched(&self.config.auth.issuers);
+        let snapshot = before.succeeded_by(&self.config, &fetched);
         let generation = snapshot.generation;
         self.published.publish(snapshot);
         generation
@@ -200,26 +203,6 @@ fn read(load: &Load, running: &Config, published: &Published) -> Result<Loaded, 
             restart,
         }),
     }
-}
-
-/// The fetched keys for another configuration: those of issuers that stay.
-fn kept_keys(before: &Auth, fetched: &[Fetched], after: &Auth) -> Vec<Fetched> {
-    let kept = after.issuers.iter().map(|issuer| {
-        let place = (before.issuers.iter()).position(|it| has_same_keys(it, issuer));
-        let kept = place.and_then(|place| fetched.get(place));
-        kept.cloned().unwrap_or_default()
-    });
-    kept.collect()
-}
-
-/// Whether what was fetched for one issuer is what would be for the other: keys are chosen by the
-/// algorithms.
-fn has_same_keys(one: &Issuer, other: &Issuer) -> bool {
-    let (KeySource::Url(one_url), KeySource::Url(other_url)) = (&one.keys, &other.keys) else {
-        return false;
-    };
-    (&one.issuer, &one.algorithms, &one_url.url)
-        == (&other.issuer, &other.algorithms, &other_url.url)
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ use super::{Addresses, Load, Message, RunWorker, Supervisor, reload::Reload};
 use crate::{
     admin::{self, AdminState},
     admission::Connections,
-    auth::Fetched,
     config::{Config, DriverChoice},
     isolation::Panicked,
+    jwks::Fetcher,
     metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
@@ -34,8 +34,8 @@ use crate::{
 /// Connections that the kernel queues for a listener: what a spike may bring between two accepts.
 const BACKLOG: i32 = 4_096;
 
-/// How long the brokers' first answer is waited for before the listening line is printed, so that
-/// a script that goes by it does not come too early.
+/// How long the first answers of brokers and issuers are waited for before the listening line is
+/// printed, so that a script that goes by it does not come too early.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 /// A producer's own deadline comes first, as it knows more: this is how much later the worker
@@ -74,10 +74,11 @@ impl Supervisor {
             .map_err(|error| StartupError::Listen(config.listen.address, error))?;
         let public = listeners[0].local_addr()?;
         let watch = BrokerWatch::start(&config.kafka)?;
-        let fetched = vec![Fetched::default(); config.auth.issuers.len()];
-        let published = Arc::new(Published::new(Snapshot::first(&config, &fetched)));
-        let workers = worker_settings(&config, &published, driver, &watch)?;
         let process = Arc::new(ProcessMetrics::default());
+        let fetcher = fetcher(&config, &process, &sender)?;
+        let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
+        let published = Arc::new(Published::new(first));
+        let workers = worker_settings(&config, &published, driver, &watch)?;
         let readiness = Arc::clone(&workers[0].readiness);
         let admin = match config.management {
             None => None,
@@ -99,7 +100,7 @@ impl Supervisor {
         let reload = load.map(|load| Reload::new(load, &config, &sender));
         let supervisor = Self {
             config,
-            fetched,
+            fetcher,
             published,
             reload: reload.transpose()?,
             workers,
@@ -115,7 +116,7 @@ impl Supervisor {
         for (index, listener) in listeners.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
-        supervisor.await_first_answer();
+        supervisor.await_first_answers();
         tracing::info!(
             driver = driver.as_str(),
             workers = supervisor.workers.len(),
@@ -125,12 +126,17 @@ impl Supervisor {
         Ok((supervisor, addresses))
     }
 
-    /// The brokers' first answer, or that there is none: after it a request gets its true answer
-    /// at once.
-    fn await_first_answer(&self) {
+    /// The first answer of the brokers and of who has issuers' keys, or that there is none: after it a
+    /// request gets its true answer at once.
+    fn await_first_answers(&self) {
         let until = Instant::now() + FIRST_ANSWER;
-        while !self.watch.has_asked() && Instant::now() < until {
+        let all = || self.watch.has_asked() && self.fetcher.has_asked();
+        while !all() && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
+        }
+        let fetched = self.fetcher.fetched(&self.config.auth.issuers);
+        if fetched.iter().any(|it| it.keys.is_some()) {
+            self.publish();
         }
     }
 
@@ -147,6 +153,21 @@ impl Supervisor {
             })?;
         Ok(())
     }
+}
+
+/// Fetches the keys of the issuers from now on.
+fn fetcher(
+    config: &Config,
+    process: &Arc<ProcessMetrics>,
+    sender: &mpsc::Sender<Message>,
+) -> io::Result<Fetcher> {
+    let sender = sender.clone();
+    let mut fetcher = Fetcher::new(Arc::clone(process), move || {
+        // The control thread is gone only when the process is about to end.
+        let _ = sender.send(Message::KeysFetched);
+    });
+    fetcher.follow(&config.auth.issuers)?;
+    Ok(fetcher)
 }
 
 /// Descriptors that a process needs beside those of its connections: librdkafka's, the rings'.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ringest::{metrics::Driver, readiness::WorkerState};
+use ringest::{
+    metrics::{Driver, FetchResult, KeyFetches},
+    readiness::WorkerState,
+};
 
 use crate::rig::{Rig, snapshot};
 
@@ -20,6 +23,38 @@ fn faulty_records_and_their_letters_are_counted() {
         let expected = f64::from(u32::try_from(workers * each).expect("few"));
         assert_eq!(series.get(&key), Some(&expected), "{name}");
     }
+}
+
+#[test]
+fn fetches_of_keys_are_counted_by_issuer_and_their_age_is_shown() {
+    let rig = Rig::start();
+    let issuers = ["https://id.example.com", "odd\"\\name"].map(KeyFetches::new);
+    let [good, odd] = issuers.map(Arc::new);
+    (rig.process).set_key_fetches(vec![Arc::clone(&good), Arc::clone(&odd)]);
+    good.count(FetchResult::Changed);
+    good.count(FetchResult::Unchanged);
+    odd.count(FetchResult::BadSet);
+    let series = rig.scrape();
+    let odd = r#"issuer="odd\"\\name""#;
+    for (labels, count) in [
+        (r#"issuer="https://id.example.com",result="changed""#, 1.0),
+        (r#"issuer="https://id.example.com",result="bad_set""#, 0.0),
+        (&format!(r#"{odd},result="bad_set""#), 1.0),
+        (&format!(r#"{odd},result="unreachable""#), 0.0),
+    ] {
+        let key = format!("ringest_jwks_fetches_total{{{labels}}}");
+        assert_eq!(series.get(&key), Some(&count), "{key}");
+    }
+    let ages: Vec<_> = (series.iter())
+        .filter(|(key, _)| key.starts_with("ringest_jwks_keys_age_seconds"))
+        .collect();
+    let key = r#"ringest_jwks_keys_age_seconds{issuer="https://id.example.com"}"#;
+    let [(only, age)] = ages[..] else {
+        panic!("{ages:?}");
+    };
+    assert!(only == key && *age < 60.0, "{ages:?}");
+    rig.process.set_key_fetches(Vec::new());
+    assert!(!rig.scrape().contains_key(key), "the issuer is gone");
 }
 
 #[test]

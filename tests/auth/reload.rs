@@ -2,7 +2,6 @@
 //! seconds, and no connection notices.
 
 use std::{
-    fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -68,24 +67,6 @@ impl Clients<'_> {
     }
 }
 
-/// The configuration file as it is.
-fn configuration(rig: &Rig) -> String {
-    let file = rig.ringest.directory().join("ringest.toml");
-    fs::read_to_string(file).expect("the file is ours")
-}
-
-fn configure(rig: &Rig, text: &str) {
-    write(rig, "ringest.toml", text.as_bytes());
-}
-
-/// Writes a file: whoever reads it sees the old one or the new one.
-fn write(rig: &Rig, name: &str, content: &[u8]) {
-    let file = rig.ringest.directory().join(name);
-    let new = file.with_extension("new");
-    fs::write(&new, content).expect("the file is ours");
-    fs::rename(new, file).expect("the file is ours");
-}
-
 fn without(auth: &str, table: &str) -> String {
     assert!(auth.contains(table));
     auth.replace(table, "")
@@ -147,8 +128,9 @@ fn removed(rig: &Rig, clients: &mut Clients<'_>) {
         clients.are_told(EVENT, token, 200);
         clients.are_told(EVENT, token, 200); // remembered
     }
-    let text = without(&configuration(rig), &key_table("doomed", &sha, ""));
-    configure(rig, &without(&text, &key_table("doomed-pb", &pb, "")));
+    let text = without(&rig.ringest.auth(), &key_table("doomed", &sha, ""));
+    rig.ringest
+        .set_auth(&without(&text, &key_table("doomed-pb", &pb, "")));
     rig.ringest.hang_up();
     for token in [&sha.token, &pb.token] {
         clients.are_told_soon(EVENT, token, 401);
@@ -162,8 +144,8 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     clients.are_told(EVENT, &key.token, 200);
     let all = key_table(SHA, &key, "");
     let orders = key_table(SHA, &key, "routes = [\"Order/*\"]");
-    let text = configuration(rig);
-    configure(rig, &text.replace(&all, &orders));
+    let text = rig.ringest.auth();
+    rig.ringest.set_auth(&text.replace(&all, &orders));
     rig.ringest.hang_up();
     clients.are_told_soon(EVENT, &key.token, 403);
     clients.are_told(ORDER, &key.token, 200);
@@ -171,9 +153,9 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     let new = ApiKey::pbkdf2("new");
     clients.are_told(EVENT, &new.token, 401);
     clients.are_told("/ingest/Later/1.0", &ApiKey::pbkdf2(PB).token, 404);
-    configure(rig, &(text + &key_table("new", &new, "")));
+    rig.ringest.set_auth(&(text + &key_table("new", &new, "")));
     let model = "name = \"Later\"\nversion = \"1.0\"\ntopic = \"later\"\n";
-    write(rig, "models/later.toml", model.as_bytes());
+    rig.ringest.write("models/later.toml", model.as_bytes());
     rig.ringest.hang_up();
     clients.are_told_soon(EVENT, &new.token, 200);
     clients.are_told_soon(EVENT, &key.token, 200);
@@ -187,18 +169,19 @@ fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
     clients.are_told(EVENT, &ed, 200);
     clients.are_told(EVENT, &rs, 200);
     clients.are_told(EVENT, &other, 401);
-    let text = configuration(rig);
+    let text = rig.ringest.auth();
     let ed_from = "issuer = \"https://ed.test\"\naudience = \"ingest\"";
     let ed_to = ed_from.replace("ingest", "other");
     let rs_from = "issuer = \"https://rs.test\"";
     let rs_to = "issuer = \"https://elsewhere.test\"";
     assert!(text.contains(ed_from) && text.contains(rs_from));
-    configure(rig, &text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
+    rig.ringest
+        .set_auth(&text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
     rig.ringest.hang_up();
     clients.are_told_soon(EVENT, &ed, 401);
     clients.are_told_soon(EVENT, &rs, 401);
     clients.are_told_soon(EVENT, &other, 200);
-    configure(rig, &text);
+    rig.ringest.set_auth(&text);
     rig.ringest.hang_up();
     clients.are_told_soon(EVENT, &ed, 200);
     clients.are_told_soon(EVENT, &other, 401);
@@ -223,17 +206,18 @@ fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
         clients.are_told(EVENT, token, status);
     }
     let set = p256_jwk(&P256_2, r#","kid":"es-1""#);
-    write(rig, "es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     clients.are_told_soon(EVENT, &old, 401);
     clients.are_told_soon(EVENT, &new, 200);
-    write(rig, "hs.secret", new_secret);
+    rig.ringest.write("hs.secret", new_secret);
     clients.are_told_soon(EVENT, &old_secret, 401);
     clients.are_told_soon(EVENT, &new_by_secret, 200);
 }
 
 /// What can't be used is not used: the log says why, and all stays as it was.
 fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
-    let text = configuration(rig);
+    let text = rig.ringest.auth();
     let doomed = without(&text, &key_table(SHA, &ApiKey::sha256(SHA), ""));
     let bad = "[[auth.keys]]\nname = \"bad\"\nhash = \"sha256:xyz\"\n";
     for (name, faulty) in [
@@ -247,12 +231,12 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         ("TOML", doomed.clone() + "\n[[[\n"),
     ] {
         let before = rig.ringest.log().len();
-        configure(rig, &faulty);
+        rig.ringest.set_auth(&faulty);
         rig.ringest.hang_up();
         is_refused(rig, before, name);
         clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
     }
-    configure(rig, &text);
+    rig.ringest.set_auth(&text);
     let token = ES
         .jwt()
         .header("kid", r#""es-1""#)
@@ -260,7 +244,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         .token();
     for text in ["", r#"{"keys":[]}"#, r#"{"ke"#] {
         let before = rig.ringest.log().len();
-        write(rig, "es.json", text.as_bytes());
+        rig.ringest.write("es.json", text.as_bytes());
         is_refused(rig, before, "es.json");
         clients.are_told(EVENT, &token, 200);
     }
@@ -280,7 +264,8 @@ fn is_refused(rig: &Rig, before: usize, name: &str) {
 /// After all that, it takes what is good again.
 fn mended(rig: &Rig, clients: &mut Clients<'_>) {
     let set = p256_jwk(&P256_2, r#","kid":"es-3""#);
-    write(rig, "es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
     let token = ES
         .jwt()
         .header("kid", r#""es-3""#)
@@ -290,7 +275,7 @@ fn mended(rig: &Rig, clients: &mut Clients<'_>) {
     let key = ApiKey::sha256(SHA);
     configure(
         rig,
-        &without(&configuration(rig), &key_table(SHA, &key, "")),
+        &without(&rig.ringest.auth(), &key_table(SHA, &key, "")),
     );
     rig.ringest.hang_up();
     clients.are_told_soon(EVENT, &key.token, 401);

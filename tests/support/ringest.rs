@@ -24,6 +24,9 @@ use super::{http::Http, process::Process};
 /// Far beyond what a start or a drain takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The name of the configuration file.
+const CONFIGURATION: &str = "ringest.toml";
+
 /// What a ringest shall be started with.
 pub(crate) struct Builder {
     auth: String,
@@ -47,7 +50,7 @@ impl Builder {
         self
     }
 
-    /// Sets the section `[auth]` and those below it, headings included.
+    /// Sets the section `[auth]` and those below it, their headings included.
     pub(crate) fn auth(mut self, text: &str) -> Self {
         text.clone_into(&mut self.auth);
         self
@@ -80,11 +83,12 @@ impl Builder {
 
     /// Starts it and waits until both listeners are announced.
     pub(crate) fn start(self) -> Ringest {
+        let auth = Mutex::new(self.auth.clone());
         let directory = self.write();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
         command
             .arg("--config")
-            .arg(directory.path().join("ringest.toml"))
+            .arg(directory.path().join(CONFIGURATION))
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         // What configures the tests is no configuration of the server; the driver is both.
@@ -110,6 +114,7 @@ impl Builder {
             address,
             management,
             log,
+            auth,
             directory,
         }
     }
@@ -124,7 +129,7 @@ impl Builder {
         for (property, value) in &self.kafka {
             writeln!(config, "{property:?} = {value:?}").expect("a String takes all");
         }
-        fs::write(directory.path().join("ringest.toml"), config).expect("the file is ours");
+        fs::write(directory.path().join(CONFIGURATION), config).expect("the file is ours");
         for (name, content) in &self.files {
             fs::write(directory.path().join(name), content).expect("the file is ours");
         }
@@ -144,6 +149,7 @@ pub(crate) struct Ringest {
     address: SocketAddr,
     management: SocketAddr,
     log: Arc<Mutex<String>>,
+    auth: Mutex<String>,
     directory: TempDir,
 }
 
@@ -213,6 +219,33 @@ impl Ringest {
         self.log.lock().expect("no reader panicked").clone()
     }
 
+    /// The section `[auth]` as its file has it.
+    pub(crate) fn auth(&self) -> String {
+        self.auth.lock().expect("no test panicked here").clone()
+    }
+
+    /// Writes another section `[auth]` into its file.
+    pub(crate) fn set_auth(&self, text: &str) {
+        let mut auth = self.auth.lock().expect("no test panicked here");
+        let config = fs::read_to_string(self.directory.path().join(CONFIGURATION));
+        let config = config.expect("the file is ours").replace(&*auth, text);
+        self.write(CONFIGURATION, config.as_bytes());
+        text.clone_into(&mut auth);
+    }
+
+    /// Writes a file beside its configuration: whoever reads it sees the old one or the new one.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        let path = self.directory.path().join(name);
+        let new = path.with_extension("new");
+        fs::write(&new, content).expect("the file is ours");
+        fs::rename(&new, &path).expect("the file is ours");
+    }
+
+    /// The memory that it has of the machine's, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.process.resident_bytes()
+    }
+
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
@@ -226,11 +259,6 @@ impl Ringest {
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
-    }
-
-    /// The memory that it has of the machine's, in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        self.process.resident_bytes()
     }
 
     /// Leaves it only this many file descriptors beyond those that it has now.

@@ -3,10 +3,8 @@ use std::{
     time::Duration,
 };
 
-use jsonwebtoken::Algorithm;
-
 use super::*;
-use crate::{auth::JwksUrl, config::AuthMode, snapshot::Snapshot};
+use crate::snapshot::Snapshot;
 
 fn config() -> Config {
     Config::development("127.0.0.1:1", std::iter::empty()).expect("it is good")
@@ -80,51 +78,4 @@ fn topics_that_are_gone_are_bounded() {
     crowded.models.pop();
     let published = Published::new(Snapshot::first(&crowded, &[]));
     assert!(read(&load, &running, &published).is_ok());
-}
-
-fn auth(issuers: &[(&str, &str, &[Algorithm])]) -> Auth {
-    let issuer = |(issuer, url, algorithms): &(&str, &str, &[Algorithm])| Issuer {
-        issuer: (*issuer).into(),
-        audience: "ingest".into(),
-        algorithms: algorithms.to_vec(),
-        leeway_ms: 0,
-        routes_claim: None,
-        required_claims: Vec::new(),
-        subject_header: None,
-        keys: KeySource::Url(JwksUrl {
-            url: (*url).to_owned(),
-            refresh: Duration::from_secs(1),
-        }),
-    };
-    Auth {
-        mode: AuthMode::Required,
-        cache_entries: 1,
-        issuers: issuers.iter().map(|it| Arc::new(issuer(it))).collect(),
-        api_keys: Vec::new(),
-        key_files: Vec::new(),
-    }
-}
-
-#[test]
-fn issuers_that_stay_keep_their_keys() {
-    const RS: &[Algorithm] = &[Algorithm::RS256];
-    const ES: &[Algorithm] = &[Algorithm::ES256];
-    let before = auth(&[("a", "https://a", RS), ("b", "https://b", RS)]);
-    let fetched = [Fetched::default(), Fetched::default()];
-    let after = auth(&[
-        ("b", "https://b", RS),
-        ("new", "https://a", RS),
-        ("a", "https://elsewhere", RS),
-        ("b", "https://b", ES),
-        ("a", "https://a", RS),
-    ]);
-    let kept = kept_keys(&before, &fetched, &after);
-    let places: Vec<_> = kept
-        .iter()
-        .map(|it| {
-            let is_it = |before: &Fetched| Arc::ptr_eq(&before.wanted, &it.wanted);
-            fetched.iter().position(is_it)
-        })
-        .collect();
-    assert_eq!(places, [Some(1), None, None, None, Some(0)]);
 }
