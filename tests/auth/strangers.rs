@@ -5,11 +5,11 @@ use std::{io, net::TcpListener};
 
 use crate::{
     AUDIT, EVENT, ORDER, Rig, ask,
-    case::{bearer, post, record},
+    case::{bearer, post},
     empty,
-    issuers::{ApiKey, ED, ES, HS, PB, RS, SHA, SHA_EXPIRED},
+    issuers::{self, ApiKey, ED, ES, HS, PB, RS, SHA, SHA_EXPIRED},
     keys::Signer,
-    support::http::{Answer, Http},
+    support::http::Answer,
     table::same,
     token::now,
 };
@@ -37,7 +37,7 @@ const PATHS: [&str; 14] = [
 ];
 
 /// Header lines of bad credentials: those of the first answer are no credential at all.
-fn bad() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn bad() -> Vec<(&'static str, Vec<u8>)> {
     let expired = (now() - 100).to_string();
     let tokens = [
         ("no token", "x.y.z".to_owned()),
@@ -64,7 +64,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>)> {
     lines.chain([("two fields", two)]).collect()
 }
 
-fn without_body(method: &str, path: &str, lines: &[u8]) -> Vec<u8> {
+pub(crate) fn without_body(method: &str, path: &str, lines: &[u8]) -> Vec<u8> {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: ringest\r\n");
     [head.as_bytes(), lines, b"\r\n"].concat()
 }
@@ -156,13 +156,20 @@ fn options_are_the_same_everywhere() {
     }
 }
 
-/// Paths that are none of the routes': whatever is said of them, it is not what is said of a model.
+/// Paths that are none below `/ingest/`, a route among them: a stranger is told the same of all.
 #[test]
 fn other_paths() {
-    let rig = Rig::start();
+    let collect = "name = \"Collected\"\nversion = \"1.0\"\ntopic = \"signed\"\n\
+                   path = \"/collect/it\"\n";
+    let rig = Rig::start_with(|builder| issuers::configure(builder).model_file(collect));
     let mut http = rig.ringest.connect();
     let mut answers = Vec::new();
     for path in [
+        "/collect/it",
+        "/collect/it/",
+        "/COLLECT/IT?a=b",
+        "/collect/other",
+        "/collect",
         "/",
         "/nowhere",
         "/metrics",
@@ -171,111 +178,58 @@ fn other_paths() {
         "/openapi.json",
         "/ingest",
         "/healthz",
+        "/health/",
+        "/health/x",
+        "/health%00",
     ] {
-        let answer = ask(&rig.ringest, &mut http, &without_body("GET", path, b""));
-        assert!(matches!(answer.status, 401 | 404), "{path}: {answer:?}");
-        answers.push(answer);
+        for method in ["GET", "POST"] {
+            let answer = ask(&rig.ringest, &mut http, &without_body(method, path, b""));
+            assert!(matches!(answer.status, 401 | 404), "{path}: {answer:?}");
+            answers.push(answer);
+        }
     }
     for answer in &answers {
         assert!(same(answer, &answers[0]), "{answer:?}");
     }
+    let good = bearer(&ApiKey::sha256(SHA).token);
+    let request = post("/collect/it", &good, b"[]");
+    assert_eq!(ask(&rig.ringest, &mut http, &request).status, 200);
 }
 
+/// Where every route is below another path.
 #[test]
-fn a_strangers_body_is_neither_asked_for_nor_read() {
-    let rig = Rig::start();
-    let credentials = [("nothing", Vec::new())].into_iter().chain(bad());
-    for (who, lines) in credentials {
-        for framing in [
-            "Content-Length: 10000000\r\n",
-            "Content-Length: 2\r\n",
-            "Transfer-Encoding: chunked\r\n",
-        ] {
-            let expecting = format!("{framing}Expect: 100-continue\r\n");
-            for more in [framing, &expecting] {
-                let mut http = rig.ringest.connect();
-                let lines = [lines.as_slice(), more.as_bytes()].concat();
-                http.send(&without_body("POST", EVENT, &lines))
-                    .expect("ringest reads");
-                // Nothing of the body is ever sent.
-                let answer = http.answer().expect("an answer");
-                assert_eq!(answer.status, 401, "{who}, {more}: {answer:?}");
-            }
-        }
-    }
-    assert_eq!(rig.ringest.count("ringest_in_flight_bytes"), 0);
-    assert_eq!(rig.ringest.count("ringest_body_received_bytes_total"), 0);
-
-    // Whoever may send is asked.
+fn below_a_prefix() {
+    let rig =
+        Rig::start_with(|builder| issuers::configure(builder).set("listen.path_prefix", "/api"));
     let mut http = rig.ringest.connect();
-    let mut lines = bearer(&ApiKey::sha256(SHA).token);
-    lines.extend_from_slice(b"Content-Length: 2\r\nExpect: 100-continue\r\n");
-    http.send(&without_body("POST", EVENT, &lines))
-        .expect("ringest reads");
-    assert_eq!(http.answer().expect("an interim answer").status, 100);
-    http.send(b"[]").expect("ringest reads");
-    assert_eq!(http.answer().expect("an answer").status, 200);
-}
-
-/// All at once, answered in order, each by its own credential.
-#[test]
-fn pipelined() {
-    let rig = Rig::start();
-    let good = [
-        RS.jwt().token(),
-        ApiKey::sha256(SHA).token,
-        ApiKey::pbkdf2(PB).token,
-        ES.jwt().token(),
-    ];
-    let bad = bad();
-    for _ in 0..3 {
-        let mut http = rig.ringest.connect();
-        let mut requests = Vec::new();
-        let mut expected = Vec::new();
-        for (n, (name, lines)) in bad.iter().enumerate() {
-            let name = format!("pipelined: {name}");
-            requests.extend(post(EVENT, &bearer(&good[n % good.len()]), b"[]"));
-            requests.extend(post(EVENT, lines, &record(&name)));
-            requests.extend(post(EVENT, b"", &record(&name)));
-            expected.extend([200, 401, 401]);
+    let first = ask(
+        &rig.ringest,
+        &mut http,
+        &without_body("GET", "/api/ingest/Event/1.0", b""),
+    );
+    assert_eq!(first.status, 401);
+    for path in [
+        "/api/ingest/Nothing",
+        "/api/ingest/",
+        "/API/ingest/event/1.0",
+    ] {
+        for method in ["GET", "POST", "PUT"] {
+            let answer = ask(&rig.ringest, &mut http, &without_body(method, path, b""));
+            assert!(same(&answer, &first), "{method} {path}: {answer:?}");
         }
-        requests.extend(empty(&good[0]));
-        expected.push(200);
-        http.send(&requests).expect("ringest reads");
-        let answers: Vec<u16> = expected
-            .iter()
-            .map(|_| http.answer().expect("an answer").status)
-            .collect();
-        assert_eq!(answers, expected);
     }
-    assert_eq!(rig.mock.cluster().read("events"), Vec::<Vec<u8>>::new());
-}
-
-/// A bad credential does not end a connection, so that its owner can mend it.
-#[test]
-fn a_denied_connection_goes_on() {
-    let rig = Rig::start();
-    let mut http: Http = rig.ringest.connect();
-    let good = empty(&ApiKey::sha256(SHA).token);
-    for (name, lines) in bad() {
-        for body in [2, 1_000, 40_000] {
-            let body = "x".repeat(body);
-            http.send(&post(EVENT, &lines, body.as_bytes()))
-                .expect("ringest reads");
-            let answer = http.answer().expect("an answer");
-            assert_eq!(
-                (answer.status, answer.closes()),
-                (401, false),
-                "{name}: {answer:?}"
-            );
-            http.send(&good).expect("ringest reads");
-            let answer = http.answer().expect("an answer");
-            assert_eq!(
-                (answer.status, answer.closes()),
-                (200, false),
-                "{name}: {answer:?}"
-            );
-        }
+    let good = bearer(&ApiKey::sha256(SHA).token);
+    for (path, status) in [
+        ("/api/ingest/Event/1.0", 200),
+        (EVENT, 404),
+        ("/api/health", 404),
+    ] {
+        let request = post(path, &good, b"[]");
+        assert_eq!(
+            ask(&rig.ringest, &mut http, &request).status,
+            status,
+            "{path}"
+        );
     }
 }
 
