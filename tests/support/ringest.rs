@@ -261,11 +261,6 @@ impl Ringest {
         self.process.signal(libc::SIGTERM);
     }
 
-    /// Sends SIGHUP and returns at once.
-    pub(crate) fn hang_up(&self) {
-        self.process.signal(libc::SIGHUP);
-    }
-
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
