@@ -70,7 +70,7 @@ fn reloads(ringest: &Ringest, result: &str) -> u64 {
 #[track_caller]
 fn reload(ringest: &Ringest, result: &str) {
     let before = reloads(ringest, result);
-    ringest.hang_up();
+    ringest.reload();
     let reloaded = eventually(PATIENCE, || {
         (reloads(ringest, result) > before).then_some(())
     });
@@ -243,7 +243,7 @@ fn many_signals_in_a_row_are_no_trouble() {
     let mut idle = connections(&ringest);
     write(&ringest, "models/1.toml", &model("New", "new"));
     for _ in 0..50 {
-        ringest.hang_up();
+        ringest.reload();
         assert_each(&mut idle[..1], PATH, 200);
     }
     // The last of them came after the file: it is read once more at least.
@@ -275,9 +275,9 @@ fn a_drain_does_not_wait_for_a_reload() {
         "models/0.toml",
         &(model("Event", "events") + subject),
     );
-    ringest.hang_up();
+    ringest.reload();
     let (_asked, _) = silent.accept().expect("it is asked");
-    ringest.hang_up();
+    ringest.reload();
     assert_each(&mut idle, PATH, 200);
     let began = Instant::now();
     ringest.begin_drain();

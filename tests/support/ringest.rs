@@ -246,7 +246,7 @@ impl Ringest {
         fs::rename(&new, &path).expect("the file is ours");
     }
 
-    /// Sends SIGHUP.
+    /// Sends SIGHUP and returns at once.
     pub(crate) fn reload(&self) {
         self.process.signal(libc::SIGHUP);
     }
@@ -259,11 +259,6 @@ impl Ringest {
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
-    }
-
-    /// Sends SIGHUP and returns at once.
-    pub(crate) fn hang_up(&self) {
-        self.process.signal(libc::SIGHUP);
     }
 
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
