@@ -379,3 +379,92 @@ fn files_that_cannot_hold_the_keys() {
         assert!(!errors.concat().contains(&directory), "{errors:#?}");
     }
 }
+
+/// A public key, and a set of it with one that is not for signatures.
+const PEM: &str = include_str!("../crypto/keys/p256.spki.pem");
+const SECRET: &str = "thirty-two bytes are enough for it\n";
+
+/// A place with those files, and a configuration of an issuer for each kind.
+fn with_files() -> Place {
+    let issuer = |name: &str, algorithms: &str, keys: &str| {
+        format!(
+            "[[auth.jwt]]\nissuer = \"{name}\"\naudience = \"a\"\nalgorithms = [{algorithms}]\n{keys}\n"
+        )
+    };
+    let place = Place::new(&with(
+        &[
+            issuer(
+                "pem",
+                "\"ES256\", \"RS256\"",
+                "public_key_file = \"keys/p256.pem\"",
+            ),
+            issuer("jwks", "\"EdDSA\"", "jwks_file = \"keys/set.json\""),
+            issuer("secret", "\"HS256\"", "secret_file = \"keys/secret\""),
+        ]
+        .concat(),
+    ));
+    let keys = place.directory.path().join("keys");
+    fs::create_dir(&keys).expect("a directory");
+    let set = json!({"keys": [
+        // RFC 8037, appendix A.2
+        {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "OKP", "crv": "Ed25519", "kid": "b", "use": "enc", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+    ]});
+    for (name, text) in [
+        ("p256.pem", PEM),
+        ("set.json", &set.to_string()),
+        ("secret", SECRET),
+    ] {
+        fs::write(keys.join(name), text).expect("written");
+    }
+    place
+}
+
+#[test]
+fn files_of_keys_are_read_beside_the_configuration() {
+    let place = with_files();
+    let config = place.load(&[]).expect("it is good");
+    for issuer in &config.auth.issuers {
+        let KeySource::File(keys) = &issuer.keys else {
+            panic!("{}: keys of a file", issuer.issuer)
+        };
+        assert_eq!(keys.len(), 1, "{}", issuer.issuer);
+    }
+    let directory = place.directory.path().join("keys");
+    let files = ["p256.pem", "set.json", "secret"].map(|it| directory.join(it));
+    assert_eq!(config.auth.key_files, files);
+    let [warning] = &config.warnings[..] else {
+        panic!("{:?}", config.warnings)
+    };
+    let (file, set) = (place.file(), directory.join("set.json"));
+    let start = format!(
+        "{}:13: auth.jwt[1].jwks_file: {}: keys[1] (kid \"b\")",
+        file.display(),
+        set.display()
+    );
+    assert!(warning.starts_with(&start), "{warning}");
+}
+
+#[test]
+fn keys_that_must_not_be_used_are_told_with_their_file() {
+    let place = with_files();
+    let keys = place.directory.path().join("keys");
+    fs::write(
+        keys.join("p256.pem"),
+        include_str!("../crypto/keys/p256.key"),
+    )
+    .expect("written");
+    fs::write(keys.join("set.json"), "{}").expect("written");
+    fs::write(keys.join("secret"), "s3cret").expect("written");
+    let errors = place.errors(&[]);
+    let starts = [
+        "ringest.toml:8: auth.jwt[0].public_key_file: keys/p256.pem: a private key",
+        "ringest.toml:13: auth.jwt[1].jwks_file: keys/set.json: no JWK set",
+        "ringest.toml:18: auth.jwt[2].secret_file: keys/secret: ",
+    ];
+    assert_eq!(errors.len(), starts.len(), "{errors:#?}");
+    for (error, start) in errors.iter().zip(starts) {
+        assert!(error.starts_with(start), "{error}");
+    }
+    assert!(!errors.concat().contains("s3cret"), "{errors:#?}");
+}
