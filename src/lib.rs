@@ -24,8 +24,8 @@
 //! # Beside the path
 //!
 //! Before it serves, the control thread asks the schema registry for what models name by subject
-//! ([`registry`]). [`openapi`] tells tools what can be posted, [`explain`] tells a person what step 5
-//! would say of a file.
+//! ([`registry`]); while it serves, threads beside it fetch issuers' keys ([`jwks`]). [`openapi`] tells
+//! tools what can be posted, [`explain`] tells a person what step 5 would say of a file.
 
 pub mod admin;
 pub mod admission;
@@ -42,8 +42,10 @@ mod drain;
 mod excerpt;
 pub mod explain;
 pub mod http;
+mod https;
 pub mod import_moose;
 pub mod isolation;
+pub mod jwks;
 mod listener;
 pub mod log;
 pub mod metrics;

@@ -51,7 +51,9 @@ impl VerificationKeys {
     /// file trusts the key.
     ///
     /// # Errors
-    /// What the file is, or what is wrong with its key: see [`material`].
+    /// What the file is, a private key for one; or what is wrong with its key: RSA keys have 2,048 to
+    /// 8,192 bits, EC keys are on P-256 or P-384, Edwards keys on Ed25519, and each is for an algorithm
+    /// that is listed.
     pub fn from_pem(pem: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let (kind, key) = pem::public_key(pem).map_err(KeyError)?;
         Self::only(kind, key, algorithms)
