@@ -32,8 +32,8 @@ fn only(issuer: &str) -> String {
 /// [`ISSUER`] with another line for the one that starts as it does.
 fn changed(line: &str) -> String {
     let name = line.split(" = ").next().expect("a name");
-    let others = ISSUER.lines().filter(|it| !it.starts_with(name));
-    let others = others.map(|it| format!("{it}\n")).collect::<String>();
+    let others = ISSUER.split_inclusive('\n');
+    let others: String = others.filter(|it| !it.starts_with(name)).collect();
     only(&format!("{others}{line}\n"))
 }
 
@@ -99,7 +99,9 @@ staff = true
 
 #[test]
 fn every_algorithm_is_known_by_its_name() {
-    use Algorithm::*;
+    use Algorithm::{
+        ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
+    };
     let all = [
         RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512,
     ];
@@ -325,6 +327,9 @@ fn what_is_missing_or_there_twice() {
         errors(&with(&format!("{array}{array}"))),
         ["ringest.toml:10: auth.jwt[1].issuer: the same as auth.jwt[0].issuer at ringest.toml:5"]
     );
+    // Whatever is wrong with one line, the others are looked at.
+    let both = changed("jwks_url = \"http://192.0.2.1/k\"").replace("RS256", "none");
+    assert_eq!(errors(&both).len(), 2);
     // A faulty one counts, too.
     let faulty = array.replace("RS256", "none");
     assert_eq!(errors(&with(&format!("{faulty}{array}"))).len(), 2);
