@@ -19,6 +19,8 @@ class Scenario:
     records: int
     record_bytes: int
     connections: int
+    tokens: int = 0
+    """Distinct tokens that its requests carry in turns; 0: nobody is asked who they are."""
 
     def body(self):
         """The body of each request: one record, or an array of several."""
@@ -34,6 +36,7 @@ SCENARIOS = {
         Scenario("event-1k", records=1, record_bytes=1_024, connections=256),
         Scenario("event-10k", records=1, record_bytes=10_240, connections=256),
         Scenario("array-1000", records=1_000, record_bytes=EVENT_BYTES, connections=16),
+        Scenario("auth-293", records=1, record_bytes=EVENT_BYTES, connections=256, tokens=256),
     )
 }
 
