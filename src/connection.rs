@@ -5,7 +5,13 @@
 //!                                                             └ letters about what is not valid ┘
 //! ```
 
-use std::{io, net::Shutdown, os::fd::AsRawFd, rc::Rc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Shutdown},
+    os::fd::AsRawFd,
+    rc::Rc,
+    time::Duration,
+};
 
 use monoio::{
     io::{AsyncReadRent, AsyncWriteRentExt},
@@ -86,6 +92,7 @@ pub(crate) struct Connection {
     // Before `stream`: it must not outlive the socket that it shuts down.
     deadline: Deadline,
     stream: TcpStream,
+    peer: IpAddr,
     worker: Rc<Worker>,
     parser: HeadParser,
     /// What was received; `None` only while the kernel has it.
@@ -101,13 +108,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// `deadline` watches `stream`.
-    pub(crate) fn new(stream: TcpStream, deadline: Deadline, worker: Rc<Worker>) -> Self {
+    /// `deadline` watches `stream`, which comes from `peer`.
+    pub(crate) fn new(
+        stream: TcpStream,
+        peer: IpAddr,
+        deadline: Deadline,
+        worker: Rc<Worker>,
+    ) -> Self {
         let input = Some(worker.pool.take(worker.config.limits.head_bytes_max));
         let parser = HeadParser::new(worker.head_limits);
         Self {
             deadline,
             stream,
+            peer,
             worker,
             parser,
             input,
@@ -174,6 +187,10 @@ impl Connection {
         let path = head.path.of(self.head(head));
         if path == b"/health" {
             return Ok(health(head.method, worker.is_draining())?);
+        }
+        if head.method == Method::Options {
+            // The same for every path: nobody has said yet who asks.
+            return Err(Refusal::Method(Allow::Post).into());
         }
         let principal = self.authenticate(serving, head).await?;
         let route = serving.snapshot.routes.find(path);

@@ -57,4 +57,5 @@ pub mod route;
 pub mod snapshot;
 pub mod supervisor;
 pub mod validate;
+mod verification;
 mod worker;

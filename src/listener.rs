@@ -17,7 +17,7 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
     let mut warned = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 warned = false;
                 // Watched from here on, so that a drain waits for it.
                 let deadline = worker.deadlines.watch(stream.as_raw_fd());
@@ -26,7 +26,8 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
                 };
                 // Answers are small and written whole: waiting for more of them gains nothing.
                 if stream.set_nodelay(true).is_ok() {
-                    let connection = Connection::new(stream, deadline, Rc::clone(&worker));
+                    let connection =
+                        Connection::new(stream, peer.ip(), deadline, Rc::clone(&worker));
                     monoio::spawn(serve(connection, guard, Rc::clone(&worker)));
                 }
             }

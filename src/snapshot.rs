@@ -1,9 +1,12 @@
 //! What may change while ringest serves: an immutable snapshot, published by the control thread,
 //! picked up by each worker between requests.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{auth::KeySet, route::RouteTable};
@@ -18,7 +21,7 @@ pub struct Snapshot {
     /// Who may send; `None`: everyone.
     pub keys: Option<Arc<KeySet>>,
     /// Verified credentials that each worker remembers at most.
-    pub cache_entries: usize,
+    pub cache_entries: NonZeroUsize,
 }
 
 /// The latest snapshot.

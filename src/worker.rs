@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::TcpListener,
+    net::{IpAddr, TcpListener},
     os::unix::net::UnixStream,
     rc::Rc,
     sync::Arc,
@@ -20,6 +20,7 @@ use tracing::Level;
 
 use crate::{
     admission::{Admission, Connections},
+    auth::{self, Cache, Denial},
     buffer::Pool,
     clock::Clock,
     config::Config,
@@ -33,6 +34,7 @@ use crate::{
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
     validate::{ValidateLimits, Validator},
+    verification::Verifications,
 };
 
 mod tasks;
@@ -62,6 +64,8 @@ pub(crate) struct WorkerSettings {
 /// What requests are served by until another snapshot is published.
 pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Of this snapshot alone: what another one allowed is void.
+    pub(crate) cache: RefCell<Cache>,
 }
 
 /// What one core owns.
@@ -74,6 +78,7 @@ pub(crate) struct Worker {
     pub(crate) connections: Arc<Connections>,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) clock: Clock,
+    pub(crate) verifications: Rc<Verifications>,
     pub(crate) validator: RefCell<Validator>,
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
@@ -83,6 +88,17 @@ pub(crate) struct Worker {
     records_undelivered: Cell<usize>,
     /// The second in which each code was last logged: once a second is enough.
     logged: [Cell<u64>; TABLE.len()],
+    /// The same of each reason why a credential was not taken.
+    denials_logged: [Cell<u64>; Denial::ALL.len()],
+}
+
+impl Serving {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            cache: RefCell::new(Cache::new(snapshot.cache_entries)),
+            snapshot,
+        }
+    }
 }
 
 impl Worker {
@@ -142,6 +158,20 @@ impl Worker {
                     row.detail
                 );
             }
+        }
+    }
+
+    /// Counts a credential that was not taken, and logs why: at `debug` each time, at `info` the first
+    /// one in a second of its kind. The token itself never gets there.
+    pub(crate) fn denied(&self, denial: Denial, token: &[u8], peer: IpAddr) {
+        self.metrics.denied(denial);
+        let second = self.clock.second();
+        let first = self.denials_logged[denial as usize].replace(second) != second;
+        let (reason, fingerprint) = (denial.as_str(), || auth::fingerprint(token));
+        if first {
+            tracing::info!(reason, %peer, token = fingerprint(), "a credential was not taken");
+        } else if tracing::enabled!(Level::DEBUG) {
+            tracing::debug!(reason, %peer, token = fingerprint(), "a credential was not taken");
         }
     }
 
@@ -231,9 +261,7 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
     let limits = &config.limits;
     Worker {
         config: Arc::clone(config),
-        serving: RefCell::new(Rc::new(Serving {
-            snapshot: settings.published.latest(),
-        })),
+        serving: RefCell::new(Rc::new(Serving::new(settings.published.latest()))),
         head_limits: HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             headers_max: limits.headers_max,
@@ -245,6 +273,7 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
         connections: Arc::clone(&settings.connections),
         deadlines: Rc::default(),
         clock: Clock::new(),
+        verifications: Rc::new(Verifications::new()),
         validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
         producer,
         responses: Responses::new(),
@@ -252,6 +281,7 @@ fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
         draining: Cell::new(false),
         records_undelivered: Cell::new(0),
         logged: std::array::from_fn(|_| Cell::new(0)),
+        denials_logged: std::array::from_fn(|_| Cell::new(0)),
     }
 }
 

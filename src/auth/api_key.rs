@@ -1,4 +1,10 @@
-//! API keys: their hashes, and their look-up by hash.
+//! API keys: their hashes, what they are made of, and how a configuration writes them.
+
+use std::{fmt, num::NonZeroU32};
+
+use jiff::civil::{DateTime, date};
+use ring::{digest, pbkdf2};
+use toml::value::{Datetime, Offset};
 
 use super::Globs;
 
@@ -15,11 +21,254 @@ pub struct ApiKey {
     pub expires_ms: Option<u64>,
 }
 
+impl ApiKey {
+    /// The longest name, in bytes.
+    pub const NAME_BYTES_MAX: usize = 128;
+
+    /// Whether a key may be called so: it is written to logs and, where a model asks for it, into
+    /// a Kafka header.
+    pub fn is_name(text: &str) -> bool {
+        (1..=Self::NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
+    }
+
+    /// A moment of RFC 3339 in milliseconds since 1970 (0 for those before); `None` where it is
+    /// none, or does not say its distance from UTC.
+    pub fn expiry_ms(text: &str) -> Option<u64> {
+        let mut moment: Datetime = text.parse().ok()?;
+        let ahead_ms = match moment.offset.take()? {
+            Offset::Z => 0,
+            Offset::Custom { minutes } => i128::from(minutes) * 60_000,
+        };
+        let there: DateTime = moment.to_string().parse().ok()?;
+        let since = there.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+        Some(u64::try_from(since.as_millis() - ahead_ms).unwrap_or(0))
+    }
+}
+
 /// The hash of a token, and how it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Displayed as a configuration has it. A hash opens nothing, yet has no business in a log: `Debug`
+/// tells its kind only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyHash {
     /// As Moose makes it: of a token `<password>.<salt>` PBKDF2-HMAC-SHA256, 1,000 rounds, 20 bytes.
     Pbkdf2([u8; 20]),
     /// SHA-256 of a token that is random in 256 bits.
     Sha256([u8; 32]),
+}
+
+/// Why a text is no hash; offsets are bytes from its beginning, the first has 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// Neither digit nor letter from a to f.
+    #[error("the character at offset {0} is no hex digit")]
+    NotHex(usize),
+    /// Digits are missing.
+    #[error("it ends at offset {0}, before its last digit")]
+    TooShort(usize),
+    /// There are more digits.
+    #[error("it goes on at offset {0}, after its last digit")]
+    TooLong(usize),
+}
+
+/// Rounds of PBKDF2, as Moose has them.
+const PBKDF2_ROUNDS: NonZeroU32 = NonZeroU32::new(1_000).expect("it is not 0");
+
+/// Hex digits of either part of one of Moose's tokens.
+const PBKDF2_PART_DIGITS: usize = 32;
+
+impl KeyHash {
+    /// What comes before the digits of an SHA-256.
+    const SHA256: &str = "sha256:";
+
+    /// What a configuration may have: 40 hex digits, or `sha256:` and 64. Upper case is as good as
+    /// lower case: it is the same number.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn parse(text: &str) -> Result<Self, HashError> {
+        match text.strip_prefix(Self::SHA256) {
+            Some(digits) => from_hex(digits, Self::SHA256.len()).map(Self::Sha256),
+            None => from_hex(text, 0).map(Self::Pbkdf2),
+        }
+    }
+
+    /// Of any token, at the cost of a microsecond.
+    pub fn sha256(token: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, token).as_ref());
+        Self::Sha256(hash)
+    }
+
+    /// Of a token as Moose makes them, at the cost of up to 170 µs; `None` for any other, at no cost:
+    /// 32 hex digits, a dot, 32 hex digits. The digits are hashed as they are written: Moose writes
+    /// lower case, and the same token in upper case is another one.
+    pub fn pbkdf2(token: &[u8]) -> Option<Self> {
+        let (password, salt) = moose_parts(token)?;
+        let mut hash = [0; 20];
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        pbkdf2::derive(algorithm, PBKDF2_ROUNDS, salt, password, &mut hash);
+        Some(Self::Pbkdf2(hash))
+    }
+
+    /// Whether [`KeyHash::pbkdf2`] would hash it.
+    pub fn is_moose_token(token: &[u8]) -> bool {
+        moose_parts(token).is_some()
+    }
+}
+
+/// Password and salt of a token as Moose makes them.
+fn moose_parts(token: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (password, rest) = token.split_at_checked(PBKDF2_PART_DIGITS)?;
+    let salt = rest.strip_prefix(b".")?;
+    let is_hex = |part: &[u8]| part.iter().all(u8::is_ascii_hexdigit);
+    let is_one = salt.len() == PBKDF2_PART_DIGITS && is_hex(password) && is_hex(salt);
+    is_one.then_some((password, salt))
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes: &[u8] = match self {
+            Self::Pbkdf2(bytes) => bytes,
+            Self::Sha256(bytes) => {
+                f.write_str(Self::SHA256)?;
+                bytes
+            }
+        };
+        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pbkdf2(_) => "Pbkdf2",
+            Self::Sha256(_) => "Sha256",
+        })
+    }
+}
+
+/// The bytes that the digits of a text stand for, which begins at an offset of another one.
+fn from_hex<const BYTES: usize>(text: &str, offset: usize) -> Result<[u8; BYTES], HashError> {
+    let digits = text.as_bytes();
+    if let Some(bad) = digits.iter().position(|it| !it.is_ascii_hexdigit()) {
+        return Err(HashError::NotHex(offset + bad));
+    }
+    if digits.len() < 2 * BYTES {
+        return Err(HashError::TooShort(offset + digits.len()));
+    }
+    if digits.len() > 2 * BYTES {
+        return Err(HashError::TooLong(offset + 2 * BYTES));
+    }
+    let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0);
+    let mut bytes = [0; BYTES];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::try_from(value(pair[0]) << 4 | value(pair[1])).unwrap_or(0);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Python's `hashlib.pbkdf2_hmac("sha256", part1, part2, 1000, 20)` and `hashlib.sha256`.
+    const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.00112233445566778899aabbccddeeff";
+    const PBKDF2: &str = "ac0c9d4a1ffec86cd8529d6b1d6c0c5fd33cbe87";
+    const SHA256: &str = "sha256:bef88c673eb216c056aa04e358e82142d2bd558f2c2079d366dffa86eeb54d35";
+
+    #[test]
+    fn hashes_are_those_of_others() {
+        let pbkdf2 = KeyHash::pbkdf2(TOKEN.as_bytes()).expect("it is one of Moose's");
+        assert_eq!(pbkdf2.to_string(), PBKDF2);
+        assert_eq!(KeyHash::sha256(TOKEN.as_bytes()).to_string(), SHA256);
+    }
+
+    #[test]
+    fn a_hash_is_read_as_it_is_written() {
+        for text in [PBKDF2, SHA256] {
+            let hash = KeyHash::parse(text).expect(text);
+            assert_eq!(hash.to_string(), text);
+            let digits = text.strip_prefix("sha256:").unwrap_or(text);
+            let upper = text.replace(digits, &digits.to_uppercase());
+            assert_eq!(KeyHash::parse(&upper), Ok(hash));
+            assert!(!format!("{hash:?}").contains(&digits[..4]));
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_told_with_its_place() {
+        use HashError::{NotHex, TooLong, TooShort};
+        let zeros = |count| "0".repeat(count);
+        for (text, error) in [
+            (String::new(), TooShort(0)),
+            (zeros(39), TooShort(39)),
+            (zeros(41), TooLong(40)),
+            (zeros(64), TooLong(40)),
+            (format!("{}g", zeros(39)), NotHex(39)),
+            (format!(" {}", zeros(40)), NotHex(0)),
+            (format!("{}\n", zeros(40)), NotHex(40)),
+            ("sha256:".to_owned(), TooShort(7)),
+            (format!("sha256:{}", zeros(63)), TooShort(70)),
+            (format!("sha256:{}", zeros(65)), TooLong(71)),
+            (format!("sha256:{}é", zeros(62)), NotHex(69)),
+            (format!("SHA256:{}", zeros(64)), NotHex(0)),
+            (format!("md5:{}", zeros(32)), NotHex(0)),
+        ] {
+            assert_eq!(KeyHash::parse(&text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_like_mooses_is_hashed_at_length() {
+        let (password, salt) = TOKEN.split_once('.').expect("two parts");
+        for other in [
+            String::new(),
+            ".".to_owned(),
+            password.to_owned(),
+            format!("{password}."),
+            format!("{password}{salt}"),
+            format!("{password}:{salt}"),
+            format!("{TOKEN}0"),
+            format!("{TOKEN}.{salt}"),
+            format!(" {}", &TOKEN[1..]),
+            TOKEN.replacen(&password[..1], "g", 1),
+            format!("{}g", &TOKEN[..64]),
+        ] {
+            assert_eq!(KeyHash::pbkdf2(other.as_bytes()), None, "{other}");
+        }
+        let upper = KeyHash::pbkdf2(TOKEN.to_uppercase().as_bytes());
+        assert!(upper.is_some_and(|it| it.to_string() != PBKDF2));
+    }
+
+    #[test]
+    fn moments() {
+        for (text, moment) in [
+            ("1970-01-01T00:00:01Z", Some(1_000)),
+            ("1970-01-01T00:00:01.5Z", Some(1_500)),
+            ("1970-01-01T02:00:00+01:00", Some(3_600_000)),
+            ("2027-01-01T00:00:00Z", Some(1_798_761_600_000)),
+            ("1969-12-31T23:59:59Z", Some(0)),
+            ("9999-12-31T23:59:59Z", Some(253_402_300_799_000)),
+            ("1970-01-01T00:00:00", None),
+            ("1970-01-01", None),
+            ("00:00:00", None),
+            ("2027-02-29T00:00:00Z", None),
+            ("2027-01-01T00:00:00+01:00[Europe/Paris]", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            assert_eq!(ApiKey::expiry_ms(text), moment, "{text}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for good in ["mobile", "the shop's till 3", "ü", &"x".repeat(128)] {
+            assert!(ApiKey::is_name(good), "{good}");
+        }
+        for bad in ["", "a\nb", "a\u{7f}", &"x".repeat(129)] {
+            assert!(!ApiKey::is_name(bad), "{bad}");
+        }
+    }
 }

@@ -120,6 +120,18 @@ impl Validity {
     }
 }
 
+impl Grant {
+    /// Memory beside the grant itself, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        let words = match &self.scope {
+            Scope::All => 0,
+            Scope::Some(words) => size_of_val(&**words),
+        };
+        text(&self.name) + text(&self.subject_header) + words
+    }
+}
+
 impl Principal {
     /// Only what has verified a credential, or needs none, makes principals.
     pub(super) fn new(grant: Grant) -> Self {

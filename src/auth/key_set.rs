@@ -1,18 +1,40 @@
 //! Everything that decides who may send, as one immutable part of a snapshot.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    collections::HashMap,
+    str,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use super::{Denial, Grant, VerificationKeys};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+
+use super::{
+    Denial, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys, jwt,
+    jwt::Jwt, provider,
+};
 use crate::{config::Auth, route::RouteTable};
 
 /// Issuers with their keys, API keys with their scopes.
 #[derive(Debug)]
-pub struct KeySet {}
+pub struct KeySet {
+    api_keys: HashMap<KeyHash, Grant>,
+    has_sha256: bool,
+    has_pbkdf2: bool,
+    issuers: HashMap<Box<str>, Known>,
+    routes: Arc<RouteTable>,
+}
 
-/// A credential that may be good: what is left is the expensive part.
+/// An issuer with its keys.
 #[derive(Debug)]
-pub struct Check<'k> {
-    _keys: &'k KeySet,
+struct Known {
+    issuer: Arc<Issuer>,
+    /// `None`: at a URL, and not fetched yet.
+    keys: Option<Arc<VerificationKeys>>,
+    /// Set when a token names a key that is not there; `None` where nobody could fetch another.
+    wanted: Option<Arc<AtomicBool>>,
 }
 
 /// What there is of an issuer's keys at a URL.
@@ -24,28 +46,197 @@ pub struct Fetched {
     pub wanted: Arc<AtomicBool>,
 }
 
+/// A credential that may be good: what is left is [`Check::verify`].
+pub struct Check<'k>(Kind<'k>);
+
+enum Kind<'k> {
+    /// Its SHA-256 was looked up, and found.
+    Known(&'k Grant),
+    Pbkdf2 {
+        keys: &'k KeySet,
+        token: &'k [u8],
+    },
+    Signed {
+        keys: &'k KeySet,
+        issuer: &'k Issuer,
+        jwt: Jwt<'k>,
+        key: &'k DecodingKey,
+        validity: Validity,
+    },
+}
+
 impl KeySet {
     /// For these routes. `fetched` has a place for each issuer, in their order; that of an issuer
     /// whose keys are in a file is not looked at.
-    pub fn new(_auth: &Auth, _fetched: &[Fetched], _routes: &RouteTable) -> Arc<Self> {
-        Arc::new(Self {})
+    pub fn new(auth: &Auth, fetched: &[Fetched], routes: &Arc<RouteTable>) -> Arc<Self> {
+        provider::install();
+        let api_keys = auth.api_keys.iter().map(|key| {
+            let grant = Grant {
+                name: Some(key.name.clone()),
+                scope: Scope::new(&key.routes, routes),
+                validity: Validity {
+                    from_ms: 0,
+                    until_ms: key.expires_ms.unwrap_or(u64::MAX),
+                },
+                subject_header: None,
+            };
+            (key.hash, grant)
+        });
+        let issuers = auth.issuers.iter().enumerate().map(|(index, issuer)| {
+            let (keys, wanted) = match &issuer.keys {
+                KeySource::File(keys) => (Some(Arc::clone(keys)), None),
+                KeySource::Url(_) => {
+                    let fetched = fetched.get(index).cloned().unwrap_or_default();
+                    (fetched.keys, Some(fetched.wanted))
+                }
+            };
+            let known = Known {
+                issuer: Arc::clone(issuer),
+                keys,
+                wanted,
+            };
+            (issuer.issuer.clone(), known)
+        });
+        let hashes = || auth.api_keys.iter().map(|key| key.hash);
+        Arc::new(Self {
+            has_sha256: hashes().any(|hash| matches!(hash, KeyHash::Sha256(_))),
+            has_pbkdf2: hashes().any(|hash| matches!(hash, KeyHash::Pbkdf2(_))),
+            api_keys: api_keys.collect(),
+            issuers: issuers.collect(),
+            routes: Arc::clone(routes),
+        })
     }
 
-    /// Looks at a token without any cryptography.
+    /// Looks at a token without expensive cryptography: shape, length, algorithm, issuer, key, claims,
+    /// and the SHA-256 of it, which costs a microsecond.
     ///
     /// # Errors
     /// What is wrong with it already.
-    pub fn check<'k>(&'k self, _token: &'k [u8], _now_ms: u64) -> Result<Check<'k>, Denial> {
-        Err(Denial::Malformed)
+    pub fn check<'k>(&'k self, token: &'k [u8], now_ms: u64) -> Result<Check<'k>, Denial> {
+        if !is_token(token) {
+            return Err(Denial::Malformed);
+        }
+        if self.has_sha256
+            && let Some(grant) = self.api_keys.get(&KeyHash::sha256(token))
+        {
+            return key_in_time(grant, now_ms).map(|grant| Check(Kind::Known(grant)));
+        }
+        if KeyHash::is_moose_token(token) {
+            return if self.has_pbkdf2 {
+                let keys = self;
+                Ok(Check(Kind::Pbkdf2 { keys, token }))
+            } else {
+                Err(Denial::UnknownKey)
+            };
+        }
+        let text = str::from_utf8(token).map_err(|_| Denial::Malformed)?;
+        if jwt::has_three_parts(text) && !self.issuers.is_empty() {
+            return self.check_jwt(text, now_ms);
+        }
+        Err(if self.has_sha256 {
+            Denial::UnknownKey
+        } else {
+            Denial::Malformed
+        })
+    }
+
+    fn check_jwt<'k>(&'k self, token: &'k str, now_ms: u64) -> Result<Check<'k>, Denial> {
+        let jwt = Jwt::read(token)?;
+        let known = self.issuers.get(jwt.claims.issuer()?);
+        let known = known.ok_or(Denial::Issuer)?;
+        if !known.issuer.algorithms.contains(&jwt.algorithm) {
+            return Err(Denial::Algorithm);
+        }
+        let validity = jwt.claims.validate(&known.issuer, now_ms)?;
+        let key = known.key(jwt.algorithm, jwt.kid.as_deref())?;
+        Ok(Check(Kind::Signed {
+            keys: self,
+            issuer: &known.issuer,
+            jwt,
+            key,
+            validity,
+        }))
+    }
+}
+
+impl Known {
+    fn key(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, Denial> {
+        let keys = self.keys.as_ref().ok_or(Denial::KeysUnavailable)?;
+        let found = keys.find(algorithm, kid);
+        if let (Err(_), Some(wanted)) = (&found, &self.wanted) {
+            wanted.store(true, Ordering::Relaxed);
+        }
+        found
     }
 }
 
 impl Check<'_> {
-    /// Verifies signature or hash: takes up to 170 µs.
+    /// Whether verifying costs no more than looking did: SHA-256 and HMAC.
+    pub fn is_cheap(&self) -> bool {
+        match &self.0 {
+            Kind::Known(_) => true,
+            Kind::Pbkdf2 { .. } => false,
+            Kind::Signed { jwt, .. } => matches!(
+                jwt.algorithm,
+                Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512
+            ),
+        }
+    }
+
+    /// Verifies signature or hash, which takes up to 170 µs, and looks at the time again, as some
+    /// may have passed since the credential was looked at.
     ///
     /// # Errors
     /// Why the credential is not taken.
-    pub fn verify(self) -> Result<Grant, Denial> {
-        Err(Denial::Malformed)
+    pub fn verify(self, now_ms: u64) -> Result<Grant, Denial> {
+        match self.0 {
+            Kind::Known(grant) => key_in_time(grant, now_ms).cloned(),
+            Kind::Pbkdf2 { keys, token } => {
+                let hash = KeyHash::pbkdf2(token).ok_or(Denial::Malformed)?;
+                let grant = keys.api_keys.get(&hash).ok_or(Denial::UnknownKey)?;
+                key_in_time(grant, now_ms).cloned()
+            }
+            Kind::Signed {
+                keys,
+                issuer,
+                jwt,
+                key,
+                validity,
+            } => {
+                let verified = crypto::verify(jwt.signature, jwt.message, key, jwt.algorithm);
+                if !matches!(verified, Ok(true)) {
+                    return Err(Denial::Signature);
+                }
+                if !validity.contains(now_ms) {
+                    return Err(Denial::Expired);
+                }
+                let scope = match &issuer.routes_claim {
+                    None => Scope::All,
+                    Some(claim) => Scope::new(&Globs::new(jwt.claims.globs(claim)?), &keys.routes),
+                };
+                Ok(Grant {
+                    name: jwt.claims.subject()?.map(Into::into),
+                    scope,
+                    validity,
+                    subject_header: issuer.subject_header.clone(),
+                })
+            }
+        }
+    }
+}
+
+/// The characters of a token (RFC 6750 section 2.1: `b64token`).
+fn is_token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let characters = &token[..token.len() - padding];
+    let is_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    !characters.is_empty() && characters.iter().all(is_one)
+}
+
+fn key_in_time(grant: &Grant, now_ms: u64) -> Result<&Grant, Denial> {
+    if grant.validity.contains(now_ms) {
+        Ok(grant)
+    } else {
+        Err(Denial::KeyExpired)
     }
 }

@@ -205,7 +205,7 @@ pub struct Auth {
     /// Whether it matters.
     pub mode: AuthMode,
     /// Verified credentials that each worker remembers at most.
-    pub cache_entries: usize,
+    pub cache_entries: NonZeroUsize,
     /// Whose tokens are taken.
     pub issuers: Vec<Arc<Issuer>>,
     /// Which keys are.

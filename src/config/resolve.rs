@@ -324,7 +324,7 @@ impl Reader {
         let allowed_on_network = self.boolean("listen.unauthenticated_network");
         let auth = Auth {
             mode: AuthMode::None,
-            cache_entries: 8_192,
+            cache_entries: NonZeroUsize::new(8_192).unwrap_or(NonZeroUsize::MIN),
             issuers: Vec::new(),
             api_keys: Vec::new(),
             key_files: Vec::new(),

@@ -1,7 +1,11 @@
 //! Who sends, before anything else is looked at.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use memchr::memchr;
+
 use crate::{
-    auth::{self, Denial, Principal},
+    auth::{self, Denial, KeySet, Principal},
     http::{Authorization, RequestHead},
     outcome::Refusal,
     worker::Serving,
@@ -9,12 +13,11 @@ use crate::{
 
 use super::Connection;
 
+/// The name that a token has in a query (RFC 6750 section 2.3).
+const QUERY_PARAMETER: &[u8] = b"access_token";
+
 impl Connection {
     /// The principal of the request whose head was just read.
-    #[expect(
-        clippy::unused_async,
-        reason = "strangers will wait here for their verification"
-    )]
     pub(super) async fn authenticate(
         &self,
         serving: &Serving,
@@ -23,13 +26,89 @@ impl Connection {
         let Some(keys) = &serving.snapshot.keys else {
             return Ok(auth::anyone());
         };
-        let token = match head.authorization {
-            Authorization::Value(span) => span.of(self.head(head)),
-            Authorization::Absent => return Err(Denial::Missing.into()),
-            Authorization::Repeated => return Err(Denial::Repeated.into()),
+        let bytes = self.head(head);
+        let token = match presented(head, bytes) {
+            Ok(token) => token,
+            Err(denial) => return Err(self.deny(denial, &[])),
         };
-        let grant = keys.check(token, 0).and_then(auth::Check::verify)?;
-        let _ = grant;
-        Ok(auth::anyone())
+        let cached = serving.cache.borrow_mut().find(token, unix_ms());
+        if let Some(principal) = cached {
+            self.worker.metrics.credentials_cached.add(1);
+            return Ok(principal);
+        }
+        // Rare, so that its state is not a part of every connection's.
+        let verified = Box::pin(self.verify(serving, keys, token)).await;
+        verified.map_err(|denial| self.deny(denial, token))
     }
+
+    /// The principal of a token that this worker does not know yet.
+    async fn verify(
+        &self,
+        serving: &Serving,
+        keys: &KeySet,
+        token: &[u8],
+    ) -> Result<Principal, Denial> {
+        let check = keys.check(token, unix_ms())?;
+        let grant = if check.is_cheap() {
+            check.verify(unix_ms())?
+        } else {
+            let turn = self.worker.verifications.turn(self.peer).await?;
+            // Another connection may have presented the same one meanwhile.
+            let cached = serving.cache.borrow_mut().find(token, unix_ms());
+            if let Some(principal) = cached {
+                return Ok(principal);
+            }
+            turn.verify(check, unix_ms())?
+        };
+        self.worker.metrics.credentials_verified.add(1);
+        Ok(serving.cache.borrow_mut().insert(token, grant))
+    }
+
+    /// Takes down why a credential is not taken.
+    fn deny(&self, denial: Denial, token: &[u8]) -> Refusal {
+        self.worker.denied(denial, token, self.peer);
+        denial.into()
+    }
+}
+
+/// The token of a request: that of the only `Authorization` field, whose scheme is `Bearer` in any
+/// case (RFC 9110 section 11.1), and nowhere else another one.
+fn presented<'h>(head: &RequestHead, bytes: &'h [u8]) -> Result<&'h [u8], Denial> {
+    if is_in_query(&bytes[head.path.end..]) {
+        return Err(Denial::InQuery);
+    }
+    let value = match head.authorization {
+        Authorization::Value(span) => span.of(bytes),
+        Authorization::Absent => return Err(Denial::Missing),
+        Authorization::Repeated => return Err(Denial::Repeated),
+    };
+    let scheme_len = memchr(b' ', value).unwrap_or(value.len());
+    let (scheme, token) = value.split_at(scheme_len);
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return Err(Denial::Scheme);
+    }
+    let blanks = token.iter().take_while(|byte| **byte == b' ').count();
+    Ok(&token[blanks..])
+}
+
+/// Whether the query, if what is behind a request's path is one, names a token.
+fn is_in_query(behind_path: &[u8]) -> bool {
+    let Some(query) = behind_path.strip_prefix(b"?") else {
+        return false;
+    };
+    let end = memchr(b' ', query).unwrap_or(query.len());
+    let mut parameters = query[..end].split(|byte| *byte == b'&');
+    parameters.any(|parameter| {
+        let name = parameter.split(|byte| *byte == b'=').next();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(QUERY_PARAMETER))
+    })
+}
+
+/// Milliseconds since 1970, at this moment: the worker's coarse clock would let a token live until
+/// the next tick.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

@@ -16,7 +16,7 @@ use super::{
     Counter, Gauge, ProcessMetrics, WorkerMetrics,
     cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
 };
-use crate::readiness::Readiness;
+use crate::{auth::Denial, readiness::Readiness};
 
 /// The `route` label of requests that had none; a route's own label begins with a slash.
 const UNROUTED: &str = "unrouted";
@@ -81,6 +81,7 @@ impl Collector for Sources {
         let encoder = &mut encoder;
         self.requests(encoder)?;
         self.records(encoder)?;
+        self.credentials(encoder)?;
         self.delivery_latency(encoder)?;
         self.totals(encoder)?;
         self.gauges(encoder)?;
@@ -171,6 +172,26 @@ impl Sources {
         let dead_letters = series(|worker, route| worker.dead_letters.at(route));
         let help = "Dead letters that got a good delivery report, by route.";
         counter_family(encoder, "dead_letters", help, dead_letters)
+    }
+
+    /// Requests with a credential by what came of it, and those without one that needed it.
+    fn credentials(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let good = [
+            ("cached", self.total(|worker| &worker.credentials_cached)),
+            (
+                "verified",
+                self.total(|worker| &worker.credentials_verified),
+            ),
+        ];
+        let refused = Denial::ALL.into_iter().map(|denial| {
+            let count = self.total(|worker| worker.denials.at(denial as usize));
+            (denial.as_str(), count)
+        });
+        let series = good.into_iter().chain(refused);
+        let series = series.map(|(result, count)| ([("result", result)], count));
+        let help = "Credentials looked at, by result: taken (known already, or just verified), or \
+                    why not.";
+        counter_family(encoder, "credentials", help, series)
     }
 
     fn delivery_latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -13,6 +13,8 @@ use cell::Counters;
 pub use cell::{Counter, Gauge, Histogram};
 pub use exposition::{CodeLabel, Exposition, Sources};
 
+use crate::auth::Denial;
+
 /// What one worker counts. That worker is the only writer; sharing is by `Arc`.
 ///
 /// Aligned so that no two workers' numbers share a cache line.
@@ -37,6 +39,12 @@ pub struct WorkerMetrics {
     pub connection_panics: Counter,
     /// Delivery reports that the one-second safety drain found: a lost wake-up, must stay 0.
     pub late_delivery_reports: Counter,
+    /// Requests whose credential was known already.
+    pub credentials_cached: Counter,
+    /// Credentials that were verified, and good.
+    pub credentials_verified: Counter,
+    /// Credentials that were not taken, by reason.
+    denials: Counters,
     /// One row a route and one more for requests without; one column a code.
     requests: Counters,
     records_received: Counters,
@@ -61,6 +69,9 @@ impl WorkerMetrics {
             connections_accepted: Counter::default(),
             connection_panics: Counter::default(),
             late_delivery_reports: Counter::default(),
+            credentials_cached: Counter::default(),
+            credentials_verified: Counter::default(),
+            denials: Counters::new(Denial::ALL.len()),
             requests: Counters::new((routes + 1) * codes),
             records_received: Counters::new(routes),
             records_delivered: Counters::new(routes),
@@ -110,6 +121,11 @@ impl WorkerMetrics {
     /// As [`WorkerMetrics::request`].
     pub fn dead_letters(&self, route: usize, letters: u64) {
         self.dead_letters.at(self.checked(route)).add(letters);
+    }
+
+    /// Counts a credential that was not taken.
+    pub fn denied(&self, denial: Denial) {
+        self.denials.at(denial as usize).add(1);
     }
 
     /// Says how this worker's sockets are driven.
