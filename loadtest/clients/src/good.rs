@@ -123,18 +123,15 @@ impl Load<'_> {
             } else {
                 Instant::now()
             };
-            match self.request(&mut stream, token) {
-                Ok(status) => {
-                    *sums.answers.entry(status).or_default() += 1;
-                    if status == 200 {
-                        let wait = from.elapsed().as_micros();
-                        sums.waits_us.push(u64::try_from(wait).unwrap_or(u64::MAX));
-                    }
+            if let Ok(status) = self.request(&mut stream, token) {
+                *sums.answers.entry(status).or_default() += 1;
+                if status == 200 {
+                    let wait = from.elapsed().as_micros();
+                    sums.waits_us.push(u64::try_from(wait).unwrap_or(u64::MAX));
                 }
-                Err(_) => {
-                    sums.failed += 1;
-                    stream = None;
-                }
+            } else {
+                sums.failed += 1;
+                stream = None;
             }
             free_since = Instant::now();
         }

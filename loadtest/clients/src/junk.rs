@@ -146,10 +146,7 @@ async fn connection(flood: Rc<Flood>, from: IpAddr) {
     while let Some(number) = flood.take() {
         let Ok(mut stream) = crate::connect(from, flood.server).and_then(TcpStream::from_std)
         else {
-            let mut state = flood.state.borrow_mut();
-            state.connects_failed += 1;
-            state.taken -= 1;
-            drop(state);
+            flood.give_back();
             sleep(RETRY_AFTER).await;
             continue;
         };
@@ -210,6 +207,13 @@ impl Flood {
             state.taken += 1;
             number
         })
+    }
+
+    /// For a token that there is no connection for: another one is taken later.
+    fn give_back(&self) {
+        let mut state = self.state.borrow_mut();
+        state.connects_failed += 1;
+        state.taken -= 1;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 tokens")]
