@@ -6,6 +6,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     io,
     net::{IpAddr, Shutdown},
     os::fd::AsRawFd,
@@ -20,6 +21,7 @@ use monoio::{
 };
 
 use crate::{
+    auth::Hint,
     buffer::ReadBuffer,
     deadline::{self, Deadline, Wait},
     http::{
@@ -93,6 +95,8 @@ pub(crate) struct Connection {
     deadline: Deadline,
     stream: TcpStream,
     peer: IpAddr,
+    /// Where the last credential was found.
+    cache_hint: Cell<Hint>,
     worker: Rc<Worker>,
     parser: HeadParser,
     /// What was received; `None` only while the kernel has it.
@@ -121,6 +125,7 @@ impl Connection {
             deadline,
             stream,
             peer,
+            cache_hint: Cell::default(),
             worker,
             parser,
             input,

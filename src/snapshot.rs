@@ -1,12 +1,9 @@
 //! What may change while ringest serves: an immutable snapshot, published by the control thread,
 //! picked up by each worker between requests.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use crate::{auth::KeySet, route::RouteTable};
@@ -21,7 +18,7 @@ pub struct Snapshot {
     /// Who may send; `None`: everyone.
     pub keys: Option<Arc<KeySet>>,
     /// Verified credentials that each worker remembers at most.
-    pub cache_entries: NonZeroUsize,
+    pub cache_entries: usize,
 }
 
 /// The latest snapshot.

@@ -1,39 +1,43 @@
-//! JSON whose objects have each name once: where two readers could read two things (RFC 8725
-//! section 2.4, RFC 7515 section 4, RFC 7519 section 4), nothing is read.
+//! JSON in which no object names a member twice: what one reader takes from the first and another
+//! from the last is an attack (RFC 7515 section 4, RFC 7517 section 4, RFC 7519 section 4).
 
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
 
-/// An object; `None` for anything else, for what is no JSON (RFC 8259), nested too deep or not in
-/// UTF-8, and for a name that comes twice in one object, however deep.
-pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    match serde_json::from_slice(text).ok()? {
-        Strict(Value::Object(members)) => Some(members),
-        Strict(_) => None,
+use crate::excerpt::excerpt;
+
+/// The document.
+///
+/// # Errors
+/// It is no JSON, or names a member twice, anywhere.
+pub(super) fn unambiguous(json: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(json).map(|Unambiguous(value)| value)
+}
+
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue).map(Self)
     }
 }
 
-/// A value without repeated names.
-struct Strict(Value);
+struct AnyValue;
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for AnyValue {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without repeated names")
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
@@ -41,80 +45,77 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(Value::Number(value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(Value::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        let number = Number::from_f64(value).ok_or_else(|| E::custom("not finite"))?;
-        Ok(Value::Number(number))
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+        Ok(Value::String(value.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Strict(value)) = elements.next_element()? {
-            values.push(value);
+        let mut array = Vec::new();
+        while let Some(Unambiguous(value)) = elements.next_element()? {
+            array.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Value::Array(array))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
-            if map.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name comes twice"));
+        let mut object = Map::new();
+        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if object.contains_key(&name) {
+                let name = excerpt(name.as_bytes(), 64);
+                return Err(A::Error::custom(format_args!("\"{name}\" is there twice")));
             }
+            object.insert(name, value);
         }
-        Ok(Value::Object(map))
+        Ok(Value::Object(object))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
+
+    use super::unambiguous;
 
     #[test]
-    fn each_name_comes_once_in_its_object() {
-        for good in [
-            r"{}",
-            r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}],"A":null}"#,
-            r#" {"f":-1.5e3,"t":true,"s":"\u0041"} "#,
+    fn what_has_each_name_once_is_read_as_serde_json_does() {
+        let text =
+            r#"{"a": [1, -1, 1.5, "é\u0041", true, null, {"a": {}}], "b": 18446744073709551615}"#;
+        assert_eq!(
+            unambiguous(text.as_bytes()).expect("it is JSON"),
+            serde_json::from_str::<Value>(text).expect("it is JSON")
+        );
+        assert_eq!(unambiguous(b" 1 ").expect("it is JSON"), json!(1));
+    }
+
+    #[test]
+    fn what_names_a_member_twice_is_refused() {
+        for text in [
+            r#"{"a": 1, "a": 1}"#,
+            r#"{"a": 1, "\u0061": 2}"#,
+            r#"[{"b": {"a": 1, "c": 2, "a": 3}}]"#,
+            r#"{"": 1, "": 1}"#,
         ] {
-            let expected: Value = serde_json::from_str(good).expect(good);
-            assert_eq!(object(good.as_bytes()).map(Value::Object), Some(expected));
+            let error = unambiguous(text.as_bytes()).expect_err(text).to_string();
+            assert!(error.contains("is there twice at line 1"), "{error}");
         }
-        for bad in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"\u0061":1}"#,
-            r#"{"a":{"b":1,"b":2}}"#,
-            r#"{"a":[{"b":1,"b":2}]}"#,
-            "[]",
-            "null",
-            "",
-            r#"{"a":1e400}"#,
-            r#"{"a":1} {}"#,
-            "\u{feff}{}",
-            "{'a':1}",
-        ] {
-            assert_eq!(object(bad.as_bytes()), None, "{bad}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        let deep = "[".repeat(100_000);
+        for text in ["", "{", "{} {}", "{'a': 1}", "\u{feff}{}", deep.as_str()] {
+            unambiguous(text.as_bytes()).expect_err(text);
         }
-        assert_eq!(object(b"{\"a\":\"\xff\"}"), None);
-        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(object(deep.as_bytes()), None);
     }
 }

@@ -37,7 +37,7 @@ impl<'t> Jwt<'t> {
         let (message, signature) = token.rsplit_once('.').ok_or(Denial::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(Denial::Malformed)?;
         let header = decoded(header).ok_or(Denial::Malformed)?;
-        let header = json::object(&header).ok_or(Denial::Header)?;
+        let header = object(&header).ok_or(Denial::Header)?;
         let (algorithm, kid) = read_header(header)?;
         let claims = decoded(claims).ok_or(Denial::Malformed)?;
         if decoded(signature).is_none() {
@@ -48,8 +48,15 @@ impl<'t> Jwt<'t> {
             signature,
             algorithm,
             kid,
-            claims: Claims(json::object(&claims).ok_or(Denial::Claims)?),
+            claims: Claims(object(&claims).ok_or(Denial::Claims)?),
         })
+    }
+}
+
+fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    match json::unambiguous(text) {
+        Ok(Value::Object(members)) => Some(members),
+        Ok(_) | Err(_) => None,
     }
 }
 

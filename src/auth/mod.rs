@@ -17,7 +17,7 @@ mod keys;
 pub mod provider;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
-pub use cache::Cache;
+pub use cache::{Cache, Hint};
 pub use denial::Denial;
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anyone};
 pub use issuer::{Issuer, JwksUrl, KeySource};

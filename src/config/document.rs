@@ -68,10 +68,14 @@ pub(crate) enum Value {
     Float(String),
     /// A TOML boolean.
     Boolean(bool),
+    /// A TOML date or time, as RFC 3339 has it where it is a moment.
+    Datetime(String),
+    /// A TOML array.
+    Array(Vec<Value>),
+    /// A TOML table.
+    Table(Vec<(String, Value)>),
     /// From the environment: text that may stand for any of the above.
     Untyped(String),
-    /// A TOML date, array or table, by the name of its type.
-    Other(&'static str),
 }
 
 impl Value {
@@ -89,8 +93,23 @@ impl Value {
             ),
             DeValue::Float(float) => Self::Float(float.as_str().to_owned()),
             DeValue::Boolean(boolean) => Self::Boolean(*boolean),
-            other => Self::Other(other.type_str()),
+            DeValue::Datetime(datetime) => Self::Datetime(datetime.to_string()),
+            DeValue::Array(array) => {
+                Self::Array(array.iter().map(|it| Self::new(it.get_ref())).collect())
+            }
+            DeValue::Table(table) => {
+                let entries = table.iter();
+                let entries = entries
+                    .map(|(name, value)| (name.get_ref().to_string(), Self::new(value.get_ref())));
+                Self::Table(entries.collect())
+            }
         }
+    }
+
+    /// A text from the environment as TOML has it, if it does.
+    fn typed(text: &str) -> Option<Self> {
+        let value = DeValue::parse(text.trim()).ok()?;
+        Some(Self::new(value.get_ref()))
     }
 
     /// A string.
@@ -105,8 +124,8 @@ impl Value {
     pub(crate) fn integer(&self) -> Option<i128> {
         match self {
             Self::Integer(integer) => Some(*integer),
-            Self::Untyped(text) => match DeValue::parse(text.trim()).ok()?.get_ref() {
-                value @ DeValue::Integer(_) => Self::new(value).integer(),
+            Self::Untyped(text) => match Self::typed(text)? {
+                Self::Integer(integer) => Some(integer),
                 _ => None,
             },
             _ => None,
@@ -128,7 +147,41 @@ impl Value {
             Self::Text(text) | Self::Float(text) | Self::Untyped(text) => Some(text.into()),
             Self::Integer(integer) => Some(integer.to_string().into()),
             Self::Boolean(boolean) => Some(boolean.to_string().into()),
-            Self::Other(_) => None,
+            Self::Datetime(_) | Self::Array(_) | Self::Table(_) => None,
+        }
+    }
+
+    /// Strings: an array, or from the environment what is between commas.
+    pub(crate) fn list(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Array(array) => {
+                let texts = array.iter().map(|it| it.text().map(str::to_owned));
+                texts.collect()
+            }
+            Self::Untyped(text) if text.trim_start().starts_with('[') => Self::typed(text)?.list(),
+            Self::Untyped(text) if text.trim().is_empty() => Some(Vec::new()),
+            Self::Untyped(text) => Some(text.split(',').map(|it| it.trim().to_owned()).collect()),
+            _ => None,
+        }
+    }
+
+    /// Names with their values.
+    pub(crate) fn table(&self) -> Option<Vec<(String, Value)>> {
+        match self {
+            Self::Table(entries) => Some(entries.clone()),
+            Self::Untyped(text) => match Self::typed(text)? {
+                Self::Table(entries) => Some(entries),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A moment as RFC 3339 has it, or another text.
+    pub(crate) fn moment(&self) -> Option<&str> {
+        match self {
+            Self::Datetime(text) => Some(text),
+            other => other.text(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Every key that there is: its name, its default, what it may hold. One table for the file, the
 //! environment, the errors, and the test that holds `config/ringest.toml` to it.
 
+use std::borrow::Cow;
+
 use toml::de::DeValue;
 
 use super::{Limits, Value};
@@ -27,9 +29,12 @@ pub(super) enum Kind {
     Boolean,
     /// One of these strings.
     Choice(&'static [&'static str]),
-    /// Nothing yet, and why. An error whenever it is set, because a key that is read and never
-    /// used is a lie.
-    Unsupported(&'static str),
+    /// An array of strings.
+    List,
+    /// A table of values that are no compounds.
+    Table,
+    /// Keys of its own, below its name: a table, or an array of them.
+    Tables,
 }
 
 /// A day, in milliseconds: no deadline is longer.
@@ -38,16 +43,14 @@ const TIMEOUT_MS_MAX: i128 = 86_400_000;
 /// One gibibyte: simd-json indexes with 32 bits, and nobody posts more.
 const BODY_BYTES_MAX: i128 = 1 << 30;
 
-/// Why the keys of credentials are refused: to pass over one would open the port.
-const NO_AUTH: &str = "credentials can't be checked yet; remove it, and set auth.mode = \"none\" if \
-                       everyone who reaches the port may send";
-
 impl Key {
     /// The default, as if it had been written.
     pub(super) fn default_value(&self) -> Value {
-        // Never "nothing": a test reads every default.
+        // Each of them is TOML: a test reads every default.
         let value = DeValue::parse(self.default);
-        value.map_or(Value::Other("nothing"), |value| Value::new(value.get_ref()))
+        value.map_or(Value::Table(Vec::new()), |value| {
+            Value::new(value.get_ref())
+        })
     }
 }
 
@@ -134,9 +137,29 @@ pub(super) const KEYS: &[Key] = &[
         r#""required""#,
         Kind::Choice(&["required", "none"]),
     ),
-    key("auth.cache_entries", "8_192", Kind::Unsupported(NO_AUTH)),
-    key("auth.jwt", "[]", Kind::Unsupported(NO_AUTH)),
-    key("auth.keys", "[]", Kind::Unsupported(NO_AUTH)),
+    key("auth.cache_entries", "8_192", Kind::Integer(1, 1_000_000)),
+    key("auth.jwt", "[]", Kind::Tables),
+    key("auth.jwt.issuer", r#""""#, Kind::Text),
+    key("auth.jwt.audience", r#""""#, Kind::Text),
+    key("auth.jwt.algorithms", "[]", Kind::List),
+    key("auth.jwt.public_key_file", r#""""#, Kind::Text),
+    key("auth.jwt.jwks_file", r#""""#, Kind::Text),
+    key("auth.jwt.jwks_url", r#""""#, Kind::Text),
+    key("auth.jwt.secret_file", r#""""#, Kind::Text),
+    key(
+        "auth.jwt.jwks_refresh_ms",
+        "300_000",
+        Kind::Integer(1_000, 86_400_000),
+    ),
+    key("auth.jwt.leeway_ms", "0", Kind::Integer(0, 60_000)),
+    key("auth.jwt.routes_claim", r#""""#, Kind::Text),
+    key("auth.jwt.required_claims", "{}", Kind::Table),
+    key("auth.jwt.subject_header", r#""""#, Kind::Text),
+    key("auth.keys", "[]", Kind::Tables),
+    key("auth.keys.name", r#""""#, Kind::Text),
+    key("auth.keys.hash", r#""""#, Kind::Text),
+    key("auth.keys.routes", r#"["*"]"#, Kind::List),
+    key("auth.keys.expires", r#""""#, Kind::Text),
     key("schema_registry.url", r#""""#, Kind::Text),
     key("schema_registry.username", r#""""#, Kind::Text),
     key("schema_registry.password", r#""""#, Kind::Text),
@@ -149,14 +172,35 @@ pub(super) const KEYS: &[Key] = &[
     key("log.filter", r#""info""#, Kind::Text),
 ];
 
-/// The key of that name, or the unsupported one above it (`auth.jwt` for `auth.jwt.issuer`).
+/// The key of that name, as [`Raw::entries`](super::raw::Raw::entries) or a person has it: with or
+/// without the place of its table among several.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| match key.kind {
-        Kind::Unsupported(_) => name
-            .strip_prefix(key.name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
-        _ => key.name == name,
+    let name = without_places(name);
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The name that keys of several tables are below, if this is it or below it, and what follows it.
+pub(super) fn tables_around(name: &str) -> Option<(&'static str, &str)> {
+    let tables = KEYS.iter().filter(|key| matches!(key.kind, Kind::Tables));
+    tables.map(|key| key.name).find_map(|tables| {
+        let rest = name.strip_prefix(tables)?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((tables, rest))
     })
+}
+
+/// Whether it is that name.
+pub(super) fn is_tables(name: &str) -> bool {
+    tables_around(name).is_some_and(|(_, rest)| rest.is_empty())
+}
+
+/// `auth.keys[2].hash` -> `auth.keys.hash`.
+fn without_places(name: &str) -> Cow<'_, str> {
+    match (name.find('['), name.find(']')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{}", &name[..start], &name[end + 1..]).into()
+        }
+        _ => name.into(),
+    }
 }
 
 /// Whether keys can be below that name.
@@ -171,6 +215,7 @@ pub(super) fn is_section(name: &str) -> bool {
 
 /// What an unknown key most likely means: a name of its own section, else a whole key.
 pub(super) fn meant(unknown: &str) -> Option<&'static str> {
+    let unknown = &*without_places(unknown);
     let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
     let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
     let names = || KEYS.iter().map(|key| section(key.name));
@@ -186,7 +231,7 @@ pub(super) fn meant(unknown: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs, mem::discriminant};
 
     use super::*;
     use crate::config::Config;
@@ -201,11 +246,10 @@ mod tests {
             let line = line.strip_prefix("# ").unwrap_or(line);
             if let Some(name) = line.strip_prefix('[') {
                 let name = name.trim_matches(['[', ']']);
-                if find(name).is_some() {
-                    stated.insert(name.to_owned(), Value::Other("array"));
-                } else {
-                    name.clone_into(&mut section);
+                if is_tables(name) {
+                    stated.insert(name.to_owned(), Value::Array(Vec::new()));
                 }
+                name.clone_into(&mut section);
             } else if let Some((name, value)) = line.split_once(" = ") {
                 let name = name.trim_matches('"');
                 if name.contains([' ', '`']) {
@@ -214,13 +258,19 @@ mod tests {
                 let default = value.split_once("# default: ").map(|(_, default)| default);
                 let default = default.unwrap_or(value.split(" #").next().unwrap_or(value));
                 let value = DeValue::parse(default.trim()).expect(line);
+                let mut value = Value::new(value.get_ref());
                 let key = [section.as_str(), name].join(".");
                 let key = key.trim_start_matches('.').to_owned();
-                assert_eq!(
-                    stated.insert(key, Value::new(value.get_ref())),
-                    None,
-                    "{line}"
-                );
+                if let Some(known) = find(&key)
+                    && line.ends_with("# required")
+                {
+                    // Nothing, of the type that the example has.
+                    let nothing = known.default_value();
+                    assert_ne!(value, nothing, "{line}");
+                    assert_eq!(discriminant(&value), discriminant(&nothing), "{line}");
+                    value = nothing;
+                }
+                assert_eq!(stated.insert(key, value), None, "{line}");
             }
         }
         stated
@@ -231,7 +281,7 @@ mod tests {
         let mut stated = stated_defaults();
         for key in KEYS {
             let default = key.default_value();
-            assert_ne!(default, Value::Other("nothing"), "{}", key.name);
+            assert!(DeValue::parse(key.default).is_ok(), "{}", key.name);
             assert_eq!(stated.remove(key.name), Some(default), "{}", key.name);
         }
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/ringest.toml");
@@ -242,6 +292,36 @@ mod tests {
             assert_eq!(stated.scalar().as_deref(), Some(default.as_str()), "{name}");
         }
         assert_eq!(stated, BTreeMap::new(), "keys that there are not");
+    }
+
+    /// What a person gets who takes the comment signs away.
+    #[test]
+    fn the_reference_of_auth_is_good_without_its_comments() {
+        let (_, auth) = REFERENCE.split_once("[auth]\n").expect("a section");
+        let (auth, _) = auth.split_once("[schema_registry]").expect("the next");
+        let lines = auth.lines().filter_map(|line| {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            let name = line.split(" = ").next().unwrap_or_default();
+            (line.starts_with('[') || !name.contains([' ', '`']) && line.contains(" = "))
+                .then_some(line)
+        });
+        let lines: Vec<_> = lines.collect();
+        let text = format!(
+            "models = \"models\"\n[auth]\n{}\n[kafka]\n\"bootstrap.servers\" = \"x:1\"\n",
+            lines
+                .join("\n")
+                .replace("mode = \"none\"", "mode = \"required\"")
+        );
+        let place = tempfile::tempdir().expect("a directory");
+        let models = place.path().join("models");
+        fs::create_dir(&models).expect("a directory");
+        fs::write(models.join("a.toml"), "name = \"A\"\nversion = \"1\"\n").expect("written");
+        let file = place.path().join("ringest.toml");
+        fs::write(&file, text).expect("written");
+        let config = Config::load(&file, std::iter::empty()).expect("it is good");
+        assert_eq!(config.auth.issuers.len(), 1);
+        assert_eq!(config.auth.api_keys.len(), 1);
+        assert_eq!(config.warnings, [""; 0]);
     }
 
     #[test]
@@ -274,6 +354,9 @@ mod tests {
             ("limit.head_bytes_max", Some("limits.head_bytes_max")),
             ("head_bytes_max", Some("limits.head_bytes_max")),
             ("worker", Some("workers")),
+            ("auth.keys[12].hsh", Some("hash")),
+            ("auth.jwt.leeway", Some("leeway_ms")),
+            ("auth.key.hash", Some("auth.keys.hash")),
             ("limits.quite_something_else", None),
         ] {
             assert_eq!(meant(unknown), name, "{unknown}");

@@ -1,6 +1,7 @@
 //! The configuration: what a person wrote (`raw`), and the one validated, immutable [`Config`]
 //! that the rest of the program reads. What is wrong is told all at once, each with its place.
 
+mod auth;
 mod document;
 mod error;
 mod kafka;
@@ -11,14 +12,9 @@ mod reader;
 mod registry;
 mod resolve;
 
-use std::{
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
+pub use auth::{Auth, AuthMode};
 pub(crate) use document::{Document, Value};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
@@ -26,11 +22,7 @@ pub use memory::MemoryMax;
 pub(crate) use reader::grouped;
 pub use registry::{Credentials, SchemaRegistry};
 
-use crate::{
-    auth::{ApiKey, Issuer},
-    model::Model,
-    route::RouteTable,
-};
+use crate::{model::Model, route::RouteTable};
 
 /// Everything that a running ringest needs to know, validated as a whole.
 ///
@@ -67,11 +59,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration file and its models; of `environment` (all variables of the process)
-    /// those that start with `RINGEST_` win over the file.
+    /// Reads a configuration file, its models and the files of keys that it names; of `environment` (all variables of the process)
+    /// those that start with `RINGEST_` win over the file, and `MOOSE_INGEST_API_KEY` adds a key.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, the environment and the models, at once.
+    /// Everything that is wrong with them, at once.
     pub fn load(
         path: &Path,
         environment: impl Iterator<Item = (String, String)>,
@@ -80,10 +72,10 @@ impl Config {
     }
 
     /// As [`Config::load`], to look at and not to serve by: who may send need not have been decided
-    /// yet.
+    /// yet. No file of keys is read, and [`Config::auth`] is without the issuers that have one.
     ///
     /// # Errors
-    /// As [`Config::load`], except that `auth.mode` may be missing.
+    /// As [`Config::load`], except that `auth.mode` may be missing, and files of keys.
     pub fn load_to_inspect(
         path: &Path,
         environment: impl Iterator<Item = (String, String)>,
@@ -197,30 +189,6 @@ pub struct Timeouts {
     pub ack: Duration,
     /// From the first SIGTERM or SIGINT to exit.
     pub drain: Duration,
-}
-
-/// Who may send.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    /// Whether it matters.
-    pub mode: AuthMode,
-    /// Verified credentials that each worker remembers at most.
-    pub cache_entries: NonZeroUsize,
-    /// Whose tokens are taken.
-    pub issuers: Vec<Arc<Issuer>>,
-    /// Which keys are.
-    pub api_keys: Vec<ApiKey>,
-    /// The files that keys were read from: when one changes, all is read again.
-    pub key_files: Vec<PathBuf>,
-}
-
-/// Whether senders are asked who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Anyone who reaches the port may send.
-    None,
-    /// Whoever has a good token or key.
-    Required,
 }
 
 /// What the log looks like.

@@ -1,14 +1,17 @@
 //! What a person wrote: every key with its value and its place, from the file and from the
 //! environment, through the same table of known keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     document::{Document, Value},
     error::{ConfigError, Origin, unknown_key},
-    keys::{self, KEYS},
+    keys::{self, KEYS, Key},
 };
 use crate::produce::properties::KnownProperties;
 
@@ -18,12 +21,15 @@ const PREFIX: &str = "RINGEST_";
 /// Variables that steer tests and are none of the configuration's business.
 const TEST_PREFIX: &str = "RINGEST_TEST_";
 
-/// Moose's name for the hash of its key.
+/// Moose's name for the hash of its key, which is one more of ours, so called.
 const MOOSE_KEY: &str = "MOOSE_INGEST_API_KEY";
+const MOOSE_KEY_NAME: &str = "moose";
 
 /// One key that somebody set, or its default.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
+    /// Its name in [`Raw::entries`].
+    name: String,
     /// As written, sections before it.
     pub(super) key: String,
     /// What it was set to.
@@ -39,10 +45,14 @@ pub(super) struct Entry {
 /// Every key, set or not, and what was wrong with reading them.
 #[derive(Debug)]
 pub(super) struct Raw {
-    /// By name; properties of librdkafka as [`Raw::property_key`] names them.
+    /// By name; properties of librdkafka as [`Raw::property_key`] names them. Where there can be
+    /// several tables, each is an entry, and its keys are `auth.keys[2].hash`, as they are of an only
+    /// table, too.
     pub(super) entries: BTreeMap<String, Entry>,
     /// Unknown keys, keys set twice.
     pub(super) errors: Vec<ConfigError>,
+    /// What is allowed but an operator should know of.
+    pub(super) warnings: Vec<String>,
     /// Where an error says to set what is missing.
     pub(super) file: Origin,
     properties: KnownProperties,
@@ -51,8 +61,12 @@ pub(super) struct Raw {
 impl Raw {
     /// The defaults; `file` is where an error says to set what is missing.
     pub(super) fn new(file: &Origin) -> Self {
-        let entries = KEYS.iter().map(|key| {
+        let is_in_tables = |key: &&Key| {
+            keys::tables_around(key.name).is_some_and(|(tables, _)| tables != key.name)
+        };
+        let entries = KEYS.iter().filter(|key| !is_in_tables(key)).map(|key| {
             let entry = Entry {
+                name: key.name.to_owned(),
                 key: key.name.to_owned(),
                 value: key.default_value(),
                 written: key.default.to_owned(),
@@ -64,6 +78,7 @@ impl Raw {
         Self {
             entries: entries.collect(),
             errors: Vec::new(),
+            warnings: Vec::new(),
             file: file.clone(),
             properties: KnownProperties::new(),
         }
@@ -71,46 +86,111 @@ impl Raw {
 
     /// Reads a file, which wins over what was read before.
     pub(super) fn read_file(&mut self, document: Document<'_>, tree: &DeTable<'_>) {
+        let source = Source {
+            text: document.text,
+            origin: &|span| document.origin(span),
+        };
         let mut layer = Vec::new();
-        self.walk(document, "", tree, &mut layer);
+        self.walk(source, "", tree, &mut layer);
         self.lay(layer);
     }
 
     /// Reads an environment, which wins over what was read before.
     pub(super) fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        let ours = variables.filter(|(name, _)| {
+            name == MOOSE_KEY || name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX)
+        });
+        // Sorted, so that all tables of a name come before a key of the only one.
+        let mut variables: Vec<_> = ours.collect();
+        variables.sort();
         let mut layer = Vec::new();
+        let mut moose_key = None;
         for (name, value) in variables {
-            if name.starts_with(TEST_PREFIX) {
-                continue;
+            match name.strip_prefix(PREFIX) {
+                Some(rest) => {
+                    let key = self.key_of_variable(rest);
+                    self.read_variable(name, key, value, &mut layer);
+                }
+                None => moose_key = Some(value),
             }
-            let key = if name == MOOSE_KEY {
-                "auth.keys".to_owned()
-            } else if let Some(rest) = name.strip_prefix(PREFIX) {
-                self.key_of_variable(rest)
-            } else {
-                continue;
-            };
-            let entry = Entry {
-                written: shown(&key, &format!("{value:?}")),
-                key,
-                value: Value::Untyped(value),
-                origin: Origin::Environment(name),
-                is_default: false,
-            };
-            self.admit(entry, &mut layer);
         }
         self.lay(layer);
+        if let Some(hash) = moose_key {
+            self.lay_moose_key(hash);
+        }
+    }
+
+    fn read_variable(
+        &mut self,
+        variable: String,
+        key: String,
+        value: String,
+        layer: &mut Vec<Entry>,
+    ) {
+        if keys::is_tables(&key) {
+            let source = Source {
+                text: &value,
+                origin: &|_| Origin::Environment(variable.clone()),
+            };
+            match DeValue::parse(&value) {
+                Ok(value) => {
+                    self.walk_tables(source, &key, &value, (source.origin)(&(0..0)), layer)
+                }
+                Err(error) => self.errors.push(ConfigError {
+                    origin: Origin::Environment(variable),
+                    message: format!("not valid TOML: {}; {TABLES}", error.message()),
+                    key,
+                }),
+            }
+            return;
+        }
+        let entry = Entry {
+            name: self.name(&key),
+            written: shown(&key, &format!("{value:?}")),
+            key,
+            value: Value::Untyped(value),
+            origin: Origin::Environment(variable),
+            is_default: false,
+        };
+        self.admit(entry, layer);
+    }
+
+    /// Moose's key beside those that there are.
+    fn lay_moose_key(&mut self, hash: String) {
+        let entry = |key: &str, value| Entry {
+            name: format!("auth.keys[{MOOSE_KEY_NAME}]{key}"),
+            key: "auth.keys".to_owned(),
+            value,
+            written: HIDDEN.to_owned(),
+            origin: Origin::Environment(MOOSE_KEY.to_owned()),
+            is_default: false,
+        };
+        self.lay(vec![
+            entry("", Value::Table(Vec::new())),
+            entry(".name", Value::Text(MOOSE_KEY_NAME.to_owned())),
+            entry(".hash", Value::Text(hash)),
+        ]);
     }
 
     /// Lays one value over what was read before, as a flag of the command line does.
     pub(super) fn read_flag(&mut self, flag: &'static str, key: &str, value: &str) {
         self.lay(vec![Entry {
+            name: self.name(key),
             key: key.to_owned(),
             value: Value::Untyped(value.to_owned()),
             written: shown(key, &format!("{value:?}")),
             origin: Origin::Flag(flag),
             is_default: false,
         }]);
+    }
+
+    /// Drops what was read of these tables.
+    pub(super) fn drop_tables(&mut self, tables: &str) {
+        self.entries
+            .retain(|name, _| match keys::tables_around(name) {
+                Some((around, rest)) => around != tables || rest.is_empty(),
+                None => true,
+            });
     }
 
     /// `LISTEN__ADDRESS` -> `listen.address`; `KAFKA__LINGER_MS` -> `kafka.linger.ms`.
@@ -130,9 +210,21 @@ impl Raw {
         format!("kafka.{}", self.properties.canonical(property))
     }
 
+    /// What a key is called in [`Raw::entries`].
+    fn name(&self, key: &str) -> String {
+        if let Some(property) = key.strip_prefix("kafka.") {
+            return self.property_key(property);
+        }
+        match keys::tables_around(key) {
+            // Of the only table.
+            Some((tables, rest)) if rest.starts_with('.') => format!("{tables}[0]{rest}"),
+            _ => key.to_owned(),
+        }
+    }
+
     fn walk(
         &mut self,
-        document: Document<'_>,
+        source: Source<'_>,
         section: &str,
         table: &DeTable<'_>,
         layer: &mut Vec<Entry>,
@@ -143,23 +235,56 @@ impl Raw {
             } else {
                 format!("{section}.{}", name.get_ref())
             };
+            let origin = (source.origin)(&name.span());
             // A property of librdkafka written without quotes is a table in a table to TOML.
             let is_section = keys::is_section(&key) || key.starts_with("kafka.");
             let is_unknown_section = keys::find(&key).is_none();
             match value.get_ref() {
-                DeValue::Table(inner) if is_section || is_unknown_section && !inner.is_empty() => {
-                    self.walk(document, &key, inner, layer);
+                _ if keys::is_tables(&key) => {
+                    self.walk_tables(source, &key, value, origin, layer);
                 }
-                other => {
-                    let entry = Entry {
-                        written: shown(&key, document.written(value.span())),
-                        value: Value::new(other),
-                        origin: document.origin(&name.span()),
-                        key,
-                        is_default: false,
-                    };
+                DeValue::Table(inner) if is_section || is_unknown_section && !inner.is_empty() => {
+                    self.walk(source, &key, inner, layer);
+                }
+                _ => {
+                    let entry = source.entry(self.name(&key), key, value, origin);
                     self.admit(entry, layer);
                 }
+            }
+        }
+    }
+
+    /// An array of tables, or the only one.
+    fn walk_tables(
+        &mut self,
+        source: Source<'_>,
+        tables: &str,
+        value: &Spanned<DeValue<'_>>,
+        origin: Origin,
+        layer: &mut Vec<Entry>,
+    ) {
+        layer.push(source.entry(tables.to_owned(), tables.to_owned(), value, origin));
+        let (values, is_only): (Vec<_>, _) = match value.get_ref() {
+            DeValue::Array(array) => (array.iter().collect(), false),
+            _ => (vec![value], true),
+        };
+        for (place, value) in values.into_iter().enumerate() {
+            let name = format!("{tables}[{place}]");
+            let key = if is_only {
+                tables.to_owned()
+            } else {
+                name.clone()
+            };
+            let origin = (source.origin)(&value.span());
+            if let DeValue::Table(table) = value.get_ref() {
+                layer.push(source.entry(name, key.clone(), value, origin));
+                self.walk(source, &key, table, layer);
+            } else {
+                self.errors.push(ConfigError {
+                    origin,
+                    key,
+                    message: format!("{HIDDEN} is not allowed: {TABLES}"),
+                });
             }
         }
     }
@@ -186,27 +311,88 @@ impl Raw {
     fn lay(&mut self, layer: Vec<Entry>) {
         let mut seen = BTreeMap::new();
         for entry in layer {
-            let name = match entry.key.strip_prefix("kafka.") {
-                Some(property) => self.property_key(property),
-                None => entry.key.clone(),
-            };
-            if let Some(before) = seen.insert(name.clone(), entry.origin.clone()) {
+            if keys::is_tables(&entry.name) {
+                self.drop_tables(&entry.name);
+            } else if let Some((tables, rest)) = keys::tables_around(&entry.key)
+                && rest.starts_with('.')
+                && !self.reach_only_table(tables, &entry)
+            {
+                continue;
+            }
+            if let Some(before) = seen.insert(entry.name.clone(), entry.origin.clone()) {
                 self.errors.push(ConfigError {
                     origin: entry.origin.clone(),
                     key: entry.key.clone(),
                     message: format!("set twice: also at {before}"),
                 });
             }
-            self.entries.insert(name, entry);
+            self.entries.insert(entry.name.clone(), entry);
+        }
+    }
+
+    /// Sees to it that there is one table, of which this entry sets a key; whether that could be.
+    fn reach_only_table(&mut self, tables: &str, entry: &Entry) -> bool {
+        if self.entries.contains_key(&format!("{tables}[1]")) {
+            self.errors.push(ConfigError {
+                origin: entry.origin.clone(),
+                key: entry.key.clone(),
+                message: format!(
+                    "there are several [[{tables}]], and this does not say of which: set it in \
+                     the file"
+                ),
+            });
+            return false;
+        }
+        let name = format!("{tables}[0]");
+        self.entries.entry(name.clone()).or_insert_with(|| Entry {
+            name,
+            key: tables.to_owned(),
+            value: Value::Table(Vec::new()),
+            written: HIDDEN.to_owned(),
+            origin: entry.origin.clone(),
+            is_default: false,
+        });
+        true
+    }
+}
+
+/// A text that is being read, and the places in it.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    text: &'a str,
+    origin: &'a dyn Fn(&Range<usize>) -> Origin,
+}
+
+impl Source<'_> {
+    fn entry(
+        self,
+        name: String,
+        key: String,
+        value: &Spanned<DeValue<'_>>,
+        origin: Origin,
+    ) -> Entry {
+        let written = self.text.get(value.span()).unwrap_or_default();
+        Entry {
+            name,
+            written: shown(&key, written),
+            key,
+            value: Value::new(value.get_ref()),
+            origin,
+            is_default: false,
         }
     }
 }
 
+/// What there is to say where tables are expected.
+const TABLES: &str = "a table, or an array of tables such as [{ name = \"…\", hash = \"…\" }]";
+
+/// Stands for a value that may be secret.
+const HIDDEN: &str = "the value given";
+
 /// A value for an error: one line, bounded, and never a credential.
 fn shown(key: &str, written: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
-    const SECRET: [&str; 8] = [
-        "auth.",
+    const SECRET: [&str; 7] = [
         "password",
         "passphrase",
         "secret",
@@ -215,8 +401,18 @@ fn shown(key: &str, written: &str) -> String {
         "ssl_",
         "oauthbearer",
     ];
-    if key != "auth.mode" && SECRET.iter().any(|part| key.contains(part)) {
-        return "the value given".to_owned();
+    // What is before the @ of a URL may be a password.
+    let is_secret = match keys::tables_around(key) {
+        Some((_, rest)) if rest.is_empty() => true,
+        Some((_, rest)) => {
+            let name = rest.rsplit('.').next().unwrap_or_default();
+            ["hash", "secret_file"].contains(&name)
+                || name.ends_with("_url") && written.contains('@')
+        }
+        None => SECRET.iter().any(|part| key.contains(part)),
+    };
+    if is_secret {
+        return HIDDEN.to_owned();
     }
     let line = written.lines().next().unwrap_or_default();
     match line.char_indices().nth(CHARACTERS_MAX) {

@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 
 use super::{
     ConfigError, Origin, Value,
-    keys::{self, KEYS, Kind},
+    keys::{self, Kind},
     raw::{Entry, Raw},
 };
 
@@ -31,21 +31,56 @@ impl Reader {
             .is_some_and(|entry| matches!(entry.origin, Origin::Environment(_)))
     }
 
+    /// The tables of that name, by theirs: `auth.keys[0]`, `auth.keys[1]`.
+    pub(super) fn tables(&self, name: &str) -> Vec<String> {
+        let place = |table: &str| -> Option<usize> {
+            let place = table.strip_prefix(name)?.strip_prefix('[')?;
+            let place = place.strip_suffix(']')?;
+            // One that has no number is the last.
+            Some(place.parse().unwrap_or(usize::MAX))
+        };
+        let tables = self.raw.entries.keys();
+        let mut tables: Vec<_> = tables.filter_map(|it| Some((place(it)?, it))).collect();
+        tables.sort();
+        tables.into_iter().map(|(_, it)| it.clone()).collect()
+    }
+
+    /// What is said about a key, at its place, or where it is missing at that of its table.
+    fn said(&self, key: &str, message: String) -> Option<ConfigError> {
+        let (origin, key) = match self.entry(key) {
+            Some(entry) => (&entry.origin, entry.key.clone()),
+            None => {
+                let (table, key) = key.rsplit_once('.')?;
+                let table = self.entry(table)?;
+                (&table.origin, format!("{}.{key}", table.key))
+            }
+        };
+        Some(ConfigError {
+            origin: origin.clone(),
+            key,
+            message,
+        })
+    }
+
     /// Notes an error at the place of a key.
     pub(super) fn fail(&mut self, key: &str, message: String) {
-        if let Some(entry) = self.raw.entries.get(key) {
-            self.raw.errors.push(ConfigError {
-                origin: entry.origin.clone(),
-                key: entry.key.clone(),
-                message,
-            });
-        }
+        let error = self.said(key, message);
+        self.raw.errors.extend(error);
+    }
+
+    /// Notes what an operator should know of a key.
+    pub(super) fn warn(&mut self, key: &str, message: String) {
+        let warning = self.said(key, message);
+        let warning = warning.map(|warning| warning.to_string());
+        self.raw.warnings.extend(warning);
     }
 
     /// Notes that a key's value is not what it may be.
     pub(super) fn refuse(&mut self, key: &str, allowed: &str) {
-        let given = self.entry(key).map_or("", |entry| &entry.written);
-        let message = format!("{given} is not allowed: {allowed}");
+        let message = match self.entry(key) {
+            Some(entry) => format!("{} is not allowed: {allowed}", entry.written),
+            None => format!("missing: {allowed}"),
+        };
         self.fail(key, message);
     }
 
@@ -56,17 +91,22 @@ impl Reader {
         !errors.iter().any(|error| keys.contains(&&*error.key))
     }
 
-    /// What `read` makes of a key's value; else an error, and what it makes of the default.
+    /// What `read` makes of a key's value, or of its default where nobody set it; else an error, and
+    /// what it makes of the default.
     pub(super) fn value<T>(
         &mut self,
         key: &str,
         allowed: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
-        let value = self.entry(key).and_then(|entry| read(&entry.value));
+        let default = || read(&keys::find(key)?.default_value());
+        let value = match self.entry(key) {
+            Some(entry) => read(&entry.value),
+            None => default(),
+        };
         if value.is_none() {
             self.refuse(key, allowed);
-            return read(&keys::find(key)?.default_value());
+            return default();
         }
         value
     }
@@ -107,25 +147,6 @@ impl Reader {
         };
         let value = self.value(key, &quoted.join(" or "), read);
         value.unwrap_or_default()
-    }
-
-    /// Notes every key that somebody set and this version can't honour.
-    pub(super) fn refuse_unsupported(&mut self) {
-        let unsupported = KEYS.iter().filter_map(|key| match key.kind {
-            Kind::Unsupported(why) => Some((key.name, why)),
-            _ => None,
-        });
-        for (name, why) in unsupported {
-            let set = self.raw.entries.values().filter(|entry| {
-                !entry.is_default && keys::find(&entry.key).is_some_and(|key| key.name == name)
-            });
-            let errors = set.map(|entry| ConfigError {
-                origin: entry.origin.clone(),
-                key: entry.key.clone(),
-                message: format!("not supported by this version: {why}"),
-            });
-            self.raw.errors.extend(errors);
-        }
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Auth, AuthMode, Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen,
-    LogFormat, Origin, Timeouts, kafka,
+    Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen, LogFormat, Origin,
+    Timeouts, kafka,
     raw::Raw,
     reader::{Reader, grouped},
     registry,
@@ -35,8 +35,10 @@ pub(super) fn load(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
-    let raw = read(path, environment)?;
-    resolve(raw, |reader| reader.model_files(directory(path)))
+    let mut reader = read(path, environment)?;
+    let directory = directory(path);
+    let files = |reader: &mut Reader| reader.model_files(directory);
+    resolve(&mut reader, Some(directory), files)
 }
 
 /// What is looked at and not served by needs no decision on who may send.
@@ -44,16 +46,13 @@ pub(super) fn load_to_inspect(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
-    let mut raw = read(path, environment)?;
-    let mode = raw.entries.get("auth.mode");
-    if mode.is_some_and(|mode| mode.is_default) {
-        raw.read_flag("--list-routes", "auth.mode", "none");
-        raw.read_flag("--list-routes", "listen.unauthenticated_network", "true");
-    }
-    resolve(raw, |reader| reader.model_files(directory(path)))
+    let mut reader = read(path, environment)?;
+    reader.leave_undecided();
+    let files = |reader: &mut Reader| reader.model_files(directory(path));
+    resolve(&mut reader, None, files)
 }
 
-/// What models are relative to.
+/// What models and files of keys are relative to.
 fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
@@ -62,7 +61,7 @@ fn directory(path: &Path) -> &Path {
 fn read(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<Raw, ConfigErrors> {
+) -> Result<Reader, ConfigErrors> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigErrors::new(vec![ConfigError {
@@ -81,7 +80,7 @@ fn read(
     let mut raw = Raw::new(&document.whole());
     raw.read_file(document, &document.parse().map_err(ConfigErrors::new)?);
     raw.read_environment(environment);
-    Ok(raw)
+    Ok(Reader { raw })
 }
 
 pub(super) fn development(
@@ -102,33 +101,33 @@ pub(super) fn development(
     reader
         .raw
         .read_flag("--dev", "kafka.bootstrap.servers", brokers);
-    resolve(reader.raw, |reader| {
+    let here = Path::new("");
+    resolve(&mut reader, Some(here), |reader| {
         if reader.is_from_environment("models") {
-            reader.model_files(Path::new(""))
+            reader.model_files(here)
         } else {
             model::samples()
         }
     })
 }
 
-/// Everything that is wrong, or the configuration. `files` finds the files of the models.
+/// Everything that is wrong, or the configuration. `key_files` is where files of keys are, if they
+/// shall be read; `files` finds those of the models.
 fn resolve(
-    raw: Raw,
+    reader: &mut Reader,
+    key_files: Option<&Path>,
     files: impl FnOnce(&mut Reader) -> Vec<model::File>,
 ) -> Result<Config, ConfigErrors> {
-    let mut reader = Reader { raw };
-    let reader = &mut reader;
     let workers = reader.workers();
     let mut limits = reader.limits(workers);
     let timeouts = reader.timeouts();
     let listen = reader.listen();
     let management = reader.management(listen.address);
-    let auth = reader.auth(listen.address);
+    let auth = reader.auth(listen.address, key_files);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = reader.log();
     let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
     let files = files(reader);
-    reader.refuse_unsupported();
 
     let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&["limits.records_max"]);
     let mut errors = std::mem::take(&mut reader.raw.errors);
@@ -145,7 +144,9 @@ fn resolve(
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }
+    reader.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, &models));
     let mut warnings = kafka.warnings;
+    warnings.append(&mut reader.raw.warnings);
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     Ok(Config {
         workers,
@@ -316,39 +317,6 @@ impl Reader {
             self.fail(KEY, message);
         }
         Some(address)
-    }
-
-    /// Who may send: until credentials can be checked, everyone or nobody.
-    fn auth(&mut self, public: SocketAddr) -> Auth {
-        let mode = self.choice("auth.mode");
-        let allowed_on_network = self.boolean("listen.unauthenticated_network");
-        let auth = Auth {
-            mode: AuthMode::None,
-            cache_entries: NonZeroUsize::new(8_192).unwrap_or(NonZeroUsize::MIN),
-            issuers: Vec::new(),
-            api_keys: Vec::new(),
-            key_files: Vec::new(),
-        };
-        if !self.are_good(&["auth.mode"]) {
-            return auth;
-        }
-        if mode == "required" {
-            let message = "\"required\" (the default) can't be served: this version can't check \
-                           credentials; set auth.mode = \"none\" if everyone who reaches the port \
-                           may send";
-            self.fail("auth.mode", message.to_owned());
-        } else if !public.ip().is_loopback()
-            && !allowed_on_network
-            && self.are_good(&["listen.address", "listen.unauthenticated_network"])
-        {
-            let message = format!(
-                "\"{public}\" can be reached from the network and auth.mode = \"none\" lets \
-                 everyone send: set listen.unauthenticated_network = true if that is meant, or a \
-                 loopback address"
-            );
-            self.fail("listen.address", message);
-        }
-        auth
     }
 
     fn log(&mut self) -> (LogFormat, String) {

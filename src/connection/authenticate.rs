@@ -31,14 +31,19 @@ impl Connection {
             Ok(token) => token,
             Err(denial) => return Err(self.deny(denial, &[])),
         };
-        let cached = serving.cache.borrow_mut().find(token, unix_ms());
-        if let Some(principal) = cached {
+        if let Some(principal) = self.known(serving, token) {
             self.worker.metrics.credentials_cached.add(1);
             return Ok(principal);
         }
         // Rare, so that its state is not a part of every connection's.
         let verified = Box::pin(self.verify(serving, keys, token)).await;
         verified.map_err(|denial| self.deny(denial, token))
+    }
+
+    /// The principal of a token that this worker has verified before.
+    fn known(&self, serving: &Serving, token: &[u8]) -> Option<Principal> {
+        let mut cache = serving.cache.borrow_mut();
+        cache.find(token, &self.cache_hint, unix_ms())
     }
 
     /// The principal of a token that this worker does not know yet.
@@ -54,8 +59,7 @@ impl Connection {
         } else {
             let turn = self.worker.verifications.turn(self.peer).await?;
             // Another connection may have presented the same one meanwhile.
-            let cached = serving.cache.borrow_mut().find(token, unix_ms());
-            if let Some(principal) = cached {
+            if let Some(principal) = self.known(serving, token) {
                 return Ok(principal);
             }
             turn.verify(check, unix_ms())?

@@ -1,6 +1,8 @@
 //! The configuration as a person writes it: what is read, and what is said of what is wrong.
 
 mod access;
+mod api_keys;
+mod issuers;
 mod kafka;
 mod memory;
 mod models;
@@ -154,8 +156,9 @@ headers_max = 3
     ];
     let errors = place.errors(&environment);
     let expected = [
-        "ringest.toml: auth.mode: \"required\" (the default) can't be served: this version can't \
-         check credentials; set auth.mode = \"none\" if everyone who reaches the port may send",
+        "ringest.toml: auth.mode: \"required\" (the default) lets nobody send yet: set auth.keys \
+         (`ringest token` makes one), auth.jwt or the environment variable MOOSE_INGEST_API_KEY; or \
+         auth.mode = \"none\" if everyone who reaches the port may send",
         "ringest.toml: kafka.bootstrap.servers: missing: one broker or more, such as \
          \"localhost:9092\"",
         "ringest.toml:1: colour: unknown key",

@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::auth::{Scope, Validity};
+
+fn grant(name: &str, from_ms: u64, until_ms: u64) -> Grant {
+    Grant {
+        name: Some(name.into()),
+        scope: Scope::All,
+        validity: Validity { from_ms, until_ms },
+        subject_header: None,
+    }
+}
+
+/// What is remembered takes as much as is counted.
+fn assert_counted(cache: &Cache) {
+    let counted: usize = cache.entries.iter().map(|(_, entry)| entry.bytes).sum();
+    assert_eq!(cache.bytes, counted);
+    assert!(cache.bytes <= cache.bytes_max && cache.len() <= cache.entries_max);
+}
+
+#[test]
+fn a_token_is_found_by_its_own_bytes_only() {
+    let token = b"a-token-that-was-verified.and-has-two-parts";
+    let mut cache = Cache::new(8);
+    let hint = Cell::default();
+    assert!(cache.find(token, &hint, 1).is_none());
+    cache.insert(token, grant("it", 0, 100));
+    for _ in 0..2 {
+        let found = cache.find(token, &hint, 1).expect("it was verified");
+        assert_eq!(found.name(), Some("it"));
+        // The hint now leads to it; others must not be taken for it all the same.
+        for at in 0..token.len() {
+            let mut other = token.to_vec();
+            other[at] ^= 1;
+            assert!(cache.find(&other, &hint, 1).is_none());
+            assert!(cache.find(&token[..at], &hint, 1).is_none());
+            assert!(cache.find(&token[at + 1..], &hint, 1).is_none());
+        }
+        assert!(cache.find(&[&token[..], b"x"].concat(), &hint, 1).is_none());
+    }
+}
+
+#[test]
+fn a_hash_alone_opens_nothing() {
+    let mut cache = Cache::new(8);
+    cache.insert(b"verified", grant("it", 0, 100));
+    let hash = cache.hash(b"verified");
+    let entry = cache.entries.pop(&hash).expect("it was inserted");
+    // As if two tokens had one hash.
+    let other = cache.hash(b"another");
+    cache.entries.push(other, entry);
+    assert!(cache.find(b"another", &Cell::default(), 1).is_none());
+    assert!(cache.find(b"another", &Cell::new(Hint(other)), 1).is_none());
+}
+
+#[test]
+fn two_caches_hash_differently() {
+    assert_ne!(Cache::new(1).hash(b"token"), Cache::new(1).hash(b"token"));
+}
+
+#[test]
+fn the_least_recently_used_goes_first() {
+    let mut cache = Cache::new(2);
+    cache.insert(b"one", grant("1", 0, 100));
+    cache.insert(b"two", grant("2", 0, 100));
+    let hint = Cell::default();
+    assert!(cache.find(b"one", &hint, 1).is_some());
+    // By its hint, which counts as a use as well.
+    assert!(cache.find(b"two", &Cell::default(), 1).is_some());
+    assert!(cache.find(b"one", &hint, 1).is_some());
+    cache.insert(b"three", grant("3", 0, 100));
+    assert!(cache.find(b"two", &hint, 1).is_none());
+    assert!(cache.find(b"one", &hint, 1).is_some());
+    assert_counted(&cache);
+}
+
+#[test]
+fn bytes_are_bounded_too() {
+    let mut cache = Cache::new(4);
+    let long = vec![b'x'; Cache::bytes_max(4)];
+    let principal = cache.insert(&long, grant("long", 0, 100));
+    assert_eq!(principal.name(), Some("long"));
+    assert!(cache.is_empty(), "one that would take all is not kept");
+    for index in 0..16_u8 {
+        cache.insert(&vec![index; 2_000], grant("long", 0, 100));
+        assert_counted(&cache);
+    }
+    assert_eq!(cache.len(), 2);
+    cache.insert(&[15; 2_000], grant("again", 0, 100));
+    assert_counted(&cache);
+    assert_eq!(cache.len(), 2);
+    cache.clear();
+    assert_counted(&cache);
+    assert!(cache.find(&[15; 2_000], &Cell::default(), 1).is_none());
+}
+
+proptest! {
+    /// Against a map that forgets nothing: what is found is what was verified last for these bytes,
+    /// never before and never after its time, whatever the hints say.
+    #[test]
+    fn nothing_outlives_its_token(
+        entries_max in 1_usize..6,
+        steps in prop::collection::vec((0_u8..8, 0_u8..3, any::<bool>(), 0_u64..50, 0_u64..50), 1..200),
+    ) {
+        let mut cache = Cache::new(entries_max);
+        let mut verified: BTreeMap<u8, (u64, u64, usize)> = BTreeMap::new();
+        let hints: [Cell<Hint>; 3] = Default::default();
+        for (step, (token, connection, insert, a, b)) in steps.into_iter().enumerate() {
+            let name = step.to_string();
+            if insert {
+                cache.insert(&[token], grant(&name, a, b));
+                verified.insert(token, (a, b, step));
+            } else {
+                let found = cache.find(&[token], &hints[usize::from(connection)], a);
+                if let Some(found) = found {
+                    let (from, until, step) = verified[&token];
+                    prop_assert!(from <= a && a < until);
+                    let step = step.to_string();
+                    prop_assert_eq!(found.name(), Some(&*step));
+                }
+            }
+            assert_counted(&cache);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `[auth]`: who may send.
+
+mod api_key;
+mod issuer;
+
+use std::{
+    fs::File,
+    io::Read as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::reader::Reader;
+use crate::auth::{ApiKey, Issuer};
+
+const MODE: &str = "auth.mode";
+const ADDRESS: &str = "listen.address";
+const NETWORK: &str = "listen.unauthenticated_network";
+
+/// The tables of API keys, and of issuers.
+const KEYS: &str = "auth.keys";
+const ISSUERS: &str = "auth.jwt";
+
+/// The longest file of keys, in bytes: what is longer is not one.
+const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Who may send.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether it matters.
+    pub mode: AuthMode,
+    /// Verified credentials that each worker remembers at most.
+    pub cache_entries: usize,
+    /// Whose tokens are taken; no two have the same `issuer`.
+    pub issuers: Vec<Arc<Issuer>>,
+    /// Which keys are; no two have the same name or hash.
+    pub api_keys: Vec<ApiKey>,
+    /// The files that keys were read from: when one changes, all is read again.
+    pub key_files: Vec<PathBuf>,
+}
+
+/// Whether senders are asked who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Anyone who reaches the port may send.
+    None,
+    /// Whoever has a good token or key.
+    Required,
+}
+
+impl Reader {
+    /// Lets nobody ask who may send, if that was not decided yet: nothing is served.
+    pub(super) fn leave_undecided(&mut self) {
+        const WHY: &str = "--list-routes";
+        if !self.is_set(MODE) && !self.knows_anyone() {
+            self.raw.read_flag(WHY, MODE, "none");
+            self.raw.read_flag(WHY, NETWORK, "true");
+        }
+    }
+
+    /// Whether there are credentials to check against.
+    fn knows_anyone(&self) -> bool {
+        [ISSUERS, KEYS].iter().any(|it| !self.tables(it).is_empty())
+    }
+
+    /// `directory` is what files of keys are relative to; where there is none they are not read, and
+    /// issuers that have one are left out.
+    pub(super) fn auth(&mut self, public: SocketAddr, directory: Option<&Path>) -> Auth {
+        let mode = match self.choice(MODE) {
+            "none" => AuthMode::None,
+            _ => AuthMode::Required,
+        };
+        let mut auth = Auth {
+            mode,
+            cache_entries: self.integer("auth.cache_entries"),
+            issuers: Vec::new(),
+            api_keys: self.api_keys(),
+            key_files: Vec::new(),
+        };
+        auth.issuers = self.issuers(directory, &mut auth.key_files);
+        let on_network = self.boolean(NETWORK);
+        if self.are_good(&[MODE]) {
+            match mode {
+                AuthMode::None => self.serves_everyone(public, on_network),
+                AuthMode::Required => self.serves_someone(),
+            }
+        }
+        auth
+    }
+
+    /// Everyone may send who reaches the port: the network only where that is said.
+    fn serves_everyone(&mut self, public: SocketAddr, on_network: bool) {
+        let is_allowed = public.ip().is_loopback() || on_network;
+        if !is_allowed && self.are_good(&[ADDRESS, NETWORK]) {
+            let message = format!(
+                "\"{public}\" can be reached from the network and {MODE} = \"none\" lets everyone \
+                 send: set {NETWORK} = true if that is meant, or a loopback address"
+            );
+            self.fail(ADDRESS, message);
+        }
+        let unused = [ISSUERS, KEYS].map(|it| !self.tables(it).is_empty());
+        let unused = match unused {
+            [true, true] => format!("{ISSUERS} and {KEYS} are"),
+            [true, false] => format!("{ISSUERS} is"),
+            [false, true] => format!("{KEYS} is"),
+            [false, false] => return,
+        };
+        let message = format!("\"none\" lets everyone send: {unused} of no use, nobody is asked");
+        self.warn(MODE, message);
+    }
+
+    /// Someone must be able to send.
+    fn serves_someone(&mut self) {
+        if !self.knows_anyone() {
+            let message = format!(
+                "\"required\" (the default) lets nobody send yet: set {KEYS} (`ringest token` makes \
+                 one), {ISSUERS} or the environment variable MOOSE_INGEST_API_KEY; or {MODE} = \
+                 \"none\" if everyone who reaches the port may send"
+            );
+            self.fail(MODE, message);
+        }
+    }
+}
+
+/// A file of keys, or why there is none.
+fn read_key_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path);
+    let read = file.and_then(|it| it.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 > KEY_FILE_BYTES_MAX => {
+            Err(format!("is longer than {KEY_FILE_BYTES_MAX} bytes"))
+        }
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(format!("can't be read: {error}")),
+    }
+}
