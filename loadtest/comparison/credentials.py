@@ -2,8 +2,8 @@
 
 `python3 -m comparison.credentials DIRECTORY` (in `loadtest/`) writes, for load by hand,
 
-  auth.toml     lines for ringest's configuration: [auth.jwt] and [[auth.keys]]
-  jwt.pem       the public key that they name; beside the configuration
+  auth.env      what a shell sources, so that the ringest it starts takes them
+  jwt.pem       the JWTs' public key, which is named there
   jwts.txt      good JWTs, one a line
   keys.txt      good API keys, one a line
 """
@@ -15,6 +15,7 @@ import hashlib
 import json
 import pathlib
 import secrets
+import shlex
 import subprocess
 import tempfile
 import time
@@ -126,6 +127,22 @@ def key_lines(keys, hashed):
                    for number, token in enumerate(keys))
 
 
+def environment(directory, keys, hashed):
+    """The same as variables of ringest's environment, for a shell."""
+    tables = ", ".join(f'{{ name = "client-{number}", hash = "{hashed(token)}" }}'
+                       for number, token in enumerate(keys))
+    variables = {
+        "MODE": "required",
+        "JWT__ISSUER": ISSUER,
+        "JWT__AUDIENCE": AUDIENCE,
+        "JWT__ALGORITHMS": "RS256",
+        "JWT__PUBLIC_KEY_FILE": (directory / "jwt.pem").resolve(),
+        "KEYS": f"[{tables}]",
+    }
+    return "".join(f"export RINGEST_AUTH__{name}={shlex.quote(str(value))}\n"
+                   for name, value in variables.items())
+
+
 def main():
     """Writes them into a directory."""
     parser = argparse.ArgumentParser(
@@ -141,7 +158,7 @@ def main():
     chosen.directory.mkdir(parents=True, exist_ok=True)
     hashed = {"pbkdf2": pbkdf2, "sha256": sha256}[chosen.hash]
     for name, text in {
-        "auth.toml": jwt_lines() + key_lines(made.keys, hashed),
+        "auth.env": environment(chosen.directory, made.keys, hashed),
         "jwt.pem": made.public_key,
         "jwts.txt": "".join(f"{token}\n" for token in made.jwts),
         "keys.txt": "".join(f"{token}\n" for token in made.keys),
