@@ -207,7 +207,7 @@ fn refuse(
 ) {
     assert_eq!(verify(keys, token).expect_err(name), denial, "{name}");
     group.bench_function(name, |bencher| {
-        bencher.iter(|| verify(keys, token).is_err())
+        bencher.iter(|| verify(keys, token).is_err());
     });
 }
 

@@ -176,7 +176,7 @@ class Clients:
                           f"--rate={chosen.fresh_rate}", "--connections=4")
             )
             if junk_kind:
-                junk_sums = sums(junk, limit + 10)
+                junk_sums = sums(junk, limit + 30)
             else:
                 junk_sums = {}
                 time.sleep(chosen.quiet)

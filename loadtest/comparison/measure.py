@@ -100,7 +100,7 @@ def wrk(core, host_port, scenario, files, seconds):
         "wrk", f"--threads={threads}", f"--connections={scenario.connections}",
         f"--duration={seconds}s", f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}",
         f"http://{host_port}{PATH}",
-        "--", *map(str, files), *(["in turns"] if scenario.in_turns else []),
+        "--", *map(str, files), *(["in turns"] if scenario.in_turns and len(files) > 1 else []),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     sums = re.search(r"^SUMS (.*)$", ran.stdout, re.MULTILINE)
