@@ -120,5 +120,5 @@ impl fmt::Debug for Fetcher {
 pub fn fetch(url: &str, algorithms: &[Algorithm]) -> Result<Loaded, FetchError> {
     let answer = endpoint::ask(url, None)?;
     let (set, _) = answer.set.unwrap_or_default();
-    Ok(VerificationKeys::from_jwks(&set, algorithms)?)
+    Ok(VerificationKeys::from_fetched_jwks(&set, algorithms)?)
 }

@@ -107,7 +107,10 @@ impl Refresher {
         };
         let mut loaded = None;
         if self.known.as_ref().is_none_or(|known| known.set != set) {
-            loaded = Some(VerificationKeys::from_jwks(&set, &self.source.algorithms)?);
+            loaded = Some(VerificationKeys::from_fetched_jwks(
+                &set,
+                &self.source.algorithms,
+            )?);
         }
         self.known = Some(Known { set, tag });
         Ok((loaded, answer.freshness))

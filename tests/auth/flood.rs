@@ -95,7 +95,7 @@ fn strangers_do_not_disturb() {
             .collect();
         thread::sleep(TIME / 2);
         reloaded.store(true, Ordering::Relaxed);
-        ringest.hang_up();
+        ringest.reload();
         for stranger in strangers {
             println!("{}", stranger.join().expect("a stranger is answered"));
         }

@@ -131,7 +131,7 @@ fn removed(rig: &Rig, clients: &mut Clients<'_>) {
     let text = without(&rig.ringest.auth(), &key_table("doomed", &sha, ""));
     rig.ringest
         .set_auth(&without(&text, &key_table("doomed-pb", &pb, "")));
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     for token in [&sha.token, &pb.token] {
         clients.are_told_soon(EVENT, token, 401);
     }
@@ -146,7 +146,7 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     let orders = key_table(SHA, &key, "routes = [\"Order/*\"]");
     let text = rig.ringest.auth();
     rig.ringest.set_auth(&text.replace(&all, &orders));
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     clients.are_told_soon(EVENT, &key.token, 403);
     clients.are_told(ORDER, &key.token, 200);
 
@@ -157,7 +157,7 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     // Of the names it is the first: whatever is counted by routes' places moves.
     let model = "name = \"Aardvark\"\nversion = \"1.0\"\ntopic = \"later\"\n";
     rig.ringest.write("models/aardvark.toml", model.as_bytes());
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     clients.are_told_soon(EVENT, &new.token, 200);
     clients.are_told_soon(EVENT, &key.token, 200);
     clients.are_told_soon("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 200);
@@ -187,12 +187,12 @@ fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
     assert!(text.contains(ed_from) && text.contains(rs_from));
     rig.ringest
         .set_auth(&text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     clients.are_told_soon(EVENT, &ed, 401);
     clients.are_told_soon(EVENT, &rs, 401);
     clients.are_told_soon(EVENT, &other, 200);
     rig.ringest.set_auth(&text);
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     clients.are_told_soon(EVENT, &ed, 200);
     clients.are_told_soon(EVENT, &other, 401);
 }
@@ -242,7 +242,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
     ] {
         let before = rig.ringest.log().len();
         rig.ringest.set_auth(&faulty);
-        rig.ringest.hang_up();
+        rig.ringest.reload();
         is_refused(rig, before, name);
         clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
     }
@@ -285,6 +285,6 @@ fn mended(rig: &Rig, clients: &mut Clients<'_>) {
     let key = ApiKey::sha256(SHA);
     rig.ringest
         .set_auth(&without(&rig.ringest.auth(), &key_table(SHA, &key, "")));
-    rig.ringest.hang_up();
+    rig.ringest.reload();
     clients.are_told_soon(EVENT, &key.token, 401);
 }

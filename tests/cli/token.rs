@@ -13,7 +13,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{command, ringest, stderr, stdout};
+use super::{command, ringest, stderr, stdout, support::server::Server};
 
 /// A token as Moose makes them, with its hash by Python's
 /// `hashlib.pbkdf2_hmac("sha256", b"0f1e…e1f0", b"0011…eeff", 1000, 20)`.
@@ -263,9 +263,7 @@ fn what_the_operator_is_told_of_a_bad_token() {
 fn tokens_of_issuers() {
     let place = Place::new(
         "[[auth.jwt]]\nissuer = \"https://id.example.com\"\naudience = \"ingest\"\n\
-         algorithms = [\"HS256\"]\nsecret_file = \"secret\"\nroutes_claim = \"routes\"\n\
-         [[auth.jwt]]\nissuer = \"https://two.example.com\"\naudience = \"ingest\"\n\
-         algorithms = [\"RS256\"]\njwks_url = \"https://two.example.com/jwks.json\"\n",
+         algorithms = [\"HS256\"]\nsecret_file = \"secret\"\nroutes_claim = \"routes\"\n",
     );
     fs::write(place.0.path().join("secret"), SECRET).expect("written");
     let until = now() + 600;
@@ -308,6 +306,40 @@ fn tokens_of_issuers() {
     let (code, said) = place.verdict(&forged, &[]);
     assert_eq!(code, Some(1));
     assert!(said.starts_with("refused: signature: "), "{said}");
+}
+
+#[test]
+fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
+    let set = json!({"keys": [{"kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET)}]});
+    let good = Server::start(move |_| (200, set.to_string()));
+    let gone = Server::start(|_| (404, String::new()));
+    let issuer = |name: &str, url: &str| {
+        format!(
+            "[[auth.jwt]]\nissuer = \"{name}\"\naudience = \"ingest\"\nalgorithms = [\"HS256\"]\n\
+             jwks_url = \"{url}\"\n"
+        )
+    };
+    let place = Place::new(&format!(
+        "{}{}",
+        issuer("good", &good.url),
+        issuer("gone", &gone.url)
+    ));
+    let token = |issuer: &str| signed(&json!({"iss": issuer, "aud": "ingest", "exp": now() + 600}));
+    let (code, said) = place.verdict(&token("good"), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let start = "good: a token of the issuer \"good\"\nsends to: every route\nuntil: ";
+    assert!(said.starts_with(start), "{said}");
+    assert_eq!((good.requests().len(), gone.requests().len()), (1, 0));
+
+    let output = place.verify(&token("gone"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), format!("{}: it answers 404\n", gone.url));
+    assert_eq!(
+        stdout(&output),
+        "refused: keys_unavailable: its issuer's keys can't be fetched\n"
+    );
+    place.verdict(&token("other"), &[]);
+    assert_eq!((good.requests().len(), gone.requests().len()), (1, 1));
 }
 
 #[test]

@@ -362,6 +362,27 @@ fn two_keys_that_can_be_used_never_share_a_kid() {
 
 /// The encodings of the eight points of small order, non-canonical ones too (RFC 8032 section 5.1.3).
 #[test]
+fn of_a_fetched_set_what_must_not_be_used_is_left_out() {
+    let weak = with("rsa-1024", json!({ "kid": "weak" }));
+    let good = with("rsa-2048", json!({ "kid": "good" }));
+    let again = with("rsa-3072", json!({ "kid": "good" }));
+    let fetched = |keys: &[Value]| {
+        VerificationKeys::from_fetched_jwks(set(keys).as_bytes(), &[Algorithm::RS256])
+    };
+    let Loaded { keys, left_out } = fetched(&[weak.clone(), good, again]).expect("a set");
+    assert_eq!(keys.len(), 1);
+    assert_eq!(served(&keys, Some("good")), [Algorithm::RS256]);
+    assert_eq!(served(&keys, Some("weak")), []);
+    assert_eq!(left_out.len(), 2);
+    assert!(left_out[0].contains("(kid \"weak\"): its modulus has 1024 bits"));
+    let error = fetched(&[weak]).expect_err("there is no other").to_string();
+    assert!(
+        error.contains("none of its keys is for RS256; keys[0]"),
+        "{error}"
+    );
+}
+
+#[test]
 fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

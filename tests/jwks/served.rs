@@ -173,14 +173,14 @@ fn a_reload_asks_again_and_follows_other_issuers() {
     let (old, new) = (token("id", "old"), token("id", "new"));
     await_status(&ringest, &old, 200);
     endpoint.serve(&["new"]);
-    ringest.hang_up();
+    ringest.reload();
     await_status(&ringest, &old, 401);
     await_status(&ringest, &new, 200);
     // One that is refused asks too.
     endpoint.serve(&["newer"]);
     let good = ringest.auth();
     ringest.set_auth("[auth]\nmode = \"nonsense\"\n");
-    ringest.hang_up();
+    ringest.reload();
     await_status(&ringest, &new, 401);
     let new = token("id", "newer");
     await_status(&ringest, &new, 200);
@@ -192,11 +192,11 @@ fn a_reload_asks_again_and_follows_other_issuers() {
     ]);
     endpoint.answer(Answer::Nothing);
     ringest.set_auth(&both);
-    ringest.hang_up();
+    ringest.reload();
     await_status(&ringest, &token("other", "b"), 200);
     assert_eq!(post(&ringest, &new).status, 200, "its keys were kept");
     ringest.set_auth(&auth(&[("other", &other.url(), DAY_MS)]));
-    ringest.hang_up();
+    ringest.reload();
     await_status(&ringest, &new, 401);
     await_status(&ringest, &token("other", "b"), 200);
 }

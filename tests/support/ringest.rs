@@ -83,7 +83,7 @@ impl Builder {
 
     /// Starts it and waits until both listeners are announced.
     pub(crate) fn start(self) -> Ringest {
-        let auth = Mutex::new(self.auth.clone());
+        let (settings, auth) = (self.settings(), self.auth.clone());
         let directory = self.write();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
         command
@@ -114,21 +114,26 @@ impl Builder {
             address,
             management,
             log,
-            auth,
+            settings,
+            auth: Mutex::new(auth),
             directory,
         }
     }
 
+    /// The configuration before the section `[auth]`, and after it.
+    fn settings(&self) -> [String; 2] {
+        let mut kafka = "\n[kafka]\n".to_owned();
+        for (property, value) in &self.kafka {
+            writeln!(kafka, "{property:?} = {value:?}").expect("a String takes all");
+        }
+        let before = "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                      [management]\naddress = \"127.0.0.1:0\"\n";
+        [before.to_owned(), kafka]
+    }
+
     fn write(&self) -> TempDir {
         let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
-        let mut config = format!(
-            "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
-             [management]\naddress = \"127.0.0.1:0\"\n{}\n[kafka]\n",
-            self.auth
-        );
-        for (property, value) in &self.kafka {
-            writeln!(config, "{property:?} = {value:?}").expect("a String takes all");
-        }
+        let config = self.settings().join(&self.auth);
         fs::write(directory.path().join(CONFIGURATION), config).expect("the file is ours");
         for (name, content) in &self.files {
             fs::write(directory.path().join(name), content).expect("the file is ours");
@@ -149,6 +154,7 @@ pub(crate) struct Ringest {
     address: SocketAddr,
     management: SocketAddr,
     log: Arc<Mutex<String>>,
+    settings: [String; 2],
     auth: Mutex<String>,
     directory: TempDir,
 }
@@ -226,11 +232,9 @@ impl Ringest {
 
     /// Writes another section `[auth]` into its file.
     pub(crate) fn set_auth(&self, text: &str) {
-        let mut auth = self.auth.lock().expect("no test panicked here");
-        let config = fs::read_to_string(self.directory.path().join(CONFIGURATION));
-        let config = config.expect("the file is ours").replace(&*auth, text);
+        let config = self.settings.join(text);
         self.write(CONFIGURATION, config.as_bytes());
-        text.clone_into(&mut auth);
+        text.clone_into(&mut self.auth.lock().expect("no test panicked here"));
     }
 
     /// Writes a file beside its configuration: whoever reads it sees the old one or the new one.
@@ -241,6 +245,11 @@ impl Ringest {
         fs::rename(&new, &path).expect("the file is ours");
     }
 
+    /// Sends SIGHUP and returns at once.
+    pub(crate) fn reload(&self) {
+        self.process.signal(libc::SIGHUP);
+    }
+
     /// The memory that it has of the machine's, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.process.resident_bytes()
@@ -249,11 +258,6 @@ impl Ringest {
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
-    }
-
-    /// Sends SIGHUP and returns at once.
-    pub(crate) fn hang_up(&self) {
-        self.process.signal(libc::SIGHUP);
     }
 
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.

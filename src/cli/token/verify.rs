@@ -13,8 +13,9 @@ use jiff::Timestamp;
 
 use super::super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
-    auth::{ApiKey, Denial, Fetched, Grant, KeyHash, KeySet, KeySource, Scope, provider},
+    auth::{ApiKey, Denial, Fetched, Grant, JwksUrl, KeyHash, KeySet, KeySource, Scope, provider},
     config::{Auth, AuthMode, Config},
+    jwks,
     route::RouteTable,
 };
 
@@ -42,20 +43,41 @@ pub(super) fn run(config: &Path) -> ExitCode {
     }
     provider::install();
     let routes = Arc::new(config.routes());
-    let fetched = vec![Fetched::default(); config.auth.issuers.len()];
-    let keys = KeySet::new(&config.auth, &fetched, &routes);
+    let printed = match grant(&token, &config.auth, &routes) {
+        Ok(grant) => return print(&verdict(&token, &grant, &config.auth, &routes)),
+        Err(denial) => print(&refusal(&token, denial, &config.auth)),
+    };
+    if printed == ExitCode::SUCCESS {
+        return ExitCode::from(EXIT_REFUSED);
+    }
+    printed
+}
+
+/// As the server judges the token; keys at a URL are fetched if they are needed, and only those.
+fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, Denial> {
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let grant = keys.check(&token, now).and_then(|check| check.verify(now));
-    match grant {
-        Ok(grant) => print(&verdict(&token, &grant, &config.auth, &routes)),
-        Err(denial) => {
-            let printed = print(&refusal(&token, denial, &config.auth));
-            if printed == ExitCode::SUCCESS {
-                return ExitCode::from(EXIT_REFUSED);
-            }
-            printed
+    let judge = |fetched: &[Fetched]| {
+        let keys = KeySet::new(auth, fetched, routes);
+        keys.check(token, now).and_then(|check| check.verify(now))
+    };
+    let mut fetched = vec![Fetched::default(); auth.issuers.len()];
+    let grant = judge(&fetched);
+    let (Err(Denial::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
+        return grant;
+    };
+    for (issuer, fetched) in auth.issuers.iter().zip(&mut fetched) {
+        let KeySource::Url(JwksUrl { url, .. }) = &issuer.keys else {
+            continue;
+        };
+        if *issuer.issuer != *name {
+            continue;
+        }
+        match jwks::fetch(url, &issuer.algorithms) {
+            Ok(loaded) => fetched.keys = Some(Arc::new(loaded.keys)),
+            Err(error) => report(&format!("{url}: {error}")),
         }
     }
+    judge(&fetched)
 }
 
 /// The token on stdin, without a line end at its end.
@@ -75,8 +97,12 @@ fn read() -> io::Result<Vec<u8>> {
 fn verdict(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> String {
     let who = match (key(token, auth), &grant.name) {
         (Some(key), _) => format!("the API key {:?}", key.name),
-        (None, Some(subject)) => format!("a token of {}, for {subject:?}", issuer(token)),
-        (None, None) => format!("a token of {}", issuer(token)),
+        (None, subject) => {
+            let issuer = issuer(token).unwrap_or_default();
+            let subject = subject.as_ref();
+            let subject = subject.map_or_else(String::new, |it| format!(", for {it:?}"));
+            format!("a token of the issuer {issuer:?}{subject}")
+        }
     };
     // Writing to a String never fails.
     let mut text = format!("good: {who}\nsends to: ");
@@ -104,15 +130,6 @@ fn refusal(token: &[u8], denial: Denial, auth: &Auth) -> String {
         let until = key.expires_ms.and_then(moment).unwrap_or_default();
         let _ = writeln!(text, "the API key {:?} expired at {until}", key.name);
     }
-    if denial == Denial::KeysUnavailable {
-        let urls = auth.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            KeySource::Url(keys) => Some(&keys.url),
-            KeySource::File(_) => None,
-        });
-        for url in urls {
-            let _ = writeln!(text, "not asked for its keys: {url}");
-        }
-    }
     text
 }
 
@@ -124,12 +141,12 @@ fn key<'a>(token: &[u8], auth: &'a Auth) -> Option<&'a ApiKey> {
         .find(|key| hashes.contains(&Some(key.hash)))
 }
 
-/// The `iss` of a token that was found good.
-fn issuer(token: &[u8]) -> String {
-    let claims = token.split(|byte| *byte == b'.').nth(1);
-    let claims = claims.and_then(|it| BASE64_URL_SAFE_NO_PAD.decode(it).ok());
-    let claims = claims.and_then(|it| serde_json::from_slice::<serde_json::Value>(&it).ok());
-    claims.map_or_else(String::new, |it| format!("the issuer {}", it["iss"]))
+/// The `iss` of a JWT, as it says itself.
+fn issuer(token: &[u8]) -> Option<String> {
+    let claims = token.split(|byte| *byte == b'.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    Some(claims["iss"].as_str()?.to_owned())
 }
 
 /// A time that is not for ever.
@@ -158,7 +175,7 @@ const fn why(denial: Denial) -> &'static str {
         Denial::NotYetValid => "it is not valid yet",
         Denial::RequiredClaim => "a required claim is missing, or has another value",
         Denial::Signature => "its signature is not one of its issuer's key",
-        Denial::KeysUnavailable => "its issuer's keys are at a URL, and are not fetched here",
+        Denial::KeysUnavailable => "its issuer's keys can't be fetched",
         Denial::Busy => "too many are being verified",
     }
 }
