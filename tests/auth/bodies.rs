@@ -140,11 +140,15 @@ fn pipelined() {
 fn cut_anywhere() {
     let rig = Rig::start();
     let long = format!("\"{}\"", "x".repeat(3_000));
-    let good = ES.jwt().claim("x", &long).token();
-    let miss = format!("{}A", &good[..good.len() - 1]);
+    let jwt = ES.jwt().claim("x", &long);
+    let good = jwt.token();
+    let forged = jwt.token_resigned(|mut signature| {
+        signature[9] ^= 1;
+        signature
+    });
     let requests = [
         empty(&good),
-        empty(&miss),
+        empty(&forged),
         post(EVENT, b"", b"[]"),
         empty(&good),
     ]

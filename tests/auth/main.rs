@@ -21,7 +21,10 @@ mod table;
 mod times;
 mod token;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use support::{
     http::{Answer, Http},
@@ -62,6 +65,15 @@ impl Rig {
             .set("workers", "2");
         let ringest = configure(builder).start();
         Self { mock, ringest }
+    }
+}
+
+/// Tells threads that a test is over when it is, also where it fails: they would be waited for.
+struct Ending<'o>(&'o AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    AUDIT, EVENT, ORDER, PATIENCE, Rig,
+    AUDIT, EVENT, Ending, ORDER, PATIENCE, Rig,
     case::{bearer, post},
     issuers::{self, ApiKey, ED, ES, HS, PB, PB_EVENTS, RS, SHA, key_table},
     keys::{P256_2, Signer, p256_jwk},
@@ -88,20 +88,16 @@ fn revoked_narrowed_replaced() {
             ringest,
             connections,
         };
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            removed(&rig, &mut clients);
-            narrowed_and_widened(&rig, &mut clients);
-            issuers_change(&rig, &mut clients);
-            key_files(&rig, &mut clients);
-            faulty(&rig, &mut clients);
-            mended(&rig, &mut clients);
-        }));
-        over.store(true, Ordering::Relaxed);
+        let ending = Ending(&over);
+        removed(&rig, &mut clients);
+        narrowed_and_widened(&rig, &mut clients);
+        issuers_change(&rig, &mut clients);
+        key_files(&rig, &mut clients);
+        faulty(&rig, &mut clients);
+        mended(&rig, &mut clients);
+        drop(ending);
         let requests = untouched.join().expect("a client noticed");
         assert!(requests > 100, "{requests}");
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
-        }
     });
     assert_eq!(rig.ringest.count("ringest_worker_restarts_total"), 0);
 }

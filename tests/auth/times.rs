@@ -32,7 +32,7 @@ struct Change {
 fn everything_ends_in_time() {
     let (brief, later) = (ApiKey::sha256("brief"), ApiKey::pbkdf2("later"));
     // Time enough to start a server.
-    let expiry = now() + 8;
+    let expiry = now() + 12;
     let expires = i64::try_from(expiry).expect("this century");
     let expires = Timestamp::from_second(expires).expect("this century");
     let expires = format!("expires = \"{expires}\"");
