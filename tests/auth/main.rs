@@ -50,7 +50,7 @@ impl Rig {
 
     fn start_with(configure: impl FnOnce(Builder) -> Builder) -> Self {
         let mock = Mock::start(1);
-        for topic in ["events", "events-2", "orders", "audit"] {
+        for topic in ["events", "events-2", "orders", "audit", "signed"] {
             mock.create_topic(topic, 1);
         }
         let builder = Ringest::builder(&mock.brokers())

@@ -67,7 +67,6 @@ fn nobody_sends_in_anothers_name() {
     let signed = "name = \"Signed\"\nversion = \"1.0\"\ntopic = \"signed\"\n\
                  [kafka_headers]\nwho = { principal = true }\n";
     let rig = Rig::start_with(|builder| issuers::configure(builder).model_file(signed));
-    rig.mock.create_topic("signed", 1);
     let senders = senders();
     let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| rig.ringest.connect()).collect();
     let mut random = Random(1);
