@@ -3,12 +3,26 @@
 //   ROUTE      the route to post to (/ingest/RawEvent/1.0, a sample model)
 //   RATE       requests a second at the scenario's ordinary level
 //   DURATION   in seconds, how long that level is held
+//   TOKEN      sent with each request as `Authorization: Bearer …` (or RINGEST_TOKEN; else none is)
+//   TOKENS     a file with a token a line, relative to this directory or absolute; requests take
+//              them in turns
+import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { check } from 'k6';
 
 const URL = (__ENV.BASE_URL || 'http://127.0.0.1:4000') + (__ENV.ROUTE || '/ingest/RawEvent/1.0');
-const HEADERS = { headers: { 'Content-Type': 'application/json' }, timeout: '20s' };
+const TOKENS = new SharedArray('tokens', () => {
+  const token = __ENV.TOKEN || __ENV.RINGEST_TOKEN;
+  if (!__ENV.TOKENS) {
+    return token ? [token] : [];
+  }
+  const tokens = open(__ENV.TOKENS).split('\n').filter((line) => line !== '');
+  if (tokens.length === 0) {
+    throw new Error(`${__ENV.TOKENS} holds no token`);
+  }
+  return tokens;
+});
 const [ID, REST] = split(open('./records/event-293.json'), '00000000');
 
 function split(text, mark) {
@@ -40,8 +54,24 @@ export function iteration() {
   return exec.scenario.iterationInTest;
 }
 
+export const HAS_TOKENS = TOKENS.length > 0;
+
+// A token for this iteration's request, or undefined where none is sent.
+export function token() {
+  return HAS_TOKENS ? TOKENS[iteration() % TOKENS.length] : undefined;
+}
+
 export function send(body) {
-  return http.post(URL, body, HEADERS);
+  return sendAs(token(), body);
+}
+
+// With a token of one's own, or with none.
+export function sendAs(token, body) {
+  const headers = { 'Content-Type': 'application/json' };
+  if (token !== undefined) {
+    headers.Authorization = `Bearer ${token}`;
+  }
+  return http.post(URL, body, { headers, timeout: '20s' });
 }
 
 // A sound answer says 200 and that it took exactly what was sent.

@@ -23,6 +23,10 @@
 //!
 //! # Beside the path
 //!
+//! What requests are served by is a [`snapshot`]. The control thread ([`supervisor`]) publishes another
+//! one when the configuration was loaded again or an issuer has other keys, and a worker takes it up
+//! between two requests.
+//!
 //! Before it serves, the control thread asks the schema registry for what models name by subject
 //! ([`registry`]); while it serves, threads beside it fetch issuers' keys ([`jwks`]). [`openapi`] tells
 //! tools what can be posted, [`explain`] tells a person what step 5 would say of a file.

@@ -13,6 +13,7 @@ use crate::{
     auth::{Fetched, KeySet},
     config::{AuthMode, Config},
     metrics::RouteMetrics,
+    model::{Model, Schema},
     outcome::TABLE,
     route::RouteTable,
 };
@@ -37,6 +38,9 @@ pub type RouteRows = Vec<Arc<RouteMetrics>>;
 
 impl Snapshot {
     /// The first of a process. `fetched` has a place for each issuer of the configuration.
+    ///
+    /// # Panics
+    /// As [`Snapshot::succeeded_by`].
     pub fn first(config: &Config, fetched: &[Fetched]) -> Self {
         let nothing = Self {
             generation: 0,
@@ -53,8 +57,16 @@ impl Snapshot {
 
     /// The one that takes the place of this one: topics keep their index, and what is counted of a
     /// route goes on under the same path.
+    ///
+    /// # Panics
+    /// If a schema is known by its name only: records would go without their prefix.
     #[must_use]
     pub fn succeeded_by(&self, config: &Config, fetched: &[Fetched]) -> Self {
+        let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
+        assert!(
+            !config.models.iter().any(unresolved),
+            "the registry was asked for every schema before it is served by"
+        );
         let routes = (self.routes).succeeded_by(&config.listen.path_prefix, &config.models);
         let routes = Arc::new(routes);
         Self {

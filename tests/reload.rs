@@ -14,6 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::hmac;
+
 use support::{
     http::{Http, request},
     mock::{ALL, Mock},
@@ -49,15 +52,18 @@ fn model(name: &str, topic: &str) -> String {
     format!("name = \"{name}\"\nversion = \"1.0\"\ntopic = \"{topic}\"\n")
 }
 
-fn write(ringest: &Ringest, file: &str, text: &str) {
-    fs::write(ringest.directory().join(file), text).expect("the file is ours");
+/// Writes another model in place of the one of that number, or adds it.
+fn write_model(ringest: &Ringest, number: usize, model: &str) {
+    ringest.write(&format!("models/{number}.toml"), model.as_bytes());
 }
 
-/// Appends to the configuration.
-fn append(ringest: &Ringest, text: &str) {
+/// Replaces a heading of the configuration by this.
+fn edit(ringest: &Ringest, heading: &str, text: &str) {
     let file = ringest.directory().join("ringest.toml");
-    let before = fs::read_to_string(&file).expect("the file is ours");
-    fs::write(file, before + text).expect("the file is ours");
+    let before = fs::read_to_string(file).expect("the file is ours");
+    assert!(before.contains(heading), "{before}");
+    let after = before.replace(heading, text);
+    ringest.write("ringest.toml", after.as_bytes());
 }
 
 fn reloads(ringest: &Ringest, result: &str) -> u64 {
@@ -70,7 +76,7 @@ fn reloads(ringest: &Ringest, result: &str) -> u64 {
 #[track_caller]
 fn reload(ringest: &Ringest, result: &str) {
     let before = reloads(ringest, result);
-    ringest.hang_up();
+    ringest.reload();
     let reloaded = eventually(PATIENCE, || {
         (reloads(ringest, result) > before).then_some(())
     });
@@ -135,7 +141,7 @@ fn routes_come_and_go_under_traffic_and_nothing_is_dropped() {
     let held = idle.len();
     assert_each(&mut idle, "/ingest/New/1.0", 404);
 
-    write(&ringest, "models/1.toml", &model("New", "new"));
+    write_model(&ringest, 1, &model("New", "new"));
     reload(&ringest, "ok");
     assert_each(&mut idle, "/ingest/New/1.0", 200);
     assert_each(&mut idle, PATH, 200);
@@ -149,15 +155,15 @@ fn routes_come_and_go_under_traffic_and_nothing_is_dropped() {
     assert!(!ringest.routes().contains("New"));
 
     let in_first = || mock.cluster().read("events").len();
-    write(&ringest, "models/0.toml", &model("Event", "others"));
+    write_model(&ringest, 0, &model("Event", "others"));
     reload(&ringest, "ok");
     assert_each(&mut idle, PATH, 200);
     assert!(mock.cluster().read("others").len() >= held);
 
     // Faulty as a whole: nothing of it counts.
-    write(&ringest, "models/0.toml", &model("Event", "bad/topic"));
-    write(&ringest, "models/1.toml", &model("New", "new"));
-    append(&ringest, "\"no.such.property\" = 1\n");
+    write_model(&ringest, 0, &model("Event", "bad/topic"));
+    write_model(&ringest, 1, &model("New", "new"));
+    edit(&ringest, "[kafka]\n", "[kafka]\n\"no.such.property\" = 1\n");
     reload(&ringest, "error");
     assert_each(&mut idle, PATH, 200);
     assert_each(&mut idle, "/ingest/New/1.0", 404);
@@ -194,11 +200,8 @@ fn requests_that_have_begun_end_as_they_began() {
     let is_sent = || (ringest.count("ringest_in_flight_records") == 1).then_some(());
     assert!(eventually(PATIENCE, is_sent).is_some(), "nothing in flight");
 
-    write(&ringest, "models/0.toml", &model("Event", "others"));
-    let file = ringest.directory().join("ringest.toml");
-    let text = fs::read_to_string(&file).expect("the file is ours");
-    let text = text.replace("[listen]\n", "[listen]\npath_prefix = \"/api\"\n");
-    fs::write(file, text).expect("the file is ours");
+    write_model(&ringest, 0, &model("Event", "others"));
+    edit(&ringest, "[listen]\n", "[listen]\npath_prefix = \"/api\"\n");
     reload(&ringest, "ok");
 
     half_sent.send(&whole[body_begun..]).expect("ringest reads");
@@ -220,11 +223,10 @@ fn requests_that_have_begun_end_as_they_began() {
 fn what_needs_a_restart_is_named_and_stays_as_it_is() {
     let (_mock, ringest) = start(|it| it);
     let mut idle = connections(&ringest);
-    append(
-        &ringest,
-        "\"linger.ms\" = 5\n\"ssl.key.password\" = \"s3cret\"\n[limits]\nbody_bytes_max = 2\n",
-    );
-    write(&ringest, "models/1.toml", &model("New", "new"));
+    let password = "\"ssl.key.password\" = \"s3cret\"\n";
+    let limits = "[limits]\nbody_bytes_max = 2\n[kafka]\n\"linger.ms\" = 5\n";
+    edit(&ringest, "[kafka]\n", &format!("{limits}{password}"));
+    write_model(&ringest, 1, &model("New", "new"));
     reload(&ringest, "ok");
     assert_each(&mut idle, "/ingest/New/1.0", 200);
     assert_logged(
@@ -241,9 +243,9 @@ fn what_needs_a_restart_is_named_and_stays_as_it_is() {
 fn many_signals_in_a_row_are_no_trouble() {
     let (_mock, ringest) = start(|it| it);
     let mut idle = connections(&ringest);
-    write(&ringest, "models/1.toml", &model("New", "new"));
+    write_model(&ringest, 1, &model("New", "new"));
     for _ in 0..50 {
-        ringest.hang_up();
+        ringest.reload();
         assert_each(&mut idle[..1], PATH, 200);
     }
     // The last of them came after the file: it is read once more at least.
@@ -258,6 +260,69 @@ fn many_signals_in_a_row_are_no_trouble() {
     assert_eq!(ringest.terminate().code(), Some(0));
 }
 
+/// A token of HMAC that is good for as long as anybody runs this.
+fn token(secret: &[u8]) -> String {
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+    let claims = r#"{"iss":"us","aud":"ingest","sub":"a","exp":9999999999}"#;
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let signature = hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// A request with a token.
+fn authorized(token: &str) -> Vec<u8> {
+    let request = request(PATH, "application/json", RECORD);
+    let request = String::from_utf8(request).expect("it is text");
+    let field = format!("\r\nAuthorization: Bearer {token}\r\n\r\n");
+    request.replacen("\r\n\r\n", &field, 1).into_bytes()
+}
+
+/// A key that is replaced on the disk is replaced for every connection, of each worker, within the
+/// time that is promised.
+#[test]
+fn a_file_of_keys_that_changes_is_read_again() {
+    const PROMISED: Duration = Duration::from_secs(5);
+    let [old, new] = [[b'o'; 32], [b'n'; 32]];
+    let mock = Mock::start(1);
+    mock.create_topic("events", 1);
+    let ringest = Ringest::builder(&mock.brokers())
+        .model_file(&model("Event", "events"))
+        .set("workers", "2")
+        .auth(
+            "[auth.jwt]\nissuer = \"us\"\naudience = \"ingest\"\nalgorithms = [\"HS256\"]\n\
+             secret_file = \"secret\"\n",
+        )
+        .file("secret", &old)
+        .start();
+    let mut idle = connections(&ringest);
+    let mut statuses = |secret: &[u8]| -> Vec<u16> {
+        let request = authorized(&token(secret));
+        let answers = idle.iter_mut().map(|http| {
+            http.send(&request).expect("ringest reads");
+            http.answer().expect("an answer").status
+        });
+        answers.collect()
+    };
+    let is_served = || (statuses(&old)[0] == 200).then_some(());
+    assert!(eventually(PATIENCE, is_served).is_some(), "never taken");
+    assert_eq!(statuses(&old), [200; 16]);
+    assert_eq!(statuses(&new), [401; 16]);
+
+    ringest.write("secret", &new);
+    let is_refused = || (statuses(&old) == [401; 16]).then_some(());
+    assert!(eventually(PROMISED, is_refused).is_some(), "still taken");
+    assert_eq!(statuses(&new), [200; 16]);
+    assert_eq!(reloads(&ringest, "ok"), 1);
+
+    // Too short to be one: the one before stays.
+    ringest.write("secret", b"short");
+    let is_told = || (reloads(&ringest, "error") > 0).then_some(());
+    assert!(eventually(PATIENCE, is_told).is_some(), "not read");
+    assert_eq!(statuses(&new), [200; 16]);
+    assert_logged(&ringest, &["ERROR", "ringest.toml:", "secret"]);
+}
+
 /// A registry that says nothing holds up the reload, and nothing else.
 #[test]
 fn a_drain_does_not_wait_for_a_reload() {
@@ -265,19 +330,17 @@ fn a_drain_does_not_wait_for_a_reload() {
     let mut idle = connections(&ringest);
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("its address");
-    append(
+    let registry = format!("url = \"http://{address}\"\ntimeout_ms = 600000\n");
+    edit(
         &ringest,
-        &format!("[schema_registry]\nurl = \"http://{address}\"\ntimeout_ms = 600000\n"),
+        "[auth]\n",
+        &format!("[schema_registry]\n{registry}[auth]\n"),
     );
     let subject = "schema = { subject = \"event-value\" }\n";
-    write(
-        &ringest,
-        "models/0.toml",
-        &(model("Event", "events") + subject),
-    );
-    ringest.hang_up();
+    write_model(&ringest, 0, &(model("Event", "events") + subject));
+    ringest.reload();
     let (_asked, _) = silent.accept().expect("it is asked");
-    ringest.hang_up();
+    ringest.reload();
     assert_each(&mut idle, PATH, 200);
     let began = Instant::now();
     ringest.begin_drain();

@@ -19,6 +19,11 @@ class Scenario:
     records: int
     record_bytes: int
     connections: int
+    tokens: int = 0
+    """Distinct tokens that its requests carry; 0: nobody is asked who they are."""
+    in_turns: bool = False
+    """Whether each request carries another one than that before it; else each connection keeps to
+    its own."""
 
     def body(self):
         """The body of each request: one record, or an array of several."""
@@ -34,6 +39,9 @@ SCENARIOS = {
         Scenario("event-1k", records=1, record_bytes=1_024, connections=256),
         Scenario("event-10k", records=1, record_bytes=10_240, connections=256),
         Scenario("array-1000", records=1_000, record_bytes=EVENT_BYTES, connections=16),
+        Scenario("auth-293", records=1, record_bytes=EVENT_BYTES, connections=256, tokens=16),
+        Scenario("auth-293-turns", records=1, record_bytes=EVENT_BYTES, connections=256,
+                 tokens=256, in_turns=True),
     )
 }
 

@@ -1,6 +1,7 @@
 """The servers that are compared: how each is built, started on its core, asked and stopped."""
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import pathlib
@@ -8,8 +9,9 @@ import re
 import signal
 import subprocess
 import time
+import typing
 
-from . import Fault
+from . import Fault, credentials
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/ingest/Event/1.0"
@@ -28,11 +30,11 @@ address = "127.0.0.1:0"
 [management]
 address = ""
 [auth]
-mode = "none"
+mode = "{mode}"
 [kafka]
 "bootstrap.servers" = "{bootstrap}"
 "linger.ms" = 1
-"""
+{who}"""
 RINGEST_MODEL = f"""\
 name = "Event"
 version = "1.0"
@@ -53,42 +55,97 @@ geo = "Tuple(lat Float64, lon Float64, city String, country FixedString(2))"
 """What the events of every scenario hold; the larger ones' basket and note are unknown to it."""
 
 
-def bare(_bootstrap, _directory):
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A server, and the token that each request to it carries."""
+
+    package: str
+    """Of cargo."""
+    arguments: typing.Callable
+    """From the broker's address, a directory of the server's own and the run's credentials."""
+    sends: str = ""
+    """`jwt`, `key` or none."""
+    checks: bool = False
+    """Whether it takes good tokens only; one that does not is sent the same ones all the same."""
+
+
+def bare(_bootstrap, _directory, _credentials):
     """The floor takes no arguments."""
     return []
 
 
-def ringest(bootstrap, directory):
-    """Any JSON object is a record."""
+def ringest(bootstrap, directory, _credentials):
+    """Any JSON object is a record, and everyone may send."""
     return configured(bootstrap, directory, RINGEST_MODEL)
 
 
-def typed(bootstrap, directory):
+def typed(bootstrap, directory, _credentials):
     """Every field of a record is judged by its type."""
     return configured(bootstrap, directory, RINGEST_MODEL + RINGEST_FIELDS)
 
 
-def configured(bootstrap, directory, model):
+def jwt(bootstrap, directory, made):
+    """Whoever has a JWT of the issuer's may send."""
+    (directory / "jwt.pem").write_text(made.public_key)
+    return configured(bootstrap, directory, RINGEST_MODEL, credentials.jwt_lines())
+
+
+def keyed(hashed):
+    """Whoever has an API key whose hash is known may send."""
+    def arguments(bootstrap, directory, made):
+        lines = credentials.key_lines(made.keys, hashed)
+        return configured(bootstrap, directory, RINGEST_MODEL, lines)
+    return arguments
+
+
+def configured(bootstrap, directory, model, who=""):
     """Writes ringest's configuration, its defaults but for what a row needs, into `directory`."""
     (directory / "models").mkdir()
     (directory / "models" / "event.toml").write_text(model)
     config = directory / "ringest.toml"
-    config.write_text(RINGEST_CONFIG.format(bootstrap=bootstrap))
+    mode = "required" if who else "none"
+    config.write_text(RINGEST_CONFIG.format(bootstrap=bootstrap, mode=mode, who=who))
     return ["--config", str(config)]
 
 
-def axum(bootstrap, _directory):
+def axum(bootstrap, _directory, _credentials):
     """One tokio worker, as ringest has one."""
     return ["--worker-threads=1", f"--brokers={bootstrap}", f"--route=Event/1.0={TOPIC}"]
 
 
+def axum_jwt(bootstrap, directory, made):
+    """The same, and a JWT is asked for."""
+    public_key = directory / "jwt.pem"
+    public_key.write_text(made.public_key)
+    return [*axum(bootstrap, directory, made), f"--jwt-public-key={public_key}",
+            f"--issuer={credentials.ISSUER}", f"--audience={credentials.AUDIENCE}"]
+
+
+def axum_key(bootstrap, directory, made):
+    """The same, and an API key is asked for."""
+    hashes = directory / "hashes.txt"
+    hashes.write_text("".join(f"{credentials.pbkdf2(key)}\n" for key in made.keys))
+    return [*axum(bootstrap, directory, made), f"--api-key-hashes={hashes}"]
+
+
 CONTENDERS = {
-    "bare": ("loadtest-bare", bare),
-    "ringest": ("ringest", ringest),
-    "typed": ("ringest", typed),
-    "axum": ("loadtest-axum-gateway", axum),
+    "bare": Contender("loadtest-bare", bare),
+    "ringest": Contender("ringest", ringest),
+    "typed": Contender("ringest", typed),
+    "open-jwt": Contender("ringest", ringest, "jwt"),
+    "jwt": Contender("ringest", jwt, "jwt", checks=True),
+    "open-key": Contender("ringest", ringest, "key"),
+    "pbkdf2": Contender("ringest", keyed(credentials.pbkdf2), "key", checks=True),
+    "sha256": Contender("ringest", keyed(credentials.sha256), "key", checks=True),
+    "axum": Contender("loadtest-axum-gateway", axum),
+    "axum-jwt": Contender("loadtest-axum-gateway", axum_jwt, "jwt", checks=True),
+    "axum-key": Contender("loadtest-axum-gateway", axum_key, "key", checks=True),
 }
-"""In the order in which they run: the cargo package and the function that makes the arguments."""
+ANONYMOUS = ("bare", "ringest", "typed", "axum")
+"""Those of a scenario without tokens, in the order in which they run."""
+AUTHENTICATED = ("ringest", "open-jwt", "jwt", "open-key", "pbkdf2", "sha256",
+                 "axum", "axum-jwt", "axum-key")
+"""Those of a scenario with tokens. What differs in nothing but checking runs next to one another."""
 
 
 def build(package):
@@ -147,14 +204,14 @@ def stop(process):
         process.wait()
 
 
-def probe(host_port, body, records):
+def probe(host_port, body, records, token=""):
     """Sends one request until it is answered 200; `records` is what must have been accepted.
 
     A server may start before its broker has answered it, so a 503 is asked again for a while.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
-        status, answer = post(host_port, body)
+        status, answer = post(host_port, body, token)
         if status == 200:
             break
         if status != 503 or time.monotonic() > deadline:
@@ -164,11 +221,23 @@ def probe(host_port, body, records):
         raise Fault(f"sent {records} records, was answered {answer[:100]!r}")
 
 
-def post(host_port, body):
+def probe_refusal(host_port, body, token):
+    """Nobody may send without a token, nor with one in which a character is wrong."""
+    wrong = token[:-20] + ("a" if token[-20] != "a" else "b") + token[-19:]
+    for sent in ("", wrong):
+        status, _ = post(host_port, body, sent)
+        if status != 401:
+            raise Fault(f"{'a wrong token' if sent else 'no token'} is answered {status}")
+
+
+def post(host_port, body, token=""):
     """One POST on a connection of its own: the status and the answer's body."""
     connection = http.client.HTTPConnection(host_port, timeout=READY_TIMEOUT_S)
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+        connection.request("POST", PATH, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -58,14 +58,14 @@ class Cores:
     load: int
 
 
-def load(row, cores, process, host_port, scenario, body_file, seconds):
+def load(row, cores, process, host_port, scenario, files, seconds):
     """Loads the server for `seconds` and fills `row`.
 
     The CPU time is read just before wrk starts and just after it has ended. An idle server costs
     next to nothing, so what is counted is what these requests cost, the connections included.
     """
     before = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
-    sums = wrk(cores.load, host_port, scenario.connections, body_file, seconds)
+    sums = wrk(cores.load, host_port, scenario, files, seconds)
     after = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
     cpu, server, loading, elapsed = (b - a for a, b in zip(before, after))
 
@@ -88,13 +88,19 @@ def load(row, cores, process, host_port, scenario, body_file, seconds):
 WRK_ERRORS = ("connect", "read", "write", "timeout", "status")
 
 
-def wrk(core, host_port, connections, body_file, seconds):
-    """Runs wrk, closed loop: each connection sends its next request on the answer to its last."""
+def wrk(core, host_port, scenario, files, seconds):
+    """Runs wrk, closed loop: each connection sends its next request on the answer to its last.
+
+    `files`: the one with the body, and, if requests carry tokens, the one with these. Where
+    connections keep to their token, those of one of wrk's threads share one.
+    """
+    threads = 1 if scenario.in_turns else max(1, scenario.tokens)
     command = [
         "taskset", "--cpu-list", str(core),
-        "wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s",
-        f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}", f"http://{host_port}{PATH}",
-        "--", str(body_file),
+        "wrk", f"--threads={threads}", f"--connections={scenario.connections}",
+        f"--duration={seconds}s", f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}",
+        f"http://{host_port}{PATH}",
+        "--", *map(str, files), *(["in turns"] if scenario.in_turns and len(files) > 1 else []),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     sums = re.search(r"^SUMS (.*)$", ran.stdout, re.MULTILINE)

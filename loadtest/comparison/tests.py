@@ -1,5 +1,6 @@
 """Tests of what the comparison computes: `python3 -m unittest comparison.tests` in `loadtest/`."""
 
+import base64
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from . import Fault, bodies, contenders, measure, report
+from . import Fault, bodies, contenders, credentials, flood_report, flooding, measure, report
 from .measure import Row
 
 RECORDS = pathlib.Path(__file__).parents[1] / "records"
@@ -107,17 +108,117 @@ class Figures(unittest.TestCase):
             self.assertTrue(said.splitlines()[1].endswith(word), said)
         for cpu_s, word in ((1.0, "met"), (1.01, "MISSED")):
             arrays = row("ringest", 1, cpu_s, scenario="array-1000", records=1_000_000)
-            self.assertTrue(report.targets([arrays]).endswith(word))
+            self.assertTrue(report.targets([arrays]).splitlines()[2].endswith(word))
+        for cpu_s, word in ((0.0103, "met"), (0.0104, "MISSED")):
+            rows = [row("open-jwt", 1, 0.010, scenario="auth-293"),
+                    row("jwt", 1, cpu_s, scenario="auth-293")]
+            said = report.targets(rows).splitlines()
+            self.assertIn("jwt ÷ open-jwt", said[3])
+            self.assertTrue(said[3].endswith(word), said[3])
 
     def test_nothing_measured_is_no_success(self):
         rows = [row("ringest", 1, 0.0, requests=0, fault="did not start")]
-        self.assertEqual(report.targets(rows).count("not measured"), 3)
+        said = report.targets(rows)
+        self.assertEqual(said.count("not measured"), len(said.splitlines()))
         self.assertIn("did not start", report.cells(rows[0]))
 
     def test_a_report_names_no_host_and_no_path(self):
         text = report.markdown([row("bare", 1, 0.01)], "loadtest/compare", measure.Cores(0, 1))
         self.assertNotIn(os.uname().nodename, text)
         self.assertNotIn(str(contenders.REPOSITORY), text)
+
+
+class Tokens(unittest.TestCase):
+    def test_jwts_are_signed_with_the_key_whose_public_half_is_given(self):
+        made = credentials.make(jwts=2, keys=0)
+        self.assertEqual(len(set(made.jwts)), 2)
+        with tempfile.TemporaryDirectory() as name:
+            directory = pathlib.Path(name)
+            (directory / "public.pem").write_text(made.public_key)
+            for jwt in made.jwts:
+                signed, _, signature = jwt.rpartition(".")
+                (directory / "signature").write_bytes(base64.urlsafe_b64decode(signature + "=="))
+                said = credentials.openssl(
+                    "dgst", "-sha256", "-verify", directory / "public.pem",
+                    "-signature", directory / "signature", stdin=signed.encode())
+                self.assertEqual(said, b"Verified OK\n")
+                claims = json.loads(base64.urlsafe_b64decode(signed.split(".")[1] + "=="))
+                self.assertEqual((claims["iss"], claims["aud"]),
+                                 (credentials.ISSUER, [credentials.AUDIENCE]))
+
+    def test_keys_are_of_mooses_form_and_distinct(self):
+        made = [credentials.key() for _ in range(100)]
+        for key in made:
+            self.assertRegex(key, r"^[0-9a-f]{32}\.[0-9a-f]{32}$")
+        self.assertEqual(len(set(made)), 100)
+
+    def test_a_hash_is_the_one_that_moose_writes(self):
+        # Made by the openssl command: `openssl kdf -keylen 20 -kdfopt digest:SHA256 -kdfopt iter:1000
+        # -kdfopt pass:001122… -kdfopt salt:ffeedd… PBKDF2`.
+        key = "00112233445566778899aabbccddeeff.ffeeddccbbaa99887766554433221100"
+        self.assertEqual(credentials.pbkdf2(key), "d8de8fcd077e81e756e11f0c422463d9e1d4560e")
+
+    def test_what_authenticates_is_sent_tokens_of_its_kind(self):
+        for name in contenders.AUTHENTICATED:
+            contender = contenders.CONTENDERS[name]
+            self.assertIn(contender.sends, ("", "jwt", "key"))
+            self.assertTrue(contender.sends or not contender.checks, name)
+        for over, under in report.CHECKED:
+            self.assertEqual(contenders.CONTENDERS[over].sends, contenders.CONTENDERS[under].sends)
+
+
+def client(requests=1_000, p99_us=1_000, good=None):
+    good = requests if good is None else good
+    answers = {"200": good, "503": requests - good}
+    return {"requests": requests, "answers": answers, "failed": 0,
+            "p50_us": 500, "p99_us": p99_us, "max_us": 2 * p99_us}
+
+
+def flood(p99_us=2_000, cpu_s=1.0, answers=None, good=None):
+    junk = {"seconds": 10.0, "finished": True, "sent": 100_000, "answered": 100_000,
+            "answers": answers or {"401": 100_000}, "cut_off": 0, "connects_failed": 0}
+    quiet = flooding.Phase(10.0, 0.5, 0.0, 0.1, client(), client(100), {})
+    flooded = flooding.Phase(10.0, 0.5 + cpu_s, 0.0, 0.5, client(p99_us=p99_us, good=good),
+                             client(100), junk)
+    return flooding.Flood("ringest", "pbkdf2", 1, quiet, flooded)
+
+
+class Floods(unittest.TestCase):
+    def test_what_junk_costs_is_what_the_good_clients_do_not(self):
+        self.assertAlmostEqual(flood(cpu_s=0.7).cpu_us_per_junk, 7.0)
+
+    def test_targets_are_met_at_their_bound_and_missed_beyond(self):
+        for one, line, word in (
+            (flood(p99_us=2_000), 0, "met"), (flood(p99_us=2_001), 0, "MISSED"),
+            (flood(), 1, "met"), (flood(good=999), 1, "MISSED"),
+            (flood(cpu_s=0.999), 2, "met"), (flood(cpu_s=1.0), 2, "MISSED"),
+        ):
+            said = flood_report.targets([one], 10_000).splitlines()[line]
+            self.assertTrue(said.endswith(word), said)
+        for rate, word in ((10_000, "met"), (11_000, "MISSED")):
+            said = flood_report.targets([flood()], rate).splitlines()[3]
+            self.assertTrue(said.endswith(word), said)
+
+    def test_junk_that_is_taken_is_a_fault(self):
+        flooding.judge(flood(answers={"401": 1, "503": 99_999}), arrived=10_000)
+        with self.assertRaisesRegex(Fault, "junk is answered 200, 500"):
+            flooding.judge(flood(answers={"200": 1, "500": 1, "401": 99_998}), arrived=10_000)
+
+    def test_records_that_did_not_arrive_are_a_fault(self):
+        with self.assertRaisesRegex(Fault, "2199 arrived"):
+            flooding.judge(flood(), arrived=2_199)
+        flooding.judge(flood(), arrived=2_200)
+
+    def test_a_flood_with_a_fault_meets_no_target_and_stays_in_the_report(self):
+        bad = flooding.Flood("ringest", "sha256", 1, fault="did not start")
+        text = flood_report.markdown([bad], "loadtest/flood", measure.Cores(0, 1), 10_000)
+        self.assertIn("did not start", text)
+        self.assertEqual(text.count("not measured"), 4)
+
+    def test_each_kind_of_junk_has_a_server_that_checks_for_it(self):
+        for kinds in flooding.SERVERS.values():
+            for name in kinds.values():
+                self.assertTrue(contenders.CONTENDERS[name].checks, name)
 
 
 if __name__ == "__main__":

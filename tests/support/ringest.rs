@@ -120,21 +120,20 @@ impl Builder {
         }
     }
 
-    /// The configuration but for the section `[auth]`.
-    fn settings(&self) -> String {
-        let mut settings = String::from(
-            "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
-             [management]\naddress = \"127.0.0.1:0\"\n[kafka]\n",
-        );
+    /// The configuration before the section `[auth]`, and after it.
+    fn settings(&self) -> [String; 2] {
+        let mut kafka = "\n[kafka]\n".to_owned();
         for (property, value) in &self.kafka {
-            writeln!(settings, "{property:?} = {value:?}").expect("a String takes all");
+            writeln!(kafka, "{property:?} = {value:?}").expect("a String takes all");
         }
-        settings
+        let before = "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                      [management]\naddress = \"127.0.0.1:0\"\n";
+        [before.to_owned(), kafka]
     }
 
     fn write(&self) -> TempDir {
         let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
-        let config = self.settings() + &self.auth;
+        let config = self.settings().join(&self.auth);
         fs::write(directory.path().join(CONFIGURATION), config).expect("the file is ours");
         for (name, content) in &self.files {
             fs::write(directory.path().join(name), content).expect("the file is ours");
@@ -155,7 +154,7 @@ pub(crate) struct Ringest {
     address: SocketAddr,
     management: SocketAddr,
     log: Arc<Mutex<String>>,
-    settings: String,
+    settings: [String; 2],
     auth: Mutex<String>,
     directory: TempDir,
 }
@@ -233,7 +232,7 @@ impl Ringest {
 
     /// Writes another section `[auth]` into its file.
     pub(crate) fn set_auth(&self, text: &str) {
-        let config = format!("{}{text}", self.settings);
+        let config = self.settings.join(text);
         self.write(CONFIGURATION, config.as_bytes());
         text.clone_into(&mut self.auth.lock().expect("no test panicked here"));
     }
@@ -246,7 +245,7 @@ impl Ringest {
         fs::rename(&new, &path).expect("the file is ours");
     }
 
-    /// Sends SIGHUP.
+    /// Sends SIGHUP and returns at once.
     pub(crate) fn reload(&self) {
         self.process.signal(libc::SIGHUP);
     }
@@ -259,11 +258,6 @@ impl Ringest {
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
-    }
-
-    /// Sends SIGHUP and returns at once.
-    pub(crate) fn hang_up(&self) {
-        self.process.signal(libc::SIGHUP);
     }
 
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.

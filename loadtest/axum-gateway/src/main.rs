@@ -2,9 +2,12 @@
 //! `serde_json::Value`, rdkafka's `FutureProducer`. `POST /ingest/{model}/{version}` takes an
 //! object or an array of objects, sends each re-serialised, waits for every delivery report and
 //! answers `200 {"accepted":N}`. What a user would not write is left out, so that the comparison
-//! favours this side: no tracing layer, no validation beyond "is it an object".
+//! favours this side: no tracing layer, no validation beyond "is it an object". It asks for a token
+//! where the command line says against what to check it.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+mod authentication;
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -27,6 +30,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use authentication::{Authentication, Client};
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -48,6 +53,18 @@ struct Arguments {
     /// A route and where its records go, as `model/version=topic`.
     #[arg(long, required = true, value_parser = route)]
     route: Vec<(String, String)>,
+    /// Take RS256 tokens; the issuer's public key as a PEM file.
+    #[arg(long, requires_all = ["issuer", "audience"])]
+    jwt_public_key: Option<PathBuf>,
+    /// What the tokens' `iss` is.
+    #[arg(long, requires = "jwt_public_key")]
+    issuer: Option<String>,
+    /// What the tokens' `aud` names.
+    #[arg(long, requires = "jwt_public_key")]
+    audience: Option<String>,
+    /// Take API keys `<password>.<salt>`; a file with the PBKDF2 hash of a key a line, in hex.
+    #[arg(long)]
+    api_key_hashes: Option<PathBuf>,
 }
 
 fn route(text: &str) -> Result<(String, String), &'static str> {
@@ -56,6 +73,7 @@ fn route(text: &str) -> Result<(String, String), &'static str> {
 }
 
 struct Gateway {
+    authentication: Option<Authentication>,
     producer: FutureProducer,
     topics: HashMap<String, String>,
 }
@@ -75,7 +93,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let jwt = arguments
+        .jwt_public_key
+        .as_deref()
+        .zip(arguments.issuer.as_deref())
+        .zip(arguments.audience.as_deref())
+        .map(|((public_key, issuer), audience)| (public_key, issuer, audience));
     let gateway = Gateway {
+        authentication: Authentication::new(jwt, arguments.api_key_hashes.as_deref())?,
         producer: producer(&arguments.brokers)?,
         topics: arguments.route.into_iter().collect(),
     };
@@ -110,6 +135,7 @@ fn producer(brokers: &str) -> KafkaResult<FutureProducer> {
 }
 
 async fn ingest(
+    _client: Client,
     State(gateway): State<Arc<Gateway>>,
     Path((model, version)): Path<(String, String)>,
     Json(body): Json<Value>,

@@ -234,7 +234,7 @@ fn claims_decide_where_a_token_may_send() {
 fn keys_at_a_url_are_missed_and_wished_for() {
     let url = KeySource::Url(JwksUrl {
         url: "https://id.test/jwks".to_owned(),
-        refresh: std::time::Duration::from_secs(300),
+        refresh: std::time::Duration::from_mins(5),
     });
     let issuer = issuer(url);
     let token = jwt(&json!({"alg": "HS256", "kid": "new"}), &claims());

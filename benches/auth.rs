@@ -1,0 +1,224 @@
+//! What a credential costs its worker: one that it knows, one that is new, one that is refused.
+
+#[path = "fixtures/issuer.rs"]
+mod issuer;
+#[path = "fixtures/settings.rs"]
+mod settings;
+
+use std::{cell::Cell, hint::black_box, sync::Arc};
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use issuer::{Issuer, NOW_MS, nobody};
+use jsonwebtoken::Algorithm;
+use ringest::{
+    auth::{ApiKey, Cache, Denial, Globs, Grant, KeyHash, KeySet},
+    config::Auth,
+    model::Model,
+    route::RouteTable,
+};
+use serde_json::{Value, json};
+
+/// Each that can be configured.
+const ALGORITHMS: [Algorithm; 12] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+    Algorithm::HS256,
+    Algorithm::HS384,
+    Algorithm::HS512,
+];
+
+/// API keys of a configuration.
+const KEYS: usize = 1_000;
+
+/// As Moose makes them; random in 256 bits if it were not for a benchmark.
+fn moose_token(number: usize) -> String {
+    format!("{number:032x}.{:032x}", number * 7 + 1)
+}
+
+fn with_keys(routes: &Arc<RouteTable>, hash: impl Fn(&[u8]) -> KeyHash) -> Arc<KeySet> {
+    let key = |number| ApiKey {
+        name: format!("client-{number}").into(),
+        hash: hash(moose_token(number).as_bytes()),
+        routes: Globs::new(["*"]),
+        expires_ms: None,
+    };
+    let auth = Auth {
+        api_keys: (0..KEYS).map(key).collect(),
+        ..nobody()
+    };
+    KeySet::new(&auth, &[], routes)
+}
+
+fn pbkdf2(token: &[u8]) -> KeyHash {
+    KeyHash::pbkdf2(token).expect("as Moose makes them")
+}
+
+/// What a worker does with a token that it does not know.
+fn verify(keys: &KeySet, token: &str) -> Result<Grant, Denial> {
+    keys.check(black_box(token.as_bytes()), NOW_MS)?
+        .verify(NOW_MS)
+}
+
+/// One token again and again, as most connections present them; and a thousand in turns, as a proxy
+/// may on one of its connections: neither the hint nor the nearest memory is of use then.
+fn known(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
+    let mut group = criterion.benchmark_group("known");
+    let jwts: Vec<String> = (0..1_000).map(|it| rs256.token(it, &Value::Null)).collect();
+    let keys: Vec<String> = (0..1_000).map(moose_token).collect();
+    let of_jwts = rs256.key_set(routes);
+    let of_keys = with_keys(routes, KeyHash::sha256);
+    for (name, tokens, verifies) in [("JWT", jwts, of_jwts), ("API key", keys, of_keys)] {
+        let mut cache = Cache::new(8_192);
+        for token in &tokens {
+            let grant = verify(&verifies, token).expect("a good token");
+            cache.insert(token.as_bytes(), grant);
+        }
+        let bytes = tokens[0].len();
+        for used in [1, tokens.len()] {
+            let mut turns = tokens[..used].iter().cycle();
+            let hint = Cell::default();
+            group.bench_function(format!("{name} of {bytes} B, {used} in turns"), |bencher| {
+                bencher.iter(|| {
+                    let token = turns.next().expect("there are some");
+                    let token = black_box(token.as_bytes());
+                    cache.find(token, &hint, NOW_MS).expect("it is known")
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn new(criterion: &mut Criterion, routes: &Arc<RouteTable>) {
+    let mut group = criterion.benchmark_group("new");
+    group.throughput(Throughput::Elements(1));
+    for algorithm in ALGORITHMS {
+        let issuer = Issuer::new(algorithm);
+        let token = issuer.token(0, &Value::Null);
+        accept(
+            &mut group,
+            &format!("{algorithm:?}"),
+            &issuer.key_set(routes),
+            &token,
+        );
+    }
+    let token = moose_token(KEYS / 2);
+    accept(
+        &mut group,
+        "API key, PBKDF2",
+        &with_keys(routes, pbkdf2),
+        &token,
+    );
+    accept(
+        &mut group,
+        "API key, SHA-256",
+        &with_keys(routes, KeyHash::sha256),
+        &token,
+    );
+    group.finish();
+}
+
+fn accept(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, keys: &KeySet, token: &str) {
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| verify(keys, token).expect("a good token"));
+    });
+}
+
+fn refused(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
+    let good = rs256.token(0, &Value::Null);
+    let differing = |claims: Value| rs256.token(0, &claims);
+    let stranger = Issuer::new(Algorithm::RS256);
+    let jwt = rs256.key_set(routes);
+    let cases = [
+        (
+            "no token's characters",
+            Denial::Malformed,
+            good.replace('e', "é"),
+        ),
+        ("not three parts", Denial::Malformed, good.replace('.', "-")),
+        (
+            "unknown kid",
+            Denial::KeyId,
+            rs256.token_by("former", 0, &Value::Null),
+        ),
+        (
+            "another issuer",
+            Denial::Issuer,
+            differing(json!({"iss": "https://other.example.com"})),
+        ),
+        (
+            "another audience",
+            Denial::Audience,
+            differing(json!({"aud": "billing"})),
+        ),
+        (
+            "expired",
+            Denial::Expired,
+            differing(json!({"exp": NOW_MS / 1_000 - 1})),
+        ),
+        (
+            "another algorithm",
+            Denial::Algorithm,
+            Issuer::new(Algorithm::ES256).token(0, &Value::Null),
+        ),
+        (
+            "another's signature",
+            Denial::Signature,
+            stranger.token(0, &Value::Null),
+        ),
+    ];
+    let mut group = criterion.benchmark_group("refused");
+    for (name, denial, token) in cases {
+        refuse(&mut group, &format!("JWT, {name}"), &jwt, denial, &token);
+    }
+    let token = moose_token(KEYS);
+    let unknown = Denial::UnknownKey;
+    refuse(
+        &mut group,
+        "API key, unknown, PBKDF2",
+        &with_keys(routes, pbkdf2),
+        unknown,
+        &token,
+    );
+    let sha256 = with_keys(routes, KeyHash::sha256);
+    refuse(
+        &mut group,
+        "API key, unknown, SHA-256",
+        &sha256,
+        unknown,
+        &token,
+    );
+    group.finish();
+}
+
+fn refuse(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    keys: &KeySet,
+    denial: Denial,
+    token: &str,
+) {
+    assert_eq!(verify(keys, token).expect_err(name), denial, "{name}");
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| verify(keys, token).is_err());
+    });
+}
+
+fn main() {
+    let mut criterion = settings::criterion();
+    let version = "1.0".parse().expect("a version");
+    let model = Arc::new(Model::untyped("Event", version, "events"));
+    let routes = Arc::new(RouteTable::new(&[model]));
+    let rs256 = Issuer::new(Algorithm::RS256);
+    known(&mut criterion, &rs256, &routes);
+    new(&mut criterion, &routes);
+    refused(&mut criterion, &rs256, &routes);
+    criterion.final_summary();
+}

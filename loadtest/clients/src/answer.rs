@@ -1,0 +1,80 @@
+//! An answer of HTTP/1.1, as far as a client that counts needs it.
+
+use std::io;
+
+/// Header fields of an answer.
+const HEADERS_MAX: usize = 32;
+
+/// One answer at the start of what was received.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Its status code.
+    pub(crate) status: u16,
+    /// Bytes of head and body.
+    pub(crate) len: usize,
+    /// Whether the server closes the connection after it.
+    pub(crate) closes: bool,
+}
+
+impl Answer {
+    /// The answer that `received` begins with, once it is there whole.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is no answer, and for one without a `Content-Length`.
+    pub(crate) fn parse(received: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Response::new(&mut headers);
+        let status = head.parse(received).map_err(|error| invalid(&error))?;
+        let httparse::Status::Complete(head_bytes) = status else {
+            return Ok(None);
+        };
+        let field = |name: &str| {
+            head.headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case(name))
+                .and_then(|header| str::from_utf8(header.value).ok())
+        };
+        let body_bytes: usize = field("content-length")
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| invalid(&"no Content-Length"))?;
+        let len = head_bytes + body_bytes;
+        Ok((len <= received.len()).then_some(Self {
+            status: head.code.unwrap_or_default(),
+            len,
+            closes: field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
+        }))
+    }
+}
+
+fn invalid(what: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer;
+
+    #[test]
+    fn an_answer_is_its_head_and_its_body() {
+        let whole =
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+        for cut in 0..whole.len() {
+            let found = Answer::parse(&whole[..cut]).expect("a part of an answer");
+            assert_eq!(found, None, "{cut}");
+        }
+        let expected = Answer {
+            status: 401,
+            len: whole.len(),
+            closes: true,
+        };
+        let found = Answer::parse(whole).expect("an answer");
+        assert_eq!(found, Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for text in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
+            assert!(Answer::parse(text.as_bytes()).is_err(), "{text:?}");
+        }
+    }
+}
