@@ -58,7 +58,7 @@ fn an_issuer_has_defaults() {
     };
     let expected = JwksUrl {
         url: "https://id.example.com/jwks.json".to_owned(),
-        refresh: Duration::from_secs(300),
+        refresh: Duration::from_mins(5),
     };
     assert_eq!(*url, expected);
     assert_eq!(config.warnings, [""; 0]);
