@@ -1,4 +1,4 @@
-//! Attacks on who may send, over HTTP on the binary, judged by what the RFCs and the README say: a table of
+//! Attacks on who may send, over HTTP on the binary, judged by the RFCs and the README: a table of
 //! credentials, what strangers can learn, what passes with time, floods. Everything is tried again
 //! and again among good credentials, so that a confused cache shows.
 
@@ -29,6 +29,7 @@ use std::{
 use support::{
     http::{Answer, Http},
     mock::Mock,
+    process::eventually,
     ringest::{Builder, Ringest},
 };
 
@@ -77,8 +78,17 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Sends a request and reads its answer; one that closes the connection gets a new one for the next.
+/// Sends a request and reads its answer: the first that is not that verifying has to wait. An answer
+/// that closes the connection gets a new one for the next request.
 fn ask(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
+    let judged = eventually(PATIENCE, || {
+        let answer = ask_once(ringest, http, request);
+        (answer.status != 503).then_some(answer)
+    });
+    judged.expect("a turn to be verified in")
+}
+
+fn ask_once(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
     http.send(request).expect("ringest reads");
     let answer = if request.starts_with(b"HEAD ") {
         http.answer_to_head()
