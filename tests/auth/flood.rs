@@ -22,7 +22,7 @@ use crate::{
 /// Junk tokens of each shape, all different: so many, or as many as there are answers to in
 /// [`TIME`], because what is expensive to verify is verified slowly.
 const JUNK: u64 = 20_000;
-const TIME: Duration = Duration::from_secs(8);
+const TIME: Duration = Duration::from_secs(6);
 
 /// How many of them are sent before the first is answered.
 const BATCH: u64 = 25;
