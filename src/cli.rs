@@ -2,6 +2,7 @@
 
 mod explain;
 mod import_moose;
+mod token;
 
 use std::{
     fmt::Write as _,
@@ -11,13 +12,12 @@ use std::{
     sync::Arc,
 };
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
-use serde_json::json;
-
 use crate::{
+    admin::routes_json,
+    auth::{KeySource, Loaded},
     config::{Config, ConfigErrors, LogFormat},
     dev::Dev,
-    log,
+    jwks, log,
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
@@ -25,6 +25,7 @@ use crate::{
     route::Route,
     supervisor::{self, Addresses},
 };
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 /// The configuration can't work, or `--check` found something.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -50,13 +51,15 @@ Examples:
   ringest --check --connect              is the configuration good, do the topics exist?
   ringest --list-routes --format json    what can be posted, for a script
   ringest explain --model Order a.json   what is wrong with this record?
+  ringest token --name mobile            a token for a sender, and its hash for the file
   ringest --config /etc/ringest.toml     serve
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
 
-SIGTERM and SIGINT drain, a second one exits at once.
+SIGTERM and SIGINT drain, a second one exits at once. SIGHUP reads the configuration and the models
+again; what is faulty is logged and not served by.
 Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
 
 /// What can be asked for.
@@ -109,7 +112,7 @@ struct Arguments {
     #[arg(long, help_heading = "Commands")]
     check: bool,
 
-    /// With --check: also ask for the topics and the numbers of schemas
+    /// With --check: also ask for topics, numbers of schemas, issuers' keys
     #[arg(
         long,
         requires = "check",
@@ -124,6 +127,7 @@ struct Arguments {
 enum Command {
     Explain(explain::Arguments),
     ImportMoose(import_moose::Arguments),
+    Token(token::Arguments),
 }
 
 /// How routes are printed.
@@ -159,6 +163,7 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
         Some(Command::ImportMoose(of)) => return import_moose::run(of),
+        Some(Command::Token(of)) => return token::run(&arguments.config, of),
         None => {}
     }
     if arguments.dev {
@@ -169,7 +174,7 @@ pub fn run() -> ExitCode {
             let table = config.routes();
             print(&match arguments.format {
                 Format::Table => route_table(table.routes()),
-                Format::Json => route_json(table.routes()),
+                Format::Json => routes_json(table.routes()),
                 Format::Openapi => openapi::text(table.routes()),
             })
         })
@@ -178,7 +183,7 @@ pub fn run() -> ExitCode {
             if arguments.check {
                 check(&arguments.config, &config, arguments.connect)
             } else {
-                serve(config)
+                serve(config, arguments.config.clone())
             }
         })
     };
@@ -194,21 +199,20 @@ fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(EXIT_CONFIGURATION)
 }
 
-/// Serves until the process is told to stop.
-fn serve(config: Config) -> ExitCode {
+/// Serves until the process is told to stop; `file` is where the configuration is read again.
+fn serve(config: Config, file: PathBuf) -> ExitCode {
     start_log(&config);
-    let routes = route_json(config.routes().routes());
     let format = config.log_format;
-    supervisor::run(config, routes, |addresses| tell(format, addresses))
+    let load = Box::new(move || Config::load(&file, environment()));
+    supervisor::run(config, Some(load), |addresses| tell(format, addresses))
 }
 
 /// Serves the sample models with an in-process broker.
 fn serve_dev() -> ExitCode {
     let served = Dev::start(environment()).and_then(|dev| {
         start_log(&dev.config);
-        let routes = route_json(dev.config.routes().routes());
         let format = dev.config.log_format;
-        dev.serve(routes, |addresses| tell(format, addresses))
+        dev.serve(|addresses| tell(format, addresses))
     });
     served.unwrap_or_else(|error| {
         report(&error.to_string());
@@ -236,7 +240,7 @@ fn start_log(config: &Config) {
 }
 
 /// A configuration whose keys are good one by one: the warnings, whether librdkafka takes its
-/// properties together, the memory, and with `connect` the topics and the schemas.
+/// properties together, the memory, and with `connect` the topics, the schemas and issuers' keys.
 fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
@@ -270,7 +274,8 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if let Err(unresolved) = &schemas {
         report(&unresolved.to_string());
     }
-    if !topics_are_there || schemas.is_err() {
+    let keys_are_there = fetch_keys(config);
+    if !topics_are_there || schemas.is_err() || !keys_are_there {
         return ExitCode::from(EXIT_CONFIGURATION);
     }
     let names_a_subject = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
@@ -279,6 +284,34 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     } else {
         "the brokers have every topic\n"
     })
+}
+
+/// Asks for the keys of each issuer that has them at a URL, and says what there is; whether all have.
+fn fetch_keys(config: &Config) -> bool {
+    let mut all = true;
+    for issuer in &config.auth.issuers {
+        let KeySource::Url(at) = &issuer.keys else {
+            continue;
+        };
+        let (name, url) = (&issuer.issuer, &at.url);
+        match jwks::fetch(url, &issuer.algorithms) {
+            Ok(Loaded { keys, left_out }) => {
+                // Nobody reads any more: the exit code tells.
+                let _ = print(&format!(
+                    "issuer {name:?}: usable keys at {url}: {}\n",
+                    keys.len()
+                ));
+                for line in left_out {
+                    report(&format!("issuer {name:?}: left out of its set: {line}"));
+                }
+            }
+            Err(error) => {
+                report(&format!("issuer {name:?}: no keys at {url}: {error}"));
+                all = false;
+            }
+        }
+    }
+    all
 }
 
 /// All routes as aligned columns, the last one without blanks at the end.
@@ -307,21 +340,6 @@ fn route_table(routes: &[Route]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// All routes as a JSON array of objects.
-fn route_json(routes: &[Route]) -> String {
-    let routes = routes.iter().map(|route| {
-        json!({
-            "method": "POST",
-            "path": route.path,
-            "model": route.model.name,
-            "version": route.model.version.as_str(),
-            "topic": route.model.topic,
-            "latest": route.latest,
-        })
-    });
-    format!("{:#}\n", serde_json::Value::Array(routes.collect()))
 }
 
 /// The variables of the process. What is not Unicode is shown with replacement characters, so that

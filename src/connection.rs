@@ -209,14 +209,16 @@ impl Connection {
 
         let headers = self.kafka_headers(head, &principal, route.route());
         let body = self.read_body(head, route.route().headroom()).await?;
-        let Judged { delivery, rejected } = self.judge(&worker, route, format, body, &headers)?;
+        let metrics = serving.metrics_of(route.route().index);
+        let to = (route, metrics);
+        let Judged { delivery, rejected } = self.judge(&worker, to, format, body, &headers)?;
         let letters = match &rejected {
             // Rare, so that its state is not a part of every connection's.
-            Some(rejected) => Box::pin(deliver_letters(&worker, route, rejected)).await,
+            Some(rejected) => Box::pin(deliver_letters(&worker, to, rejected)).await,
             None => Ok(()),
         };
         let delivered = match delivery {
-            Some(delivery) => Some(delivery.end(&worker, route).await),
+            Some(delivery) => Some(delivery.end(&worker, metrics).await),
             None => None,
         };
         if matches!(delivered, Some(Ok(_))) {

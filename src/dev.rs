@@ -1,7 +1,6 @@
 //! `ringest --dev`: everything in one process, to try it.
 
 use std::{
-    collections::BTreeSet,
     fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
@@ -70,14 +69,11 @@ impl Dev {
     ///
     /// # Errors
     /// [`DevError::Broker`].
-    pub fn serve(
-        self,
-        routes_json: String,
-        listening: impl FnOnce(Addresses),
-    ) -> Result<ExitCode, DevError> {
+    pub fn serve(self, listening: impl FnOnce(Addresses)) -> Result<ExitCode, DevError> {
         let table = self.config.routes();
         let _reader = self.read_back(&table)?;
-        Ok(supervisor::run(self.config, routes_json, |addresses| {
+        // Nothing to load again: SIGHUP is what a closed terminal sends, and ends it.
+        Ok(supervisor::run(self.config, None, |addresses| {
             print(&invitation(table.routes(), addresses));
             listening(addresses);
         }))
@@ -85,9 +81,9 @@ impl Dev {
 
     /// Dead letters too.
     fn read_back(&self, table: &RouteTable) -> Result<Reader, OpenError> {
-        let topics: BTreeSet<&str> = table.topics().collect();
+        let topics = table.topics().iter().map(|topic| &**topic);
         self.broker
-            .read_back(topics.into_iter(), |record| print(&line(&record)))
+            .read_back(topics, |record| print(&line(&record)))
     }
 }
 

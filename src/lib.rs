@@ -23,9 +23,13 @@
 //!
 //! # Beside the path
 //!
+//! What requests are served by is a [`snapshot`]. The control thread ([`supervisor`]) publishes another
+//! one when the configuration was loaded again or an issuer has other keys, and a worker takes it up
+//! between two requests.
+//!
 //! Before it serves, the control thread asks the schema registry for what models name by subject
-//! ([`registry`]). [`openapi`] tells tools what can be posted, [`explain`] tells a person what step 5
-//! would say of a file.
+//! ([`registry`]); while it serves, threads beside it fetch issuers' keys ([`jwks`]). [`openapi`] tells
+//! tools what can be posted, [`explain`] tells a person what step 5 would say of a file.
 
 pub mod admin;
 pub mod admission;
@@ -42,8 +46,10 @@ mod drain;
 mod excerpt;
 pub mod explain;
 pub mod http;
+mod https;
 pub mod import_moose;
 pub mod isolation;
+pub mod jwks;
 mod listener;
 pub mod log;
 pub mod metrics;

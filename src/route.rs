@@ -1,6 +1,10 @@
 //! From a request's path to a route: one hash look-up, no allocation.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 
@@ -23,7 +27,7 @@ const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_M
 /// One entry of the route table.
 #[derive(Debug)]
 pub struct Route {
-    /// Where its metrics and its topic handle are: 0..routes, in the order of the models.
+    /// Where its metrics are: 0..routes, in the order of the models.
     pub index: usize,
     /// What is expected and where it goes.
     pub model: Arc<Model>,
@@ -35,7 +39,9 @@ pub struct Route {
     /// What its records go with to the topic. None yet where the schema is known by its name only:
     /// the registry is asked before serving begins.
     pub schema_prefix: Option<SchemaPrefix>,
-    /// Which of the [topics](RouteTable::topics) its dead letters go to.
+    /// Which of the [topics](RouteTable::topics) its records go to.
+    pub topic: usize,
+    /// Which of them its dead letters go to.
     pub dead_letter_topic: Option<usize>,
 }
 
@@ -54,6 +60,8 @@ pub struct RouteTable {
     by_path: HashMap<Box<[u8]>, usize, RandomState>,
     /// The length of the longest path in `by_path`.
     path_bytes_max: usize,
+    /// What routes name by index.
+    topics: Vec<Arc<str>>,
 }
 
 impl RouteTable {
@@ -69,7 +77,18 @@ impl RouteTable {
     /// As [`RouteTable::new`], each path after a prefix: `""`, or one such as `/api`, which is
     /// [`is_path`] and of at most [`RouteTable::PREFIX_BYTES_MAX`] bytes.
     pub fn below(prefix: &str, models: &[Arc<Model>]) -> Self {
-        let mut dead_letter_topics = models.len()..;
+        Self::with_topics(Vec::new(), prefix, models)
+    }
+
+    /// The table that takes the place of this one while requests are still served by it: a topic
+    /// that this one knows has the same index there, also if no route leads to it any more.
+    #[must_use]
+    pub fn succeeded_by(&self, prefix: &str, models: &[Arc<Model>]) -> Self {
+        Self::with_topics(self.topics.clone(), prefix, models)
+    }
+
+    fn with_topics(topics: Vec<Arc<str>>, prefix: &str, models: &[Arc<Model>]) -> Self {
+        let mut topics = Topics::new(topics);
         let routes = models.iter().enumerate().map(|(index, model)| Route {
             index,
             path: format!("{prefix}{}", path(model)),
@@ -78,8 +97,8 @@ impl RouteTable {
                 Some(Schema::Id(id)) => Some(schema_prefix(id)),
                 Some(Schema::Subject { .. }) | None => None,
             },
-            dead_letter_topic: (model.dead_letter_topic.as_ref())
-                .and_then(|_| dead_letter_topics.next()),
+            topic: topics.index(&model.topic),
+            dead_letter_topic: (model.dead_letter_topic.as_ref()).map(|name| topics.index(name)),
             model: Arc::clone(model),
         });
         let routes: Vec<Route> = routes.collect();
@@ -94,6 +113,7 @@ impl RouteTable {
             by_path,
             // A model that was not read from a file could be longer: it is never found then.
             path_bytes_max: longest.unwrap_or_default().min(PATH_BYTES_MAX),
+            topics: topics.names,
         }
     }
 
@@ -102,11 +122,17 @@ impl RouteTable {
         &self.routes
     }
 
-    /// The topic of each route, by its index, and behind them those for dead letters.
-    pub fn topics(&self) -> impl Iterator<Item = &str> {
-        let topics = self.routes.iter().map(|route| route.model.topic.as_str());
-        let models = self.routes.iter().map(|route| &route.model);
-        topics.chain(models.filter_map(|model| model.dead_letter_topic.as_deref()))
+    /// Each topic once, for records or dead letters, those of the tables before this one included.
+    pub fn topics(&self) -> &[Arc<str>] {
+        &self.topics
+    }
+
+    /// How many of them no route leads to any more.
+    pub fn topics_left(&self) -> usize {
+        let routes = self.routes.iter();
+        let used = routes.flat_map(|route| [Some(route.topic), route.dead_letter_topic]);
+        let used: HashSet<usize> = used.flatten().collect();
+        self.topics.len() - used.len()
     }
 
     /// The route of a request target's path (the query left out): case makes no difference, one
@@ -132,6 +158,33 @@ impl RouteTable {
         }
         let index = self.by_path.get(&buffer[..length])?;
         self.routes.get(*index)
+    }
+}
+
+/// Topics while they are numbered.
+struct Topics {
+    names: Vec<Arc<str>>,
+    by_name: HashMap<Arc<str>, usize>,
+}
+
+impl Topics {
+    /// With these, which are not there twice.
+    fn new(names: Vec<Arc<str>>) -> Self {
+        let numbered = names.iter().cloned().zip(0..);
+        Self {
+            by_name: numbered.collect(),
+            names,
+        }
+    }
+
+    fn index(&mut self, name: &str) -> usize {
+        if let Some(index) = self.by_name.get(name) {
+            return *index;
+        }
+        let (name, index) = (Arc::from(name), self.names.len());
+        self.names.push(Arc::clone(&name));
+        self.by_name.insert(name, index);
+        index
     }
 }
 

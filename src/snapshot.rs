@@ -1,12 +1,22 @@
 //! What may change while ringest serves: an immutable snapshot, published by the control thread,
 //! picked up by each worker between requests.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use crate::{auth::KeySet, route::RouteTable};
+use crate::{
+    auth::{Fetched, KeySet},
+    config::{AuthMode, Config},
+    metrics::RouteMetrics,
+    model::{Model, Schema},
+    outcome::TABLE,
+    route::RouteTable,
+};
 
 /// Routes with their models, and who may send to them.
 #[derive(Debug)]
@@ -19,6 +29,70 @@ pub struct Snapshot {
     pub keys: Option<Arc<KeySet>>,
     /// Verified credentials that each worker remembers at most.
     pub cache_entries: usize,
+    /// What is counted of each route: by the worker's index, then by the route's.
+    pub metrics: Vec<RouteRows>,
+}
+
+/// What one worker counts of each route, by the route's index.
+pub type RouteRows = Vec<Arc<RouteMetrics>>;
+
+impl Snapshot {
+    /// The first of a process. `fetched` has a place for each issuer of the configuration.
+    ///
+    /// # Panics
+    /// As [`Snapshot::succeeded_by`].
+    pub fn first(config: &Config, fetched: &[Fetched]) -> Self {
+        let nothing = Self {
+            generation: 0,
+            routes: Arc::new(RouteTable::new(&[])),
+            keys: None,
+            cache_entries: 0,
+            metrics: vec![Vec::new(); config.workers.get()],
+        };
+        Self {
+            generation: 0,
+            ..nothing.succeeded_by(config, fetched)
+        }
+    }
+
+    /// The one that takes the place of this one: topics keep their index, and what is counted of a
+    /// route goes on under the same path.
+    ///
+    /// # Panics
+    /// If a schema is known by its name only: records would go without their prefix.
+    #[must_use]
+    pub fn succeeded_by(&self, config: &Config, fetched: &[Fetched]) -> Self {
+        let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
+        assert!(
+            !config.models.iter().any(unresolved),
+            "the registry was asked for every schema before it is served by"
+        );
+        let routes = (self.routes).succeeded_by(&config.listen.path_prefix, &config.models);
+        let routes = Arc::new(routes);
+        Self {
+            generation: self.generation + 1,
+            keys: match config.auth.mode {
+                AuthMode::None => None,
+                AuthMode::Required => Some(KeySet::new(&config.auth, fetched, &routes)),
+            },
+            cache_entries: config.auth.cache_entries,
+            metrics: self.metrics_of(&routes),
+            routes,
+        }
+    }
+
+    fn metrics_of(&self, routes: &RouteTable) -> Vec<RouteRows> {
+        let before = self.routes.routes().iter();
+        let before: HashMap<_, _> = before.map(|it| (it.path.as_str(), it.index)).collect();
+        let rows_of = |worker: &RouteRows| {
+            let rows = routes.routes().iter().map(|route| {
+                let row = before.get(route.path.as_str()).map(|index| &worker[*index]);
+                row.map_or_else(|| Arc::new(RouteMetrics::new(TABLE.len())), Arc::clone)
+            });
+            rows.collect()
+        };
+        self.metrics.iter().map(rows_of).collect()
+    }
 }
 
 /// The latest snapshot.
@@ -59,3 +133,6 @@ impl Published {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

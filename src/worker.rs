@@ -28,7 +28,7 @@ use crate::{
     drain::{Drain, Drained},
     http::{HeadLimits, Responses},
     isolation::{Panicked, isolated},
-    metrics::{Driver, WorkerMetrics},
+    metrics::{Driver, RouteMetrics, WorkerMetrics},
     outcome::{Outcome, TABLE},
     produce::{BrokerWatch, Failure, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
@@ -61,16 +61,34 @@ pub(crate) struct WorkerSettings {
     pub(crate) connections: Arc<Connections>,
 }
 
-/// What requests are served by until another snapshot is published.
+/// What requests are served by until another snapshot is published. A request keeps to its own.
 pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Of this snapshot alone: what another one allowed is void.
     pub(crate) cache: RefCell<Cache>,
+    /// The worker's index.
+    worker: usize,
+}
+
+impl Serving {
+    fn new(snapshot: Arc<Snapshot>, worker: usize) -> Self {
+        Self {
+            cache: RefCell::new(Cache::new(snapshot.cache_entries)),
+            snapshot,
+            worker,
+        }
+    }
+
+    /// What this worker counts of a route, by its index.
+    pub(crate) fn metrics_of(&self, route: usize) -> &RouteMetrics {
+        &self.snapshot.metrics[self.worker][route]
+    }
 }
 
 /// What one core owns.
 pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
+    published: Arc<Published>,
     serving: RefCell<Rc<Serving>>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) pool: Rc<Pool>,
@@ -90,15 +108,6 @@ pub(crate) struct Worker {
     logged: [Cell<u64>; TABLE.len()],
     /// The same of each reason why a credential was not taken.
     denials_logged: [Cell<u64>; Denial::ALL.len()],
-}
-
-impl Serving {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self {
-            cache: RefCell::new(Cache::new(snapshot.cache_entries)),
-            snapshot,
-        }
-    }
 }
 
 impl Worker {
@@ -123,15 +132,31 @@ impl Worker {
         self.records_undelivered.get()
     }
 
-    /// What a request that begins now is served by.
+    /// What a request that begins now is served by: the latest that is published.
     pub(crate) fn serving(&self) -> Rc<Serving> {
-        Rc::clone(&self.serving.borrow())
+        let current = Rc::clone(&self.serving.borrow());
+        match self.published.newer_than(current.snapshot.generation) {
+            None => current,
+            Some(snapshot) => self.take_up(snapshot, current.worker),
+        }
+    }
+
+    /// Rare. The requests that have begun keep what they have.
+    fn take_up(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<Serving> {
+        if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
+            tracing::error!("the producer is replaced: {error}");
+        }
+        let serving = Rc::new(Serving::new(snapshot, worker));
+        let void = self.serving.replace(Rc::clone(&serving));
+        void.cache.borrow_mut().clear();
+        serving
     }
 
     /// Counts an answer, and logs it if somebody should know.
     pub(crate) fn observe(&self, serving: &Serving, route: Option<usize>, outcome: &Outcome) {
         let code = outcome.code();
-        self.metrics.request(route, code as usize);
+        let metrics = route.map(|route| serving.metrics_of(route));
+        self.metrics.request(metrics, code as usize);
         let row = code.row();
         if row.level > Level::WARN || self.is_draining() {
             return;
@@ -225,6 +250,8 @@ pub(crate) fn run(
         Arc::clone(&settings.metrics),
         Arc::clone(&settings.watch),
     )?;
+    let snapshot = settings.published.latest();
+    producer.add_topics(snapshot.routes.topics())?;
     // After librdkafka's threads have been created: they would inherit it.
     if let Some(core) = settings.core {
         pin(core);
@@ -232,7 +259,7 @@ pub(crate) fn run(
     settings.metrics.reset_gauges();
     settings.metrics.set_driver(settings.driver);
     let main = async {
-        let worker = Rc::new(new_worker(settings, producer));
+        let worker = Rc::new(new_worker(settings, producer, snapshot));
         serve(settings, &worker, listener, wake_reader).await
     };
     Ok(match settings.driver {
@@ -256,12 +283,18 @@ fn io_uring_runtime() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
     }
 }
 
-fn new_worker(settings: &WorkerSettings, producer: Rc<Producer>) -> Worker {
+/// The producer has the topics of the snapshot.
+fn new_worker(
+    settings: &WorkerSettings,
+    producer: Rc<Producer>,
+    snapshot: Arc<Snapshot>,
+) -> Worker {
     let config = &settings.config;
     let limits = &config.limits;
     Worker {
         config: Arc::clone(config),
-        serving: RefCell::new(Rc::new(Serving::new(settings.published.latest()))),
+        published: Arc::clone(&settings.published),
+        serving: RefCell::new(Rc::new(Serving::new(snapshot, settings.index))),
         head_limits: HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             headers_max: limits.headers_max,
@@ -313,6 +346,8 @@ async fn until_drained(settings: &WorkerSettings, worker: &Worker, tasks: &Tasks
         worker.clock.tick(now, SystemTime::now());
         worker.deadlines.expire(now);
         worker.producer.tick(now);
+        // Without requests too: the one before is let go of, and new topics are opened ahead.
+        worker.serving();
         worker.publish(settings);
         assert!(tasks.report(), "no more delivery reports are taken in");
         assert!(

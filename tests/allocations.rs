@@ -1,10 +1,12 @@
-//! What the validate stage allocates: nothing in the steady state, and never more than it says.
+//! What the validate stage and the cache of credentials allocate: nothing in the steady state, and never
+//! more than they say.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
 };
 
+use ringest::auth::{Cache, Grant, Hint, Scope, Validity};
 use ringest::model::{Field, Rules, Type, UnknownFields};
 use ringest::validate::{Format, ValidateLimits, Validator};
 
@@ -209,5 +211,59 @@ fn no_more_than_it_says() {
                 assert!(kept <= allowed, "{piece} × {len}: {kept} > {allowed}");
             }
         }
+    }
+}
+
+fn grant() -> Grant {
+    Grant {
+        name: Some("somebody".into()),
+        scope: Scope::Some(Box::new([1, 2])),
+        validity: Validity::ALWAYS,
+        subject_header: Some("subject".into()),
+    }
+}
+
+#[test]
+fn nothing_for_a_credential_that_is_known() {
+    let tokens: Vec<_> = (0..100_u8).map(|byte| vec![byte; 700]).collect();
+    let mut cache = Cache::new(tokens.len());
+    for token in &tokens {
+        cache.insert(token, grant());
+    }
+    let hint = Cell::new(Hint::default());
+    let before = CALLS.get();
+    for token in tokens.iter().chain(&tokens).flat_map(|token| [token; 3]) {
+        let principal = cache.find(token, &hint, 1).expect("it was inserted");
+        assert_eq!(principal.name(), Some("somebody"));
+    }
+    assert_eq!(CALLS.get() - before, 0);
+}
+
+#[test]
+fn a_cache_takes_no_more_than_it_says() {
+    for (entries_max, token_bytes) in [
+        (1, 10),
+        (100, 65),
+        (100, 700),
+        (100, 16_000),
+        (1_000, 1_500),
+    ] {
+        let start = HELD.get();
+        PEAK.set(start);
+        let mut cache = Cache::new(entries_max);
+        for number in 0..3 * entries_max {
+            let mut token = vec![b'x'; token_bytes];
+            token[..4].copy_from_slice(&u32::try_from(number).expect("few").to_le_bytes());
+            cache.insert(&token, grant());
+        }
+        let peak = (PEAK.get() - start).cast_unsigned();
+        // The token of the loop, the newest entry before an older one goes, a table that doubles.
+        let beside = 3 * token_bytes + 4_096 + entries_max * 64;
+        let promised = Cache::bytes_max(entries_max) + beside;
+        assert!(
+            peak <= promised,
+            "{entries_max} × {token_bytes}: {peak} > {promised}"
+        );
+        assert!(cache.len() <= entries_max);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{AdminState, receive::Received};
-use crate::metrics::Exposition;
+use super::{AdminState, receive::Received, routes::routes_json};
+use crate::{metrics::Exposition, openapi};
 
 const JSON: &str = "application/json";
 /// RFC 9457.
@@ -82,11 +82,13 @@ fn ready(state: &AdminState) -> Answer {
 }
 
 fn routes(state: &AdminState) -> Answer {
-    Answer::json(OK, state.routes_json.clone())
+    let json = routes_json(state.published.latest().routes.routes());
+    Answer::json(OK, json.into_bytes())
 }
 
 fn openapi(state: &AdminState) -> Answer {
-    Answer::json(OK, state.openapi_json.clone())
+    let json = openapi::text(state.published.latest().routes.routes());
+    Answer::json(OK, json.into_bytes())
 }
 
 fn metrics(state: &AdminState) -> Answer {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod receive;
+mod routes;
 
 use std::{
     io,
@@ -29,9 +30,11 @@ use monoio::{
     time::{sleep, timeout},
 };
 
-use crate::{isolation::isolated, metrics::Exposition, readiness::Readiness};
+use crate::{isolation::isolated, metrics::Exposition, readiness::Readiness, snapshot::Published};
 use answer::Answer;
 use receive::receive;
+
+pub use routes::routes_json;
 
 /// Connections served at a time; further ones wait until one of them ends.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -50,10 +53,9 @@ const STOP_GRACE: Duration = Duration::from_millis(250);
 /// What the management listener tells.
 #[derive(Debug)]
 pub struct AdminState {
-    /// The body of `/routes`: the very JSON of `--list-routes --format json`.
-    pub routes_json: Vec<u8>,
-    /// The body of `/openapi.json`: the very JSON of `--list-routes --format openapi`.
-    pub openapi_json: Vec<u8>,
+    /// The routes of its latest snapshot are those of `/routes` and `/openapi.json`, which are the
+    /// very JSON of `--list-routes --format json` and `--format openapi`.
+    pub published: Arc<Published>,
     /// The body of `/metrics`.
     pub exposition: Exposition,
     /// What `/health` and `/ready` say.

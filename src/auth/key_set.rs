@@ -240,3 +240,6 @@ fn key_in_time(grant: &Grant, now_ms: u64) -> Result<&Grant, Denial> {
         Err(Denial::KeyExpired)
     }
 }
+
+#[cfg(test)]
+mod tests;

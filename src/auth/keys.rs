@@ -10,7 +10,7 @@ mod pem;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use self::material::Kind;
+use self::{jwks::Unfit, material::Kind};
 use super::{Denial, provider};
 
 /// The keys that an issuer's tokens may be signed with; never empty.
@@ -39,7 +39,8 @@ pub struct KeyError(pub String);
 pub struct Loaded {
     /// What can be used.
     pub keys: VerificationKeys,
-    /// Keys of a set that are meant for something else (RFC 7517 section 5).
+    /// Keys of a set that are meant for something else (RFC 7517 section 5); of one that was fetched,
+    /// those that must not be used, too.
     pub left_out: Vec<String>,
 }
 
@@ -51,7 +52,9 @@ impl VerificationKeys {
     /// file trusts the key.
     ///
     /// # Errors
-    /// What the file is, or what is wrong with its key: see [`material`].
+    /// What the file is, a private key for one; or what is wrong with its key: RSA keys have 2,048 to
+    /// 8,192 bits, EC keys are on P-256 or P-384, Edwards keys on Ed25519, and each is for an algorithm
+    /// that is listed.
     pub fn from_pem(pem: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let (kind, key) = pem::public_key(pem).map_err(KeyError)?;
         Self::only(kind, key, algorithms)
@@ -63,8 +66,26 @@ impl VerificationKeys {
     /// It can't be read; all keys that must not be used, by their place and `kid`, a private key
     /// among them; two with one `kid`; no key that can be used.
     pub fn from_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<Loaded, KeyError> {
+        Self::from_set(json, algorithms, Unfit::Refuse)
+    }
+
+    /// As [`VerificationKeys::from_jwks`], of a set that was fetched: keys that must not be used are left
+    /// out as well. To refuse the set for one of them would keep the keys of before, and with
+    /// them those that their issuer has taken back.
+    ///
+    /// # Errors
+    /// It can't be read; no key that can be used.
+    pub fn from_fetched_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<Loaded, KeyError> {
+        Self::from_set(json, algorithms, Unfit::LeaveOut)
+    }
+
+    fn from_set(
+        json: &[u8],
+        algorithms: &[Algorithm],
+        about_unfit: Unfit,
+    ) -> Result<Loaded, KeyError> {
         provider::install();
-        let (keys, left_out) = jwks::usable(json, algorithms).map_err(KeyError)?;
+        let (keys, left_out) = jwks::usable(json, algorithms, about_unfit).map_err(KeyError)?;
         Ok(Loaded {
             keys: Self {
                 keys,

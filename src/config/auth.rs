@@ -2,6 +2,7 @@
 
 mod api_key;
 mod issuer;
+mod key_source;
 
 use std::{
     fs::File,

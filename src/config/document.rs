@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::memchr_iter;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
@@ -39,7 +40,7 @@ impl<'a> Document<'a> {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         Origin::File {
             path: self.path.to_owned(),
-            line: Some(before.bytes().filter(|byte| *byte == b'\n').count() + 1),
+            line: Some(memchr_iter(b'\n', before.as_bytes()).count() + 1),
         }
     }
 

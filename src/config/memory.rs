@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Config, Limits};
 use crate::{
+    auth::Cache,
     buffer::{self, segment_capacity},
     validate::{ValidateLimits, Validator},
 };
@@ -27,6 +28,8 @@ pub struct MemoryMax {
     /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
     /// worker.
     pub validation: u64,
+    /// Verified credentials that are remembered, of every worker.
+    pub credentials: u64,
     /// Segments that wait to be used again, of every worker.
     pub kept_segments: u64,
     /// librdkafka's record of each queued message, of every worker; payloads are in flight.
@@ -45,6 +48,7 @@ impl MemoryMax {
         let limits = ValidateLimits::from(&config.limits);
         let workers = config.workers.get() as u64;
         let segment = segment_capacity(head_bytes_max) as u64;
+        let credentials = Cache::bytes_max(config.auth.cache_entries) as u64;
         let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
         let queue = config.kafka_property("queue.buffering.max.messages");
         let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);
@@ -52,6 +56,7 @@ impl MemoryMax {
             connections: segment.saturating_mul(connections_max as u64),
             in_flight: in_flight_bytes_max as u64,
             validation: validator.saturating_mul(workers),
+            credentials: credentials.saturating_mul(workers),
             kept_segments: (buffer::Pool::KEPT_BYTES_MAX as u64).saturating_mul(workers),
             producer_queues: messages.saturating_mul(QUEUED_MESSAGE_BYTES * workers),
         }
@@ -62,6 +67,7 @@ impl MemoryMax {
         [
             self.in_flight,
             self.validation,
+            self.credentials,
             self.kept_segments,
             self.producer_queues,
         ]
@@ -76,6 +82,7 @@ impl fmt::Display for MemoryMax {
             ("connections", self.connections),
             ("in flight", self.in_flight),
             ("validation", self.validation),
+            ("credentials", self.credentials),
             ("kept segments", self.kept_segments),
             ("producer queues", self.producer_queues),
         ];
@@ -106,14 +113,15 @@ mod tests {
             connections: 1 << 20,
             in_flight: 10 << 20,
             validation: 1,
+            credentials: 0,
             kept_segments: 0,
             producer_queues: 0,
         };
         assert_eq!(memory.total(), (11 << 20) + 1);
         let lines: Vec<_> = memory.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 6);
+        assert_eq!(lines.len(), 7);
         assert!(lines.iter().all(|line| line.len() == lines[0].len()));
         assert_eq!(lines[2], "validation               0.1 MiB");
-        assert_eq!(lines[5], "total                   11.1 MiB");
+        assert_eq!(lines[6], "total                   11.1 MiB");
     }
 }

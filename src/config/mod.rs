@@ -10,7 +10,9 @@ mod memory;
 mod raw;
 mod reader;
 mod registry;
+mod reload;
 mod resolve;
+mod written;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
@@ -21,6 +23,8 @@ pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
 pub(crate) use reader::grouped;
 pub use registry::{Credentials, SchemaRegistry};
+pub use reload::NeedsRestart;
+use written::Written;
 
 use crate::{model::Model, route::RouteTable};
 
@@ -56,6 +60,8 @@ pub struct Config {
     pub models: Vec<Arc<Model>>,
     /// What is allowed but an operator should know of, one line each.
     pub warnings: Vec<String>,
+    /// What all of it was made from.
+    written: Written,
 }
 
 impl Config {

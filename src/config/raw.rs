@@ -1,6 +1,8 @@
 //! What a person wrote: every key with its value and its place, from the file and from the
 //! environment, through the same table of known keys.
 
+mod environment;
+
 use std::{collections::BTreeMap, ops::Range};
 
 use toml::{
@@ -14,16 +16,6 @@ use super::{
     keys::{self, KEYS, Key},
 };
 use crate::produce::properties::KnownProperties;
-
-/// What every environment variable of ringest starts with.
-const PREFIX: &str = "RINGEST_";
-
-/// Variables that steer tests and are none of the configuration's business.
-const TEST_PREFIX: &str = "RINGEST_TEST_";
-
-/// Moose's name for the hash of its key, which is one more of ours, so called.
-const MOOSE_KEY: &str = "MOOSE_INGEST_API_KEY";
-const MOOSE_KEY_NAME: &str = "moose";
 
 /// One key that somebody set, or its default.
 #[derive(Clone, Debug)]
@@ -95,83 +87,6 @@ impl Raw {
         self.lay(layer);
     }
 
-    /// Reads an environment, which wins over what was read before.
-    pub(super) fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        let ours = variables.filter(|(name, _)| {
-            name == MOOSE_KEY || name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX)
-        });
-        // Sorted, so that all tables of a name come before a key of the only one.
-        let mut variables: Vec<_> = ours.collect();
-        variables.sort();
-        let mut layer = Vec::new();
-        let mut moose_key = None;
-        for (name, value) in variables {
-            match name.strip_prefix(PREFIX) {
-                Some(rest) => {
-                    let key = self.key_of_variable(rest);
-                    self.read_variable(name, key, value, &mut layer);
-                }
-                None => moose_key = Some(value),
-            }
-        }
-        self.lay(layer);
-        if let Some(hash) = moose_key {
-            self.lay_moose_key(hash);
-        }
-    }
-
-    fn read_variable(
-        &mut self,
-        variable: String,
-        key: String,
-        value: String,
-        layer: &mut Vec<Entry>,
-    ) {
-        if keys::is_tables(&key) {
-            let source = Source {
-                text: &value,
-                origin: &|_| Origin::Environment(variable.clone()),
-            };
-            match DeValue::parse(&value) {
-                Ok(value) => {
-                    self.walk_tables(source, &key, &value, (source.origin)(&(0..0)), layer)
-                }
-                Err(error) => self.errors.push(ConfigError {
-                    origin: Origin::Environment(variable),
-                    message: format!("not valid TOML: {}; {TABLES}", error.message()),
-                    key,
-                }),
-            }
-            return;
-        }
-        let entry = Entry {
-            name: self.name(&key),
-            written: shown(&key, &format!("{value:?}")),
-            key,
-            value: Value::Untyped(value),
-            origin: Origin::Environment(variable),
-            is_default: false,
-        };
-        self.admit(entry, layer);
-    }
-
-    /// Moose's key beside those that there are.
-    fn lay_moose_key(&mut self, hash: String) {
-        let entry = |key: &str, value| Entry {
-            name: format!("auth.keys[{MOOSE_KEY_NAME}]{key}"),
-            key: "auth.keys".to_owned(),
-            value,
-            written: HIDDEN.to_owned(),
-            origin: Origin::Environment(MOOSE_KEY.to_owned()),
-            is_default: false,
-        };
-        self.lay(vec![
-            entry("", Value::Table(Vec::new())),
-            entry(".name", Value::Text(MOOSE_KEY_NAME.to_owned())),
-            entry(".hash", Value::Text(hash)),
-        ]);
-    }
-
     /// Lays one value over what was read before, as a flag of the command line does.
     pub(super) fn read_flag(&mut self, flag: &'static str, key: &str, value: &str) {
         self.lay(vec![Entry {
@@ -185,24 +100,12 @@ impl Raw {
     }
 
     /// Drops what was read of these tables.
-    pub(super) fn drop_tables(&mut self, tables: &str) {
+    fn drop_tables(&mut self, tables: &str) {
         self.entries
             .retain(|name, _| match keys::tables_around(name) {
                 Some((around, rest)) => around != tables || rest.is_empty(),
                 None => true,
             });
-    }
-
-    /// `LISTEN__ADDRESS` -> `listen.address`; `KAFKA__LINGER_MS` -> `kafka.linger.ms`.
-    fn key_of_variable(&self, name: &str) -> String {
-        let name = name.to_ascii_lowercase();
-        match name.strip_prefix("kafka__") {
-            Some(property) if property.contains('.') || self.properties.contains(property) => {
-                format!("kafka.{property}")
-            }
-            Some(property) => format!("kafka.{}", property.replace('_', ".")),
-            None => name.replace("__", "."),
-        }
     }
 
     /// The name in [`Raw::entries`] of a property of librdkafka, whichever of its names is given.
@@ -236,6 +139,10 @@ impl Raw {
                 format!("{section}.{}", name.get_ref())
             };
             let origin = (source.origin)(&name.span());
+            if name.get_ref().contains('[') {
+                self.refuse_unknown(key, origin);
+                continue;
+            }
             // A property of librdkafka written without quotes is a table in a table to TOML.
             let is_section = keys::is_section(&key) || key.starts_with("kafka.");
             let is_unknown_section = keys::find(&key).is_none();
@@ -291,19 +198,25 @@ impl Raw {
 
     /// Takes an entry if there is such a key.
     fn admit(&mut self, entry: Entry, layer: &mut Vec<Entry>) {
-        let message = if entry.key.starts_with("kafka.") || keys::find(&entry.key).is_some() {
+        if entry.key.starts_with("kafka.") || keys::find(&entry.key).is_some() {
             layer.push(entry);
-            return;
         } else if keys::is_section(&entry.key) {
-            let given = entry.written.as_str();
-            format!("{given} is not allowed: this is a section, [{}]", entry.key)
+            let (given, key) = (&entry.written, &entry.key);
+            self.errors.push(ConfigError {
+                message: format!("{given} is not allowed: this is a section, [{key}]"),
+                origin: entry.origin,
+                key: entry.key,
+            });
         } else {
-            unknown_key(keys::meant(&entry.key))
-        };
+            self.refuse_unknown(entry.key, entry.origin);
+        }
+    }
+
+    fn refuse_unknown(&mut self, key: String, origin: Origin) {
         self.errors.push(ConfigError {
-            origin: entry.origin,
-            key: entry.key,
-            message,
+            origin,
+            message: unknown_key(keys::meant(&key)),
+            key,
         });
     }
 
@@ -384,7 +297,7 @@ impl Source<'_> {
 }
 
 /// What there is to say where tables are expected.
-const TABLES: &str = "a table, or an array of tables such as [{ name = \"…\", hash = \"…\" }]";
+const TABLES: &str = "a table, or an array of tables: [{ … }, { … }]";
 
 /// Stands for a value that may be secret.
 const HIDDEN: &str = "the value given";
@@ -403,7 +316,7 @@ fn shown(key: &str, written: &str) -> String {
     ];
     // What is before the @ of a URL may be a password.
     let is_secret = match keys::tables_around(key) {
-        Some((_, rest)) if rest.is_empty() => true,
+        Some((_, "")) => true,
         Some((_, rest)) => {
             let name = rest.rsplit('.').next().unwrap_or_default();
             ["hash", "secret_file"].contains(&name)

@@ -47,13 +47,12 @@ impl Reader {
 
     /// What is said about a key, at its place, or where it is missing at that of its table.
     fn said(&self, key: &str, message: String) -> Option<ConfigError> {
-        let (origin, key) = match self.entry(key) {
-            Some(entry) => (&entry.origin, entry.key.clone()),
-            None => {
-                let (table, key) = key.rsplit_once('.')?;
-                let table = self.entry(table)?;
-                (&table.origin, format!("{}.{key}", table.key))
-            }
+        let (origin, key) = if let Some(entry) = self.entry(key) {
+            (&entry.origin, entry.key.clone())
+        } else {
+            let (table, key) = key.rsplit_once('.')?;
+            let table = self.entry(table)?;
+            (&table.origin, format!("{}.{key}", table.key))
         };
         Some(ConfigError {
             origin: origin.clone(),

@@ -16,6 +16,7 @@ use super::{
     raw::Raw,
     reader::{Reader, grouped},
     registry,
+    written::Written,
 };
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
@@ -161,6 +162,7 @@ fn resolve(
         log_filter,
         models,
         warnings,
+        written: Written::new(&reader.raw),
     })
 }
 
@@ -367,7 +369,11 @@ fn in_flight_needed(limits: &Limits) -> usize {
 
 /// The same of what these models' records take beside their body. (Not the headers that they carry:
 /// what those take depends on the request, which is refused if it is too much.)
-fn in_flight_needed_by(models: &[Arc<Model>], limits: &Limits, message_bytes_max: usize) -> usize {
+pub(super) fn in_flight_needed_by(
+    models: &[Arc<Model>],
+    limits: &Limits,
+    message_bytes_max: usize,
+) -> usize {
     const PREFIX: usize = size_of::<SchemaPrefix>();
     let body = limits.body_bytes_max;
     let of_any = |is: fn(&Model) -> bool, bytes| {

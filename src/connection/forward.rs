@@ -7,6 +7,7 @@ use crate::{
     buffer::{Frozen, ReadBuffer, segment_capacity},
     dead_letter::Letters,
     http::{RequestHead, field_value},
+    metrics::RouteMetrics,
     model::{HeaderValue, KafkaHeader},
     outcome::{Outcome, Refusal},
     produce::{Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted},
@@ -56,6 +57,9 @@ impl Connection {
         route: &Route,
     ) -> Headers {
         let mut headers = Headers::default();
+        if let (Some(header), Some(name)) = (&principal.grant().subject_header, principal.name()) {
+            headers.push(header, name.as_bytes());
+        }
         for KafkaHeader { name, value } in &route.model.kafka_headers {
             let value = match value {
                 HeaderValue::Constant(value) => Some(value.as_bytes()),
@@ -75,14 +79,13 @@ impl Connection {
     pub(super) fn judge(
         &mut self,
         worker: &Worker,
-        route: AuthorizedRoute<'_>,
+        (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
         format: Format,
         mut body: RawBody,
         headers: &Headers,
     ) -> Result<Judged, Refusal> {
         let input = self.input_mut();
         let Route {
-            index,
             model,
             dead_letter_topic,
             ..
@@ -92,7 +95,7 @@ impl Connection {
             Ok(records) => records,
             Err(rejection) => {
                 let faulty = rejection.faulty.len() as u64;
-                worker.metrics.records_rejected(*index, faulty);
+                metrics.records_rejected.add(faulty);
                 if dead_letter_topic.is_none() {
                     return Err(rejection.into());
                 }
@@ -100,11 +103,11 @@ impl Connection {
             }
         };
         let count = records.len();
-        worker.metrics.records_received(*index, count as u64);
+        metrics.records_received.add(count as u64);
         let mut rejected = None;
         if let Some(rejection) = records.rejection() {
             let faulty = rejection.faulty.len() as u64;
-            worker.metrics.records_rejected(*index, faulty);
+            metrics.records_rejected.add(faulty);
             rejected = Some(Rejected {
                 rejection: rejection.clone(),
                 valid: records.records().map(|it| index_of(it.index)).collect(),
@@ -138,14 +141,11 @@ impl Enqueued {
     pub(super) async fn end(
         self,
         worker: &Worker,
-        route: AuthorizedRoute<'_>,
+        metrics: &RouteMetrics,
     ) -> Result<Delivered, Failure> {
         let delivered = self.delivery.await;
         let delivered = delivered.inspect_err(|failure| worker.undelivered(self.count, failure))?;
-        let records = delivered.records() as u64;
-        worker
-            .metrics
-            .records_delivered(route.route().index, records);
+        metrics.records_delivered.add(delivered.records() as u64);
         Ok(delivered)
     }
 }
@@ -213,12 +213,13 @@ fn only_record(records: &ValidBody<'_>) -> Option<Span> {
 /// Some are not known to be in their topic.
 pub(super) async fn deliver_letters(
     worker: &Worker,
-    route: AuthorizedRoute<'_>,
+    (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
     rejected: &Rejected,
 ) -> Result<(), Failure> {
-    let (Route { index, model, .. }, Some((body, _))) = (route.route(), &rejected.body) else {
+    let Some((body, _)) = &rejected.body else {
         return Ok(());
     };
+    let model = &route.route().model;
     let bytes_max = worker.producer.record_bytes_max();
     let mut letters = Letters::new(&model.topic, &rejected.rejection, body.bytes(), bytes_max);
     loop {
@@ -240,8 +241,7 @@ pub(super) async fn deliver_letters(
         };
         let lost = |failure: &Failure| worker.undelivered(places.len(), failure);
         let delivered = delivered.inspect_err(lost)?;
-        let count = delivered.records() as u64;
-        worker.metrics.dead_letters(*index, count);
+        metrics.dead_letters.add(delivered.records() as u64);
     }
 }
 

@@ -3,9 +3,14 @@
 use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
 };
 
-use super::{project::Project, text};
+use super::{
+    PUBLIC_KEY,
+    project::{Project, Tokens},
+    text,
+};
 use crate::config::grouped;
 
 /// Where Moose asks for schemas if nothing else is said.
@@ -32,8 +37,7 @@ impl Project {
                 grouped(timeout)
             );
         }
-        let about_auth = text::comment(&self.about_auth());
-        let _ = writeln!(file, "\n[auth]\n{about_auth}# mode = \"none\"");
+        file.push_str(&self.auth());
         file.push_str(&self.kafka());
         if asks_registry {
             file.push_str(&self.registry());
@@ -114,30 +118,45 @@ impl Project {
         file
     }
 
-    /// Who may send, which only a person can decide.
-    fn about_auth(&self) -> String {
-        let moose = match &self.tokens {
-            Some((issuer, audience)) => format!(
-                "Moose asks for a token of {issuer:?} for {audience:?} on every ingest API.\n"
-            ),
-            None => String::new(),
+    /// `[auth]`: who may send to Moose; where that is in its environment only, a person has to decide.
+    fn auth(&self) -> String {
+        let Some(tokens) = &self.tokens else {
+            return "\n[auth]\n# The hash in MOOSE_INGEST_API_KEY is taken from the environment, as Moose \
+                    takes it; more keys are\n# made by `ringest token`. Where there is none ringest does \
+                    not start until this line says that everyone\n# who reaches the port may send:\n# \
+                    mode = \"none\"\n"
+                .to_owned();
         };
         format!(
-            "{moose}This version of ringest can't check credentials (keys, tokens) and does not \
-             start until this line\nsays that everyone who reaches the port may send:"
+            "\n[auth]\n# Beside tokens, ringest takes the key of MOOSE_INGEST_API_KEY if that is in its \
+             environment: Moose,\n# which asks for tokens here, does not.\n[auth.jwt]\nissuer = {}\n\
+             audience = {}\nalgorithms = [\"RS256\"]\npublic_key_file = \"{PUBLIC_KEY}\"\n# As in Moose; \
+             ringest's own default is 0.\nleeway_ms = 60_000\n",
+            text::string(&tokens.issuer),
+            text::string(&tokens.audience),
         )
     }
 
-    /// What is left for a person to do.
-    pub(super) fn next(&self) -> Vec<String> {
-        let asked = match &self.tokens {
-            Some(_) => "Moose asks for JWTs",
-            None => "Moose asks for a key where MOOSE_INGEST_API_KEY is set",
-        };
-        let mut next = vec![format!(
-            "who may send: {asked}, and this version of ringest can't check credentials; set \
-             auth.mode = \"none\" if everyone who reaches the port may send"
-        )];
+    /// What is left for a person to do; the public key belongs into a file of this name.
+    pub(super) fn next(&self, public_key: &Path) -> Vec<String> {
+        let mut next = vec![match &self.tokens {
+            Some(Tokens {
+                public_key: Ok(_), ..
+            }) => "who may send: senders with tokens, as in Moose".to_owned(),
+            Some(Tokens {
+                public_key: Err(error),
+                ..
+            }) => format!(
+                "who may send: senders with tokens, as in Moose; write their issuer's public key (PEM) \
+                 to {}: jwt.secret is none that can be used: {error}",
+                public_key.display()
+            ),
+            None => {
+                "who may send: set MOOSE_INGEST_API_KEY as for Moose, or make keys with `ringest \
+                     token`, or set auth.mode = \"none\" if everyone who reaches the port may send"
+                    .to_owned()
+            }
+        }];
         if self.ip().is_none() {
             next.push(format!(
                 "listen.address: Moose listens on {:?}, and ringest wants an IP address; it is \

@@ -30,6 +30,9 @@ use serde_json::Value;
 use self::{map::Map, node::Node, project::Project};
 use crate::config::{ConfigError, Origin};
 
+/// The file of the key that tokens are verified with, beside the configuration.
+const PUBLIC_KEY: &str = "jwt.pem";
+
 /// What was brought over.
 #[derive(Debug)]
 pub struct Import {
@@ -39,7 +42,7 @@ pub struct Import {
     pub skipped: Vec<ConfigError>,
 }
 
-/// Writes `ringest.toml` and `models/*.toml` into `out` from a map, and from a `moose.config.toml`
+/// Writes `ringest.toml`, `models/*.toml` and, where Moose asks for tokens, `jwt.pem` into `out` from a map, and from a `moose.config.toml`
 /// if there is one, else with Moose's defaults. A file that is there already is left alone unless
 /// its text is the same, or `force` replaces it.
 ///
@@ -81,6 +84,12 @@ pub fn import(
         path: out.join("ringest.toml"),
         text: project.configuration(&short_name, models.ask_registry),
     }];
+    let public_key = out.join(PUBLIC_KEY);
+    files.extend(project.public_key().map(|pem| File {
+        path: public_key.clone(),
+        text: pem.to_owned(),
+    }));
+    let model_count = models.files.len();
     files.extend(models.files.into_iter().map(|(name, text)| File {
         path: out.join("models").join(name),
         text,
@@ -91,7 +100,7 @@ pub fn import(
     let _ = writeln!(
         report,
         "{} model(s) in {}, the configuration is {}",
-        files.len() - 1,
+        model_count,
         out.join("models").display(),
         files[0].path.display()
     );
@@ -104,7 +113,7 @@ pub fn import(
         "without counterpart in ringest",
         &map.left_behind(),
     );
-    let mut next = project.next();
+    let mut next = project.next(&public_key);
     next.push(format!(
         "ringest --config {} --check --connect",
         files[0].path.display()

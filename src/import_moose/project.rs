@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use jsonwebtoken::Algorithm;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
+    auth::{KeyError, VerificationKeys},
     config::{ConfigError, Document, Value, grouped},
     route::{self, RouteTable},
 };
@@ -36,8 +38,17 @@ pub(super) struct Project {
     pub(super) properties: Vec<(&'static str, String)>,
     /// Whether there is a password, which is not read.
     pub(super) has_sasl_password: bool,
-    /// Issuer and audience of the tokens that Moose asks for, where it does.
-    pub(super) tokens: Option<(String, String)>,
+    /// The tokens that Moose asks for, where it does.
+    pub(super) tokens: Option<Tokens>,
+}
+
+/// JWTs that Moose asks every ingest API's sender for, signed with RS256.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    /// The issuer's public key as PEM; or why what Moose calls `secret` is none.
+    pub(super) public_key: Result<String, KeyError>,
 }
 
 impl Default for Project {
@@ -120,6 +131,12 @@ impl Project {
             Err(reader.errors)
         }
     }
+
+    /// What the tokens that Moose asks for are verified with, if that is known.
+    pub(super) fn public_key(&self) -> Option<&str> {
+        let tokens = self.tokens.as_ref()?;
+        tokens.public_key.as_deref().ok()
+    }
 }
 
 /// Sections of a file, and what is wrong with them.
@@ -188,12 +205,18 @@ impl Reader<'_> {
         prefix.flatten()
     }
 
-    /// The tokens that Moose asks every ingest API's sender for.
-    fn tokens(&mut self) -> Option<(String, String)> {
+    /// `JwtConfig`: the tokens that every ingest API's sender needs, or none.
+    fn tokens(&mut self) -> Option<Tokens> {
         let read = |value: &Value| value.boolean();
         let are_asked_for = self.value("jwt", "enforce_on_all_ingest_apis", "true or false", read);
         let issuer = self.text("jwt", "issuer").unwrap_or_default();
         let audience = self.text("jwt", "audience").unwrap_or_default();
-        are_asked_for.filter(|it| *it).map(|_| (issuer, audience))
+        let pem = self.text("jwt", "secret").unwrap_or_default();
+        let key = VerificationKeys::from_pem(pem.as_bytes(), &[Algorithm::RS256]);
+        are_asked_for.filter(|it| *it).map(|_| Tokens {
+            issuer,
+            audience,
+            public_key: key.map(|_| format!("{}\n", pem.trim())),
+        })
     }
 }

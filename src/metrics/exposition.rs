@@ -1,7 +1,7 @@
 //! What `/metrics` shows: the workers' numbers added up, in the `OpenMetrics` 1.0.0 text format.
 //!
-//! Labels are bounded: routes come from the configuration, codes from the table of outcomes,
-//! workers are counted.
+//! Labels are bounded: routes come from the configuration (of one that is gone there is no series
+//! any more), codes from the table of outcomes, workers are counted.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,10 +13,16 @@ use prometheus_client::{
 };
 
 use super::{
-    Counter, Gauge, ProcessMetrics, WorkerMetrics,
+    Counter, Gauge, ProcessMetrics, RouteMetrics, WorkerMetrics,
     cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
+    key_fetches,
 };
-use crate::{auth::Denial, readiness::Readiness};
+use crate::{
+    auth::Denial,
+    readiness::Readiness,
+    route::Route,
+    snapshot::{Published, Snapshot},
+};
 
 /// The `route` label of requests that had none; a route's own label begins with a slash.
 const UNROUTED: &str = "unrouted";
@@ -33,11 +39,12 @@ pub struct CodeLabel {
 /// Where the numbers come from.
 #[derive(Debug)]
 pub struct Sources {
-    /// The `route` label of each route, by its index: its declared path.
-    pub routes: Vec<String>,
+    /// Its latest snapshot says which routes there are, and what was counted of each. The `route`
+    /// label is the declared path.
+    pub published: Arc<Published>,
     /// The label of each outcome code, by its index.
     pub codes: Vec<CodeLabel>,
-    /// One for each worker, by its index, all made for as many routes and codes as above.
+    /// One for each worker, by its index, all made for as many codes as above.
     pub workers: Vec<Arc<WorkerMetrics>>,
     /// What is counted of the process.
     pub process: Arc<ProcessMetrics>,
@@ -79,12 +86,15 @@ impl Exposition {
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
-        self.requests(encoder)?;
-        self.records(encoder)?;
+        let snapshot = self.published.latest();
+        self.requests(encoder, &snapshot)?;
+        records(encoder, &snapshot)?;
         self.credentials(encoder)?;
         self.delivery_latency(encoder)?;
         self.totals(encoder)?;
-        self.gauges(encoder)?;
+        self.reloads(encoder)?;
+        self.gauges(encoder, snapshot.generation)?;
+        key_fetches::encode(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
 }
@@ -106,25 +116,22 @@ impl Sources {
 
     /// Requests by route and code: only those that occurred, as most pairs never do. Rejects and
     /// sheds by code alone are there from the start, so that an alert sees the first one.
-    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let rows = || {
-            let routed = self.routes.iter().enumerate();
-            routed
-                .map(|(index, route)| (Some(index), route.as_str()))
-                .chain([(None, UNROUTED)])
-        };
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
         let mut by_pair = Vec::new();
         let mut rejected = Vec::new();
         let mut shed = Vec::new();
         for (code, label) in self.codes.iter().enumerate() {
-            let mut of_code = 0;
-            for (route, route_label) in rows() {
-                let count = self.total(|worker| worker.request_cell(route, code));
-                of_code += count;
+            let routed = snapshot.routes.routes().iter().map(|route| {
+                let count = total(snapshot, route, |row| row.requests.at(code));
+                (route.path.as_str(), count)
+            });
+            let unrouted = self.total(|worker| worker.unrouted.at(code));
+            for (route, count) in routed.chain([(UNROUTED, unrouted)]) {
                 if count > 0 {
-                    by_pair.push((route_label, label, label.status.to_string(), count));
+                    by_pair.push((route, label, label.status.to_string(), count));
                 }
             }
+            let of_code = self.total(|worker| worker.requests.at(code));
             match label.status {
                 503 => shed.push(([("code", label.name)], of_code)),
                 400..500 => rejected.push(([("code", label.name)], of_code)),
@@ -146,32 +153,6 @@ impl Sources {
         let help = "Requests answered 503 (over a bound, draining, or no good delivery report in \
                     time), by outcome code.";
         counter_family(encoder, "shed", help, shed)
-    }
-
-    fn records(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let series = |cell: fn(&WorkerMetrics, usize) -> &Counter| {
-            let routes = self.routes.iter().enumerate();
-            routes.map(move |(index, route)| {
-                let count = self.total(|worker| cell(worker, index));
-                ([("route", route.as_str())], count)
-            })
-        };
-        let received = series(|worker, route| worker.records_received.at(route));
-        counter_family(
-            encoder,
-            "records",
-            "Valid records received, by route.",
-            received,
-        )?;
-        let delivered = series(|worker, route| worker.records_delivered.at(route));
-        let help = "Records that got a good delivery report, by route.";
-        counter_family(encoder, "records_delivered", help, delivered)?;
-        let rejected = series(|worker, route| worker.records_rejected.at(route));
-        let help = "Faulty records received, by route; a body that can't be read is one.";
-        counter_family(encoder, "records_rejected", help, rejected)?;
-        let dead_letters = series(|worker, route| worker.dead_letters.at(route));
-        let help = "Dead letters that got a good delivery report, by route.";
-        counter_family(encoder, "dead_letters", help, dead_letters)
     }
 
     /// Requests with a credential by what came of it, and those without one that needed it.
@@ -263,8 +244,22 @@ impl Sources {
         Ok(())
     }
 
-    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    fn reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (well, faulty) = self.process.reloads();
+        let help = "Times the configuration was read again; \"error\": it was faulty, and the one \
+                    before stays.";
+        let series = [([("result", "ok")], well), ([("result", "error")], faulty)];
+        counter_family(encoder, "config_reloads", help, series)
+    }
+
+    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>, generation: u64) -> fmt::Result {
         let gauges = [
+            (
+                "config_generation",
+                None,
+                "What is served by: 0 at the start, one more with every reload and change of keys.",
+                generation,
+            ),
             (
                 "in_flight",
                 Some(&Unit::Bytes),
@@ -337,8 +332,46 @@ impl Sources {
     }
 }
 
+/// What all workers have counted of a route.
+fn total(snapshot: &Snapshot, route: &Route, counter: impl Fn(&RouteMetrics) -> &Counter) -> u64 {
+    let rows = snapshot.metrics.iter().map(|rows| &rows[route.index]);
+    rows.map(|row| counter(row).value()).sum()
+}
+
+fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    type Family = (&'static str, &'static str, fn(&RouteMetrics) -> &Counter);
+    const FAMILIES: [Family; 4] = [
+        ("records", "Valid records received, by route.", |row| {
+            &row.records_received
+        }),
+        (
+            "records_delivered",
+            "Records that got a good delivery report, by route.",
+            |row| &row.records_delivered,
+        ),
+        (
+            "records_rejected",
+            "Faulty records received, by route; a body that can't be read is one.",
+            |row| &row.records_rejected,
+        ),
+        (
+            "dead_letters",
+            "Dead letters that got a good delivery report, by route.",
+            |row| &row.dead_letters,
+        ),
+    ];
+    for (name, help, counter) in FAMILIES {
+        let series = snapshot.routes.routes().iter().map(|route| {
+            let labels = [("route", route.path.as_str())];
+            (labels, total(snapshot, route, counter))
+        });
+        counter_family(encoder, name, help, series)?;
+    }
+    Ok(())
+}
+
 /// Writes one counter with one sample for each set of labels; `_total` is added to the name.
-fn counter_family<'a, const N: usize>(
+pub(super) fn counter_family<'a, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -1,17 +1,25 @@
 //! Per-core counters, merged when they are scraped.
 //!
-//! Each worker writes its own [`WorkerMetrics`] and nobody else's: plain loads and stores into
-//! arrays, no lock, no allocation, no hashing. The management thread reads them all and adds them
-//! up ([`Exposition`]). The numbers of one scrape are each right, but not of one instant.
+//! Each worker writes its own [`WorkerMetrics`], and for each route its own [`RouteMetrics`], and
+//! nobody else's: plain loads and stores, no lock, no allocation, no hashing. The management thread
+//! reads them all and adds them up ([`Exposition`]). The numbers of one scrape are each right, but
+//! not of one instant.
 
 mod cell;
 mod exposition;
+mod key_fetches;
+mod route;
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+};
 
 use cell::Counters;
 pub use cell::{Counter, Gauge, Histogram};
 pub use exposition::{CodeLabel, Exposition, Sources};
+pub use key_fetches::{FetchResult, KeyFetches};
+pub use route::RouteMetrics;
 
 use crate::auth::Denial;
 
@@ -45,20 +53,17 @@ pub struct WorkerMetrics {
     pub credentials_verified: Counter,
     /// Credentials that were not taken, by reason.
     denials: Counters,
-    /// One row a route and one more for requests without; one column a code.
+    /// Of all requests, by code: what routes that are gone have counted stays in here.
     requests: Counters,
-    records_received: Counters,
-    records_delivered: Counters,
-    records_rejected: Counters,
-    dead_letters: Counters,
-    routes: usize,
+    /// Of those that had no route, by code.
+    unrouted: Counters,
     codes: usize,
     driver: AtomicU8,
 }
 
 impl WorkerMetrics {
-    /// All zero, for `routes` routes and `codes` outcome codes.
-    pub fn new(routes: usize, codes: usize) -> Self {
+    /// All zero, for `codes` outcome codes.
+    pub fn new(codes: usize) -> Self {
         Self {
             body_bytes_received: Counter::default(),
             delivery_latency: Histogram::default(),
@@ -72,55 +77,24 @@ impl WorkerMetrics {
             credentials_cached: Counter::default(),
             credentials_verified: Counter::default(),
             denials: Counters::new(Denial::ALL.len()),
-            requests: Counters::new((routes + 1) * codes),
-            records_received: Counters::new(routes),
-            records_delivered: Counters::new(routes),
-            records_rejected: Counters::new(routes),
-            dead_letters: Counters::new(routes),
-            routes,
+            requests: Counters::new(codes),
+            unrouted: Counters::new(codes),
             codes,
             driver: AtomicU8::new(0),
         }
     }
 
-    /// Counts an answered request: its route's index, if it had one, and its outcome code's.
+    /// Counts an answered request: by its outcome code's index, and for its route, if it had one.
     ///
     /// # Panics
     /// An index that was not announced to [`WorkerMetrics::new`] is a fault of ours.
-    pub fn request(&self, route: Option<usize>, code: usize) {
-        self.request_cell(route, code).add(1);
-    }
-
-    /// Counts `records` valid records received for a route.
-    ///
-    /// # Panics
-    /// As [`WorkerMetrics::request`].
-    pub fn records_received(&self, route: usize, records: u64) {
-        self.records_received.at(self.checked(route)).add(records);
-    }
-
-    /// Counts `records` records of a route that got a good delivery report.
-    ///
-    /// # Panics
-    /// As [`WorkerMetrics::request`].
-    pub fn records_delivered(&self, route: usize, records: u64) {
-        self.records_delivered.at(self.checked(route)).add(records);
-    }
-
-    /// Counts `records` faulty records of a route; what can't be read as JSON is one.
-    ///
-    /// # Panics
-    /// As [`WorkerMetrics::request`].
-    pub fn records_rejected(&self, route: usize, records: u64) {
-        self.records_rejected.at(self.checked(route)).add(records);
-    }
-
-    /// Counts `letters` dead letters of a route that got a good delivery report.
-    ///
-    /// # Panics
-    /// As [`WorkerMetrics::request`].
-    pub fn dead_letters(&self, route: usize, letters: u64) {
-        self.dead_letters.at(self.checked(route)).add(letters);
+    pub fn request(&self, route: Option<&RouteMetrics>, code: usize) {
+        assert!(code < self.codes, "no such outcome code");
+        self.requests.at(code).add(1);
+        match route {
+            Some(route) => route.request(code),
+            None => self.unrouted.at(code).add(1),
+        }
     }
 
     /// Counts a credential that was not taken.
@@ -152,17 +126,6 @@ impl WorkerMetrics {
             gauge.set(0);
         }
     }
-
-    fn request_cell(&self, route: Option<usize>, code: usize) -> &Counter {
-        assert!(code < self.codes, "no such outcome code");
-        let row = route.map_or(self.routes, |route| self.checked(route));
-        self.requests.at(row * self.codes + code)
-    }
-
-    fn checked(&self, route: usize) -> usize {
-        assert!(route < self.routes, "no such route");
-        route
-    }
 }
 
 /// How a worker's sockets are driven.
@@ -189,6 +152,9 @@ impl Driver {
 #[derive(Debug, Default)]
 pub struct ProcessMetrics {
     worker_restarts: AtomicU64,
+    key_fetches: Mutex<Vec<Arc<KeyFetches>>>,
+    reloads: AtomicU64,
+    failed_reloads: AtomicU64,
 }
 
 impl ProcessMetrics {
@@ -201,6 +167,35 @@ impl ProcessMetrics {
     pub fn worker_restarts(&self) -> u64 {
         self.worker_restarts.load(Relaxed)
     }
+
+    /// Shows these issuers' from now on, and no others'.
+    pub fn set_key_fetches(&self, issuers: Vec<Arc<KeyFetches>>) {
+        *self.key_fetches() = issuers;
+    }
+
+    fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
+        // Nothing that could panic is done with it.
+        (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an attempt to serve by a configuration that was read again, and whether that went
+    /// well; any thread may.
+    pub fn reloaded(&self, well: bool) {
+        let counter = if well {
+            &self.reloads
+        } else {
+            &self.failed_reloads
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Reloads so far: those that went well, and those that did not.
+    pub fn reloads(&self) -> (u64, u64) {
+        (
+            self.reloads.load(Relaxed),
+            self.failed_reloads.load(Relaxed),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -208,43 +203,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_of_the_table_is_its_own() {
-        let (routes, codes) = (3, 5);
-        let metrics = WorkerMetrics::new(routes, codes);
-        let rows: Vec<Option<usize>> = (0..routes).map(Some).chain([None]).collect();
+    fn every_cell_is_its_own() {
+        let codes = 5;
+        let metrics = WorkerMetrics::new(codes);
+        let routes = [RouteMetrics::new(codes), RouteMetrics::new(codes)];
+        let rows = [Some(&routes[0]), Some(&routes[1]), None];
         let mut expected = 0;
-        for route in &rows {
+        for row in rows {
             for code in 0..codes {
                 expected += 1;
                 for _ in 0..expected {
-                    metrics.request(*route, code);
+                    metrics.request(row, code);
                 }
             }
         }
         let mut expected = 0;
-        for route in &rows {
+        for cells in [&routes[0].requests, &routes[1].requests, &metrics.unrouted] {
             for code in 0..codes {
                 expected += 1;
-                assert_eq!(metrics.request_cell(*route, code).value(), expected);
+                assert_eq!(cells.at(code).value(), expected);
             }
+        }
+        for code in 0..codes {
+            let of_code = 3 * (code as u64 + 1) + 5 + 10;
+            assert_eq!(metrics.requests.at(code).value(), of_code);
         }
     }
 
     #[test]
     #[should_panic(expected = "no such outcome code")]
-    fn the_first_code_too_many_is_not_another_routes() {
-        WorkerMetrics::new(2, 5).request(Some(0), 5);
-    }
-
-    #[test]
-    #[should_panic(expected = "no such route")]
-    fn the_first_route_too_many_is_not_the_unrouted_one() {
-        WorkerMetrics::new(2, 5).request(Some(2), 0);
+    fn the_first_code_too_many_is_a_fault() {
+        WorkerMetrics::new(5).request(None, 5);
     }
 
     #[test]
     fn a_restart_keeps_counters_and_clears_gauges() {
-        let metrics = WorkerMetrics::new(1, 1);
+        let metrics = WorkerMetrics::new(1);
         metrics.connections_accepted.add(3);
         metrics.connections_open.add(2);
         metrics.in_flight_bytes.add(9);
@@ -262,11 +256,13 @@ mod tests {
     fn two_workers_share_no_cache_line() {
         assert_eq!(align_of::<WorkerMetrics>(), 128);
         assert_eq!(size_of::<WorkerMetrics>() % 128, 0);
+        assert_eq!(align_of::<RouteMetrics>(), 128);
+        assert_eq!(size_of::<RouteMetrics>() % 128, 0);
     }
 
     #[test]
     fn the_driver_is_unknown_until_said() {
-        let metrics = WorkerMetrics::new(1, 1);
+        let metrics = WorkerMetrics::new(1);
         assert_eq!(metrics.driver(), None);
         for driver in [Driver::IoUring, Driver::Epoll] {
             metrics.set_driver(driver);

@@ -35,7 +35,7 @@ impl From<KafkaError> for OpenError {
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
 
-/// A producer handle with its event queue and a topic handle for each route.
+/// A producer handle with its event queue and a topic handle for each topic of its producer.
 ///
 /// Its threads are created by [`open`](Self::open) and inherit that thread's CPU affinity.
 pub(super) struct Handle {
@@ -49,10 +49,9 @@ pub(super) struct Handle {
 unsafe impl Send for Handle {}
 
 impl Handle {
-    /// A handle that writes to `wake` when events are waiting.
+    /// A handle without topics that writes to `wake` when events are waiting.
     pub(super) fn open(
         properties: &[(String, String)],
-        topics: &[String],
         wake: UnixStream,
     ) -> Result<Self, OpenError> {
         // librdkafka writes from its own threads and must never block on a full socket: a wake-up
@@ -71,15 +70,12 @@ impl Handle {
             unsafe { rd::rd_kafka_destroy(client.as_ptr()) };
             return Err(OpenError("no main queue".to_owned()));
         };
-        let mut handle = Self {
+        let handle = Self {
             client,
             queue,
-            topics: Vec::with_capacity(topics.len()),
+            topics: Vec::new(),
             wake,
         };
-        for topic in topics {
-            handle.topics.push(handle.open_topic(topic)?);
-        }
         // SAFETY: the queue is live; the descriptor lives in `handle` until the event is disabled
         // in `drop`; the payload is static.
         unsafe {
@@ -95,12 +91,21 @@ impl Handle {
         Ok(handle)
     }
 
-    fn open_topic(&self, topic: &str) -> Result<NonNull<rd::rd_kafka_topic_t>, OpenError> {
+    /// How many topics are open.
+    pub(super) fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Opens a topic, whose index is behind those of the ones before.
+    pub(super) fn open_topic(&mut self, topic: &str) -> Result<(), OpenError> {
         let name = CString::new(topic).map_err(|error| OpenError(error.to_string()))?;
         // SAFETY: the client is live, the name ends with NUL, no topic configuration is passed on.
         let topic =
             unsafe { rd::rd_kafka_topic_new(self.client.as_ptr(), name.as_ptr(), ptr::null_mut()) };
-        NonNull::new(topic).ok_or_else(|| OpenError(format!("topic {name:?} is refused")))
+        let topic =
+            NonNull::new(topic).ok_or_else(|| OpenError(format!("topic {name:?} is refused")))?;
+        self.topics.push(topic);
+        Ok(())
     }
 
     /// Makes the worker look at the queue again: after a bounded drain, events may be left that

@@ -47,9 +47,6 @@ const LAST_REPORTS: Duration = Duration::from_secs(5);
 pub struct ProducerSettings {
     /// For librdkafka, in order; a later one wins.
     pub properties: Arc<[(String, String)]>,
-    /// A topic for each route, by the route's index, and then those for dead letters
-    /// ([`RouteTable::topics`](crate::route::RouteTable::topics)).
-    pub topics: Arc<[String]>,
     /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
     pub queue_records_max: usize,
     /// After this a request is answered even without its reports. A little longer than
@@ -70,14 +67,20 @@ enum State {
     Waiting(Instant),
 }
 
+/// A topic that records go to.
+struct Topic {
+    name: Arc<str>,
+    sticky: StickyPartition,
+}
+
 /// One worker's way to the brokers.
 pub struct Producer {
     // Before `in_flight`, whose memory librdkafka may read until the handle is gone.
     state: RefCell<State>,
     in_flight: RefCell<InFlight>,
     scratch: RefCell<Scratch>,
-    /// By the topic's index.
-    sticky: Box<[StickyPartition]>,
+    /// By the topic's index. A handle that serves has them all.
+    topics: RefCell<Vec<Topic>>,
     /// librdkafka's `message.max.bytes`.
     message_bytes_max: usize,
     wake: UnixStream,
@@ -91,7 +94,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// A producer whose reports wake the other end of `wake`.
+    /// A producer without topics, whose reports wake the other end of `wake`.
     ///
     /// # Errors
     /// What librdkafka says of the configuration.
@@ -101,7 +104,7 @@ impl Producer {
         metrics: Arc<WorkerMetrics>,
         watch: Arc<BrokerWatch>,
     ) -> Result<Rc<Self>, OpenError> {
-        let handle = open_elsewhere(&settings, &wake, None)?
+        let handle = open_elsewhere(&settings, &wake, None, Vec::new())?
             .join()
             .map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
         Ok(Rc::new(Self {
@@ -109,11 +112,7 @@ impl Producer {
             in_flight: RefCell::default(),
             scratch: RefCell::default(),
             message_bytes_max: message_bytes_max(&settings.properties),
-            sticky: settings
-                .topics
-                .iter()
-                .map(|_| StickyPartition::new(&settings.properties))
-                .collect(),
+            topics: RefCell::default(),
             wake,
             settings,
             metrics,
@@ -121,6 +120,39 @@ impl Producer {
             given_up: Cell::new(false),
             unannounced: Cell::new(false),
         }))
+    }
+
+    /// Makes it one for these topics ([`RouteTable::topics`](crate::route::RouteTable::topics)): those
+    /// that it has, and new ones behind them. None is ever closed, as librdkafka itself knows each
+    /// until its handle is destroyed.
+    ///
+    /// # Errors
+    /// What librdkafka says of a topic. The handle is replaced then, until it has them all.
+    pub fn add_topics(&self, topics: &[Arc<str>]) -> Result<(), OpenError> {
+        let mut known = self.topics.borrow_mut();
+        let new = topics.get(known.len()..).unwrap_or_default();
+        known.extend(new.iter().map(|name| Topic {
+            name: Arc::clone(name),
+            sticky: StickyPartition::new(&self.settings.properties),
+        }));
+        drop(known);
+        let opened = match &mut *self.state.borrow_mut() {
+            State::Serving(handle) => self.open_topics(handle),
+            State::Closing(_) | State::Reopening(_) | State::Waiting(_) => Ok(()),
+        };
+        if opened.is_err() {
+            self.close_handle();
+        }
+        opened
+    }
+
+    /// Opens the topics that a handle does not have.
+    fn open_topics(&self, handle: &mut Handle) -> Result<(), OpenError> {
+        let topics = self.topics.borrow();
+        let missing = topics.iter().skip(handle.topics());
+        missing
+            .map(|topic| &*topic.name)
+            .try_for_each(|name| handle.open_topic(name))
     }
 
     /// Records enqueued and not reported.
@@ -168,7 +200,7 @@ impl Producer {
         let route = route.route();
         let rules = &route.model.rules;
         let shipment = Shipment {
-            topic: route.index,
+            topic: route.topic,
             keyed: rules.partition_key.is_some(),
             timed: rules.timestamp_field.is_some(),
             headers,
@@ -249,7 +281,8 @@ impl Producer {
         let base = memory.as_ptr();
         let deadline = now + self.settings.report_timeout;
         // Where keys choose the partition, librdkafka places every record.
-        let partition = self.sticky[topic].current(now).filter(|_| !keyed);
+        let sticky = self.topics.borrow()[topic].sticky.current(now);
+        let partition = sticky.filter(|_| !keyed);
         let scouts_for = (!keyed && partition.is_none()).then_some(topic);
         let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
         let entry = in_flight.enter(records.len(), memory, permit, deadline, scouts_for);
@@ -314,7 +347,8 @@ impl Producer {
                     let end = report.end.map(|_| ()).map_err(fault);
                     match (in_flight.report(report.opaque, end), report.end) {
                         (Report::Scouted { topic }, Ok(partition)) => {
-                            self.sticky[topic].scouted(partition, Instant::now());
+                            let topics = self.topics.borrow();
+                            topics[topic].sticky.scouted(partition, Instant::now());
                         }
                         (Report::Known | Report::Scouted { .. }, _) => {}
                         (Report::Stray, _) => {
@@ -407,7 +441,14 @@ impl Producer {
             State::Closing(old) => self.reopen(Some(old), now),
             State::Waiting(_) => self.reopen(None, now),
             State::Reopening(thread) => match thread.join() {
-                Ok(Ok(handle)) => State::Serving(handle),
+                // Topics may have been added meanwhile.
+                Ok(Ok(mut handle)) => match self.open_topics(&mut handle) {
+                    Ok(()) => State::Serving(handle),
+                    Err(error) => {
+                        tracing::error!("no new producer: {error}");
+                        State::Closing(handle)
+                    }
+                },
                 Ok(Err(error)) => {
                     tracing::error!("no new producer: {error}");
                     return;
@@ -419,7 +460,9 @@ impl Producer {
     }
 
     fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
-        match open_elsewhere(&self.settings, &self.wake, old) {
+        let topics = self.topics.borrow();
+        let topics = topics.iter().map(|it| Arc::clone(&it.name)).collect();
+        match open_elsewhere(&self.settings, &self.wake, old, topics) {
             Ok(thread) => State::Reopening(thread),
             Err(error) => {
                 tracing::error!("no new producer: {error}");
@@ -468,6 +511,7 @@ fn open_elsewhere(
     settings: &ProducerSettings,
     wake: &UnixStream,
     old: Option<Handle>,
+    topics: Vec<Arc<str>>,
 ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
     let settings = settings.clone();
     let wake = wake
@@ -478,7 +522,9 @@ fn open_elsewhere(
         .spawn(move || {
             drop(old);
             let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &settings.cores);
-            Handle::open(&settings.properties, &settings.topics, wake)
+            let mut handle = Handle::open(&settings.properties, wake)?;
+            topics.iter().try_for_each(|name| handle.open_topic(name))?;
+            Ok(handle)
         })
         .map_err(|error| OpenError(error.to_string()))
 }

@@ -50,7 +50,7 @@ impl Bench {
 
     fn open(settings: ProducerSettings) -> Self {
         let watch = BrokerWatch::start(&settings.properties).expect("a client");
-        let metrics = Arc::new(WorkerMetrics::new(1, 1));
+        let metrics = Arc::new(WorkerMetrics::new(1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
         let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");
@@ -64,16 +64,25 @@ impl Bench {
             records_max: 1 << 20,
             json_depth_max: 8,
         };
-        Self {
+        let mut bench = Self {
             producer,
             admission: Rc::new(Admission::new(1 << 30)),
             pool: Rc::default(),
             metrics,
-            routes: RouteTable::new(&[Arc::new(model)]),
+            routes: RouteTable::new(&[]),
             validator: Validator::new(limits),
             _watch: watch,
             _wake_reader: wake_reader,
-        }
+        };
+        bench.serve(model.into());
+        bench
+    }
+
+    /// Has a route for this model alone, as after a reload.
+    fn serve(&mut self, model: Arc<Model>) {
+        self.routes = self.routes.succeeded_by("", &[model]);
+        let topics = self.routes.topics();
+        self.producer.add_topics(topics).expect("they are good");
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
@@ -137,7 +146,6 @@ fn settings(properties: &[(&str, &str)]) -> ProducerSettings {
         properties: all
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        topics: ["events".to_owned()].into(),
         queue_records_max: 100_000,
         report_timeout: PATIENCE,
         cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),
@@ -209,6 +217,31 @@ fn a_fatal_error_ends_requests_and_the_handle_is_replaced() {
     );
     bench.turn_until(|bench| bench.producer.is_serving());
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+}
+
+#[test]
+fn topics_are_added_at_any_time_and_none_is_lost_with_its_handle() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    let model = |topic: &str| {
+        let version = "1".parse::<Version>().expect("a version");
+        Arc::new(Model::untyped("Event", version, topic))
+    };
+    let first = bench.enqueue(b"{}").expect("it is served");
+    bench.serve(model("second"));
+    let second = bench.enqueue(b"{}").expect("it is served");
+    for delivery in [first, second] {
+        assert_eq!(bench.finish(delivery).map(|it| it.records()), Ok(1));
+    }
+    bench.producer.with_handle_for_test(Handle::fail_for_test);
+    bench.turn_until(|bench| !bench.producer.is_serving());
+    // While there is no handle.
+    bench.serve(model("third"));
+    bench.turn_until(|bench| bench.producer.is_serving());
+    for topic in ["events", "second", "third"] {
+        bench.serve(model(topic));
+        assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1), "{topic}");
+    }
 }
 
 /// Nobody shuts down: that is what a drain's answer would say.

@@ -1,18 +1,12 @@
 //! The questions over HTTP.
 
-use std::sync::Arc;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use ureq::{
-    Agent,
-    http::Uri,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, http::Uri};
 
 use super::Reason;
-use crate::{config::SchemaRegistry, excerpt::excerpt, model::Schema};
+use crate::{config::SchemaRegistry, excerpt::excerpt, https::agent, model::Schema};
 
 /// The media type that registries speak.
 const ACCEPT: &str = "application/vnd.schemaregistry.v1+json";
@@ -44,7 +38,7 @@ pub(crate) fn is_base_url(text: &str) -> bool {
 /// The number of each schema, in their order. A registry that can't be asked once is not asked
 /// again: the others would wait as long, for the same.
 pub(super) fn ask(registry: &SchemaRegistry, schemas: &[&Schema]) -> Vec<Result<u32, Reason>> {
-    let agent = agent(registry);
+    let agent = agent(&registry.url, ACCEPT, registry.timeout);
     let mut gone = None;
     let ask = |schema: &&Schema| {
         if let Some(reason) = &gone {
@@ -57,29 +51,6 @@ pub(super) fn ask(registry: &SchemaRegistry, schemas: &[&Schema]) -> Vec<Result<
         answer
     };
     schemas.iter().map(ask).collect()
-}
-
-fn agent(registry: &SchemaRegistry) -> Agent {
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(registry.timeout))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .user_agent(concat!("ringest/", env!("CARGO_PKG_VERSION")))
-        .accept(ACCEPT);
-    if registry.url.starts_with("https:") {
-        // What can't be read is not trusted; with none, every certificate is refused, and said so.
-        let trusted = rustls_native_certs::load_native_certs().certs;
-        let trusted = trusted
-            .iter()
-            .map(|certificate| Certificate::from_der(certificate).to_owned());
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(trusted))
-            .unversioned_rustls_crypto_provider(ring);
-        config = config.tls_config(tls.build());
-    }
-    config.build().into()
 }
 
 /// One question.

@@ -44,7 +44,7 @@ fn routes_are_in_the_order_of_the_models() {
 }
 
 #[test]
-fn dead_letters_have_topics_behind_those_of_the_routes() {
+fn each_topic_has_one_index() {
     let model = |topic: &str, dead_letter_topic: Option<&str>, schema| {
         let version = "1".parse().expect("a version");
         Arc::new(Model {
@@ -63,15 +63,43 @@ fn dead_letters_have_topics_behind_those_of_the_routes() {
         model("c", Some("dead"), None),
         model("d", Some("lost"), Some(subject)),
     ]);
-    let topics: Vec<_> = table.topics().collect();
-    assert_eq!(topics, ["a", "b", "c", "d", "dead", "dead", "lost"]);
+    let names: Vec<_> = table.topics().iter().map(|name| &**name).collect();
+    assert_eq!(names, ["a", "dead", "b", "c", "d", "lost"]);
     let routes = table.routes().iter();
-    let indices: Vec<_> = routes.map(|route| route.dead_letter_topic).collect();
-    assert_eq!(indices, [Some(4), None, Some(5), Some(6)]);
+    let indices: Vec<_> = routes.map(|it| (it.topic, it.dead_letter_topic)).collect();
+    assert_eq!(
+        indices,
+        [(0, Some(1)), (2, None), (3, Some(1)), (4, Some(5))]
+    );
     let routes = table.routes().iter();
     let prefixes: Vec<_> = routes.map(|it| (it.schema_prefix, it.headroom())).collect();
     let none = (None, 0);
     assert_eq!(prefixes, [none, (Some([0, 0, 0, 1, 2]), 5), none, none]);
+}
+
+#[test]
+fn topics_keep_their_index_in_the_tables_to_come() {
+    let models = |topics: &[&str]| {
+        let models = topics.iter().enumerate().map(|(index, topic)| {
+            let version = "1".parse().expect("a version");
+            Arc::new(Model::untyped(&format!("Model{index}"), version, topic))
+        });
+        models.collect::<Vec<_>>()
+    };
+    let first = RouteTable::new(&models(&["a", "b"]));
+    assert_eq!(first.topics_left(), 0);
+    let second = first.succeeded_by("/api", &models(&["c", "b"]));
+    let third = second.succeeded_by("", &models(&["a", "c", "c"]));
+    let table = |table: &RouteTable| {
+        let names = table.topics().iter().map(ToString::to_string);
+        let of_routes = table.routes().iter().map(|route| route.topic);
+        (names.collect::<Vec<_>>().join(" "), of_routes.collect())
+    };
+    assert_eq!(table(&first), ("a b".to_owned(), vec![0, 1]));
+    assert_eq!(table(&second), ("a b c".to_owned(), vec![2, 1]));
+    assert_eq!(table(&third), ("a b c".to_owned(), vec![0, 2, 2]));
+    assert_eq!((second.topics_left(), third.topics_left()), (1, 1));
+    assert_eq!(second.routes()[0].path, "/api/ingest/Model0/1");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::*;
+use super::{start::worker_settings, *};
+use crate::{metrics::Driver, snapshot::Snapshot};
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
@@ -32,7 +33,9 @@ fn a_worker_that_panics_leaves_nothing_behind() {
     for driver in drivers() {
         let config = Arc::new(config());
         let watch = BrokerWatch::start(&config.kafka).expect("librdkafka takes it");
-        let mut settings = worker_settings(&config, driver, &watch).expect("it is good");
+        let published = Arc::new(Published::new(Snapshot::first(&config, &[])));
+        let settings = worker_settings(&config, &published, driver, &watch);
+        let mut settings = settings.expect("it is good");
         let mut settings = settings.remove(0);
         // The first tick tells a readiness that knows of one worker, number 0.
         settings.index = 1;
@@ -80,19 +83,14 @@ fn fails_twice(settings: &WorkerSettings, _: TcpListener) -> Result<Drained, Wor
 #[test]
 fn a_worker_that_ends_is_started_again() {
     let (sender, messages) = mpsc::channel();
-    let started = Supervisor::start(
-        config(),
-        String::new(),
-        (sender.clone(), messages),
-        fails_twice,
-    );
+    let started = Supervisor::start(config(), None, (sender.clone(), messages), fails_twice);
     let (mut supervisor, _) = started.expect("it starts");
     let readiness = Arc::clone(&supervisor.readiness);
     let terminate = thread::spawn(move || {
         while readiness.reason().is_some() {
             thread::sleep(Duration::from_millis(5));
         }
-        sender.send(Message::Signal)
+        sender.send(Message::Terminate)
     });
     let code = supervisor.supervise();
     let sent = terminate.join().expect("it waits, no more");

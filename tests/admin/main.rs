@@ -12,12 +12,13 @@ use std::{
 };
 
 use ringest::{
-    admin::{self, AdminState, CONNECTIONS_MAX},
+    admin::{self, AdminState, CONNECTIONS_MAX, routes_json},
     metrics::{Exposition, Sources},
+    openapi,
     readiness::{Readiness, WorkerState},
 };
 
-use rig::{Answer, OPENAPI, PATIENCE, ROUTES, Rig};
+use rig::{Answer, PATIENCE, Rig, snapshot};
 
 #[test]
 fn ready_follows_the_workers() {
@@ -59,13 +60,26 @@ fn health_depends_on_draining_alone() {
 }
 
 #[test]
-fn routes_are_given_as_they_are() {
-    for (path, body) in [("/routes", ROUTES), ("/openapi.json", OPENAPI)] {
-        let answer = Rig::start().ask("GET", path);
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        assert_eq!(answer.body, body);
-    }
+fn routes_are_those_of_the_latest_snapshot() {
+    let rig = Rig::start();
+    let assert_latest = || {
+        let routes = Arc::clone(&rig.published.latest().routes);
+        for (path, body) in [
+            ("/routes", routes_json(routes.routes())),
+            ("/openapi.json", openapi::text(routes.routes())),
+        ] {
+            let answer = rig.ask("GET", path);
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("content-type"), Some("application/json"));
+            assert_eq!(answer.body, body);
+        }
+    };
+    assert_latest();
+    rig.published.publish(snapshot(1, &[("Other", "3")]));
+    assert_latest();
+    let listed = rig.ask("GET", "/routes").json();
+    assert_eq!(listed[0]["path"], "/ingest/Other/3");
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
 }
 
 #[test]
@@ -275,10 +289,9 @@ fn an_address_in_use_is_an_error_at_start() {
     let second = admin::spawn(
         rig.address(),
         AdminState {
-            routes_json: Vec::new(),
-            openapi_json: Vec::new(),
+            published: Arc::clone(&rig.published),
             exposition: Exposition::new(Sources {
-                routes: Vec::new(),
+                published: Arc::clone(&rig.published),
                 codes: Vec::new(),
                 workers: Vec::new(),
                 process: Arc::default(),

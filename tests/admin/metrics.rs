@@ -1,17 +1,20 @@
 //! What `/metrics` shows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use ringest::{metrics::Driver, readiness::WorkerState};
+use ringest::{
+    metrics::{Driver, FetchResult, KeyFetches},
+    readiness::WorkerState,
+};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, snapshot};
 
 #[test]
 fn faulty_records_and_their_letters_are_counted() {
     let rig = Rig::start();
-    for worker in &rig.workers {
-        worker.records_rejected(0, 7);
-        worker.dead_letters(0, 6);
+    for worker in 0..rig.workers.len() {
+        rig.row(worker, 0).records_rejected.add(7);
+        rig.row(worker, 0).dead_letters.add(6);
     }
     let workers = rig.workers.len();
     let series = rig.scrape();
@@ -23,17 +26,50 @@ fn faulty_records_and_their_letters_are_counted() {
 }
 
 #[test]
+fn fetches_of_keys_are_counted_by_issuer_and_their_age_is_shown() {
+    let rig = Rig::start();
+    let issuers = ["https://id.example.com", "odd\"\\name"].map(KeyFetches::new);
+    let [good, odd] = issuers.map(Arc::new);
+    (rig.process).set_key_fetches(vec![Arc::clone(&good), Arc::clone(&odd)]);
+    good.count(FetchResult::Changed);
+    good.count(FetchResult::Unchanged);
+    odd.count(FetchResult::BadSet);
+    let series = rig.scrape();
+    let odd = r#"issuer="odd\"\\name""#;
+    for (labels, count) in [
+        (r#"issuer="https://id.example.com",result="changed""#, 1.0),
+        (r#"issuer="https://id.example.com",result="bad_set""#, 0.0),
+        (&format!(r#"{odd},result="bad_set""#), 1.0),
+        (&format!(r#"{odd},result="unreachable""#), 0.0),
+    ] {
+        let key = format!("ringest_jwks_fetches_total{{{labels}}}");
+        assert_eq!(series.get(&key), Some(&count), "{key}");
+    }
+    let ages: Vec<_> = (series.iter())
+        .filter(|(key, _)| key.starts_with("ringest_jwks_keys_age_seconds"))
+        .collect();
+    let key = r#"ringest_jwks_keys_age_seconds{issuer="https://id.example.com"}"#;
+    let [(only, age)] = ages[..] else {
+        panic!("{ages:?}");
+    };
+    assert!(only == key && *age < 60.0, "{ages:?}");
+    rig.process.set_key_fetches(Vec::new());
+    assert!(!rig.scrape().contains_key(key), "the issuer is gone");
+}
+
+#[test]
 fn metrics_add_up_over_the_workers() {
     let rig = Rig::start();
     let [first, second] = rig.workers.as_slice() else {
         panic!("two workers");
     };
-    for worker in [first, second] {
+    for (index, worker) in [first, second].into_iter().enumerate() {
+        let row = rig.row(index, 0);
         for _ in 0..3 {
-            worker.request(Some(0), 0);
+            worker.request(Some(&row), 0);
         }
-        worker.records_received(0, 10);
-        worker.records_delivered(0, 9);
+        row.records_received.add(10);
+        row.records_delivered.add(9);
         worker.body_bytes_received.add(293);
         worker.in_flight_bytes.add(4096);
         worker.in_flight_records.add(2);
@@ -42,7 +78,7 @@ fn metrics_add_up_over_the_workers() {
         worker.connections_open.add(4);
         worker.delivery_latency.observe(Duration::from_millis(1));
     }
-    second.request(Some(1), 1);
+    second.request(Some(&rig.row(1, 1)), 1);
     second.request(None, 2);
     second.request(None, 3);
     second.connection_panics.add(1);
@@ -151,13 +187,14 @@ fn metrics_of_an_idle_process_are_valid_and_complete() {
 fn scrapes_are_valid_while_a_worker_counts() {
     let rig = Rig::start();
     let worker = &rig.workers[0];
+    let row = rig.row(0, 0);
     let key =
         r#"ringest_requests_total{route="/ingest/UserEvent/1.0",code="accepted",status="200"}"#;
     let mut last = 0.0;
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for _ in 0..200_000 {
-                worker.request(Some(0), 0);
+                worker.request(Some(&row), 0);
                 worker.delivery_latency.observe(Duration::from_millis(3));
             }
         });
@@ -168,4 +205,53 @@ fn scrapes_are_valid_while_a_worker_counts() {
         }
     });
     assert_eq!(rig.scrape().get(key), Some(&200_000.0));
+}
+
+#[test]
+fn a_route_that_is_gone_has_no_series_and_its_requests_still_count() {
+    let rig = Rig::start();
+    let (stays, goes) = (rig.row(0, 0), rig.row(0, 1));
+    for row in [&stays, &goes] {
+        rig.workers[0].request(Some(row), 1);
+        row.records_rejected.add(1);
+    }
+    let mut next = snapshot(7, &[("New", "1"), ("UserEvent", "1.0")]);
+    next.metrics[0][1] = Arc::clone(&stays);
+    rig.published.publish(next);
+    // Requests that had begun before.
+    for row in [&stays, &goes] {
+        rig.workers[0].request(Some(row), 1);
+    }
+    let series = rig.scrape();
+    let of = |name: &str, labels: &str| {
+        let key = format!("ringest_{name}_total{{{labels}}}");
+        series.get(&key).copied()
+    };
+    let [user, new, odd] = ["UserEvent/1.0", "New/1", r#"odd\"\\name/2"#];
+    for (route, requests, rejected) in [
+        (user, Some(2.0), Some(1.0)),
+        (new, None, Some(0.0)),
+        (odd, None, None),
+    ] {
+        let route = format!(r#"route="/ingest/{route}""#);
+        let labels = format!(r#"{route},code="invalid_json",status="400""#);
+        assert_eq!(of("requests", &labels), requests, "{route}");
+        assert_eq!(of("records_rejected", &route), rejected, "{route}");
+    }
+    assert_eq!(of("rejected", r#"code="invalid_json""#), Some(4.0));
+    assert_eq!(series.get("ringest_config_generation"), Some(&7.0));
+}
+
+#[test]
+fn reloads_are_counted_by_how_they_went() {
+    let rig = Rig::start();
+    rig.process.reloaded(true);
+    rig.process.reloaded(false);
+    rig.process.reloaded(false);
+    let series = rig.scrape();
+    for (result, count) in [("ok", 1.0), ("error", 2.0)] {
+        let key = format!(r#"ringest_config_reloads_total{{result="{result}"}}"#);
+        assert_eq!(series.get(&key), Some(&count));
+    }
+    assert_eq!(series.get("ringest_config_generation"), Some(&0.0));
 }

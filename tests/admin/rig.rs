@@ -9,14 +9,15 @@ use std::{
 
 use ringest::{
     admin::{self, AdminHandle, AdminState},
-    metrics::{CodeLabel, Exposition, ProcessMetrics, Sources, WorkerMetrics},
+    metrics::{CodeLabel, Exposition, ProcessMetrics, RouteMetrics, Sources, WorkerMetrics},
+    model::Model,
     readiness::{Readiness, WorkerState},
+    route::RouteTable,
+    snapshot::{Published, Snapshot},
 };
 
 use crate::openmetrics;
 
-pub(crate) const ROUTES: &str = r#"[{"method":"POST","path":"/ingest/UserEvent/1.0","model":"UserEvent","version":"1.0","topic":"UserEvent_1_0","latest":true}]"#;
-pub(crate) const OPENAPI: &str = r#"{"openapi":"3.1.0"}"#;
 const CODES: [CodeLabel; 4] = [
     code("accepted", 200),
     code("invalid_json", 400),
@@ -30,8 +31,27 @@ const fn code(name: &'static str, status: u16) -> CodeLabel {
     CodeLabel { name, status }
 }
 
+/// Routes that each of two workers counts for.
+pub(crate) fn snapshot(generation: u64, models: &[(&str, &str)]) -> Snapshot {
+    let models = models.iter().map(|(name, version)| {
+        let version = version.parse().expect("a version");
+        Arc::new(Model::untyped(name, version, "topic"))
+    });
+    let routes = RouteTable::new(&models.collect::<Vec<_>>());
+    let row = || Arc::new(RouteMetrics::new(CODES.len()));
+    let rows = || routes.routes().iter().map(|_| row()).collect();
+    Snapshot {
+        generation,
+        keys: None,
+        cache_entries: 0,
+        metrics: vec![rows(), rows()],
+        routes: Arc::new(routes),
+    }
+}
+
 /// A listener with two routes and two workers.
 pub(crate) struct Rig {
+    pub(crate) published: Arc<Published>,
     pub(crate) workers: Vec<Arc<WorkerMetrics>>,
     pub(crate) process: Arc<ProcessMetrics>,
     pub(crate) readiness: Arc<Readiness>,
@@ -40,18 +60,16 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn start() -> Self {
-        let routes = ["/ingest/UserEvent/1.0", "/ingest/odd\"\\name/2"]
-            .map(String::from)
-            .to_vec();
-        let worker = || Arc::new(WorkerMetrics::new(routes.len(), CODES.len()));
+        let models = [("UserEvent", "1.0"), ("odd\"\\name", "2")];
+        let published = Arc::new(Published::new(snapshot(0, &models)));
+        let worker = || Arc::new(WorkerMetrics::new(CODES.len()));
         let workers = vec![worker(), worker()];
         let process = Arc::new(ProcessMetrics::default());
         let readiness = Arc::new(Readiness::new(workers.len()));
         let state = AdminState {
-            routes_json: ROUTES.as_bytes().to_vec(),
-            openapi_json: OPENAPI.as_bytes().to_vec(),
+            published: Arc::clone(&published),
             exposition: Exposition::new(Sources {
-                routes,
+                published: Arc::clone(&published),
                 codes: CODES.to_vec(),
                 workers: workers.clone(),
                 process: Arc::clone(&process),
@@ -63,11 +81,17 @@ impl Rig {
         };
         let handle = admin::spawn(([127, 0, 0, 1], 0).into(), state).expect("it starts");
         Self {
+            published,
             workers,
             process,
             readiness,
             handle: Some(handle),
         }
+    }
+
+    /// What a worker counts of a route.
+    pub(crate) fn row(&self, worker: usize, route: usize) -> Arc<RouteMetrics> {
+        Arc::clone(&self.published.latest().metrics[worker][route])
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

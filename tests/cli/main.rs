@@ -7,6 +7,7 @@ mod check;
 mod dev;
 mod explain;
 mod start;
+mod token;
 
 use std::process::{Command, Output};
 
@@ -135,6 +136,7 @@ fn help_and_version_are_answers() {
         "--check",
         "--dev",
         "explain",
+        "token",
         "Examples:",
         "RINGEST_",
         "Exit codes:",

@@ -109,7 +109,7 @@ fn the_environment_has_keys_of_its_own() {
 #[test]
 fn what_is_wrong_in_the_environment() {
     let hash = "40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits";
-    let tables = "a table, or an array of tables such as [{ name = \"…\", hash = \"…\" }]";
+    let tables = "a table, or an array of tables: [{ … }, { … }]";
     let nobody = "ringest.toml: auth.mode: \"required\"";
     for (value, expected) in [
         ("s3cret".to_owned(), "not valid TOML: "),
@@ -145,6 +145,17 @@ fn what_is_wrong_in_the_environment() {
             ),
             format!("{variable}.hsh: unknown key; did you mean \"hash\"?"),
             format!("{variable}.hash: missing: {hash}"),
+        ]
+    );
+    let hash = ("RINGEST_AUTH__KEYS[0]__HASH", HASH);
+    let file = with(&format!("\"keys[0].hash\" = \"{HASH}\"\n"));
+    let errors = environment(&[hash], &file);
+    assert_eq!(
+        errors[1..],
+        [
+            "ringest.toml:4: auth.keys[0].hash: unknown key; did you mean \"hash\"?",
+            "environment variable RINGEST_AUTH__KEYS[0]__HASH: auth.keys[0].hash: unknown key; did you \
+             mean \"hash\"?"
         ]
     );
     let two = with(&format!(

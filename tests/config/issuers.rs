@@ -32,8 +32,8 @@ fn only(issuer: &str) -> String {
 /// [`ISSUER`] with another line for the one that starts as it does.
 fn changed(line: &str) -> String {
     let name = line.split(" = ").next().expect("a name");
-    let others = ISSUER.lines().filter(|it| !it.starts_with(name));
-    let others = others.map(|it| format!("{it}\n")).collect::<String>();
+    let others = ISSUER.split_inclusive('\n');
+    let others: String = others.filter(|it| !it.starts_with(name)).collect();
     only(&format!("{others}{line}\n"))
 }
 
@@ -58,7 +58,7 @@ fn an_issuer_has_defaults() {
     };
     let expected = JwksUrl {
         url: "https://id.example.com/jwks.json".to_owned(),
-        refresh: Duration::from_secs(300),
+        refresh: Duration::from_mins(5),
     };
     assert_eq!(*url, expected);
     assert_eq!(config.warnings, [""; 0]);
@@ -99,7 +99,9 @@ staff = true
 
 #[test]
 fn every_algorithm_is_known_by_its_name() {
-    use Algorithm::*;
+    use Algorithm::{
+        ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
+    };
     let all = [
         RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512,
     ];
@@ -325,6 +327,9 @@ fn what_is_missing_or_there_twice() {
         errors(&with(&format!("{array}{array}"))),
         ["ringest.toml:10: auth.jwt[1].issuer: the same as auth.jwt[0].issuer at ringest.toml:5"]
     );
+    // Whatever is wrong with one line, the others are looked at.
+    let both = changed("jwks_url = \"http://192.0.2.1/k\"").replace("RS256", "none");
+    assert_eq!(errors(&both).len(), 2);
     // A faulty one counts, too.
     let faulty = array.replace("RS256", "none");
     assert_eq!(errors(&with(&format!("{faulty}{array}"))).len(), 2);
@@ -378,4 +383,93 @@ fn files_that_cannot_hold_the_keys() {
         assert_eq!(errors, told);
         assert!(!errors.concat().contains(&directory), "{errors:#?}");
     }
+}
+
+/// A public key, and a set of it with one that is not for signatures.
+const PEM: &str = include_str!("../crypto/keys/p256.spki.pem");
+const SECRET: &str = "thirty-two bytes are enough for it\n";
+
+/// A place with those files, and a configuration of an issuer for each kind.
+fn with_files() -> Place {
+    let issuer = |name: &str, algorithms: &str, keys: &str| {
+        format!(
+            "[[auth.jwt]]\nissuer = \"{name}\"\naudience = \"a\"\nalgorithms = [{algorithms}]\n{keys}\n"
+        )
+    };
+    let place = Place::new(&with(
+        &[
+            issuer(
+                "pem",
+                "\"ES256\", \"RS256\"",
+                "public_key_file = \"keys/p256.pem\"",
+            ),
+            issuer("jwks", "\"EdDSA\"", "jwks_file = \"keys/set.json\""),
+            issuer("secret", "\"HS256\"", "secret_file = \"keys/secret\""),
+        ]
+        .concat(),
+    ));
+    let keys = place.directory.path().join("keys");
+    fs::create_dir(&keys).expect("a directory");
+    let set = json!({"keys": [
+        // RFC 8037, appendix A.2
+        {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "OKP", "crv": "Ed25519", "kid": "b", "use": "enc", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+    ]});
+    for (name, text) in [
+        ("p256.pem", PEM),
+        ("set.json", &set.to_string()),
+        ("secret", SECRET),
+    ] {
+        fs::write(keys.join(name), text).expect("written");
+    }
+    place
+}
+
+#[test]
+fn files_of_keys_are_read_beside_the_configuration() {
+    let place = with_files();
+    let config = place.load(&[]).expect("it is good");
+    for issuer in &config.auth.issuers {
+        let KeySource::File(keys) = &issuer.keys else {
+            panic!("{}: keys of a file", issuer.issuer)
+        };
+        assert_eq!(keys.len(), 1, "{}", issuer.issuer);
+    }
+    let directory = place.directory.path().join("keys");
+    let files = ["p256.pem", "set.json", "secret"].map(|it| directory.join(it));
+    assert_eq!(config.auth.key_files, files);
+    let [warning] = &config.warnings[..] else {
+        panic!("{:?}", config.warnings)
+    };
+    let (file, set) = (place.file(), directory.join("set.json"));
+    let start = format!(
+        "{}:13: auth.jwt[1].jwks_file: {}: keys[1] (kid \"b\")",
+        file.display(),
+        set.display()
+    );
+    assert!(warning.starts_with(&start), "{warning}");
+}
+
+#[test]
+fn keys_that_must_not_be_used_are_told_with_their_file() {
+    let place = with_files();
+    let keys = place.directory.path().join("keys");
+    fs::write(
+        keys.join("p256.pem"),
+        include_str!("../crypto/keys/p256.key"),
+    )
+    .expect("written");
+    fs::write(keys.join("set.json"), "{}").expect("written");
+    fs::write(keys.join("secret"), "s3cret").expect("written");
+    let errors = place.errors(&[]);
+    let starts = [
+        "ringest.toml:8: auth.jwt[0].public_key_file: keys/p256.pem: a private key",
+        "ringest.toml:13: auth.jwt[1].jwks_file: keys/set.json: no JWK set",
+        "ringest.toml:18: auth.jwt[2].secret_file: keys/secret: ",
+    ];
+    assert_eq!(errors.len(), starts.len(), "{errors:#?}");
+    for (error, start) in errors.iter().zip(starts) {
+        assert!(error.starts_with(start), "{error}");
+    }
+    assert!(!errors.concat().contains("s3cret"), "{errors:#?}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ringest::config::{Config, DriverChoice, LogFormat};
+use ringest::config::{AuthMode, Config, DriverChoice, LogFormat};
 
 use super::{LEAST, Place, errors, good, least_and};
 
@@ -123,6 +123,24 @@ fn development_needs_no_file_but_hears_the_environment() {
         (changed.listen.address.port(), changed.workers.get()),
         (0, 1)
     );
+
+    // Whoever has Moose's key in the environment still tries without it, and is told.
+    let moose = (
+        "MOOSE_INGEST_API_KEY",
+        "0123456789abcdef0123456789abcdef01234567",
+    );
+    let unasked = development(&[moose]).expect("good");
+    assert_eq!(unasked.auth.mode, AuthMode::None);
+    assert_eq!(
+        unasked.warnings,
+        [
+            "config/dev.toml (built in):19: auth.mode: \"none\" lets everyone send: auth.keys is of no use, \
+          nobody is asked"
+        ]
+    );
+    let asked = development(&[moose, ("RINGEST_AUTH__MODE", "required")]).expect("good");
+    assert_eq!(asked.auth.mode, AuthMode::Required);
+    assert_eq!(asked.warnings, [""; 0]);
 
     let errors = development(&[
         ("RINGEST_KAFKA__BOOTSTRAP_SERVERS", "x:1"),

@@ -63,6 +63,7 @@ fn each_key_verifies_the_tokens_that_were_signed_with_it() {
 
 #[test]
 fn a_kid_chooses_and_without_one_only_a_single_key_that_fits_is_taken() {
+    use Algorithm::{ES256, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let keys = [
         with("rsa-2048", json!({ "kid": "a", "alg": "RS256" })),
         with("rsa-3072", json!({ "kid": "b" })),
@@ -70,7 +71,6 @@ fn a_kid_chooses_and_without_one_only_a_single_key_that_fits_is_taken() {
         plain("ed25519"),
     ];
     let Loaded { keys, .. } = load(&keys, &ALL).expect("a set");
-    use Algorithm::{ES256, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     assert_eq!(served(&keys, Some("a")), [RS256]);
     assert_eq!(
         served(&keys, Some("b")),
@@ -160,10 +160,25 @@ fn what_is_meant_for_something_else_is_left_out() {
     }
 }
 
+/// Each is an error that names it, by its place and its `kid`.
+fn unfit<const N: usize>(keys: [(&str, Value, &str); N]) {
+    for (name, members, reason) in keys {
+        let bad = with(name, members);
+        let good = with("rsa-3072", json!({ "kid": "good" }));
+        let error = load(&[good.clone(), bad.clone()], &ALL).expect_err(reason);
+        assert!(error.starts_with("keys[1]: "), "{error}");
+        assert!(error.contains(reason), "{error}, not {reason}");
+
+        let mut named: Map<String, Value> = bad.as_object().expect("an object").clone();
+        named.insert("kid".to_owned(), "bad".into());
+        let error = load(&[good, named.into()], &ALL).expect_err(reason);
+        assert!(error.starts_with("keys[1] (kid \"bad\"): "), "{error}");
+    }
+}
+
 #[test]
-fn what_must_not_be_used_is_an_error_that_names_the_key() {
-    let off_curve = jwk("p384")["x"].clone();
-    for (name, members, reason) in [
+fn rsa_keys_that_must_not_be_used_are_errors() {
+    unfit([
         ("rsa-1024", json!({}), "its modulus has 1024 bits"),
         ("rsa-2047", json!({}), "its modulus has 2047 bits"),
         ("rsa-2048-exponent-34-bits", json!({}), "its exponent"),
@@ -204,6 +219,49 @@ fn what_must_not_be_used_is_an_error_that_names_the_key() {
         ("rsa-2048", json!({ "e": 65537 }), "its `e` is no string"),
         ("rsa-2048", json!({ "e": null }), "it has no `e`"),
         ("rsa-2048", json!({ "n": null }), "it has no `n`"),
+    ]);
+}
+
+#[test]
+fn points_and_secrets_that_must_not_be_used_are_errors() {
+    let (p256, p384) = (jwk("p256"), jwk("p384"));
+    unfit([
+        (
+            "p256",
+            json!({ "y": p256["x"] }),
+            "its point is not on its curve",
+        ),
+        (
+            "p256",
+            json!({ "x": p384["x"] }),
+            "its `x` has 48 bytes, not 32",
+        ),
+        (
+            "p256",
+            json!({ "x": "AQAB" }),
+            "its `x` has 3 bytes, not 32",
+        ),
+        ("p256", json!({ "crv": null }), "it has no `crv`"),
+        (
+            "p256",
+            json!({ "crv": "P-384" }),
+            "its `x` has 32 bytes, not 48",
+        ),
+        ("p256", json!({ "y": null }), "it has no `y`"),
+        ("ed25519", json!({ "x": "AQAB" }), "it has 3 bytes"),
+        (
+            "secret",
+            json!({ "k": "AQAB" }),
+            "a secret of 3 bytes: HS512 needs 64",
+        ),
+        ("secret", json!({ "k": "" }), "a secret of 0 bytes"),
+        ("secret", json!({ "k": null }), "it has no `k`"),
+    ]);
+}
+
+#[test]
+fn keys_that_contradict_themselves_and_private_ones_are_errors() {
+    unfit([
         ("rsa-2048", json!({ "kty": null }), "it has no `kty`"),
         ("rsa-2048", json!({ "kty": 1 }), "its `kty` is no string"),
         (
@@ -215,6 +273,16 @@ fn what_must_not_be_used_is_an_error_that_names_the_key() {
             "rsa-2048",
             json!({ "alg": "HS256" }),
             "its `alg` is HS256, but it is an RSA key",
+        ),
+        (
+            "p256",
+            json!({ "alg": "ES384" }),
+            "its `alg` is ES384, but it is an EC key on P-256",
+        ),
+        (
+            "secret",
+            json!({ "alg": "RS256" }),
+            "its `alg` is RS256, but it is a secret",
         ),
         (
             "rsa-2048",
@@ -246,58 +314,7 @@ fn what_must_not_be_used_is_an_error_that_names_the_key() {
         ("p256", json!({ "d": "AQAB" }), "a private key"),
         ("ed25519", json!({ "d": "AQAB" }), "a private key"),
         ("x25519", json!({ "d": "AQAB" }), "a private key"),
-        (
-            "p256",
-            json!({ "y": jwk("p256")["x"] }),
-            "its point is not on its curve",
-        ),
-        (
-            "p256",
-            json!({ "x": off_curve }),
-            "its `x` has 48 bytes, not 32",
-        ),
-        (
-            "p256",
-            json!({ "x": "AQAB" }),
-            "its `x` has 3 bytes, not 32",
-        ),
-        ("p256", json!({ "crv": null }), "it has no `crv`"),
-        (
-            "p256",
-            json!({ "crv": "P-384" }),
-            "its `x` has 32 bytes, not 48",
-        ),
-        ("p256", json!({ "y": null }), "it has no `y`"),
-        (
-            "p256",
-            json!({ "alg": "ES384" }),
-            "its `alg` is ES384, but it is an EC key on P-256",
-        ),
-        ("ed25519", json!({ "x": "AQAB" }), "it has 3 bytes"),
-        (
-            "secret",
-            json!({ "k": "AQAB" }),
-            "a secret of 3 bytes: HS512 needs 64",
-        ),
-        ("secret", json!({ "k": "" }), "a secret of 0 bytes"),
-        ("secret", json!({ "k": null }), "it has no `k`"),
-        (
-            "secret",
-            json!({ "alg": "RS256" }),
-            "its `alg` is RS256, but it is a secret",
-        ),
-    ] {
-        let bad = with(name, members);
-        let good = with("rsa-3072", json!({ "kid": "good" }));
-        let error = load(&[good.clone(), bad.clone()], &ALL).expect_err(reason);
-        assert!(error.starts_with("keys[1]: "), "{error}");
-        assert!(error.contains(reason), "{error}, not {reason}");
-
-        let mut named: Map<String, Value> = bad.as_object().expect("an object").clone();
-        named.insert("kid".to_owned(), "bad".into());
-        let error = load(&[good, named.into()], &ALL).expect_err(reason);
-        assert!(error.starts_with("keys[1] (kid \"bad\"): "), "{error}");
-    }
+    ]);
     let error = load(&[with("p256", json!({ "kid": 1 }))], &ALL).expect_err("no kid");
     assert_eq!(error, "keys[0]: its `kid` is no string");
     let error = load(&[json!("key")], &ALL).expect_err("no key");
@@ -344,6 +361,27 @@ fn two_keys_that_can_be_used_never_share_a_kid() {
 }
 
 /// The encodings of the eight points of small order, non-canonical ones too (RFC 8032 section 5.1.3).
+#[test]
+fn of_a_fetched_set_what_must_not_be_used_is_left_out() {
+    let weak = with("rsa-1024", json!({ "kid": "weak" }));
+    let good = with("rsa-2048", json!({ "kid": "good" }));
+    let again = with("rsa-3072", json!({ "kid": "good" }));
+    let fetched = |keys: &[Value]| {
+        VerificationKeys::from_fetched_jwks(set(keys).as_bytes(), &[Algorithm::RS256])
+    };
+    let Loaded { keys, left_out } = fetched(&[weak.clone(), good, again]).expect("a set");
+    assert_eq!(keys.len(), 1);
+    assert_eq!(served(&keys, Some("good")), [Algorithm::RS256]);
+    assert_eq!(served(&keys, Some("weak")), []);
+    assert_eq!(left_out.len(), 2);
+    assert!(left_out[0].contains("(kid \"weak\"): its modulus has 1024 bits"));
+    let error = fetched(&[weak]).expect_err("there is no other").to_string();
+    assert!(
+        error.contains("none of its keys is for RS256; keys[0]"),
+        "{error}"
+    );
+}
+
 #[test]
 fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

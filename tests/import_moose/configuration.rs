@@ -78,10 +78,15 @@ body_bytes_max = 20_971_520
 ack_timeout_ms = 2_500
 
 [auth]
-# Moose asks for a token of "https://id.example.com" for "ingest" on every ingest API.
-# This version of ringest can't check credentials (keys, tokens) and does not start until this line
-# says that everyone who reaches the port may send:
-# mode = "none"
+# Beside tokens, ringest takes the key of MOOSE_INGEST_API_KEY if that is in its environment: Moose,
+# which asks for tokens here, does not.
+[auth.jwt]
+issuer = "https://id.example.com"
+audience = "ingest"
+algorithms = ["RS256"]
+public_key_file = "jwt.pem"
+# As in Moose; ringest's own default is 0.
+leeway_ms = 60_000
 
 [kafka]
 "bootstrap.servers" = "kafka-1:9093,kafka-2:9093"
@@ -92,7 +97,8 @@ ack_timeout_ms = 2_500
 "#
     );
     for part in [
-        "- who may send: Moose asks for JWTs, and this version of ringest can't check credentials",
+        "- who may send: senders with tokens, as in Moose; write their issuer's public key (PEM) to \
+         conf/jwt.pem: jwt.secret is none that can be used: ",
         "- set RINGEST_KAFKA__SASL_PASSWORD in the environment: the password was not copied\n",
         "- MOOSE_… variables and .env files win over moose.config.toml in Moose",
     ] {
@@ -106,33 +112,113 @@ ack_timeout_ms = 2_500
     }
 }
 
+/// The key of an issuer.
+const PUBLIC_KEY: &str = include_str!("../crypto/keys/rsa-2048.spki.pem");
+
 #[test]
-fn it_serves_once_someone_has_decided_who_may_send() {
+fn whoever_has_mooses_tokens_may_send() {
     let place = place();
-    place.write("moose.config.toml", PROJECT);
-    place.imported(&["--project", "moose.config.toml"]);
+    let inline = "secret = \"-----BEGIN PUBLIC KEY-----\"";
+    assert!(PROJECT.contains(inline));
+    let key = format!("secret = \"\"\"\n{PUBLIC_KEY}\"\"\"");
+    place.write("moose.config.toml", &PROJECT.replace(inline, &key));
+    let report = place.imported(&["--project", "moose.config.toml"]);
+    assert!(
+        report.starts_with("1 model(s) in conf/models, "),
+        "{report}"
+    );
+    assert!(
+        report.contains("- who may send: senders with tokens, as in Moose\n"),
+        "{report}"
+    );
+    assert_eq!(place.read("conf/jwt.pem"), PUBLIC_KEY);
     let routes = place.routes();
     assert_eq!(routes[0]["path"], "/api/v1/ingest/Thing/1");
     assert_eq!(routes[0]["topic"], "team.Thing_1");
-
     let check = ["--config", "conf/ringest.toml", "--check"];
-    let password = ("RINGEST_KAFKA__SASL_PASSWORD", "s3cret");
-    let output = place.ringest(&check, &[password]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with("conf/ringest.toml: auth.mode: \"required\""));
-    assert_eq!(stderr(&output).lines().count(), 1);
-
-    let file = place.read("conf/ringest.toml").replace("# mode", "mode");
-    place.write("conf/ringest.toml", &file);
-    let output = place.ringest(&check, &[password]);
-    assert!(stderr(&output).contains("listen.unauthenticated_network = true"));
-    place.write(
-        "conf/ringest.toml",
-        &file.replace("# unauthenticated_network", "unauthenticated_network"),
-    );
-    let output = place.ringest(&check, &[password, ("RINGEST_WORKERS", "1")]);
+    let variables = [
+        ("RINGEST_KAFKA__SASL_PASSWORD", "s3cret"),
+        ("RINGEST_WORKERS", "1"),
+    ];
+    let output = place.ringest(&check, &variables);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("the configuration is good\nroutes 1, "));
+}
+
+#[test]
+fn no_key_but_the_public_one_is_copied() {
+    for secret in [
+        include_str!("../crypto/keys/rsa-2048.key"),
+        include_str!("../crypto/keys/p256.spki.pem"),
+        "s3cret-s3cret-s3cret-s3cret-s3cret",
+        "",
+    ] {
+        let place = place();
+        let project = format!(
+            "[jwt]\nenforce_on_all_ingest_apis = true\nissuer = \"i\"\naudience = \"a\"\nsecret = \
+             \"\"\"\n{secret}\"\"\"\n"
+        );
+        place.write("moose.config.toml", &project);
+        let report = place.imported(&["--project", "moose.config.toml"]);
+        assert!(
+            report.contains("write their issuer's public key"),
+            "{report}"
+        );
+        assert!(!place.path("conf/jwt.pem").exists());
+        for line in secret.lines().filter(|line| !line.starts_with('-')) {
+            assert!(!report.contains(line), "{report}");
+            assert!(!place.read("conf/ringest.toml").contains(line));
+        }
+        let check = ["--config", "conf/ringest.toml", "--check"];
+        let output = place.ringest(&check, &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            stderr(&output),
+            "conf/ringest.toml:21: auth.jwt.public_key_file: conf/jwt.pem can't be read: No such file \
+             or directory (os error 2)\n"
+        );
+    }
+}
+
+#[test]
+fn without_tokens_someone_decides_who_may_send() {
+    for project in [
+        "",
+        "[jwt]\nenforce_on_all_ingest_apis = false\nissuer = \"i\"\n",
+    ] {
+        let place = place();
+        place.write(
+            "moose.config.toml",
+            &format!("{project}[http_server_config]\nhost = \"0.0.0.0\"\n"),
+        );
+        let report = place.imported(&["--project", "moose.config.toml"]);
+        let said = "- who may send: set MOOSE_INGEST_API_KEY as for Moose, or make keys with `ringest \
+                    token`, or set auth.mode = \"none\" if everyone who reaches the port may send\n";
+        assert!(report.contains(said), "{report}");
+
+        let check = ["--config", "conf/ringest.toml", "--check"];
+        let workers = ("RINGEST_WORKERS", "1");
+        let output = place.ringest(&check, &[workers]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).starts_with("conf/ringest.toml: auth.mode: \"required\""));
+        assert_eq!(stderr(&output).lines().count(), 1);
+
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let output = place.ringest(&check, &[workers, ("MOOSE_INGEST_API_KEY", hash)]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+        let file = place.read("conf/ringest.toml").replace("# mode", "mode");
+        place.write("conf/ringest.toml", &file);
+        let output = place.ringest(&check, &[workers]);
+        assert!(stderr(&output).contains("listen.unauthenticated_network = true"));
+        place.write(
+            "conf/ringest.toml",
+            &file.replace("# unauthenticated_network", "unauthenticated_network"),
+        );
+        let output = place.ringest(&check, &[workers]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).starts_with("the configuration is good\nroutes 1, "));
+    }
 }
 
 #[test]

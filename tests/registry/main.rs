@@ -1,10 +1,10 @@
 //! Schemas' numbers, asked of a server of the test's own.
 
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 mod tls;
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,8 +14,7 @@ use ringest::{
     model::{Model, Schema},
     registry::{Reason, Unresolved, resolve},
 };
-use server::Server;
-use socket2::{Domain, Socket, Type};
+use support::server::{Server, refusing_address};
 
 /// Far beyond what a question on loopback takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -317,13 +316,4 @@ fn an_answer_is_read_up_to_a_bound() {
             }
         }
     }
-}
-
-/// Bound and not listening: the port refuses, and nobody else gets it as long as the socket lives.
-fn refusing_address() -> (SocketAddr, Socket) {
-    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    bound.bind(&loopback.into()).expect("a port");
-    let address = bound.local_addr().expect("its address").as_socket();
-    (address.expect("an address of the Internet"), bound)
 }

@@ -1,44 +1,19 @@
-//! Whom a registry's certificate convinces. `127.0.0.1.pem` signs itself and is good from 2020 to 2126.
+//! Whom a registry's certificate convinces.
 
-use std::{env, net::TcpStream, process::Command, sync::Arc};
+use std::{env, process::Command};
 
 use ringest::registry::{Reason, resolve};
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 
 use super::{
     ids, latest, reason, registry,
-    server::{Server, write},
+    support::server::{CERTIFICATE, Server},
 };
-
-const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/registry");
 
 /// What rustls' own readers of the system's certificates look at first.
 const TRUSTED: &str = "SSL_CERT_FILE";
 
-/// A server whose URL starts with `https`.
 fn start() -> Server {
-    let certificate = format!("{DIRECTORY}/127.0.0.1.pem");
-    let key = format!("{DIRECTORY}/127.0.0.1.key");
-    let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("they are there")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .expect("they go together");
-    let config = Arc::new(config);
-    let wrap = move |stream: TcpStream| {
-        let connection = ServerConnection::new(Arc::clone(&config)).expect("a good configuration");
-        StreamOwned::new(connection, stream)
-    };
-    let mut server = Server::over(wrap, |_, stream| write(stream, 200, r#"{"id":7}"#));
-    server.url = server.url.replace("http:", "https:");
-    server
+    Server::tls(|_| (200, r#"{"id":7}"#.to_owned()))
 }
 
 #[test]
@@ -62,7 +37,7 @@ fn a_certificate_of_the_systems_is_trusted() {
     if env::var_os(CHILD).is_none() {
         let child = Command::new(env::current_exe().expect("this test"))
             .args(["--exact", NAME])
-            .env(TRUSTED, format!("{DIRECTORY}/127.0.0.1.pem"))
+            .env(TRUSTED, CERTIFICATE)
             .env(CHILD, "1")
             .output();
         let child = child.expect("it runs");

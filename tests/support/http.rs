@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -41,6 +41,14 @@ impl Http {
     pub(crate) fn connect_narrow(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_recv_buffer_size(1)?;
+        socket.connect(&address.into())?;
+        Self::new(socket.into())
+    }
+
+    /// Connects from another address of this machine, such as any in 127.0.0.0/8.
+    pub(crate) fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
         socket.connect(&address.into())?;
         Self::new(socket.into())
     }

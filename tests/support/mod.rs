@@ -5,6 +5,7 @@
 //! - [`http::Http`]: one connection to it.
 //! - [`kafka::Kafka`]: a real Apache Kafka of the test's own; [`mock::Mock`]: librdkafka's scripted one.
 //! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
+//! - [`server::Server`]: an HTTP server for what ringest asks of others, over TLS where wanted.
 //! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
 #![expect(
     dead_code,
@@ -19,3 +20,4 @@ pub(crate) mod mock;
 pub(crate) mod process;
 pub(crate) mod records;
 pub(crate) mod ringest;
+pub(crate) mod server;

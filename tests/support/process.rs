@@ -52,6 +52,15 @@ impl Process {
         fs::read_dir(directory).expect("the child runs").count()
     }
 
+    /// The memory that it has of the machine's, in bytes (`VmRSS` of proc(5)).
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()));
+        let status = status.expect("the child runs");
+        let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let kibibytes = resident.and_then(|it| it.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kibibytes.expect("proc says so") * 1_024
+    }
+
     /// Lets it have this many open files at most from now on.
     pub(crate) fn limit_open_files(&self, max: usize) {
         let pid = libc::pid_t::try_from(self.0.id()).expect("a pid fits its own type");

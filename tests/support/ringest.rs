@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     str::FromStr,
     sync::{
@@ -23,10 +24,15 @@ use super::{http::Http, process::Process};
 /// Far beyond what a start or a drain takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The name of the configuration file.
+const CONFIGURATION: &str = "ringest.toml";
+
 /// What a ringest shall be started with.
 pub(crate) struct Builder {
+    auth: String,
     kafka: Vec<(String, String)>,
     models: Vec<String>,
+    files: Vec<(String, Vec<u8>)>,
     environment: Vec<(String, String)>,
 }
 
@@ -41,6 +47,24 @@ impl Builder {
     /// Adds a model as its file has it.
     pub(crate) fn model_file(mut self, text: &str) -> Self {
         self.models.push(text.to_owned());
+        self
+    }
+
+    /// Sets the section `[auth]` and those below it, their headings included.
+    pub(crate) fn auth(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.auth);
+        self
+    }
+
+    /// Adds a file beside the configuration.
+    pub(crate) fn file(mut self, name: &str, content: &[u8]) -> Self {
+        self.files.push((name.to_owned(), content.to_vec()));
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -59,11 +83,12 @@ impl Builder {
 
     /// Starts it and waits until both listeners are announced.
     pub(crate) fn start(self) -> Ringest {
+        let (settings, auth) = (self.settings(), self.auth.clone());
         let directory = self.write();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
         command
             .arg("--config")
-            .arg(directory.path().join("ringest.toml"))
+            .arg(directory.path().join(CONFIGURATION))
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         // What configures the tests is no configuration of the server; the driver is both.
@@ -89,20 +114,30 @@ impl Builder {
             address,
             management,
             log,
-            _directory: directory,
+            settings,
+            auth: Mutex::new(auth),
+            directory,
         }
+    }
+
+    /// The configuration before the section `[auth]`, and after it.
+    fn settings(&self) -> [String; 2] {
+        let mut kafka = "\n[kafka]\n".to_owned();
+        for (property, value) in &self.kafka {
+            writeln!(kafka, "{property:?} = {value:?}").expect("a String takes all");
+        }
+        let before = "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                      [management]\naddress = \"127.0.0.1:0\"\n";
+        [before.to_owned(), kafka]
     }
 
     fn write(&self) -> TempDir {
         let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
-        let mut config = String::from(
-            "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
-             [management]\naddress = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n[kafka]\n",
-        );
-        for (property, value) in &self.kafka {
-            writeln!(config, "{property:?} = {value:?}").expect("a String takes all");
+        let config = self.settings().join(&self.auth);
+        fs::write(directory.path().join(CONFIGURATION), config).expect("the file is ours");
+        for (name, content) in &self.files {
+            fs::write(directory.path().join(name), content).expect("the file is ours");
         }
-        fs::write(directory.path().join("ringest.toml"), config).expect("the file is ours");
         let models = directory.path().join("models");
         fs::create_dir(&models).expect("the directory is ours");
         for (index, model) in self.models.iter().enumerate() {
@@ -119,15 +154,19 @@ pub(crate) struct Ringest {
     address: SocketAddr,
     management: SocketAddr,
     log: Arc<Mutex<String>>,
-    _directory: TempDir,
+    settings: [String; 2],
+    auth: Mutex<String>,
+    directory: TempDir,
 }
 
 impl Ringest {
     /// One that will produce to these brokers (`host:port,…`); nobody has to be there yet.
     pub(crate) fn builder(brokers: &str) -> Builder {
         Builder {
+            auth: "[auth]\nmode = \"none\"\n".to_owned(),
             kafka: Vec::new(),
             models: Vec::new(),
+            files: Vec::new(),
             environment: Vec::new(),
         }
         .kafka("bootstrap.servers", brokers)
@@ -151,6 +190,11 @@ impl Ringest {
     /// The status of `GET /ready`.
     pub(crate) fn ready(&self) -> u16 {
         self.manage("/ready").status
+    }
+
+    /// The text of `GET /routes`.
+    pub(crate) fn routes(&self) -> String {
+        String::from_utf8(self.manage("/routes").body).expect("JSON is text")
     }
 
     /// The sum of a gauge or counter over its labels; panics when `/metrics` has no such name.
@@ -181,9 +225,44 @@ impl Ringest {
         self.log.lock().expect("no reader panicked").clone()
     }
 
+    /// The section `[auth]` as its file has it.
+    pub(crate) fn auth(&self) -> String {
+        self.auth.lock().expect("no test panicked here").clone()
+    }
+
+    /// Writes another section `[auth]` into its file.
+    pub(crate) fn set_auth(&self, text: &str) {
+        let config = self.settings.join(text);
+        self.write(CONFIGURATION, config.as_bytes());
+        text.clone_into(&mut self.auth.lock().expect("no test panicked here"));
+    }
+
+    /// Writes a file beside its configuration: whoever reads it sees the old one or the new one.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        let path = self.directory.path().join(name);
+        let new = path.with_extension("new");
+        fs::write(&new, content).expect("the file is ours");
+        fs::rename(&new, &path).expect("the file is ours");
+    }
+
+    /// Sends SIGHUP and returns at once.
+    pub(crate) fn reload(&self) {
+        self.process.signal(libc::SIGHUP);
+    }
+
+    /// The memory that it has of the machine's, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.process.resident_bytes()
+    }
+
     /// Sends SIGTERM and returns at once.
     pub(crate) fn begin_drain(&self) {
         self.process.signal(libc::SIGTERM);
+    }
+
+    /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Leaves it only this many file descriptors beyond those that it has now.

@@ -27,10 +27,18 @@ enum Fault {
     Unfit(String),
 }
 
+/// What is to be done about keys that must not be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    Refuse,
+    LeaveOut,
+}
+
 /// Those that can be used, never none, and a line for each that is left out.
 pub(super) fn usable(
     json: &[u8],
     listed: &[Algorithm],
+    about_unfit: Unfit,
 ) -> Result<(Vec<VerificationKey>, Vec<String>), String> {
     let set = json::unambiguous(json).map_err(|error| format!("no JWK set: {error}"))?;
     let Some(Value::Array(jwks)) = set.get("keys") else {
@@ -51,8 +59,9 @@ pub(super) fn usable(
             Err(Fault::Unfit(reason)) => unfit.push(format!("{place}: {reason}")),
         }
     }
-    if !unfit.is_empty() {
-        return Err(unfit.join("; "));
+    match about_unfit {
+        Unfit::Refuse if !unfit.is_empty() => return Err(unfit.join("; ")),
+        Unfit::Refuse | Unfit::LeaveOut => left_out.extend(unfit),
     }
     if keys.is_empty() {
         left_out.insert(0, format!("none of its keys is for {}", names(listed)));

@@ -14,10 +14,7 @@ use super::{Bench, PATIENCE, settings};
 use crate::{
     auth,
     model::{Field, Kind, Model, Rules, Type, UnknownFields},
-    produce::{
-        Delivery, Failure, Fault, Headers, Payloads, ProducerSettings, SchemaPrefix, schema_prefix,
-    },
-    route::RouteTable,
+    produce::{Delivery, Failure, Fault, Headers, Payloads, SchemaPrefix, schema_prefix},
     validate::Format,
 };
 
@@ -37,14 +34,11 @@ fn cluster(partitions: i32) -> Cluster {
 /// A bench whose model takes key and time from these members of a record.
 fn bench(cluster: &Cluster, key: Option<&str>, time: Option<&str>) -> Bench {
     let brokers = cluster.bootstrap_servers();
-    let mut bench = Bench::open(ProducerSettings {
-        topics: ["events".to_owned(), "dead".to_owned()].into(),
-        ..settings(&[
-            ("bootstrap.servers", &brokers),
-            ("partitioner", "murmur2_random"),
-            ("message.max.bytes", "20000"),
-        ])
-    });
+    let mut bench = Bench::open(settings(&[
+        ("bootstrap.servers", &brokers),
+        ("partitioner", "murmur2_random"),
+        ("message.max.bytes", "20000"),
+    ]));
     let field = |name: &str, kind| {
         Field::declared(
             name.to_owned(),
@@ -66,7 +60,7 @@ fn bench(cluster: &Cluster, key: Option<&str>, time: Option<&str>) -> Bench {
         dead_letter_topic: Some("dead".to_owned()),
         ..Model::clone(model)
     };
-    bench.routes = RouteTable::new(&[model.into()]);
+    bench.serve(model.into());
     bench
 }
 
@@ -342,7 +336,7 @@ fn bench_that_lingers(brokers: &str, model: std::sync::Arc<Model>) -> Bench {
         ("bootstrap.servers", brokers),
         ("linger.ms", "500"),
     ]));
-    bench.routes = RouteTable::new(&[model]);
+    bench.serve(model);
     bench
 }
 

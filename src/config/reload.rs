@@ -1,0 +1,94 @@
+//! What of a configuration can be changed while ringest serves.
+
+use super::{AuthMode, Config, Listen, grouped, resolve::in_flight_needed_by};
+use crate::produce::message_bytes_max;
+
+/// Keys, and whole sections, that can be changed while ringest serves. (The last of them says whether
+/// others are good, and is nothing by itself.)
+const RELOADABLE: [&str; 5] = [
+    "models",
+    "listen.path_prefix",
+    "auth",
+    "schema_registry",
+    "listen.unauthenticated_network",
+];
+
+/// Why a configuration that is good can't take the place of the one that is served by. The
+/// operator's: it needs a restart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NeedsRestart {
+    /// A worker's share of the memory in flight is less than one request of the models may need.
+    #[error(
+        "limits.in_flight_bytes_max = {max} was computed or set when ringest was started, and is too \
+         little for the models that there are now: they need {needed}; a restart computes it anew"
+    )]
+    Memory {
+        /// The limit, as it is kept to.
+        max: String,
+        /// What it should be at least.
+        needed: String,
+    },
+    /// Everyone could send, from the network: the address that is listened at is not the one for
+    /// which that was found good.
+    #[error(
+        "auth.mode = \"none\" would let everyone send who reaches the address that is still \
+         listened at, {0}: the new listen.address needs a restart"
+    )]
+    Unauthenticated(std::net::SocketAddr),
+}
+
+impl Config {
+    /// What is served by when `new` is loaded in place of this one: of `new` what can be changed
+    /// while ringest serves, of this one the rest. Also the names of keys that differ and so need a
+    /// restart.
+    ///
+    /// # Errors
+    /// Why it can't be served by without a restart.
+    pub fn reloaded(&self, new: Self) -> Result<(Self, Vec<String>), Vec<NeedsRestart>> {
+        let mut errors = Vec::new();
+        let message = message_bytes_max(&self.kafka);
+        let share = in_flight_needed_by(&new.models, &self.limits, message);
+        let needed = share.saturating_mul(self.workers.get());
+        if needed > self.limits.in_flight_bytes_max {
+            errors.push(NeedsRestart::Memory {
+                max: grouped(self.limits.in_flight_bytes_max),
+                needed: grouped(needed),
+            });
+        }
+        let address = self.listen.address;
+        if (self.auth.mode, new.auth.mode) == (AuthMode::Required, AuthMode::None)
+            && address != new.listen.address
+            && !address.ip().is_loopback()
+        {
+            errors.push(NeedsRestart::Unauthenticated(address));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let differing = self.written.differing(&new.written);
+        let restart = differing.into_iter().filter(|key| !is_reloadable(key));
+        let restart = restart.map(str::to_owned).collect();
+        let reloaded = Self {
+            listen: Listen {
+                path_prefix: new.listen.path_prefix,
+                ..self.listen.clone()
+            },
+            auth: new.auth,
+            schema_registry: new.schema_registry,
+            models: new.models,
+            warnings: new.warnings,
+            ..self.clone()
+        };
+        Ok((reloaded, restart))
+    }
+}
+
+fn is_reloadable(key: &str) -> bool {
+    RELOADABLE.iter().any(|reloadable| {
+        key.strip_prefix(reloadable)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+use std::{
+    os::unix::fs::symlink,
+    sync::mpsc::RecvTimeoutError::{Disconnected, Timeout},
+};
+
+use super::*;
+
+/// Far longer than between two looks.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn each_way_to_replace_a_file_is_noticed_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str, text: &str| fs::write(path(name), text).expect("ours");
+    write("plain", "1");
+    write("renamed", "1");
+    // As Kubernetes has it: ..data leads to the directory of the day.
+    for day in ["monday", "tuesday"] {
+        fs::create_dir(path(day)).expect("ours");
+        write(&format!("{day}/key"), "1");
+    }
+    symlink("monday", path("..data")).expect("ours");
+    symlink("..data/key", path("linked")).expect("ours");
+
+    let (sender, changes) = mpsc::channel();
+    let key_files = KeyFiles::watch(move || sender.send(()).expect("it is awaited"));
+    let key_files = key_files.expect("a thread");
+    let files = ["plain", "renamed", "linked", "absent"].map(path);
+    key_files.set(&files);
+    assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout));
+
+    let replace: [(&str, &dyn Fn()); 5] = [
+        ("written in place", &|| write("plain", "2")),
+        ("renamed", &|| {
+            write("new", "2");
+            fs::rename(path("new"), path("renamed")).expect("ours");
+        }),
+        ("linked", &|| {
+            symlink("tuesday", path("..new")).expect("ours");
+            fs::rename(path("..new"), path("..data")).expect("ours");
+        }),
+        ("there", &|| write("absent", "1")),
+        ("gone", &|| fs::remove_file(path("absent")).expect("ours")),
+    ];
+    for (how, replace) in replace {
+        replace();
+        assert_eq!(changes.recv_timeout(PATIENCE), Ok(()), "{how}");
+        // The same list again, as after a reload: nothing is new.
+        key_files.set(&files);
+        assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout), "{how}");
+    }
+    key_files.set(&files[1..]);
+    write("plain", "3");
+    assert_eq!(
+        changes.recv_timeout(INTERVAL * 2),
+        Err(Timeout),
+        "let go of"
+    );
+    drop(key_files);
+    assert_eq!(changes.recv_timeout(PATIENCE), Err(Disconnected));
+}

@@ -1,0 +1,81 @@
+use std::{
+    sync::{atomic::AtomicUsize, mpsc},
+    time::Duration,
+};
+
+use super::*;
+use crate::snapshot::Snapshot;
+
+fn config() -> Config {
+    Config::development("127.0.0.1:1", std::iter::empty()).expect("it is good")
+}
+
+#[test]
+fn it_is_done_once_more_however_often_it_is_asked_for() {
+    let running = Arc::new(config());
+    let published = Arc::new(Published::new(Snapshot::first(&running, &[])));
+    let (sender, messages) = mpsc::channel();
+    let (go, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let loads = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&loads);
+    let load: Load = Box::new(move || {
+        gate.lock().expect("nobody panicked").recv().expect("open");
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(config())
+    });
+    let mut reload = Reload::new(load, &running, &sender).expect("a thread");
+    let patience = Duration::from_secs(30);
+    for again in [true, false] {
+        reload.begin(&running, &published, &sender);
+        for _ in 0..50 * usize::from(again) {
+            reload.begin(&running, &published, &sender);
+        }
+        go.send(()).expect("it waits");
+        let Ok(Message::Loaded(loaded)) = messages.recv_timeout(patience) else {
+            panic!("not loaded");
+        };
+        loaded.expect("it is good");
+        assert_eq!(reload.ended(), again);
+    }
+    assert_eq!(loads.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_panic_while_reading_is_told() {
+    let running = Arc::new(config());
+    let published = Arc::new(Published::new(Snapshot::first(&running, &[])));
+    let (sender, messages) = mpsc::channel();
+    let load: Load = Box::new(|| panic!("a fault of ours"));
+    let mut reload = Reload::new(load, &running, &sender).expect("a thread");
+    reload.begin(&running, &published, &sender);
+    let loaded = messages.recv_timeout(Duration::from_secs(30));
+    assert!(matches!(
+        loaded,
+        Ok(Message::Loaded(Err(Refused::Panicked(_))))
+    ));
+    assert!(!reload.ended());
+}
+
+#[test]
+fn topics_that_are_gone_are_bounded() {
+    let running = config();
+    let mut crowded = running.clone();
+    let model = &running.models[0];
+    crowded.models = (0..=TOPICS_LEFT_MAX)
+        .map(|index| {
+            let mut model = crate::model::Model::clone(model);
+            model.name = format!("Model{index}");
+            model.topic = format!("topic{index}");
+            Arc::new(model)
+        })
+        .collect();
+    let first = Snapshot::first(&crowded, &[]);
+    let published = Published::new(first);
+    let load: Load = Box::new(|| Ok(config()));
+    let refused = read(&load, &running, &published);
+    assert!(matches!(refused, Err(Refused::Topics(left)) if left == TOPICS_LEFT_MAX + 1));
+    crowded.models.pop();
+    let published = Published::new(Snapshot::first(&crowded, &[]));
+    assert!(read(&load, &running, &published).is_ok());
+}

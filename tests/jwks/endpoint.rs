@@ -1,0 +1,121 @@
+//! An issuer's endpoint whose answer can be changed.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use crate::support::server::{Request, Server, write_with};
+
+/// What an endpoint does with a question.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// A whole answer: status, header fields, body.
+    Whole(u16, Vec<String>, Vec<u8>),
+    /// The connection closes.
+    Nothing,
+    /// The connection stays open.
+    Silence,
+}
+
+impl Answer {
+    /// The set of these keys, with these header fields.
+    pub(crate) fn keys(ids: &[&str], fields: &[&str]) -> Self {
+        Self::status(200, fields, set(ids).as_bytes())
+    }
+
+    pub(crate) fn status(status: u16, fields: &[&str], body: &[u8]) -> Self {
+        let fields = fields.iter().map(|&field| field.to_owned()).collect();
+        Self::Whole(status, fields, body.to_vec())
+    }
+
+    fn give(&self, stream: &mut (impl Read + Write)) {
+        match self {
+            Self::Whole(status, fields, body) => {
+                let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+                write_with(stream, *status, &fields, body);
+            }
+            Self::Nothing => {}
+            Self::Silence => {
+                let _ = stream.read(&mut [0]);
+            }
+        }
+    }
+}
+
+/// Gives the same answer until it is told another.
+pub(crate) struct Endpoint {
+    server: Server,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Endpoint {
+    /// Has a set of these keys.
+    pub(crate) fn start(ids: &[&str]) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"), ids)
+    }
+
+    /// As [`Endpoint::start`], where somebody listens already.
+    pub(crate) fn on(listener: TcpListener, ids: &[&str]) -> Self {
+        let answer = Arc::new(Mutex::new(Answer::keys(ids, &[])));
+        let current = Arc::clone(&answer);
+        let respond = move |_: &Request, stream: &mut TcpStream| {
+            let answer = current.lock().unwrap_or_else(PoisonError::into_inner);
+            let answer = answer.clone();
+            answer.give(stream);
+        };
+        Self {
+            server: Server::on(listener, |stream| stream, respond),
+            answer,
+        }
+    }
+
+    /// Answers so from now on.
+    pub(crate) fn answer(&self, answer: Answer) {
+        *self.answer.lock().expect("nobody panics with it") = answer;
+    }
+
+    /// Has a set of these keys from now on.
+    pub(crate) fn serve(&self, ids: &[&str]) {
+        self.answer(Answer::keys(ids, &[]));
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}/jwks.json", self.server.url)
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.server.requests().len()
+    }
+
+    /// When it was asked.
+    pub(crate) fn asked_at(&self) -> Vec<Instant> {
+        self.requests().iter().map(|request| request.at).collect()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.server.requests()
+    }
+}
+
+/// A set of secrets for HS256, each made of its `kid`.
+pub(crate) fn set(ids: &[&str]) -> String {
+    let keys = ids.iter().map(|id| {
+        let secret = BASE64_URL_SAFE_NO_PAD.encode(secret(id));
+        json!({ "kty": "oct", "alg": "HS256", "kid": id, "k": secret })
+    });
+    json!({ "keys": keys.collect::<Vec<_>>() }).to_string()
+}
+
+/// The secret of a key: 32 bytes, as many as HS256 needs.
+pub(crate) fn secret(id: &str) -> [u8; 32] {
+    let mut secret = [b'.'; 32];
+    secret[..id.len()].copy_from_slice(id.as_bytes());
+    secret
+}
