@@ -9,7 +9,8 @@
 //! (`connection`, the only place that knows every stage):
 //!
 //! 1. **read head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`];
-//! 2. **authenticate**: [`auth::KeySet`], or this core's memory of it → [`auth::Principal`];
+//! 2. **authenticate**: this core's memory of who was verified ([`auth::Cache`]), else the keys
+//!    ([`auth::KeySet`]), when it is the stranger's turn (`verification`) → [`auth::Principal`];
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up → [`auth::AuthorizedRoute`];
 //! 4. **admit and read body**: memory from the budget ([`admission::Admission`]), the socket's bytes
 //!    into the buffer that librdkafka will read;

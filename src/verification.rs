@@ -129,7 +129,8 @@ impl Verifications {
             let now = Instant::now();
             let mut state = self.0.borrow_mut();
             let peer = state.peer(address, now);
-            if peer == Peer::New && state.take(now) {
+            let first = peer == Peer::New && state.waiting[Peer::New as usize].is_empty();
+            if first && state.take(now) {
                 None
             } else {
                 Some(state.enqueue(peer, now)?)

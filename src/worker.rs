@@ -20,7 +20,7 @@ use tracing::Level;
 
 use crate::{
     admission::{Admission, Connections},
-    auth::{self, Cache, Denial},
+    auth::{self, Cache, Denial, Principal},
     buffer::Pool,
     clock::Clock,
     config::Config,
@@ -66,6 +66,8 @@ pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Of this snapshot alone: what another one allowed is void.
     pub(crate) cache: RefCell<Cache>,
+    /// Who everyone is where nobody is asked.
+    pub(crate) anyone: Principal,
     /// The worker's index.
     worker: usize,
 }
@@ -74,6 +76,7 @@ impl Serving {
     fn new(snapshot: Arc<Snapshot>, worker: usize) -> Self {
         Self {
             cache: RefCell::new(Cache::new(snapshot.cache_entries)),
+            anyone: auth::anyone(),
             snapshot,
             worker,
         }

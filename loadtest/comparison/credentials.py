@@ -52,7 +52,7 @@ def make(jwts, keys):
     """So many of each."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as name:
         private = pathlib.Path(name) / "private.pem"
-        openssl("genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
                 "-out", private)
         return Credentials(
             public_key=openssl("pkey", "-in", private, "-pubout").decode(),

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memchr::memchr;
 
 use crate::{
-    auth::{self, Denial, KeySet, Principal},
+    auth::{Denial, KeySet, Principal},
     http::{Authorization, RequestHead},
     outcome::Refusal,
     worker::Serving,
@@ -24,7 +24,7 @@ impl Connection {
         head: &RequestHead,
     ) -> Result<Principal, Refusal> {
         let Some(keys) = &serving.snapshot.keys else {
-            return Ok(auth::anyone());
+            return Ok(serving.anyone.clone());
         };
         let bytes = self.head(head);
         let token = match presented(head, bytes) {

@@ -54,10 +54,24 @@ pub struct Form {
     pub date: [u8; HTTP_DATE_BYTES],
 }
 
+/// `WWW-Authenticate` where no token was presented (RFC 6750 section 3): no error is named then.
+const CHALLENGE: &str = "WWW-Authenticate: Bearer realm=\"ringest\"\r\n";
+
+/// The same where one was: it does not say what is wrong with it.
+const INVALID_TOKEN: &str =
+    "WWW-Authenticate: Bearer realm=\"ringest\", error=\"invalid_token\"\r\n";
+
+/// The same where one is good, but not for this.
+const INSUFFICIENT_SCOPE: &str =
+    "WWW-Authenticate: Bearer realm=\"ringest\", error=\"insufficient_scope\"\r\n";
+
 /// Answers of one worker: those without particulars are built once.
 #[derive(Debug)]
 pub struct Responses {
+    /// By code, then by what they say about the connection.
     plain: Vec<[Prebuilt; 3]>,
+    /// What whoever presents a bad token gets: there may be very many of them.
+    invalid_token: [Prebuilt; 3],
 }
 
 /// A whole answer with a hole for the date.
@@ -80,21 +94,31 @@ impl Responses {
                 Code::PartlyAccepted => "{}".to_owned(),
                 refused => problem(refused).to_string(),
             };
-            [
-                Persistence::Keep,
-                Persistence::KeepHttp10,
-                Persistence::Close,
-            ]
-            .map(|persistence| Prebuilt::new(code, "", &content, persistence))
+            let field = match code {
+                Code::Unauthenticated => CHALLENGE,
+                Code::RouteNotAllowed => INSUFFICIENT_SCOPE,
+                _ => "",
+            };
+            of_each(|persistence| Prebuilt::new(code, field, &content, persistence))
         });
+        let code = Code::Unauthenticated;
+        let content = problem(code).to_string();
         Self {
             plain: plain.collect(),
+            invalid_token: of_each(|persistence| {
+                Prebuilt::new(code, INVALID_TOKEN, &content, persistence)
+            }),
         }
     }
 
     /// Appends the answer to `out`.
     pub fn write(&self, outcome: &Outcome, form: Form, out: &mut Vec<u8>) {
         let code = outcome.code();
+        if let Outcome::Refused(Refusal::Unauthenticated(denial)) = outcome
+            && names_a_bad_token(*denial)
+        {
+            return self.invalid_token[form.persistence as usize].write(form, out);
+        }
         match particulars(outcome) {
             None => self.plain[code as usize][form.persistence as usize].write(form, out),
             Some(Particulars { field, content }) => {
@@ -102,6 +126,16 @@ impl Responses {
             }
         }
     }
+}
+
+/// One for each thing that an answer can say about the connection, in their order.
+fn of_each(answer: impl Fn(Persistence) -> Prebuilt) -> [Prebuilt; 3] {
+    [
+        Persistence::Keep,
+        Persistence::KeepHttp10,
+        Persistence::Close,
+    ]
+    .map(answer)
 }
 
 impl Default for Responses {
@@ -201,10 +235,6 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
             ));
             Some(Particulars::content(problem.to_string()))
         }
-        Refusal::Unauthenticated(denial) => challenge(*denial).and_then(with_field),
-        Refusal::RouteNotAllowed => with_field(
-            "WWW-Authenticate: Bearer realm=\"ringest\", error=\"insufficient_scope\"\r\n",
-        ),
         Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
         Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
         Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
@@ -223,6 +253,8 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
             Some(Particulars::content(problem.to_string()))
         }
         Refusal::Timeout(_)
+        | Refusal::Unauthenticated(_)
+        | Refusal::RouteNotAllowed
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
         | Refusal::MediaType
@@ -231,11 +263,10 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Particulars> {
     }
 }
 
-/// `WWW-Authenticate` (RFC 6750 section 3): that an error is named tells only whether a token was
-/// there.
-fn challenge(denial: Denial) -> Option<&'static str> {
+/// Whether a token was there, which is all that a client is told about why it is refused.
+fn names_a_bad_token(denial: Denial) -> bool {
     match denial {
-        Denial::Missing | Denial::Scheme => Some("WWW-Authenticate: Bearer realm=\"ringest\"\r\n"),
+        Denial::Missing | Denial::Scheme | Denial::KeysUnavailable | Denial::Busy => false,
         Denial::Repeated
         | Denial::InQuery
         | Denial::Malformed
@@ -250,10 +281,7 @@ fn challenge(denial: Denial) -> Option<&'static str> {
         | Denial::Expired
         | Denial::NotYetValid
         | Denial::RequiredClaim
-        | Denial::Signature => {
-            Some("WWW-Authenticate: Bearer realm=\"ringest\", error=\"invalid_token\"\r\n")
-        }
-        Denial::KeysUnavailable | Denial::Busy => None,
+        | Denial::Signature => true,
     }
 }
 

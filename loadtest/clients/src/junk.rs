@@ -144,8 +144,7 @@ fn address(index: u16, of: u16) -> IpAddr {
 
 async fn connection(flood: Rc<Flood>, from: IpAddr) {
     while let Some(number) = flood.take() {
-        let Ok(mut stream) = crate::connect(from, flood.server).and_then(TcpStream::from_std)
-        else {
+        let Ok(mut stream) = connect(from, flood.server) else {
             flood.give_back();
             sleep(RETRY_AFTER).await;
             continue;
@@ -154,6 +153,13 @@ async fn connection(flood: Rc<Flood>, from: IpAddr) {
             flood.state.borrow_mut().cut_off += 1;
         }
     }
+}
+
+fn connect(from: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
+    let stream = crate::connect(from, server)?;
+    // monoio's epoll driver takes it as it is.
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 /// Sends this token and those after it, until all are sent or the server closes after an answer.
