@@ -1,5 +1,5 @@
 //! Writes what the fuzzers start from, `seeds DIRECTORY`: the cases of `tests/http`, in the form that each
-//! target reads, below `DIRECTORY/TARGET/`.
+//! target reads, below `DIRECTORY/TARGET/`; for those about credentials the keys of `tests/crypto`.
 
 #[expect(dead_code, reason = "what a case must be answered is for the tests")]
 #[path = "../tests/http/corpus.rs"]
@@ -23,6 +23,11 @@ const LIMITS: HeadLimits = HeadLimits {
     headers_max: 100,
 };
 
+/// The parts of a token that lacks a good signature alone.
+const JWT: &[u8] = br#"{"alg":"HS256","typ":"JWT","kid":"k"}
+{"iss":"i","aud":["a"],"sub":"s","exp":1900000000,"nbf":1.5,"iat":1,"c":true,"r":"event/* other"}
+01234567890123456789012345678901"#;
+
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).expect("usage: seeds DIRECTORY");
     let write = |target: &str, id: &str, seed: &[u8]| {
@@ -43,6 +48,18 @@ fn main() -> io::Result<()> {
             Framing::Chunked => write("chunked", &case.id, &[&CHOICE, body].concat())?,
         }
     }
+    for file in fs::read_dir(Path::new(ROOT).join("tests/crypto/keys"))? {
+        let file = file?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        write("key_file", &name, &fs::read(file.path())?)?;
+    }
+    let jwks: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&fs::read(
+        Path::new(ROOT).join("tests/crypto/keys/jwk.json"),
+    )?)?;
+    let set = serde_json::json!({ "keys": jwks.values().collect::<Vec<_>>() });
+    write("key_file", "set", set.to_string().as_bytes())?;
+    write("credential", "jwt", JWT)?;
+    write("credential", "api-key", &[[b'0'; 32]; 2].join(&b'.'))?;
     let record = fs::read(Path::new(ROOT).join("loadtest/records/event-293.json"))?;
     write("validate", "event", &record)
 }
