@@ -1,15 +1,16 @@
 //! Who may verify a credential, and when: a worker that verified whatever strangers send would
 //! have no time for those who are known.
 //!
-//! Verifying takes up to 170 µs (PBKDF2), on the worker's own thread: another thread would take the
-//! time from the same cores, in slices of milliseconds instead. So it is done in turns, one at a
-//! time, each of them a pause of the worker that is shorter than what a client notices:
-//! - of no millisecond more than a third is spent on it ([`STEP_TIME_MAX`]);
-//! - verifications that fail take a twentieth of the worker's time in the long run
-//!   ([`FAILED_SHARE`]). Those that succeed count less, as the cache knows them from then on;
-//! - whoever gets no turn at once waits, up to [`WAIT_MAX`], in a queue with an end; then it is
-//!   told that we are busy;
-//! - peers whose credentials failed again and again wait behind all others ([`FAILURES_MAX`]).
+//! Verifying takes up to 170 µs (PBKDF2; ES384 more than 1,000), on the worker's own thread: another thread
+//! would take the time from the same cores, in slices of milliseconds instead. So it is done in turns, one
+//! at a time, each of them a pause of the worker that is shorter than what a client notices. To read a JWT is
+//! part of it: a long one takes as long as a signature.
+//! - None begins when a third of a millisecond was spent in this one ([`STEP_TIME_MAX`]).
+//! - Those that fail get a twentieth of the worker's time in the long run ([`FAILED_SHARE`]). Those that
+//!   succeed need no such bound: the cache knows them from then on.
+//! - Whoever gets no turn at once waits, up to [`WAIT_MAX`], in a queue with an end; then it is
+//!   told that we are busy.
+//! - Peers whose credentials failed again and again wait behind all others ([`FAILURES_MAX`]).
 
 use std::{
     cell::{Cell, RefCell},
@@ -39,6 +40,10 @@ const FAILED_SHARE: u32 = 20;
 
 /// How far they may get ahead of their share.
 const FAILED_AHEAD_MAX: Duration = Duration::from_millis(1);
+
+/// What one turn counts at most: what goes beyond was not the credential's, but of whoever else had the
+/// core meanwhile.
+const TURN_TIME_MAX: Duration = Duration::from_millis(2);
 
 /// How long a turn is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -100,7 +105,7 @@ struct Place {
 /// The right to verify one credential.
 pub(crate) struct Turn {
     verifications: Rc<Verifications>,
-    /// `None` until whoever was called has come.
+    /// Whose failure it would be.
     peer: Option<IpAddr>,
     failed: bool,
     began: Instant,
@@ -119,16 +124,17 @@ impl Verifications {
         }))
     }
 
-    /// Waits for the turn of a credential that a peer presents.
+    /// Waits for the turn of a credential that a peer presents; `None` for one whose failures do not
+    /// matter.
     ///
     /// # Errors
     /// [`Denial::Busy`] where too many wait, or it took too long.
-    pub(crate) async fn turn(self: &Rc<Self>, peer: IpAddr) -> Result<Turn, Denial> {
-        let address = network(peer);
+    pub(crate) async fn turn(self: &Rc<Self>, peer: Option<IpAddr>) -> Result<Turn, Denial> {
+        let address = peer.map(network);
         let place = {
             let now = Instant::now();
             let mut state = self.0.borrow_mut();
-            let peer = state.peer(address, now);
+            let peer = address.map_or(Peer::New, |address| state.peer(address, now));
             let first = peer == Peer::New && state.waiting[Peer::New as usize].is_empty();
             if first && state.take(now) {
                 None
@@ -150,7 +156,7 @@ impl Verifications {
                 .await?
             }
         };
-        turn.peer = Some(address);
+        turn.peer = address;
         turn.began = Instant::now();
         Ok(turn)
     }
@@ -257,12 +263,16 @@ impl State {
         next.map(|waiting| waiting.place)
     }
 
-    /// Takes down what a turn cost, and what came of it.
-    fn end(&mut self, spent: Duration, failed: Option<IpAddr>, now: Instant) {
+    /// Takes down what a turn cost.
+    fn end(&mut self, spent: Duration) {
         self.taken = false;
         self.step_spent += spent;
-        if let Some(address) = failed {
-            self.failed_ahead += spent;
+    }
+
+    /// Takes down that nothing came of it.
+    fn fail(&mut self, spent: Duration, peer: Option<IpAddr>, now: Instant) {
+        self.failed_ahead += spent;
+        if let Some(address) = peer {
             let new = || Failures {
                 count: 0,
                 since: now,
@@ -298,7 +308,9 @@ impl Turn {
     /// Why it is not taken.
     pub(crate) fn verify(mut self, check: Check<'_>, now_ms: u64) -> Result<Grant, Denial> {
         let verified = check.verify(now_ms);
-        self.failed = verified.is_err();
+        self.failed = verified
+            .as_ref()
+            .is_err_and(|denial| *denial != Denial::KeysUnavailable);
         verified
     }
 }
@@ -306,9 +318,13 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let now = Instant::now();
-        let failed = self.peer.filter(|_| self.failed);
-        let spent = now.saturating_duration_since(self.began);
-        self.verifications.0.borrow_mut().end(spent, failed, now);
+        let spent = now.saturating_duration_since(self.began).min(TURN_TIME_MAX);
+        let mut state = self.verifications.0.borrow_mut();
+        state.end(spent);
+        if self.failed {
+            state.fail(spent, self.peer, now);
+        }
+        drop(state);
         self.verifications.call_next(now);
     }
 }

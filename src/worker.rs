@@ -66,6 +66,9 @@ pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Of this snapshot alone: what another one allowed is void.
     pub(crate) cache: RefCell<Cache>,
+    /// Those who were known by the snapshot before: they have to be verified again, but not behind
+    /// strangers.
+    pub(crate) former: RefCell<Cache>,
     /// Who everyone is where nobody is asked.
     pub(crate) anyone: Principal,
     /// The worker's index.
@@ -73,9 +76,10 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    fn new(snapshot: Arc<Snapshot>, worker: usize) -> Self {
+    fn new(snapshot: Arc<Snapshot>, worker: usize, former: Cache) -> Self {
         Self {
             cache: RefCell::new(Cache::new(snapshot.cache_entries)),
+            former: RefCell::new(former),
             anyone: auth::anyone(),
             snapshot,
             worker,
@@ -149,9 +153,9 @@ impl Worker {
         if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
             tracing::error!("the producer is replaced: {error}");
         }
-        let serving = Rc::new(Serving::new(snapshot, worker));
-        let void = self.serving.replace(Rc::clone(&serving));
-        void.cache.borrow_mut().clear();
+        let former = self.serving.borrow().cache.replace(Cache::new(0));
+        let serving = Rc::new(Serving::new(snapshot, worker, former));
+        self.serving.replace(Rc::clone(&serving));
         serving
     }
 
@@ -297,7 +301,11 @@ fn new_worker(
     Worker {
         config: Arc::clone(config),
         published: Arc::clone(&settings.published),
-        serving: RefCell::new(Rc::new(Serving::new(snapshot, settings.index))),
+        serving: RefCell::new(Rc::new(Serving::new(
+            snapshot,
+            settings.index,
+            Cache::new(0),
+        ))),
         head_limits: HeadLimits {
             head_bytes_max: limits.head_bytes_max,
             headers_max: limits.headers_max,

@@ -126,10 +126,16 @@ impl Cache {
         principal
     }
 
-    /// Forgets everyone.
-    pub fn clear(&mut self) {
-        self.entries.clear();
-        self.bytes = 0;
+    /// Whether a token is remembered, be it good now or not.
+    pub fn contains(&mut self, token: &[u8]) -> bool {
+        self.is_at(self.hash(token), token)
+    }
+
+    /// Forgets a token.
+    pub fn remove(&mut self, token: &[u8]) {
+        if self.contains(token) {
+            self.forget(self.hash(token));
+        }
     }
 
     fn forget(&mut self, hash: u128) {

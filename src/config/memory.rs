@@ -28,7 +28,8 @@ pub struct MemoryMax {
     /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
     /// worker.
     pub validation: u64,
-    /// Verified credentials that are remembered, of every worker.
+    /// Verified credentials that are remembered, of every worker: of the configuration as it is, and after a
+    /// reload of the one before.
     pub credentials: u64,
     /// Segments that wait to be used again, of every worker.
     pub kept_segments: u64,
@@ -48,7 +49,7 @@ impl MemoryMax {
         let limits = ValidateLimits::from(&config.limits);
         let workers = config.workers.get() as u64;
         let segment = segment_capacity(head_bytes_max) as u64;
-        let credentials = Cache::bytes_max(config.auth.cache_entries) as u64;
+        let credentials = 2 * Cache::bytes_max(config.auth.cache_entries) as u64;
         let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
         let queue = config.kafka_property("queue.buffering.max.messages");
         let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use memchr::memchr;
+use percent_encoding::percent_decode;
 
 use crate::{
     auth::{Denial, KeySet, Principal},
@@ -54,15 +55,18 @@ impl Connection {
         token: &[u8],
     ) -> Result<Principal, Denial> {
         let check = keys.check(token, unix_ms())?;
-        let grant = if check.is_cheap() {
+        let grant = if check.is_done() {
             check.verify(unix_ms())?
         } else {
-            let turn = self.worker.verifications.turn(self.peer).await?;
+            let was_known = serving.former.borrow_mut().contains(token);
+            let peer = (!was_known).then_some(self.peer);
+            let turn = self.worker.verifications.turn(peer).await?;
             // Another connection may have presented the same one meanwhile.
             if let Some(principal) = self.known(serving, token) {
                 return Ok(principal);
             }
-            turn.verify(check, unix_ms())?
+            let verified = turn.verify(check, unix_ms());
+            verified.inspect_err(|_| serving.former.borrow_mut().remove(token))?
         };
         self.worker.metrics.credentials_verified.add(1);
         Ok(serving.cache.borrow_mut().insert(token, grant))
@@ -104,7 +108,9 @@ fn is_in_query(behind_path: &[u8]) -> bool {
     let mut parameters = query[..end].split(|byte| *byte == b'&');
     parameters.any(|parameter| {
         let name = parameter.split(|byte| *byte == b'=').next();
-        name.is_some_and(|name| name.eq_ignore_ascii_case(QUERY_PARAMETER))
+        let name = percent_decode(name.unwrap_or_default());
+        name.map(|byte| byte.to_ascii_lowercase())
+            .eq(QUERY_PARAMETER.iter().copied())
     })
 }
 

@@ -57,15 +57,17 @@ impl Connection {
         route: &Route,
     ) -> Headers {
         let mut headers = Headers::default();
-        if let (Some(header), Some(name)) = (&principal.grant().subject_header, principal.name()) {
-            headers.push(header, name.as_bytes());
+        let sender = principal.name().map(str::as_bytes);
+        let sender = sender.filter(|name| name.len() <= HEADER_VALUE_BYTES_MAX);
+        if let (Some(header), Some(sender)) = (&principal.grant().subject_header, sender) {
+            headers.push(header, sender);
         }
         for KafkaHeader { name, value } in &route.model.kafka_headers {
             let value = match value {
                 HeaderValue::Constant(value) => Some(value.as_bytes()),
                 HeaderValue::Request(field) => field_value(self.head(head), field)
                     .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
-                HeaderValue::Principal => principal.name().map(str::as_bytes),
+                HeaderValue::Principal => sender,
             };
             if let Some(value) = value {
                 headers.push(name, value);

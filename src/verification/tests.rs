@@ -12,7 +12,7 @@ fn run<T: Future>(main: T) -> T::Output {
         .block_on(main)
 }
 
-fn peer(last: u8) -> IpAddr {
+fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
@@ -32,7 +32,7 @@ fn good_ones_wait_for_each_other_and_none_is_sent_away() {
     let served = Cell::new(0);
     let steps = run(async {
         let strangers = join_all((0..100).map(|_| async {
-            let turn = verifications.turn(peer(1)).await.expect("a place");
+            let turn = verifications.turn(Some(address(1))).await.expect("a place");
             end(turn, PBKDF2, false);
             served.set(served.get() + 1);
         }));
@@ -61,7 +61,7 @@ fn junk_gets_its_share_and_no_more() {
         let (verifications, spent, busy) = (&verifications, &spent, &busy);
         async move {
             while began.elapsed() < Duration::from_millis(500) {
-                match verifications.turn(peer(number)).await {
+                match verifications.turn(Some(address(number))).await {
                     Ok(turn) => {
                         end(turn, PBKDF2, true);
                         spent.set(spent.get() + PBKDF2);
@@ -84,25 +84,34 @@ fn a_failing_peer_comes_last() {
     let order = RefCell::new(Vec::new());
     run(async {
         for _ in 0..=FAILURES_MAX {
-            let turn = verifications.turn(peer(1)).await.expect("a turn");
+            let turn = verifications.turn(Some(address(1))).await.expect("a turn");
             end(turn, Duration::ZERO, true);
         }
         assert_eq!(
-            verifications.0.borrow_mut().peer(peer(1), Instant::now()),
+            verifications
+                .0
+                .borrow_mut()
+                .peer(address(1), Instant::now()),
             Peer::Failing
         );
         let wait = async |last: u8| {
-            let turn = verifications.turn(peer(last)).await.expect("a place");
+            let turn = verifications
+                .turn(Some(address(last)))
+                .await
+                .expect("a place");
             order.borrow_mut().push(last);
             end(turn, PBKDF2, false);
         };
-        let held = verifications.turn(peer(2)).await.expect("a turn");
+        let held = verifications.turn(Some(address(2))).await.expect("a turn");
         let release = async { drop(held) };
         join(join_all([1, 1, 1, 3, 4, 5].map(wait)), release).await;
         assert_eq!(*order.borrow(), [3, 4, 5, 1, 1, 1]);
+        // But for what was known before.
+        let known = verifications.turn(None).await.expect("a turn");
+        end(known, PBKDF2, false);
 
-        let held = verifications.turn(peer(2)).await.expect("a turn");
-        let is_sent_away = async |_| verifications.turn(peer(1)).await.is_err();
+        let held = verifications.turn(Some(address(2))).await.expect("a turn");
+        let is_sent_away = async |_| verifications.turn(Some(address(1))).await.is_err();
         let waits = join_all((0..=WAITING_MAX[1]).map(is_sent_away));
         let release = async { drop(held) };
         let (sent_away, ()) = join(waits, release).await;
@@ -116,13 +125,24 @@ fn a_failing_peer_comes_last() {
     });
 }
 
+/// A turn in which the core was somebody else's does not count for more than it can have cost.
+#[test]
+fn a_pause_of_the_worker_is_nobodys_fault() {
+    let verifications = Rc::new(Verifications::new());
+    run(async {
+        let turn = verifications.turn(Some(address(1))).await.expect("a turn");
+        end(turn, Duration::from_secs(3), true);
+        assert!(verifications.turn(Some(address(2))).await.is_ok());
+    });
+}
+
 /// A turn that nobody gives back in time: those who wait are told so.
 #[test]
 fn nobody_waits_for_ever() {
     let verifications = Rc::new(Verifications::new());
     run(async {
-        let _held = verifications.turn(peer(1)).await.expect("a turn");
-        let turn = verifications.turn(peer(2)).await;
+        let _held = verifications.turn(Some(address(1))).await.expect("a turn");
+        let turn = verifications.turn(Some(address(2))).await;
         assert!(matches!(turn, Err(Denial::Busy)));
     });
 }
@@ -132,6 +152,6 @@ fn a_host_has_all_addresses_of_its_subnet() {
     let network = |text: &str| network(text.parse().expect("an address"));
     assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
     assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-    assert_eq!(network("::ffff:192.0.2.1"), peer(1));
+    assert_eq!(network("::ffff:192.0.2.1"), address(1));
     assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
 }

@@ -87,7 +87,7 @@ fn the_worst_case_memory_counts_every_worker() {
     // Seven sizes of segments, 4 MiB of each.
     assert_eq!(memory.kept_segments, 2 * 7 * 4 * 1_048_576);
     assert_eq!(memory.producer_queues, 2 * 256 * 500_000);
-    assert_eq!(memory.credentials, 2 * 8_192 * 1_280);
+    assert_eq!(memory.credentials, 2 * 2 * 8_192 * 1_280);
     assert_eq!(
         memory.total(),
         memory.connections

@@ -92,9 +92,13 @@ fn bytes_are_bounded_too() {
     cache.insert(&[15; 2_000], grant("again", 0, 100));
     assert_counted(&cache);
     assert_eq!(cache.len(), 2);
-    cache.clear();
+    assert!(cache.contains(&[15; 2_000]));
+    cache.remove(&[15; 2_000]);
+    cache.remove(&[15; 2_000]);
     assert_counted(&cache);
+    assert!(!cache.contains(&[15; 2_000]));
     assert!(cache.find(&[15; 2_000], &Cell::default(), 1).is_none());
+    assert_eq!(cache.len(), 1);
 }
 
 proptest! {
