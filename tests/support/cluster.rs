@@ -7,7 +7,7 @@ use std::{
     },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rdkafka::{
@@ -16,6 +16,7 @@ use rdkafka::{
     client::DefaultClientContext,
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
     metadata::{MetadataPartition, MetadataTopic},
     types::RDKafkaErrorCode,
 };
@@ -176,11 +177,18 @@ fn read_partition(consumer: &BaseConsumer, topic: &str, partition: i32) -> Vec<V
     consumer
         .assign(&assignment)
         .expect("the partition is there");
+    let until = Instant::now() + BROKER_TIMEOUT;
     loop {
-        let message = consumer
+        let polled = consumer
             .poll(BROKER_TIMEOUT)
-            .unwrap_or_else(|| panic!("{topic} [{partition}] has {high} records, read {values:?}"))
-            .expect("the partition can be read");
+            .unwrap_or_else(|| panic!("{topic} [{partition}] has {high} records, read {values:?}"));
+        let message = match polled {
+            // A busy broker lost a connection, which is made again.
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+            )) if Instant::now() < until => continue,
+            polled => polled.expect("the partition can be read"),
+        };
         values.push(message.payload().unwrap_or_default().to_vec());
         if message.offset() + 1 >= high {
             return values;
