@@ -92,6 +92,7 @@ struct Failures {
 
 struct Waiting {
     since: Instant,
+    address: Option<IpAddr>,
     place: Rc<Place>,
 }
 
@@ -134,12 +135,12 @@ impl Verifications {
         let place = {
             let now = Instant::now();
             let mut state = self.0.borrow_mut();
-            let peer = address.map_or(Peer::New, |address| state.peer(address, now));
+            let peer = state.peer(address, now);
             let first = peer == Peer::New && state.waiting[Peer::New as usize].is_empty();
             if first && state.take(now) {
                 None
             } else {
-                Some(state.enqueue(peer, now)?)
+                Some(state.enqueue(peer, address, now)?)
             }
         };
         let mut turn = match place {
@@ -199,8 +200,8 @@ impl Verifications {
 }
 
 impl State {
-    fn peer(&mut self, address: IpAddr, now: Instant) -> Peer {
-        match self.failures.peek(&address) {
+    fn peer(&self, address: Option<IpAddr>, now: Instant) -> Peer {
+        match address.and_then(|address| self.failures.peek(&address)) {
             Some(failures) if failures.are_too_many(now) => Peer::Failing,
             _ => Peer::New,
         }
@@ -225,14 +226,20 @@ impl State {
         }
     }
 
-    fn enqueue(&mut self, peer: Peer, now: Instant) -> Result<Rc<Place>, Denial> {
+    fn enqueue(
+        &mut self,
+        peer: Peer,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<Rc<Place>, Denial> {
         let queue = &mut self.waiting[peer as usize];
-        if queue.len() == WAITING_MAX[peer as usize] {
+        if queue.len() >= WAITING_MAX[peer as usize] {
             return Err(Denial::Busy);
         }
         let place = Rc::default();
         queue.push_back(Waiting {
             since: now,
+            address,
             place: Rc::clone(&place),
         });
         Ok(place)
@@ -259,7 +266,14 @@ impl State {
         if !self.is_awaited() || !self.take(now) {
             return None;
         }
-        let next = self.waiting.iter_mut().find_map(VecDeque::pop_front);
+        // Of a flood that has just begun many wait who were new when they came.
+        while let Some(next) = self.waiting[Peer::New as usize].pop_front() {
+            if self.peer(next.address, now) == Peer::New {
+                return Some(next.place);
+            }
+            self.waiting[Peer::Failing as usize].push_back(next);
+        }
+        let next = self.waiting[Peer::Failing as usize].pop_front();
         next.map(|waiting| waiting.place)
     }
 

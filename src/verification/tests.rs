@@ -90,8 +90,8 @@ fn a_failing_peer_comes_last() {
         assert_eq!(
             verifications
                 .0
-                .borrow_mut()
-                .peer(address(1), Instant::now()),
+                .borrow()
+                .peer(Some(address(1)), Instant::now()),
             Peer::Failing
         );
         let wait = async |last: u8| {
@@ -123,6 +123,31 @@ fn a_failing_peer_comes_last() {
             1
         );
     });
+}
+
+/// Many of a flood come before their address is known for it: whoever comes later does not wait for
+/// all of them.
+#[test]
+fn those_who_were_new_when_they_came_are_not_when_they_are_called() {
+    let verifications = Rc::new(Verifications::new());
+    let order = RefCell::new(Vec::new());
+    let wait = async |last: u8| {
+        let turn = verifications
+            .turn(Some(address(last)))
+            .await
+            .expect("a place");
+        order.borrow_mut().push(last);
+        end(turn, Duration::ZERO, last == 1);
+    };
+    run(async {
+        let held = verifications.turn(None).await.expect("a turn");
+        let release = async { drop(held) };
+        let flood = (0..100).map(|_| 1).chain([2]);
+        join(join_all(flood.map(wait)), release).await;
+    });
+    let place = order.borrow().iter().position(|last| *last == 2);
+    assert_eq!(place, Some(FAILURES_MAX as usize + 1));
+    assert_eq!(order.borrow().len(), 101);
 }
 
 /// A turn in which the core was somebody else's does not count for more than it can have cost.
