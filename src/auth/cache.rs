@@ -88,7 +88,8 @@ impl Cache {
             }
             hint.set(Hint(hash));
         }
-        let principal = &self.entries.peek(&hash)?.principal;
+        // Which is the one used last from now on.
+        let principal = &self.entries.get(&hash)?.principal;
         if principal.grant().validity.contains(now_ms) {
             return Some(principal.clone());
         }
@@ -96,9 +97,9 @@ impl Cache {
         None
     }
 
-    /// Whether what was verified there is this very token, which becomes the one used last.
-    fn is_at(&mut self, hash: u128, token: &[u8]) -> bool {
-        let entry = self.entries.get(&hash);
+    /// Whether what was verified there is this very token.
+    fn is_at(&self, hash: u128, token: &[u8]) -> bool {
+        let entry = self.entries.peek(&hash);
         entry.is_some_and(|entry| constant_time_eq(&entry.token, token))
     }
 
@@ -127,7 +128,7 @@ impl Cache {
     }
 
     /// Whether a token is remembered, be it good now or not.
-    pub fn contains(&mut self, token: &[u8]) -> bool {
+    pub fn contains(&self, token: &[u8]) -> bool {
         self.is_at(self.hash(token), token)
     }
 

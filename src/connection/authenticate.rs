@@ -58,7 +58,7 @@ impl Connection {
         let grant = if check.is_done() {
             check.verify(unix_ms())?
         } else {
-            let was_known = serving.former.borrow_mut().contains(token);
+            let was_known = serving.former.borrow().contains(token);
             let peer = (!was_known).then_some(self.peer);
             let turn = self.worker.verifications.turn(peer).await?;
             // Another connection may have presented the same one meanwhile.

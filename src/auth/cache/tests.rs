@@ -77,6 +77,21 @@ fn the_least_recently_used_goes_first() {
     assert_counted(&cache);
 }
 
+/// A connection that presents two tokens in turns uses neither by looking for the other.
+#[test]
+fn a_hint_that_misleads_is_no_use_of_where_it_leads() {
+    let mut cache = Cache::new(2);
+    cache.insert(b"one", grant("1", 0, 100));
+    cache.insert(b"two", grant("2", 0, 100));
+    let hint = Cell::default();
+    assert!(cache.find(b"one", &hint, 1).is_some());
+    assert!(cache.find(b"two", &Cell::default(), 1).is_some());
+    assert!(cache.find(b"strange", &hint, 1).is_none());
+    cache.insert(b"three", grant("3", 0, 100));
+    assert!(cache.find(b"one", &hint, 1).is_none());
+    assert!(cache.find(b"two", &hint, 1).is_some());
+}
+
 #[test]
 fn bytes_are_bounded_too() {
     let mut cache = Cache::new(4);
