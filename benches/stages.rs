@@ -11,12 +11,12 @@ use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
 use criterion::{Criterion, Throughput};
-use ringest::model::Rules;
 use ringest::{
     clock::Clock,
     http::{Form, HeadLimits, HeadParser, Persistence, Responses},
+    model::{Rules, schema_prefix},
     outcome::{Outcome, Refusal},
-    produce::{Payloads, schema_prefix},
+    produce::Payloads,
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};

@@ -1,25 +1,13 @@
 //! From a request's path to a route: one hash look-up, no allocation.
 
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
 use foldhash::fast::RandomState;
 
-use crate::{
-    model::{Model, Schema, Version},
-    produce::{SchemaPrefix, schema_prefix},
-};
-
-/// What the path of a model starts with that names none.
-const PREFIX: &str = "/ingest/";
-
-const _: () = assert!(
-    PREFIX.len() + Model::NAME_BYTES_MAX + 1 + Version::BYTES_MAX <= Model::PATH_BYTES_MAX,
-    "the usual path of a model is no longer than one of its own may be"
-);
+use crate::model::{Model, Schema, SchemaPrefix, is_latest, path, paths, schema_prefix};
 
 /// The longest path that a route can have, in bytes.
 const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_MAX;
@@ -75,7 +63,7 @@ impl RouteTable {
     }
 
     /// As [`RouteTable::new`], each path after a prefix: `""`, or one such as `/api`, which is
-    /// [`is_path`] and of at most [`RouteTable::PREFIX_BYTES_MAX`] bytes.
+    /// a path ([`crate::model::is_path`]) and of at most [`RouteTable::PREFIX_BYTES_MAX`] bytes.
     pub fn below(prefix: &str, models: &[Arc<Model>]) -> Self {
         Self::with_topics(Vec::new(), prefix, models)
     }
@@ -186,44 +174,6 @@ impl Topics {
         self.by_name.insert(name, index);
         index
     }
-}
-
-/// Whether a text can be the path of a route, or the prefix of all: a slash before each of its
-/// segments and none at the end, in them unreserved characters alone (RFC 3986, sections 2.3 and
-/// 3.3) and no dot segment, so that nobody on the way to us normalises it to another one.
-pub fn is_path(text: &str) -> bool {
-    let is_segment = |segment: &str| {
-        let is_unreserved =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        !matches!(segment, "" | "." | "..") && segment.bytes().all(is_unreserved)
-    };
-    let segments = text.strip_prefix('/');
-    segments.is_some_and(|segments| segments.split('/').all(is_segment))
-}
-
-/// Every path that leads to a model, prefix aside, and the model's place: first the one that each
-/// has for itself, then those of the highest versions.
-pub(crate) fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
-    let all = || models.iter().enumerate();
-    let own = all().map(|(index, model)| (path(model), index));
-    let latest = all().filter(|(_, model)| is_latest(model, models));
-    own.chain(latest.map(|(index, model)| (format!("{PREFIX}{}", model.name).into(), index)))
-}
-
-/// The path that a model has for itself, as declared.
-fn path(model: &Model) -> Cow<'_, str> {
-    match &model.path {
-        Some(path) => path.into(),
-        None => format!("{PREFIX}{}/{}", model.name, model.version).into(),
-    }
-}
-
-/// Whether `/ingest/<name>` means this version: the highest of those that name no path.
-fn is_latest(model: &Model, models: &[Arc<Model>]) -> bool {
-    let mut others = models
-        .iter()
-        .filter(|other| other.path.is_none() && other.name.eq_ignore_ascii_case(&model.name));
-    model.path.is_none() && others.all(|other| other.version <= model.version)
 }
 
 /// The byte that two hexadecimal digits stand for; `None` for a slash, which would separate.

@@ -7,7 +7,10 @@ use super::{
     ConfigError, Limits,
     reader::{Reader, grouped},
 };
-use crate::produce::{MESSAGE_OVERHEAD_BYTES, SchemaPrefix, properties::check_properties};
+use crate::{
+    model::SchemaPrefix,
+    produce::{MESSAGE_OVERHEAD_BYTES, properties::check_properties},
+};
 
 /// What librdkafka is given, and what the operator should know of it.
 pub(super) struct Kafka {

@@ -131,7 +131,7 @@ pub struct Listen {
     pub address: SocketAddr,
     /// How sockets are driven.
     pub driver: DriverChoice,
-    /// Before the path of every route; `""` or [`crate::route::is_path`].
+    /// Before the path of every route; `""` or [`crate::model::is_path`].
     pub path_prefix: String,
 }
 

@@ -21,9 +21,9 @@ use super::{
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     dead_letter,
-    model::{self, Model},
-    produce::{SchemaPrefix, message_bytes_max},
-    route::{RouteTable, is_path},
+    model::{self, Model, SchemaPrefix, is_path},
+    produce::message_bytes_max,
+    route::RouteTable,
 };
 
 /// The configuration of `--dev`; a person can read and use it as a file too.

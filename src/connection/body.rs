@@ -7,8 +7,8 @@ use crate::{
     buffer::{Frozen, ReadBuffer, grown_capacity, segment_capacity},
     deadline::Wait,
     http::{CONTINUE, ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
+    model::SchemaPrefix,
     outcome::{self, Refusal},
-    produce::SchemaPrefix,
 };
 
 use super::{Connection, Interrupt, SKIPPED_BYTES_MAX, Unread, read};

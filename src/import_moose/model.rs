@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     config::ConfigError,
-    model::{Model, Version},
-    route,
+    model::{Model, Version, is_path},
 };
 
 /// What Moose calls the version of a data model that has none (`DataModel::version` of the map).
@@ -74,9 +73,7 @@ impl<'a> Endpoint<'a> {
             path: path.text()?.trim_matches('/'),
         };
         let whole = format!("/{}", endpoint.path);
-        if !route::is_path(&whole)
-            || whole.len() > Model::PATH_BYTES_MAX && !endpoint.has_usual_path()
-        {
+        if !is_path(&whole) || whole.len() > Model::PATH_BYTES_MAX && !endpoint.has_usual_path() {
             return Err(path.fault(format!("{whole:?} is no path that ringest can serve")));
         }
         Ok(Some(endpoint))

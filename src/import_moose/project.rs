@@ -9,7 +9,8 @@ use toml::de::{DeTable, DeValue};
 use crate::{
     auth::{KeyError, VerificationKeys},
     config::{ConfigError, Document, Value, grouped},
-    route::{self, RouteTable},
+    model::is_path,
+    route::RouteTable,
 };
 
 /// The largest body that ringest can be told to take (`limits.body_bytes_max`).
@@ -199,7 +200,7 @@ impl Reader<'_> {
                 "" => return Some(None),
                 prefix => format!("/{prefix}"),
             };
-            let is_good = route::is_path(&prefix) && prefix.len() <= RouteTable::PREFIX_BYTES_MAX;
+            let is_good = is_path(&prefix) && prefix.len() <= RouteTable::PREFIX_BYTES_MAX;
             is_good.then_some(Some(prefix))
         });
         prefix.flatten()

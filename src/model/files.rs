@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use super::{Model, parse, routes};
+use super::{Model, parse, path};
 use crate::config::ConfigError;
 
 /// The text of a model's file.
@@ -74,7 +74,7 @@ pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Mod
             Err(wrong) => errors.extend(wrong),
         }
     }
-    errors.extend(routes::clashes(&models));
+    errors.extend(path::clashes(&models));
     let models = models.into_iter().map(|parsed| parsed.model);
     models.collect()
 }

@@ -4,15 +4,19 @@ mod files;
 mod json_schema;
 mod names;
 mod parse;
+mod path;
 mod program;
-mod routes;
 mod rules;
+mod schema_prefix;
 mod types;
 mod version;
 
 pub(crate) use files::{File, load, read_directory, samples};
+pub use path::is_path;
+pub(crate) use path::{is_latest, path, paths};
 pub(crate) use program::{Instruction, Op, Program, Shape};
 pub use rules::Rules;
+pub use schema_prefix::{SchemaPrefix, schema_prefix};
 pub use types::{Kind, Object, Type, TypeError};
 pub use version::{NotAVersion, Version};
 

@@ -28,7 +28,7 @@ pub use headers::Headers;
 pub use in_flight::RECORDS_MAX;
 pub use kafka::{OpenError, check_whole};
 pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
-pub use payload::{Payloads, SchemaPrefix, schema_prefix};
+pub use payload::Payloads;
 pub use producer::{Producer, ProducerSettings};
 pub(crate) use shipment::message_bytes_max;
 pub use watch::BrokerWatch;

@@ -6,18 +6,9 @@ use std::{ops::Range, rc::Rc};
 use crate::{
     admission::{Admission, InFlightFull, Permit},
     buffer::{Frozen, Pool, ReadBuffer, segment_capacity},
+    model::SchemaPrefix,
     validate::{Span, ValidBody},
 };
-
-/// What is put before each record of a model with a schema: the wire format of Confluent's schema
-/// registry, a zero and the schema's number as four bytes, the highest first.
-pub type SchemaPrefix = [u8; 5];
-
-/// The prefix of a schema's number.
-pub fn schema_prefix(id: u32) -> SchemaPrefix {
-    let [a, b, c, d] = id.to_be_bytes();
-    [0, a, b, c, d]
-}
 
 /// The records of a request, in memory that stays as it is until their delivery reports.
 pub struct Payloads {
@@ -139,13 +130,6 @@ mod tests {
         spans
             .map(|span| memory[places.next(span)].to_vec())
             .collect()
-    }
-
-    #[test]
-    fn a_prefix_is_the_number_highest_byte_first() {
-        assert_eq!(schema_prefix(0), [0; 5]);
-        assert_eq!(schema_prefix(0x0102_0304), [0, 1, 2, 3, 4]);
-        assert_eq!(schema_prefix(u32::MAX), [0, 255, 255, 255, 255]);
     }
 
     #[test]

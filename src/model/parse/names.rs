@@ -1,10 +1,7 @@
 //! What a model is called, where it is posted and where its records go.
 
 use super::{Model, Reader};
-use crate::{
-    model::{NotAVersion, Version},
-    route,
-};
+use crate::model::{self, NotAVersion, Version};
 
 /// What a topic may be called (Kafka's `Topic.validate`).
 fn is_topic(name: &str) -> bool {
@@ -26,7 +23,7 @@ fn allowed_topic() -> String {
 fn is_path(path: &str) -> bool {
     path.len() <= Model::PATH_BYTES_MAX
         && !path.eq_ignore_ascii_case("/health")
-        && route::is_path(path)
+        && model::is_path(path)
 }
 
 impl Reader<'_> {

@@ -13,8 +13,8 @@ use rdkafka::{
 use super::{Bench, PATIENCE, settings};
 use crate::{
     auth,
-    model::{Field, Kind, Model, Rules, Type, UnknownFields},
-    produce::{Delivery, Failure, Fault, Headers, Payloads, SchemaPrefix, schema_prefix},
+    model::{Field, Kind, Model, Rules, SchemaPrefix, Type, UnknownFields, schema_prefix},
+    produce::{Delivery, Failure, Fault, Headers, Payloads},
     validate::Format,
 };
 
