@@ -13,10 +13,11 @@ use bodies::{EVENT, array, nested};
 use criterion::{Criterion, Throughput};
 use ringest::{
     clock::Clock,
-    http::{Form, HeadLimits, HeadParser, Persistence, Responses},
+    http::{HeadLimits, HeadParser},
     model::{Rules, schema_prefix},
     outcome::{Outcome, Refusal},
     produce::Payloads,
+    response::{Form, Persistence, Responses},
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};

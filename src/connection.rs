@@ -24,11 +24,9 @@ use crate::{
     auth::Hint,
     buffer::ReadBuffer,
     deadline::{self, Deadline, Wait},
-    http::{
-        ContentCoding, Form, Framing, HeadParser, MediaType, Method, Persistence, RequestHead,
-        Version,
-    },
+    http::{ContentCoding, Framing, HeadParser, MediaType, Method, RequestHead, Version},
     outcome::{self, Allow, Outcome, Refusal},
+    response::{Form, Persistence},
     validate::Format,
     worker::{Serving, Worker},
 };

@@ -32,7 +32,6 @@ use tracing_subscriber::fmt::{
 };
 
 use crate::{
-    http,
     model::Rules,
     validate::{Fault, Rejection, Validator},
 };
@@ -136,7 +135,7 @@ impl<'r> Letters<'r> {
             "failedAt": failed_at,
             "source": "api",
             "topic": self.topic,
-            "errors": faults.told.iter().map(http::fault).collect::<Vec<_>>(),
+            "errors": faults.told.iter().map(Fault::to_json).collect::<Vec<_>>(),
             "errorsTotal": faults.total,
         });
         let mut brief = full.clone();

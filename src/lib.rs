@@ -20,7 +20,7 @@
 //! 6. **produce**: [`produce::Producer::enqueue`] takes only an authorized route and a valid body;
 //!    about records that are not valid, letters go to the model's dead-letter topic (`dead_letter`);
 //! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];
-//! 8. **answer**: [`outcome::Outcome`] through the one table to [`http::Responses`].
+//! 8. **answer**: [`outcome::Outcome`] through the one table to [`response::Responses`].
 //!
 //! # Beside the path
 //!
@@ -60,6 +60,7 @@ pub mod outcome;
 pub mod produce;
 pub mod readiness;
 pub mod registry;
+pub mod response;
 pub mod route;
 pub mod snapshot;
 pub mod supervisor;

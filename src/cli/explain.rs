@@ -14,9 +14,8 @@ use super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
     config::Config,
     explain::{faults, summary},
-    http::fault,
     model::{Model, Version},
-    validate::{Format, Rejection, ValidateLimits, Validator},
+    validate::{Fault, Format, Rejection, ValidateLimits, Validator},
 };
 
 /// A record that the server would refuse.
@@ -123,7 +122,7 @@ fn judge(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) -> 
 
 fn print_errors(rejection: Option<&Rejection>) -> ExitCode {
     let faults = rejection.map_or(&[][..], |rejection| &rejection.faults);
-    let errors: serde_json::Value = faults.iter().map(fault).collect();
+    let errors: serde_json::Value = faults.iter().map(Fault::to_json).collect();
     print(&format!("{errors:#}\n"))
 }
 

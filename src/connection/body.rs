@@ -6,9 +6,10 @@ use crate::{
     admission::Permit,
     buffer::{Frozen, ReadBuffer, grown_capacity, segment_capacity},
     deadline::Wait,
-    http::{CONTINUE, ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
+    http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
     model::SchemaPrefix,
     outcome::{self, Refusal},
+    response::CONTINUE,
 };
 
 use super::{Connection, Interrupt, SKIPPED_BYTES_MAX, Unread, read};

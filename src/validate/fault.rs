@@ -1,6 +1,7 @@
 //! What is said about a body that is refused.
 
 use memchr::memchr_iter;
+use serde_json::{Value, json};
 
 use super::Span;
 use crate::excerpt::excerpt;
@@ -63,6 +64,22 @@ pub struct Fault {
     pub expected: Option<String>,
     /// For people. It may quote the body, at most 64 characters of it, escaped: not for logs.
     pub message: String,
+}
+
+impl Fault {
+    /// As answers and dead letters report it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "index": self.index,
+            "offset": self.offset,
+            "line": self.line,
+            "column": self.column,
+            "path": self.path,
+            "code": self.code.as_str(),
+            "expected": self.expected,
+            "message": self.message,
+        })
+    }
 }
 
 /// For programs: what is wrong. The names are stable.

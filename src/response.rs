@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::HeadError;
 use crate::{
     auth::Denial,
     clock::HTTP_DATE_BYTES,
+    http::HeadError,
     outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
     validate::{Fault, Rejection},
@@ -320,23 +320,9 @@ fn add_rejected(content: &mut Value, rejection: &Rejection) {
     if rejection.records > 0 {
         content["rejected"] = json!(rejection.faulty.len());
     }
-    let errors: Vec<Value> = rejection.faults.iter().map(fault).collect();
+    let errors: Vec<Value> = rejection.faults.iter().map(Fault::to_json).collect();
     content["errors"] = json!(errors);
     content["errors_total"] = json!(rejection.faults_total);
-}
-
-/// One fault of a record, as clients and readers of dead letters are told.
-pub(crate) fn fault(fault: &Fault) -> Value {
-    json!({
-        "index": fault.index,
-        "offset": fault.offset,
-        "line": fault.line,
-        "column": fault.column,
-        "path": fault.path,
-        "code": fault.code.as_str(),
-        "expected": fault.expected,
-        "message": fault.message,
-    })
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {
