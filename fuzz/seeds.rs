@@ -1,5 +1,5 @@
 //! Writes what the fuzzers start from, `seeds DIRECTORY`: the cases of `tests/http`, in the form that each
-//! target reads, below `DIRECTORY/TARGET/`; for those about credentials the keys of `tests/crypto`.
+//! target reads, below `DIRECTORY/TARGET/`; for those about credentials the keys of `tests/library/crypto`.
 
 #[expect(dead_code, reason = "what a case must be answered is for the tests")]
 #[path = "../tests/http/corpus.rs"]
@@ -48,13 +48,13 @@ fn main() -> io::Result<()> {
             Framing::Chunked => write("chunked", &case.id, &[&CHOICE, body].concat())?,
         }
     }
-    for file in fs::read_dir(Path::new(ROOT).join("tests/crypto/keys"))? {
+    for file in fs::read_dir(Path::new(ROOT).join("tests/library/crypto/keys"))? {
         let file = file?;
         let name = file.file_name().to_string_lossy().into_owned();
         write("key_file", &name, &fs::read(file.path())?)?;
     }
     let jwks: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&fs::read(
-        Path::new(ROOT).join("tests/crypto/keys/jwk.json"),
+        Path::new(ROOT).join("tests/library/crypto/keys/jwk.json"),
     )?)?;
     let set = serde_json::json!({ "keys": jwks.values().collect::<Vec<_>>() });
     write("key_file", "set", set.to_string().as_bytes())?;

@@ -1,0 +1,339 @@
+//! What is said about records that don't fit their model.
+
+use proptest::prelude::*;
+use ringest::model::{Rules, UnknownFields};
+use ringest::validate::{FAULTS_MAX, FaultCode, Format, Validator};
+
+use super::typed::{LIMITS, fault, rules, verdict};
+
+fn model(unknown_fields: UnknownFields) -> Rules {
+    let fields = [
+        ("name", "String"),
+        ("count", "UInt8"),
+        ("at", "Nullable(DateTime64(3))"),
+        ("kind", "Nullable(Enum8('view' = 1, 'click' = 2))"),
+        ("items", "Array(Tuple(sku String, price Decimal(10, 2)))"),
+        ("ratios", "Map(UInt8, Float64)"),
+    ];
+    rules(&fields, unknown_fields)
+}
+
+/// The members that are left as they are.
+fn body(members: &str) -> String {
+    let good = [
+        ("name", r#""name":"n""#),
+        ("count", r#""count":1"#),
+        ("items", r#""items":[]"#),
+        ("ratios", r#""ratios":{}"#),
+    ];
+    let good = good
+        .iter()
+        .filter(|(name, _)| !members.contains(&format!("\"{name}\":")));
+    let good: Vec<_> = good.map(|(_, member)| *member).collect();
+    format!("{{{members},{}}}", good.join(","))
+}
+
+#[test]
+fn messages() {
+    let rules = model(UnknownFields::Reject);
+    let cases = [
+        (
+            r#""count":300"#,
+            "$.count",
+            9,
+            "expected UInt8, found the number 300: out of range, 0 to 255",
+        ),
+        (
+            r#""count":"300""#,
+            "$.count",
+            9,
+            "expected UInt8, found `300`: out of range, 0 to 255",
+        ),
+        (
+            r#""count": 1.50"#,
+            "$.count",
+            10,
+            "expected UInt8, found the number 1.50: an integer has no fraction or exponent",
+        ),
+        (
+            r#""count":null"#,
+            "$.count",
+            9,
+            "expected UInt8, found null",
+        ),
+        (
+            r#""at":"2026-11-24""#,
+            "$.at",
+            6,
+            "expected Nullable(DateTime64(3)) such as 2026-11-24T08:00:00Z, found `2026-11-24`: no time",
+        ),
+        (
+            r#""at":1700000000"#,
+            "$.at",
+            6,
+            "expected Nullable(DateTime64(3)) such as 2026-11-24T08:00:00Z, found the number 1700000000",
+        ),
+        (
+            r#""kind":"clik""#,
+            "$.kind",
+            8,
+            "expected Nullable(Enum8('view' = 1, 'click' = 2)), found `clik`: not one of its members; did you mean `click`?",
+        ),
+        (
+            r#""name":{}"#,
+            "$.name",
+            8,
+            "expected String, found an object",
+        ),
+        (
+            r#""items":[{"sku":"a","price":1},{"sku":"b","price":"1,5"}]"#,
+            "$.items[1].price",
+            51,
+            "expected Decimal(10, 2), found `1,5`: no decimal number",
+        ),
+        (
+            r#""items":[{"sku":"a"}]"#,
+            "$.items[0].price",
+            10,
+            "expected the field `price` of type Decimal(10, 2), found none",
+        ),
+        (
+            r#""ratios":{"7":1,"x'y":2}"#,
+            r"$.ratios['x\'y']",
+            17,
+            "expected a key of type UInt8, found `x'y`: no integer",
+        ),
+        (
+            r#""ratios":{"7":1,"8":[]}"#,
+            "$.ratios['8']",
+            21,
+            "expected Float64, found an empty array",
+        ),
+        (
+            r#""Kind":1"#,
+            "$.Kind",
+            1,
+            "expected no fields but those declared, found `Kind`; did you mean `kind`?",
+        ),
+        (
+            r#""zzzzzzzz":1"#,
+            "$.zzzzzzzz",
+            1,
+            "expected no fields but those declared, found `zzzzzzzz`",
+        ),
+    ];
+    for (members, path, offset, message) in cases {
+        let fault = fault(&rules, &body(members));
+        let told = (fault.path.as_str(), fault.offset, fault.message.as_str());
+        assert_eq!(told, (path, offset, message));
+    }
+}
+
+#[test]
+fn the_name_that_may_have_been_meant() {
+    let rules = model(UnknownFields::Forward);
+    let fault = fault(&rules, r#"{"Name":"n","count":1,"items":[],"ratios":{}}"#);
+    let message = "expected the field `name` of type String, found `Name`";
+    assert_eq!(
+        (fault.path.as_str(), fault.message.as_str()),
+        ("$.name", message)
+    );
+    assert_eq!(fault.expected.as_deref(), Some("String"));
+}
+
+#[test]
+fn every_fault_of_every_record() {
+    let rules = model(UnknownFields::Reject);
+    let bad = r#"{"x":1,"items":[{"price":null}],"count":-1}"#;
+    let good = body(r#""at":null"#);
+    let text = format!("[{good},\n {bad},\n{good},7,\n{bad}]");
+    let rejection = verdict(&rules, &text).expect_err("faults");
+    let told = rejection.faults.iter();
+    let told: Vec<_> = told
+        .map(|fault| {
+            (
+                fault.index,
+                fault.line,
+                fault.column,
+                fault.path.as_str(),
+                fault.code,
+            )
+        })
+        .collect();
+    let of = |index, line, space: usize| {
+        [
+            (index, line, 1 + space, "$.name", FaultCode::MissingField),
+            (index, line, 1 + space, "$.ratios", FaultCode::MissingField),
+            (index, line, 2 + space, "$.x", FaultCode::UnknownField),
+            (
+                index,
+                line,
+                17 + space,
+                "$.items[0].sku",
+                FaultCode::MissingField,
+            ),
+            (
+                index,
+                line,
+                26 + space,
+                "$.items[0].price",
+                FaultCode::WrongType,
+            ),
+            (index, line, 41 + space, "$.count", FaultCode::OutOfRange),
+        ]
+    };
+    let seven = (3, 3, good.len() + 2, "$", FaultCode::NotAnObject);
+    let expected = [&of(1, 2, 1)[..], &[seven], &of(4, 4, 0)].concat();
+    assert_eq!(told, expected);
+    assert_eq!((rejection.faults_total, rejection.records), (13, 5));
+    let faulty = rejection.faulty.iter().map(|(index, span)| {
+        let bytes = span.of(text.as_bytes());
+        (*index, std::str::from_utf8(bytes).expect("text"))
+    });
+    assert_eq!(faulty.collect::<Vec<_>>(), [(1, bad), (3, "7"), (4, bad)]);
+}
+
+#[test]
+fn a_hundred_are_told_and_all_are_counted() {
+    let rules = rules(
+        &[("v", "Array(UInt8)"), ("w", "UInt8")],
+        UnknownFields::Reject,
+    );
+    for count in [FAULTS_MAX - 1, FAULTS_MAX, FAULTS_MAX + 1, 5_000] {
+        let values = vec!["-1"; count].join(",");
+        let one = format!("{{\"v\":[{values}],\"w\":1}}");
+        let each = vec!["{\"v\":[],\"w\":\"x\"}"; count].join(",");
+        for body in [one, format!("[{each}]")] {
+            let rejection = verdict(&rules, &body).expect_err("faults");
+            let told = rejection.faults.len();
+            assert_eq!(
+                (told, rejection.faults_total),
+                (count.min(FAULTS_MAX), count)
+            );
+            let offsets: Vec<_> = rejection.faults.iter().map(|fault| fault.offset).collect();
+            assert!(offsets.is_sorted());
+        }
+    }
+    // What is not told is counted, whatever it is.
+    let body = format!(
+        "{{\"v\":[{}],\"x\":1,\"y\":1}}",
+        vec!["-1"; FAULTS_MAX].join(",")
+    );
+    let rejection = verdict(&rules, &body).expect_err("faults");
+    assert_eq!(rejection.faults_total, FAULTS_MAX + 3);
+}
+
+#[test]
+fn what_the_client_chose_is_cut_and_escaped() {
+    let rules = rules(&[("m", "Map(String, UInt8)")], UnknownFields::Reject);
+    let (longest, longer) = ("é".repeat(64), "é".repeat(65));
+    for (name, shown) in [
+        (&longest, longest.clone()),
+        (&longer, format!("{longest}…")),
+    ] {
+        let told = fault(&rules, &format!("{{\"m\":{{}},\"{name}\":1}}"));
+        assert_eq!(told.path, format!("$['{shown}']"));
+        let message = format!("expected no fields but those declared, found `{shown}`");
+        assert_eq!(told.message, message);
+        let told = fault(&rules, &format!("{{\"m\":{{\"{name}\":\"{name}\"}}}}"));
+        assert_eq!(told.path, format!("$.m['{shown}']"));
+        assert_eq!(
+            told.message,
+            format!("expected UInt8, found `{shown}`: no integer")
+        );
+    }
+    let told = fault(&rules, "{\"m\":{\"\\u001b'\\n\":\"\\u001b\\u0000\"}}");
+    assert_eq!(told.path, r"$.m['\u001b\'\n']");
+    assert_eq!(
+        told.message,
+        r"expected UInt8, found `\u{1b}\0`: no integer"
+    );
+    let digits = "9".repeat(100);
+    let told = fault(&rules, &format!("{{\"m\":{{\"a\":{digits}}}}}"));
+    let message = format!(
+        "expected UInt8, found the number {}…: out of range, 0 to 255",
+        &digits[..64]
+    );
+    assert_eq!(told.message, message);
+}
+
+#[test]
+fn the_type_is_shown_short_and_told_whole() {
+    let members: Vec<_> = (0..100)
+        .map(|number| format!("'m{number}' = {number}"))
+        .collect();
+    let type_ = format!("Enum8({})", members.join(", "));
+    let rules = rules(&[("v", &type_)], UnknownFields::Forward);
+    let told = fault(&rules, "{\"v\":true}");
+    assert_eq!(told.expected.as_deref(), Some(type_.as_str()));
+    assert_eq!(
+        told.message,
+        format!("expected {}…, found true", &type_[..64])
+    );
+}
+
+#[test]
+fn one_record_by_itself() {
+    let rules = model(UnknownFields::Forward);
+    let mut validator = Validator::new(LIMITS);
+    let good = body(r#""at":null"#);
+    assert_eq!(validator.explain(good.as_bytes(), &rules), None);
+    // Lines within a record end nothing.
+    let lines = good.replace(',', ",\r\n");
+    assert_eq!(validator.explain(lines.as_bytes(), &rules), None);
+    let cases = [
+        ("[{}]", FaultCode::NotAnObject),
+        ("{\"a\":}", FaultCode::BadJson),
+        ("{}", FaultCode::MissingField),
+        ("", FaultCode::BadJson),
+    ];
+    for (record, code) in cases {
+        let rejection = validator
+            .explain(record.as_bytes(), &rules)
+            .expect("faults");
+        assert_eq!(
+            (rejection.faults[0].index, rejection.faults[0].code),
+            (0, code),
+            "{record}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_is_refused_as_a_whole() {
+    let rules = model(UnknownFields::Forward);
+    let mut validator = Validator::new(LIMITS);
+    let mut faulty = |body: &str, format| {
+        let verdict = validator.validate(body.as_bytes(), format, &rules);
+        verdict.expect_err("refused").faulty
+    };
+    let whole = faulty(" [{},{\"a\":] ", Format::Json);
+    assert_eq!(whole.len(), 1);
+    assert_eq!((whole[0].0, whole[0].1.offset, whole[0].1.len), (0, 0, 12));
+    assert_eq!(faulty("  ", Format::Json), []);
+    let lines = faulty("{}\n{\"a\":\n7", Format::Ndjson);
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(index, span)| (*index, span.offset, span.len))
+        .collect();
+    assert_eq!(lines, [(0, 0, 2), (1, 3, 5), (2, 9, 1)]);
+}
+
+proptest! {
+    /// Whatever is said is about a place in the body, and no text panics.
+    #[test]
+    fn faults_are_within_the_body(value in super::any_json(), key in super::any_string()) {
+        let rules = model(UnknownFields::Reject);
+        let text = format!("[{value},{{\"items\":[{value}],\"ratios\":{{{key}:{value}}},\"name\":{value}, {key} :1}}]");
+        if let Err(rejection) = verdict(&rules, &text) {
+            prop_assert_eq!(rejection.faults.len(), rejection.faults_total.min(FAULTS_MAX));
+            for fault in rejection.faults {
+                prop_assert!(fault.offset < text.len());
+                let line_start = text[..fault.offset].rfind('\n').map_or(0, |lf| lf + 1);
+                prop_assert_eq!(fault.column, fault.offset - line_start + 1);
+                let line = 1 + text[..fault.offset].matches('\n').count();
+                prop_assert_eq!(fault.line, line);
+            }
+        }
+    }
+}

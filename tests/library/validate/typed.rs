@@ -1,0 +1,601 @@
+//! Models with types: what each type takes, at its edges.
+
+use ringest::model::{Field, Kind, Object, OnInvalid, Rules, Type, UnknownFields};
+use ringest::validate::{Fault, FaultCode, Format, Rejection, ValidateLimits, Validator};
+
+use FaultCode::{
+    BadFormat, MissingField, NotInEnum, OutOfRange, TooLong, UnknownField, WrongLength, WrongType,
+};
+
+pub(crate) const LIMITS: ValidateLimits = super::LIMITS;
+
+/// A field of a type in `ClickHouse`'s words.
+pub(crate) fn field(name: &str, type_: &str) -> Field {
+    Field::declared(name.to_owned(), Type::parse(type_).expect(type_), false)
+}
+
+/// Rules of fields in `ClickHouse`'s words; a name with `=` behind it has a default.
+pub(crate) fn rules(fields: &[(&str, &str)], unknown_fields: UnknownFields) -> Rules {
+    let fields = fields.iter().map(|(name, type_)| {
+        Field::declared(
+            name.trim_end_matches('=').to_owned(),
+            Type::parse(type_).expect(type_),
+            name.ends_with('='),
+        )
+    });
+    Rules::compile(&fields.collect::<Vec<_>>(), unknown_fields)
+}
+
+pub(crate) fn verdict(rules: &Rules, body: &str) -> Result<usize, Rejection> {
+    let mut validator = Validator::new(LIMITS);
+    let valid = validator.validate(body.as_bytes(), Format::Json, rules)?;
+    Ok(valid.len())
+}
+
+/// The only fault.
+pub(crate) fn fault(rules: &Rules, body: &str) -> Fault {
+    let rejection = verdict(rules, body).expect_err(body);
+    assert_eq!(rejection.faults_total, 1, "{body}: {rejection:?}");
+    rejection.faults.into_iter().next().expect("one")
+}
+
+fn codes(rules: &Rules, body: &str) -> Vec<FaultCode> {
+    match verdict(rules, body) {
+        Ok(_) => Vec::new(),
+        Err(rejection) => rejection.faults.iter().map(|fault| fault.code).collect(),
+    }
+}
+
+/// Each value of a type with the code that it is refused with, if it is.
+fn check(type_: &str, cases: &[(&str, Option<FaultCode>)]) {
+    let rules = rules(&[("v", type_)], UnknownFields::Forward);
+    for (value, code) in cases {
+        let told = codes(&rules, &format!("{{\"v\":{value}}}"));
+        assert_eq!(
+            told,
+            code.iter().copied().collect::<Vec<_>>(),
+            "{type_} {value}"
+        );
+    }
+}
+
+/// The same for a type that has no text.
+fn check_kind(kind: Kind, cases: &[(&str, Option<FaultCode>)]) {
+    let text = "a type".to_owned();
+    let field = Field::declared("v".to_owned(), Type { kind, text }, false);
+    let rules = Rules::compile(&[field], UnknownFields::Forward);
+    for (value, code) in cases {
+        let told = codes(&rules, &format!("{{\"v\":{value}}}"));
+        assert_eq!(told, code.iter().copied().collect::<Vec<_>>(), "{value}");
+    }
+}
+
+#[test]
+fn integers() {
+    let edges = [
+        ("UInt8", "-0", "255", "-1", "256"),
+        ("Int8", "-128", "127", "-129", "128"),
+        ("UInt16", "0", "65535", "-1", "65536"),
+        ("Int16", "-32768", "32767", "-32769", "32768"),
+        ("UInt32", "0", "4294967295", "-1", "4294967296"),
+        (
+            "Int32",
+            "-2147483648",
+            "2147483647",
+            "-2147483649",
+            "2147483648",
+        ),
+        (
+            "UInt64",
+            "0",
+            "18446744073709551615",
+            "-1",
+            "18446744073709551616",
+        ),
+        (
+            "Int64",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "-9223372036854775809",
+            "9223372036854775808",
+        ),
+        (
+            "UInt128",
+            "0",
+            "340282366920938463463374607431768211455",
+            "-1",
+            "340282366920938463463374607431768211456",
+        ),
+        (
+            "Int128",
+            "-170141183460469231731687303715884105728",
+            "170141183460469231731687303715884105727",
+            "-170141183460469231731687303715884105729",
+            "170141183460469231731687303715884105728",
+        ),
+        (
+            "UInt256",
+            "0",
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+            "-1",
+            "115792089237316195423570985008687907853269984665640564039457584007913129639936",
+        ),
+        (
+            "Int256",
+            "-57896044618658097711785492504343953926634992332820282019728792003956564819968",
+            "57896044618658097711785492504343953926634992332820282019728792003956564819967",
+            "-57896044618658097711785492504343953926634992332820282019728792003956564819969",
+            "57896044618658097711785492504343953926634992332820282019728792003956564819968",
+        ),
+    ];
+    for (type_, least, greatest, below, above) in edges {
+        let signed = type_.starts_with('I');
+        let quoted = |number: &str| format!("\"{number}\"");
+        let no_sign_of_zero = (!signed).then_some(BadFormat);
+        check(
+            type_,
+            &[
+                ("0", None),
+                ("-0", None),
+                ("\"0\"", None),
+                ("\"-0\"", no_sign_of_zero),
+                (least, None),
+                (greatest, None),
+                (below, Some(OutOfRange)),
+                (above, Some(OutOfRange)),
+                (&quoted(greatest), None),
+                (&quoted(below), Some(OutOfRange)),
+                (&quoted(above), Some(OutOfRange)),
+                ("1.0", Some(WrongType)),
+                ("1e2", Some(WrongType)),
+                ("-0.0", Some(WrongType)),
+                ("1e300", Some(WrongType)),
+                ("\"1.0\"", Some(BadFormat)),
+                ("\"01\"", Some(BadFormat)),
+                ("\"\\u0031\"", None),
+                ("\"\"", Some(BadFormat)),
+                ("true", Some(WrongType)),
+                ("null", Some(WrongType)),
+                ("[1]", Some(WrongType)),
+                ("{}", Some(WrongType)),
+            ],
+        );
+    }
+}
+
+#[test]
+fn texts() {
+    check(
+        "LowCardinality(String)",
+        &[
+            ("\"\"", None),
+            ("\"\\u0000\"", None),
+            ("1", Some(WrongType)),
+            ("true", Some(WrongType)),
+            ("null", Some(WrongType)),
+        ],
+    );
+    check(
+        "FixedString(4)",
+        &[
+            ("\"\"", None),
+            ("\"abcd\"", None),
+            ("\"\\u00e9\\u00e9\"", None),
+            ("\"abcde\"", Some(TooLong)),
+            ("\"abc\\u00e9\"", Some(TooLong)),
+            ("1", Some(WrongType)),
+        ],
+    );
+    check(
+        "Bool",
+        &[
+            ("true", None),
+            ("false", None),
+            ("0", Some(WrongType)),
+            ("\"true\"", Some(WrongType)),
+        ],
+    );
+    check(
+        "UUID",
+        &[
+            ("\"0198c7a2-4b1e-7d3a-9f00-5e2c8a41b7d6\"", None),
+            ("\"0198c7a2-4b1e-7d3a-9f00-5e2c8a41b7dg\"", Some(BadFormat)),
+            ("0", Some(WrongType)),
+        ],
+    );
+    check(
+        "IPv4",
+        &[("\"010.0.0.1\"", None), ("\"256.0.0.1\"", Some(BadFormat))],
+    );
+    check(
+        "IPv6",
+        &[("\"::1\"", None), ("\"1.2.3.4\"", Some(BadFormat))],
+    );
+}
+
+#[test]
+fn numbers_and_times() {
+    for type_ in ["Float32", "Float64"] {
+        check(
+            type_,
+            &[
+                ("0", None),
+                ("1e39", None),
+                ("99999999999999999999999", None),
+                ("\"-inf\"", None),
+                ("\"1e400\"", None),
+                ("\"1_0\"", Some(BadFormat)),
+                ("true", Some(WrongType)),
+                ("null", Some(WrongType)),
+            ],
+        );
+    }
+    check(
+        "Decimal(10, 2)",
+        &[
+            ("1e5", None),
+            ("123456789012.345", None),
+            ("\"-007.5\"", None),
+            ("\"1e5\"", Some(BadFormat)),
+        ],
+    );
+    for type_ in ["Date", "Date32"] {
+        check(
+            type_,
+            &[
+                ("\"0000-01-01\"", None),
+                ("\"1900-02-29\"", Some(BadFormat)),
+                ("\"2026-11-24T08:00:00Z\"", Some(BadFormat)),
+                ("0", Some(WrongType)),
+            ],
+        );
+    }
+    for type_ in ["DateTime", "DateTime64(3)", "DateTime64(9, 'UTC')"] {
+        check(
+            type_,
+            &[
+                ("\"2026-11-24T08:00:00Z\"", None),
+                ("\"2026-11-24\"", Some(BadFormat)),
+                ("1700000000", Some(WrongType)),
+                ("1700000000.5", Some(WrongType)),
+                ("\"1700000000\"", Some(BadFormat)),
+            ],
+        );
+    }
+}
+
+#[test]
+fn enums() {
+    check(
+        "Enum16('red' = 1, 'deep blue' = -300, '1.0' = 7)",
+        &[
+            ("\"red\"", None),
+            ("\"deep\\u0020blue\"", None),
+            ("\"Red\"", Some(NotInEnum)),
+            ("\"\"", Some(NotInEnum)),
+            ("\"1\"", Some(NotInEnum)),
+            ("1", None),
+            ("-300", None),
+            ("7", None),
+            ("0", Some(NotInEnum)),
+            ("-1", Some(NotInEnum)),
+            ("65537", Some(NotInEnum)),
+            ("99999999999999999999999", Some(NotInEnum)),
+            ("1.0", Some(WrongType)),
+            ("true", Some(WrongType)),
+        ],
+    );
+    check_kind(
+        Kind::Literals(vec!["a".to_owned(), "b".to_owned()]),
+        &[
+            ("\"a\"", None),
+            ("\"c\"", Some(NotInEnum)),
+            ("1", Some(WrongType)),
+        ],
+    );
+}
+
+#[test]
+fn json_schema_numbers() {
+    check_kind(
+        Kind::Number,
+        &[
+            ("1", None),
+            ("1.5e3", None),
+            ("\"1\"", Some(WrongType)),
+            ("true", Some(WrongType)),
+        ],
+    );
+    let whole = |minimum, maximum| Kind::WholeNumber { minimum, maximum };
+    check_kind(
+        whole(None, None),
+        &[
+            ("1.0", None),
+            ("1e2", None),
+            ("-1e300", None),
+            ("1.5", Some(WrongType)),
+            ("1e-1", Some(WrongType)),
+            ("\"1\"", Some(WrongType)),
+        ],
+    );
+    check_kind(
+        whole(Some(-5), Some(500)),
+        &[
+            ("-5", None),
+            ("-6", Some(OutOfRange)),
+            ("500", None),
+            ("5e2", None),
+            ("500.0", None),
+            ("501.0", Some(OutOfRange)),
+            ("18446744073709551615", Some(OutOfRange)),
+            ("1e300", Some(OutOfRange)),
+            ("-1e300", Some(OutOfRange)),
+        ],
+    );
+    let greatest = i128::MAX.to_string();
+    check_kind(
+        whole(Some(i128::MAX), None),
+        &[
+            (&greatest, None),
+            ("170141183460469231731687303715884105726", Some(OutOfRange)),
+            ("170141183460469231731687303715884105728", Some(OutOfRange)),
+        ],
+    );
+    check_kind(Kind::Any, &[("null", None), ("[{}]", None), ("1", None)]);
+}
+
+#[test]
+fn containers() {
+    check(
+        "Array(Nullable(UInt8))",
+        &[
+            ("[]", None),
+            ("[1,null,\"2\"]", None),
+            ("[[1]]", Some(WrongType)),
+            ("{\"0\":1}", Some(WrongType)),
+            ("null", Some(WrongType)),
+        ],
+    );
+    check("Array(UInt8)", &[("[1,null]", Some(WrongType))]);
+    check(
+        "Nullable(Array(UInt8))",
+        &[("null", None), ("[null]", Some(WrongType))],
+    );
+    check(
+        "Tuple(UInt8, String)",
+        &[
+            ("[1,\"a\"]", None),
+            ("[1]", Some(WrongLength)),
+            ("[]", Some(WrongLength)),
+            ("[1,\"a\",2]", Some(WrongLength)),
+            ("[\"a\",\"a\"]", Some(BadFormat)),
+            ("{}", Some(WrongType)),
+        ],
+    );
+    check(
+        "Point",
+        &[
+            ("[1,\"inf\"]", None),
+            ("[1,2,3]", Some(WrongLength)),
+            ("[1,null]", Some(WrongType)),
+        ],
+    );
+    let rules = rules(&[("v", "Ring")], UnknownFields::Forward);
+    for (value, expected) in [
+        ("[]", vec![]),
+        ("[[1,2],[3,4]]", vec![]),
+        ("[1,2]", vec![WrongType, WrongType]),
+        ("[[1,2],[3],null]", vec![WrongLength, WrongType]),
+    ] {
+        assert_eq!(
+            codes(&rules, &format!("{{\"v\":{value}}}")),
+            expected,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn maps() {
+    check(
+        "Map(UInt8, Int8)",
+        &[
+            ("{}", None),
+            ("{\"255\":1,\"255\":2}", None),
+            ("{\"256\":1}", Some(OutOfRange)),
+            ("{\"-0\":1}", Some(BadFormat)),
+            ("{\"01\":1}", Some(BadFormat)),
+            ("{\"1\":null}", Some(WrongType)),
+            ("{\"1\":128}", Some(OutOfRange)),
+            ("[]", Some(WrongType)),
+        ],
+    );
+    let keys = [
+        ("String", "", None),
+        ("FixedString(2)", "abc", Some(TooLong)),
+        ("Float64", "inf", None),
+        ("Float64", "x", Some(BadFormat)),
+        ("UUID", "0198c7a2-4b1e-7d3a-9f00-5e2c8a41b7d6", None),
+        ("IPv4", "1.2.3", Some(BadFormat)),
+        ("IPv6", "::", None),
+        ("Date", "2024-02-29", None),
+        ("Date", "2023-02-29", Some(BadFormat)),
+        ("Enum8('a' = 1)", "a", None),
+        ("Enum8('a' = 1)", "b", Some(NotInEnum)),
+    ];
+    for (type_, key, code) in keys {
+        check(
+            &format!("Map({type_}, Bool)"),
+            &[(&format!("{{\"{key}\":true}}"), code)],
+        );
+    }
+    let key = Type::parse("Bool").expect("a type");
+    let value = Type::parse("UInt8").expect("a type");
+    check_kind(
+        Kind::Map(Box::new(key), Box::new(value)),
+        &[("{\"true\":1}", None), ("{\"1\":1}", Some(BadFormat))],
+    );
+}
+
+#[test]
+fn fields_and_defaults() {
+    let fields = [
+        ("a", "UInt8"),
+        ("b=", "UInt8"),
+        ("c", "Nullable(UInt8)"),
+        ("d=", "Nullable(UInt8)"),
+    ];
+    let rules = rules(&fields, UnknownFields::Forward);
+    for (body, expected) in [
+        ("{\"a\":1}", vec![]),
+        ("{\"d\":1,\"c\":2,\"b\":3,\"a\":4}", vec![]),
+        ("{\"a\":1,\"c\":null,\"d\":null}", vec![]),
+        ("{\"a\":1,\"b\":null}", vec![WrongType]),
+        ("{\"a\":null}", vec![WrongType]),
+        ("{}", vec![MissingField]),
+        ("{\"A\":1}", vec![MissingField]),
+        ("{\"\\u0061\":1}", vec![]),
+        ("{\"a\":1,\"a\":256}", vec![OutOfRange]),
+        ("{\"a\":256,\"a\":1}", vec![OutOfRange]),
+        ("{\"a\":1,\"x\":{\"a\":256}}", vec![]),
+        ("[{\"a\":1},{\"a\":2}]", vec![]),
+        ("[]", vec![]),
+    ] {
+        assert_eq!(codes(&rules, body), expected, "{body}");
+    }
+}
+
+#[test]
+fn more_fields_than_a_word_has_bits() {
+    for count in [63, 64, 65, 128, 129, 200] {
+        let names: Vec<_> = (0..count).map(|number| format!("f{number}")).collect();
+        let fields: Vec<_> = names.iter().map(|name| (name.as_str(), "UInt8")).collect();
+        let inner: Vec<_> = fields
+            .iter()
+            .map(|(name, type_)| format!("{name} {type_}"))
+            .collect();
+        let nested = format!("Array(Tuple({}))", inner.join(", "));
+        let fields = [&fields[..], &[("nested", &nested)]].concat();
+        let rules = rules(&fields, UnknownFields::Reject);
+        let members = |left_out: usize| {
+            let kept = names
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| *index != left_out);
+            let members = kept.map(|(index, name)| format!("\"{name}\":{}", index % 256));
+            members.rev().collect::<Vec<_>>().join(",")
+        };
+        let all = members(count);
+        let body = |outer: &str, inner: &str| {
+            format!("{{\"nested\":[{{{all}}},{{{inner}}},{{{all}}}],{outer}}}")
+        };
+        assert_eq!(codes(&rules, &body(&all, &all)), []);
+        for left_out in [0, 1, 62, count - 1] {
+            let (name, some) = (&names[left_out], members(left_out));
+            let told = fault(&rules, &body(&some, &all));
+            assert_eq!((told.code, told.path), (MissingField, format!("$.{name}")));
+            let told = fault(&rules, &body(&all, &some));
+            let path = format!("$.nested[1].{name}");
+            assert_eq!((told.code, told.path), (MissingField, path));
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_inherited() {
+    let type_ = "Array(Tuple(a UInt8, t Tuple(b UInt8)))";
+    let body = r#"{"v":[{"a":1,"x":1,"t":{"b":1,"y":{"z":1}}}],"w":1,"j":{"k":1},"m":{"n":1}}"#;
+    let fields = [("v", type_), ("j", "JSON"), ("m", "Map(String, UInt8)")];
+    let forward = rules(&fields, UnknownFields::Forward);
+    assert_eq!(codes(&forward, body), []);
+    let reject = rules(&fields, UnknownFields::Reject);
+    let rejection = verdict(&reject, body).expect_err("unknown fields");
+    let told = rejection.faults.iter();
+    let told: Vec<_> = told
+        .map(|fault| (fault.code, fault.path.as_str()))
+        .collect();
+    let paths = ["$.v[0].x", "$.v[0].t.y", "$.w"];
+    assert_eq!(told, paths.map(|path| (UnknownField, path)));
+
+    // An object of its own mind decides for those within it.
+    let inner = Object {
+        fields: vec![field("t", "Tuple(b UInt8)")],
+        unknown_fields: Some(UnknownFields::Forward),
+    };
+    let outer = Field::declared(
+        "o".to_owned(),
+        Type {
+            kind: Kind::Object(inner),
+            text: "an object".to_owned(),
+        },
+        false,
+    );
+    let rules = Rules::compile(&[outer], UnknownFields::Reject);
+    let told = fault(&rules, r#"{"o":{"t":{"b":1,"x":1},"x":1},"x":1}"#);
+    assert_eq!((told.code, told.path.as_str()), (UnknownField, "$.x"));
+}
+
+#[test]
+fn typed_paths_of_json() {
+    check(
+        "JSON",
+        &[
+            ("{}", None),
+            ("{\"a\":[1]}", None),
+            ("[]", Some(WrongType)),
+            ("1", Some(WrongType)),
+        ],
+    );
+    let type_ = "JSON(name String, a.b Int64, a.c Nullable(UInt8), max_dynamic_paths=8, SKIP x)";
+    check(
+        type_,
+        &[
+            (r#"{"name":"n","a":{"b":1}}"#, None),
+            (r#"{"name":"n","a":{"c":null,"b":1,"d":{}},"x":[]}"#, None),
+            (r#"{"name":"n","a":{"c":1}}"#, Some(MissingField)),
+            (r#"{"name":"n"}"#, Some(MissingField)),
+            (r#"{"name":null,"a":{"b":1}}"#, Some(WrongType)),
+            (r#"{"name":"n","a":1}"#, Some(WrongType)),
+            (r#"{"name":"n","a":null}"#, Some(WrongType)),
+            (r#"{"name":"n","a":{"b":"1.5"}}"#, Some(BadFormat)),
+            (r#"{"name":"n","a":{"b":1,"c":256}}"#, Some(OutOfRange)),
+        ],
+    );
+    check(
+        "JSON(a.b Nullable(Int64))",
+        &[("{}", None), ("{\"a\":null}", None), ("{\"a\":{}}", None)],
+    );
+    // Whatever else it holds is its own affair.
+    let rules = rules(&[("v", "JSON(a.b UInt8)")], UnknownFields::Reject);
+    assert_eq!(codes(&rules, r#"{"v":{"x":1,"a":{"b":1,"y":1}}}"#), []);
+}
+
+#[test]
+fn depth_is_the_parsers_affair() {
+    let limits = ValidateLimits {
+        json_depth_max: 5,
+        ..LIMITS
+    };
+    let rules = rules(
+        &[("v", "Array(Array(Array(UInt8)))")],
+        UnknownFields::Forward,
+    );
+    let mut validator = Validator::new(limits);
+    for (body, code) in [
+        (r#"[{"v":[[[1]]]}]"#, None),
+        (r#"[{"v":[[[[1]]]]}]"#, Some(FaultCode::TooDeep)),
+        (r#"{"v":[[[[1]]]]}"#, Some(WrongType)),
+    ] {
+        let verdict = validator.validate(body.as_bytes(), Format::Json, &rules);
+        let told = verdict.err().map(|rejection| rejection.faults[0].code);
+        assert_eq!(told, code, "{body}");
+    }
+}
+
+#[test]
+fn on_invalid_does_not_change_the_verdict_of_one() {
+    let mut rules = rules(&[("v", "UInt8")], UnknownFields::Forward);
+    rules.on_invalid = OnInvalid::AcceptValid;
+    assert_eq!(verdict(&rules, "{\"v\":1}"), Ok(1));
+    assert_eq!(fault(&rules, "{\"v\":256}").code, OutOfRange);
+}

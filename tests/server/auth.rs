@@ -1,0 +1,109 @@
+//! Attacks on who may send, over HTTP on the binary, judged by the RFCs and the README: a table of
+//! credentials, what strangers can learn, what passes with time, floods. Everything is tried again
+//! and again among good credentials, so that a confused cache shows.
+
+mod bodies;
+mod case;
+mod cases;
+mod crowds;
+mod flood;
+mod hygiene;
+mod issuers;
+mod keys;
+mod near_misses;
+mod reload;
+mod senders;
+mod strangers;
+mod table;
+mod times;
+mod token;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crate::support::{
+    http::{Answer, Http},
+    mock::Mock,
+    process::eventually,
+    ringest::{Builder, Ringest},
+};
+
+const EVENT: &str = "/ingest/Event/1.0";
+const EVENT_2: &str = "/ingest/Event/2.0";
+const ORDER: &str = "/ingest/Order/1.0";
+const AUDIT: &str = "/ingest/Audit/1.0";
+
+/// For what takes seconds, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A broker and a server with four routes.
+struct Rig {
+    mock: Mock,
+    ringest: Ringest,
+}
+
+impl Rig {
+    /// One that knows [`issuers`].
+    fn start() -> Self {
+        Self::start_with(issuers::configure)
+    }
+
+    fn start_with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let mock = Mock::start(1);
+        for topic in ["events", "events-2", "orders", "audit", "signed"] {
+            mock.create_topic(topic, 1);
+        }
+        let builder = Ringest::builder(&mock.brokers())
+            .model("Event", "1.0", "events")
+            .model("Event", "2.0", "events-2")
+            .model("Order", "1.0", "orders")
+            .model("Audit", "1.0", "audit")
+            .set("workers", "2");
+        let ringest = configure(builder).start();
+        Self { mock, ringest }
+    }
+}
+
+/// Tells threads that a test is over when it is, also where it fails: they would be waited for.
+struct Ending<'o>(&'o AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends a request and reads its answer: the first that is not that verifying has to wait. An answer
+/// that closes the connection gets a new one for the next request.
+fn ask(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
+    let judged = eventually(PATIENCE, || {
+        let answer = ask_once(ringest, http, request);
+        (answer.status != 503).then_some(answer)
+    });
+    judged.expect("a turn to be verified in")
+}
+
+fn ask_once(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
+    http.send(request).expect("ringest reads");
+    let answer = if request.starts_with(b"HEAD ") {
+        http.answer_to_head()
+    } else {
+        http.answer()
+    };
+    let answer = answer.unwrap_or_else(|error| {
+        panic!("{error} to {:?}", String::from_utf8_lossy(request));
+    });
+    // A trailer that must not be there is seen only behind the answer, and ends the connection.
+    let chunked = request.windows(7).any(|it| it == b"chunked");
+    if answer.closes() || chunked {
+        *http = ringest.connect();
+    }
+    answer
+}
+
+/// A request of no record with this credential.
+fn empty(token: &str) -> Vec<u8> {
+    case::post(EVENT, &case::bearer(token), b"[]")
+}

@@ -1,0 +1,150 @@
+//! Many at once: the same new token everywhere, more strangers than can be waited for, strangers who
+//! do not wait for their answer.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{
+    EVENT, PATIENCE, Rig, ask,
+    case::{bearer, post},
+    empty,
+    issuers::{self, ApiKey, ES, HS, PB, RS},
+    keys::Signer,
+    table::same,
+};
+use crate::support::{
+    http::{Answer, Http},
+    process::eventually,
+};
+
+/// More than wait at a time.
+const CROWD: usize = 300;
+
+/// An address that has not sent anything bad.
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// Sends each request on a connection of its own before any answer is read.
+fn at_once<'a>(rig: &Rig, requests: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Answer> {
+    let mut crowd: Vec<(Http, &Vec<u8>)> = requests
+        .into_iter()
+        .map(|request| (rig.ringest.connect(), request))
+        .collect();
+    for (http, request) in &mut crowd {
+        http.send(request).expect("ringest reads");
+    }
+    crowd
+        .iter_mut()
+        .map(|(http, _)| http.answer().expect("an answer"))
+        .collect()
+}
+
+/// A good token, and forged ones that say the same, while none of them is known yet.
+#[test]
+fn the_same_new_token_everywhere() {
+    let rig = Rig::start();
+    for jwt in [RS.jwt(), ES.jwt()] {
+        let good = empty(&jwt.token());
+        let forged = empty(&jwt.token_resigned(|mut signature| {
+            signature[7] ^= 1;
+            signature
+        }));
+        let requests: Vec<&Vec<u8>> = [&good, &forged, &good]
+            .into_iter()
+            .cycle()
+            .take(45)
+            .collect();
+        let answers = at_once(&rig, requests);
+        for (n, answer) in answers.iter().enumerate() {
+            let expected = if n % 3 == 1 { 401 } else { 200 };
+            assert_eq!(answer.status, expected, "{n}: {answer:?}");
+        }
+    }
+}
+
+/// Whoever can't be waited for is told so, without a word about routes, and may come again.
+#[test]
+fn more_than_can_be_waited_for() {
+    let rig = Rig::start();
+    let mut junk = Vec::new();
+    for n in 0..CROWD {
+        let forged = RS.jwt().signed_by(Signer::other_rs256()).token();
+        let path = [EVENT, "/ingest/Nothing/1.0"][n % 2];
+        junk.push(post(path, &bearer(&forged), b"[]"));
+    }
+    let answers: Vec<Answer> = (0..3).flat_map(|_| at_once(&rig, &junk)).collect();
+    let busy: Vec<&Answer> = answers.iter().filter(|it| it.status == 503).collect();
+    let denied = answers.iter().filter(|it| it.status == 401).count();
+    assert_eq!(busy.len() + denied, 3 * CROWD);
+    assert!(denied > 0);
+    println!(
+        "{} of {} were told that we are busy",
+        busy.len(),
+        answers.len()
+    );
+    for answer in &busy {
+        assert!(same(answer, busy[0]), "{answer:?}");
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+        assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
+    }
+    newcomers_are_served(&rig);
+}
+
+/// Nobody waits for ever for the turn of one who has gone.
+#[test]
+fn strangers_who_leave() {
+    let rig = Rig::start();
+    for _ in 0..3 {
+        let crowd: Vec<Http> = (0..CROWD)
+            .map(|n| {
+                let mut http = rig.ringest.connect();
+                let token = ApiKey::pbkdf2(&format!("stranger {n}")).token;
+                http.send(&empty(&token)).expect("ringest reads");
+                http
+            })
+            .collect();
+        drop(crowd);
+    }
+    newcomers_are_served(&rig);
+    assert_eq!(rig.ringest.count("ringest_connection_panics_total"), 0);
+    assert_eq!(rig.ringest.count("ringest_worker_restarts_total"), 0);
+}
+
+/// With tokens that nobody has seen, sooner or later.
+fn newcomers_are_served(rig: &Rig) {
+    for _ in 0..8 {
+        for token in [RS.jwt().token(), ES.jwt().token(), ApiKey::pbkdf2(PB).token] {
+            let served = eventually(PATIENCE, || {
+                let http = Http::connect_from(ELSEWHERE, rig.ringest.address());
+                let mut http = http.expect("ringest accepts");
+                http.send(&empty(&token)).expect("ringest reads");
+                let answer = http.answer().expect("an answer");
+                assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+                (answer.status == 200).then_some(())
+            });
+            assert!(served.is_some(), "a newcomer is never served");
+        }
+    }
+}
+
+/// However many good tokens there are, and however long they are, only so much is remembered.
+#[test]
+fn what_is_remembered_is_bounded() {
+    let rig = Rig::start_with(|builder| {
+        issuers::configure(builder)
+            .set("auth.cache_entries", "100")
+            .set("workers", "1")
+            .set("log.filter", "warn")
+    });
+    let mut http = rig.ringest.connect();
+    let long = format!("\"{}\"", "x".repeat(9_000));
+    let mut before = 0;
+    for n in 0..1_000 {
+        let token = HS.jwt().claim("x", &long).token();
+        assert_eq!(ask(&rig.ringest, &mut http, &empty(&token)).status, 200);
+        if n == 150 {
+            before = rig.ringest.resident_bytes();
+        }
+    }
+    let growth = rig.ringest.resident_bytes().saturating_sub(before);
+    // All that was sent since is 10 MiB.
+    assert!(growth < 4 * 1024 * 1024, "{growth} bytes more than before");
+}

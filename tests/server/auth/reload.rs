@@ -1,0 +1,303 @@
+//! What is revoked, narrowed, replaced while connections are open: in force everywhere within five
+//! seconds, and no connection notices.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    AUDIT, EVENT, Ending, ORDER, PATIENCE, Rig,
+    case::{bearer, post},
+    issuers::{self, ApiKey, ED, ES, HS, PB, PB_EVENTS, RS, SHA, key_table},
+    keys::{P256_2, Signer, p256_jwk},
+};
+use crate::support::{http::Http, process::eventually, ringest::Ringest};
+
+/// "A removed key is refused on every worker within 5 seconds."
+const IN_FORCE: Duration = Duration::from_secs(5);
+
+/// Enough that each worker has some.
+const CONNECTIONS: usize = 12;
+
+/// Connections that stay, whatever is reloaded.
+struct Clients<'r> {
+    ringest: &'r Ringest,
+    connections: Vec<Http>,
+}
+
+impl Clients<'_> {
+    /// What each of them, and a new one, is answered: none is ever closed.
+    fn statuses(&mut self, path: &str, token: &str) -> Vec<u16> {
+        let request = post(path, &bearer(token), b"[]");
+        let mut fresh = self.ringest.connect();
+        let all = self.connections.iter_mut().chain([&mut fresh]);
+        all.map(|http| {
+            http.send(&request).expect("the connection is open");
+            let answer = http.answer().expect("the connection is open");
+            assert!(!answer.closes(), "{answer:?}");
+            answer.status
+        })
+        .collect()
+    }
+
+    #[track_caller]
+    fn are_told(&mut self, path: &str, token: &str, status: u16) {
+        let statuses = self.statuses(path, token);
+        assert!(
+            statuses.iter().all(|it| *it == status),
+            "{statuses:?}, not {status}"
+        );
+    }
+
+    /// That they are told so everywhere, in time.
+    #[track_caller]
+    fn are_told_soon(&mut self, path: &str, token: &str, status: u16) {
+        let changed = Instant::now();
+        let told = eventually(PATIENCE, || {
+            let statuses = self.statuses(path, token);
+            statuses
+                .iter()
+                .all(|it| *it == status)
+                .then(|| changed.elapsed())
+        });
+        let told = told.unwrap_or_else(|| panic!("never {status} at {path}"));
+        assert!(told <= IN_FORCE, "{status} at {path} only after {told:?}");
+    }
+}
+
+fn without(auth: &str, table: &str) -> String {
+    assert!(auth.contains(table));
+    auth.replace(table, "")
+}
+
+#[test]
+fn revoked_narrowed_replaced() {
+    let rig = Rig::start_with(|builder| {
+        let added = key_table("doomed", &ApiKey::sha256("doomed"), "")
+            + &key_table("doomed-pb", &ApiKey::pbkdf2("doomed-pb"), "");
+        issuers::configure(builder).auth(&(issuers::auth() + &added))
+    });
+    let over = AtomicBool::new(false);
+    let ringest = &rig.ringest;
+    thread::scope(|scope| {
+        let untouched = scope.spawn(|| never_notices(ringest, &over));
+        let connections = (0..CONNECTIONS).map(|_| ringest.connect()).collect();
+        let mut clients = Clients {
+            ringest,
+            connections,
+        };
+        let ending = Ending(&over);
+        removed(&rig, &mut clients);
+        narrowed_and_widened(&rig, &mut clients);
+        issuers_change(&rig, &mut clients);
+        key_files(&rig, &mut clients);
+        faulty(&rig, &mut clients);
+        mended(&rig, &mut clients);
+        drop(ending);
+        let requests = untouched.join().expect("a client noticed");
+        assert!(requests > 100, "{requests}");
+    });
+    assert_eq!(rig.ringest.count("ringest_worker_restarts_total"), 0);
+}
+
+/// A client whose key is never touched; how many requests it sent on its one connection.
+fn never_notices(ringest: &Ringest, over: &AtomicBool) -> usize {
+    let request = post(EVENT, &bearer(&ApiKey::pbkdf2(PB).token), b"[]");
+    let mut http = ringest.connect();
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        http.send(&request).expect("the connection is open");
+        let answer = http.answer().expect("the connection is open");
+        assert_eq!((answer.status, answer.closes()), (200, false), "{answer:?}");
+        count += 1;
+        thread::sleep(Duration::from_millis(5));
+    }
+    count
+}
+
+/// An entry `[[auth.keys]]` that is there no more.
+fn removed(rig: &Rig, clients: &mut Clients<'_>) {
+    let (sha, pb) = (ApiKey::sha256("doomed"), ApiKey::pbkdf2("doomed-pb"));
+    for token in [&sha.token, &pb.token] {
+        clients.are_told(EVENT, token, 200);
+        clients.are_told(EVENT, token, 200); // remembered
+    }
+    let text = without(&rig.ringest.auth(), &key_table("doomed", &sha, ""));
+    rig.ringest
+        .set_auth(&without(&text, &key_table("doomed-pb", &pb, "")));
+    rig.ringest.reload();
+    for token in [&sha.token, &pb.token] {
+        clients.are_told_soon(EVENT, token, 401);
+    }
+    clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
+}
+
+/// Another scope of a key, then a key that is new, then a route that is.
+fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
+    let key = ApiKey::sha256(SHA);
+    clients.are_told(EVENT, &key.token, 200);
+    let all = key_table(SHA, &key, "");
+    let orders = key_table(SHA, &key, "routes = [\"Order/*\"]");
+    let text = rig.ringest.auth();
+    rig.ringest.set_auth(&text.replace(&all, &orders));
+    rig.ringest.reload();
+    clients.are_told_soon(EVENT, &key.token, 403);
+    clients.are_told(ORDER, &key.token, 200);
+
+    let new = ApiKey::pbkdf2("new");
+    clients.are_told(EVENT, &new.token, 401);
+    clients.are_told("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 404);
+    rig.ringest.set_auth(&(text + &key_table("new", &new, "")));
+    let model = "name = \"Aardvark\"\nversion = \"1.0\"\ntopic = \"later\"\n";
+    rig.ringest.write("models/aardvark.toml", model.as_bytes());
+    rig.ringest.reload();
+    clients.are_told_soon(EVENT, &new.token, 200);
+    clients.are_told_soon(EVENT, &key.token, 200);
+    clients.are_told_soon("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 200);
+    let scoped = ApiKey::pbkdf2(PB_EVENTS).token;
+    for (path, status) in [
+        (EVENT, 200),
+        (AUDIT, 200),
+        (ORDER, 403),
+        ("/ingest/Aardvark/1.0", 403),
+    ] {
+        clients.are_told(path, &scoped, status);
+    }
+    routes_move(rig, clients, &scoped);
+}
+
+/// A route whose name is the first, and nothing else: what is remembered of scopes by the places of
+/// routes is void.
+fn routes_move(rig: &Rig, clients: &mut Clients<'_>, scoped: &str) {
+    let model = "name = \"Aaa\"\nversion = \"1.0\"\ntopic = \"later\"\n";
+    rig.ringest.write("models/aaa.toml", model.as_bytes());
+    rig.ringest.reload();
+    clients.are_told_soon("/ingest/Aaa/1.0", &ApiKey::pbkdf2(PB).token, 200);
+    for (path, status) in [
+        (EVENT, 200),
+        (AUDIT, 200),
+        (ORDER, 403),
+        ("/ingest/Aaa/1.0", 403),
+    ] {
+        clients.are_told(path, scoped, status);
+    }
+}
+
+/// What an issuer's tokens must say, and an issuer that is there no more.
+fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
+    let (ed, rs) = (ED.jwt().token(), RS.jwt().token());
+    let other = ED.jwt().claim("aud", r#""other""#).token();
+    clients.are_told(EVENT, &ed, 200);
+    clients.are_told(EVENT, &rs, 200);
+    clients.are_told(EVENT, &other, 401);
+    let text = rig.ringest.auth();
+    let ed_from = "issuer = \"https://ed.test\"\naudience = \"ingest\"";
+    let ed_to = ed_from.replace("ingest", "other");
+    let rs_from = "issuer = \"https://rs.test\"";
+    let rs_to = "issuer = \"https://elsewhere.test\"";
+    assert!(text.contains(ed_from) && text.contains(rs_from));
+    rig.ringest
+        .set_auth(&text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
+    rig.ringest.reload();
+    clients.are_told_soon(EVENT, &ed, 401);
+    clients.are_told_soon(EVENT, &rs, 401);
+    clients.are_told_soon(EVENT, &other, 200);
+    rig.ringest.set_auth(&text);
+    rig.ringest.reload();
+    clients.are_told_soon(EVENT, &ed, 200);
+    clients.are_told_soon(EVENT, &other, 401);
+}
+
+/// Other files with keys, under the same `kid`: no signal is needed.
+fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
+    let (old, old_secret) = (ES.jwt().token(), HS.jwt().token());
+    let new = ES
+        .jwt()
+        .header("kid", r#""es-1""#)
+        .signed_by(Signer::other_es256())
+        .token();
+    let new_secret = b"the next secret, which is as long as the first";
+    let new_by_secret = HS.jwt().signed_by(Signer::hs256(new_secret)).token();
+    for (token, status) in [
+        (&old, 200),
+        (&old_secret, 200),
+        (&new, 401),
+        (&new_by_secret, 401),
+    ] {
+        clients.are_told(EVENT, token, status);
+    }
+    let set = p256_jwk(&P256_2, r#","kid":"es-1""#);
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    clients.are_told_soon(EVENT, &old, 401);
+    clients.are_told_soon(EVENT, &new, 200);
+    rig.ringest.write("hs.secret", new_secret);
+    clients.are_told_soon(EVENT, &old_secret, 401);
+    clients.are_told_soon(EVENT, &new_by_secret, 200);
+}
+
+/// What can't be used is not used: the log says why, and all stays as it was.
+fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
+    let text = rig.ringest.auth();
+    let doomed = without(&text, &key_table(SHA, &ApiKey::sha256(SHA), ""));
+    let bad = "[[auth.keys]]\nname = \"bad\"\nhash = \"sha256:xyz\"\n";
+    for (name, faulty) in [
+        (
+            "nonsense",
+            doomed.replace("[auth]\n", "[auth]\nnonsense = 1\n"),
+        ),
+        ("auth.mode", doomed.replace("\"required\"", "\"perhaps\"")),
+        ("no.pem", doomed.replace("\"ed.pem\"", "\"no.pem\"")),
+        ("hash", doomed.clone() + bad),
+        ("TOML", doomed.clone() + "\n[[[\n"),
+    ] {
+        let before = rig.ringest.log().len();
+        rig.ringest.set_auth(&faulty);
+        rig.ringest.reload();
+        is_refused(rig, before, name);
+        clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
+    }
+    rig.ringest.set_auth(&text);
+    let token = ES
+        .jwt()
+        .header("kid", r#""es-1""#)
+        .signed_by(Signer::other_es256())
+        .token();
+    for text in ["", r#"{"keys":[]}"#, r#"{"ke"#] {
+        let before = rig.ringest.log().len();
+        rig.ringest.write("es.json", text.as_bytes());
+        is_refused(rig, before, "es.json");
+        clients.are_told(EVENT, &token, 200);
+    }
+}
+
+/// Waits for the log to say what is wrong.
+fn is_refused(rig: &Rig, before: usize, name: &str) {
+    let said = eventually(PATIENCE, || {
+        let log = rig.ringest.log();
+        let mut new = log[before..].lines();
+        new.any(|line| line.contains("ERROR") && line.contains(name))
+            .then_some(())
+    });
+    assert!(said.is_some(), "the log does not say that {name} is wrong");
+}
+
+/// After all that, it takes what is good again.
+fn mended(rig: &Rig, clients: &mut Clients<'_>) {
+    let set = p256_jwk(&P256_2, r#","kid":"es-3""#);
+    rig.ringest
+        .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
+    let token = ES
+        .jwt()
+        .header("kid", r#""es-3""#)
+        .signed_by(Signer::other_es256())
+        .token();
+    clients.are_told_soon(EVENT, &token, 200);
+    let key = ApiKey::sha256(SHA);
+    rig.ringest
+        .set_auth(&without(&rig.ringest.auth(), &key_table(SHA, &key, "")));
+    rig.ringest.reload();
+    clients.are_told_soon(EVENT, &key.token, 401);
+}

@@ -1,0 +1,155 @@
+//! The built binary: what goes to stdout, what to stderr, and the exit codes.
+
+mod check;
+mod dev;
+mod explain;
+mod start;
+mod token;
+
+use std::process::{Command, Output};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Runs ringest where the configuration of the repository is, and no variable reaches it.
+fn ringest(arguments: &[&str]) -> Output {
+    output(&mut command(arguments))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
+    command.args(arguments).current_dir(ROOT).env_clear();
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("ringest runs")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("text")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("text")
+}
+
+#[test]
+fn routes_as_a_table() {
+    let output = ringest(&["--list-routes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    assert_eq!(
+        stdout(&output),
+        "\
+METHOD  PATH                       MODEL          VERSION  TOPIC              LATEST
+POST    /ingest/Order/1.0          Order          1.0      orders             yes
+POST    /ingest/PageView/1.0       PageView       1.0      PageView_1_0       yes
+POST    /ingest/RawEvent/1.0       RawEvent       1.0      RawEvent_1_0       yes
+POST    /ingest/SensorReading/2.1  SensorReading  2.1      SensorReading_2_1  yes
+"
+    );
+}
+
+#[test]
+fn routes_as_json() {
+    let output = ringest(&["--list-routes", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let routes: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(routes.as_array().map(Vec::len), Some(4));
+    assert_eq!(
+        routes[0],
+        serde_json::json!({
+            "method": "POST",
+            "path": "/ingest/Order/1.0",
+            "model": "Order",
+            "version": "1.0",
+            "topic": "orders",
+            "latest": true,
+        })
+    );
+}
+
+#[test]
+fn routes_as_an_openapi_document() {
+    let output = ringest(&["--list-routes", "--format", "openapi"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().expect("paths");
+    assert_eq!(paths.len(), 8, "four, and each without its version");
+    assert!(paths["/ingest/Order/1.0"]["post"].is_object());
+}
+
+#[test]
+fn a_missing_file_is_named_with_what_helps() {
+    let help = "\
+Name a file with --config FILE; config/ringest.toml of ringest's repository has every key.
+To try ringest without any file: ringest --dev
+";
+    let empty = tempfile::tempdir().expect("a directory");
+    for (arguments, file) in [
+        (&[][..], "config/ringest.toml"),
+        (&["--check"], "config/ringest.toml"),
+        (&["--config", "nowhere.toml"], "nowhere.toml"),
+    ] {
+        let output = output(command(arguments).current_dir(empty.path()));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(stdout(&output), "");
+        assert_eq!(
+            stderr(&output),
+            format!("{file}: can't be read: No such file or directory (os error 2)\n{help}")
+        );
+    }
+}
+
+#[test]
+fn usage_errors_are_told_from_configuration_errors() {
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["--dev", "--config", "config/dev.toml"],
+        &["--dev", "--check"],
+        &["--dev", "--connect"],
+        &["--check", "--list-routes"],
+        &["--check", "--format", "json"],
+        &["--list-routes", "--connect"],
+        &["--list-routes", "--format", "xml"],
+        &["--format", "json"],
+        &["--connect"],
+        &["serve"],
+    ] {
+        let output = ringest(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert!(stderr(&output).starts_with("error: "), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let help = ringest(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    for part in [
+        "--list-routes",
+        "--check",
+        "--dev",
+        "explain",
+        "token",
+        "Examples:",
+        "RINGEST_",
+        "Exit codes:",
+    ] {
+        assert!(stdout(&help).contains(part), "{part}");
+    }
+    assert_eq!(stdout(&ringest(&["-h"])), stdout(&help));
+    assert!(
+        stdout(&help)
+            .lines()
+            .all(|line| line.chars().count() <= 100)
+    );
+    let version = ringest(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(
+        stdout(&version),
+        concat!("ringest ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}

@@ -1,0 +1,395 @@
+//! SIGTERM: what was accepted is answered, what comes later is refused, and the end is in time.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    http::{Answer, Http, request},
+    mock::{ALL, Mock},
+    process::eventually,
+    records::numbered,
+    ringest::{Builder, Ringest},
+};
+
+const PATH: &str = "/ingest/Event/1.0";
+const TOPIC: &str = "events";
+const RECORD: &[u8] = br#"{"n":1}"#;
+
+/// For what takes seconds, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Later than any answer.
+const NEVER: Duration = Duration::from_mins(10);
+
+/// Exit codes.
+const DRAINED: Option<i32> = Some(0);
+const NOT_DRAINED: Option<i32> = Some(3);
+
+/// A server that has produced to its topic.
+fn start(configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {
+    let mock = Mock::start(1);
+    mock.create_topic(TOPIC, 1);
+    let builder = Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", TOPIC)
+        .set("workers", "1");
+    let ringest = configure(builder).start();
+    let accepted = eventually(PATIENCE, || {
+        let answer = ringest.connect().post(PATH, RECORD).expect("an answer");
+        (answer.status == 200).then_some(())
+    });
+    assert!(accepted.is_some(), "it takes no records");
+    has_in_flight(&ringest, 0);
+    (mock, ringest)
+}
+
+fn sent(ringest: &Ringest, request: &[u8]) -> Http {
+    let mut http = ringest.connect();
+    http.send(request).expect("ringest reads");
+    http
+}
+
+/// Connections that each have sent this many records and wait for the broker.
+fn in_flight(ringest: &Ringest, connections: u32, records: usize) -> Vec<Http> {
+    let body = format!("[{}]", vec!["{}"; records].join(","));
+    let request = request(PATH, "application/json", body.as_bytes());
+    let waiting = (0..connections).map(|_| sent(ringest, &request)).collect();
+    has_in_flight(ringest, u64::from(connections) * records as u64);
+    waiting
+}
+
+/// Waits until so many records wait for the broker.
+fn has_in_flight(ringest: &Ringest, records: u64) {
+    let reached = eventually(PATIENCE, || {
+        (ringest.count("ringest_in_flight_records") == records).then_some(())
+    });
+    assert!(reached.is_some(), "not {records} records in flight");
+}
+
+/// The drain has begun, and the listener is closed.
+fn refuses_connections(ringest: &Ringest) {
+    let refused = eventually(PATIENCE, || {
+        let connected = TcpStream::connect(ringest.address());
+        connected
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            .then_some(())
+    });
+    assert!(refused.is_some(), "still listening");
+}
+
+fn last_line(ringest: &Ringest) -> String {
+    // Its colours are no part of it.
+    let log = ringest.log();
+    let line = log.lines().last().unwrap_or_default();
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| {
+        line + part.split_once('m').map_or("", |(_, text)| text)
+    })
+}
+
+#[track_caller]
+fn assert_last_line(ringest: &Ringest, undelivered: usize, cut: usize) {
+    let expected = format!("drained records_undelivered={undelivered} connections_cut={cut}");
+    let read = eventually(PATIENCE, || {
+        last_line(ringest).ends_with(&expected).then_some(())
+    });
+    assert!(read.is_some(), "{} is not {expected}", last_line(ringest));
+}
+
+/// The last answer on its connection.
+#[track_caller]
+fn assert_last(mut http: Http, status: u16, code: &str) -> Answer {
+    let answer = http.answer().expect("an answer");
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.text("code"), code, "{answer:?}");
+    assert!(answer.closes(), "{answer:?}");
+    assert_eq!(status == 503, answer.header("retry-after").is_some());
+    assert!(http.is_closed(), "more than one answer");
+    answer
+}
+
+#[test]
+fn idle() {
+    let (_mock, mut ringest) = start(|it| it);
+    let mut fresh = ringest.connect();
+    let mut used = ringest.connect();
+    assert_eq!(used.post(PATH, RECORD).expect("an answer").status, 200);
+    let began = Instant::now();
+    ringest.begin_drain();
+    // No answer without a request: the client is the next to speak.
+    assert!(fresh.is_closed() && used.is_closed());
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it has waited for nothing: the drain may take 30 s"
+    );
+    assert_last_line(&ringest, 0, 0);
+}
+
+/// Connections that appear, silent, while the drain begins do not hold it up.
+#[test]
+fn silent_newcomers() {
+    for _ in 0..3 {
+        let (_mock, mut ringest) = start(|it| it);
+        let began = Instant::now();
+        ringest.begin_drain();
+        let newcomers: Vec<_> = (0..200)
+            .map_while(|_| Http::connect(ringest.address()).ok())
+            .collect();
+        assert_eq!(ringest.exited().code(), DRAINED);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        assert_last_line(&ringest, 0, 0);
+        drop(newcomers);
+    }
+}
+
+#[test]
+fn in_flight_requests_are_answered() {
+    let (mock, mut ringest) = start(|it| it);
+    mock.delay(ALL, Duration::from_millis(1_500));
+    let waiting = in_flight(&ringest, 10, 3);
+    ringest.begin_drain();
+    for http in waiting {
+        let answer = assert_last(http, 200, "");
+        assert_eq!(answer.body, br#"{"accepted":3}"#);
+    }
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+    mock.delay(ALL, Duration::ZERO);
+    assert_eq!(mock.cluster().read(TOPIC).len(), 1 + 30);
+}
+
+/// Half a request before SIGTERM, the rest after it; and pipelined ones behind it.
+#[test]
+fn requests_that_end_during_the_drain() {
+    let (mock, mut ringest) = start(|it| it.set("timeouts.head_timeout_ms", "60000"));
+    mock.delay(ALL, Duration::from_secs(2));
+    let whole = request(PATH, "application/json", RECORD);
+    let body_begun = whole.len() - 3;
+    let mut in_body = sent(&ringest, &whole[..body_begun]);
+    let mut in_head = sent(&ringest, &whole[..20]);
+    let mut health = sent(&ringest, b"GET /health HTTP/1.1\r\n");
+    let mut waiting = in_flight(&ringest, 1, 1);
+    let pipelined = waiting.remove(0);
+    ringest.begin_drain();
+    refuses_connections(&ringest);
+
+    // Its head was accepted, so that it is delivered; the others came too late.
+    in_body.send(&whole[body_begun..]).expect("ringest reads");
+    in_head.send(&whole[20..]).expect("ringest reads");
+    health
+        .send(b"Host: ringest\r\n\r\n")
+        .expect("ringest reads");
+    let refused = assert_last(in_head, 503, "draining");
+    assert_eq!(refused.text("persisted"), "no");
+    assert_last(health, 503, "draining");
+    assert_last(pipelined, 200, "");
+    assert_last(in_body, 200, "");
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+    mock.delay(ALL, Duration::ZERO);
+    assert_eq!(mock.cluster().read(TOPIC).len(), 3);
+}
+
+/// What waits for a broker that is gone is given up shortly before the end, answered and counted.
+#[test]
+fn a_dead_broker() {
+    let (mock, mut ringest) = start(|it| {
+        it.set("timeouts.ack_timeout_ms", "60000")
+            .set("timeouts.drain_timeout_ms", "2000")
+    });
+    mock.delay(ALL, NEVER);
+    let waiting = in_flight(&ringest, 4, 5);
+    mock.down(ALL);
+    let began = Instant::now();
+    ringest.begin_drain();
+    for http in waiting {
+        let answer = assert_last(http, 503, "draining");
+        let persisted = answer.text("persisted");
+        assert!(
+            ["no", "unknown"].contains(&persisted.as_str()),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "long after its time"
+    );
+    assert_last_line(&ringest, 20, 0);
+}
+
+/// Records that time out of themselves during the drain are undelivered as well.
+#[test]
+fn a_silent_broker() {
+    let (mock, mut ringest) = start(|it| it.set("timeouts.ack_timeout_ms", "1500"));
+    mock.delay(ALL, NEVER);
+    let waiting = in_flight(&ringest, 2, 3);
+    ringest.begin_drain();
+    for http in waiting {
+        let answer = assert_last(http, 503, "delivery_timed_out");
+        assert_eq!(answer.text("persisted"), "unknown", "{answer:?}");
+    }
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 6, 0);
+}
+
+/// Whoever holds back the rest of a request is told in time; nothing has to be cut.
+#[test]
+fn half_sent_requests() {
+    let (_mock, mut ringest) = start(|it| {
+        it.set("timeouts.head_timeout_ms", "60000")
+            .set("timeouts.drain_timeout_ms", "2000")
+    });
+    let whole = request(PATH, "application/json", RECORD);
+    let halves: Vec<Http> = [&whole[..10], &whole[..whole.len() - 1]]
+        .into_iter()
+        .map(|half| sent(&ringest, half))
+        .collect();
+    let open = eventually(PATIENCE, || {
+        (ringest.count("ringest_in_flight_bytes") > 0).then_some(())
+    });
+    assert!(open.is_some(), "one body is being read");
+    ringest.begin_drain();
+    for http in halves {
+        let answer = assert_last(http, 503, "draining");
+        assert_eq!(answer.text("persisted"), "no", "{answer:?}");
+    }
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+}
+
+/// A client that does not take its answers can only be cut, and that is no clean end.
+#[test]
+fn a_client_that_does_not_read() {
+    let (_mock, mut ringest) = start(|it| it.set("timeouts.drain_timeout_ms", "2000"));
+    let mut http = Http::connect_narrow(ringest.address()).expect("ringest accepts");
+    let mut writer = http.try_clone().expect("a second handle");
+    let faulty = format!("[1{}]", ",1".repeat(150));
+    let faulty = request(PATH, "application/json", faulty.as_bytes());
+    let flood = thread::spawn(move || while writer.send(&faulty).is_ok() {});
+    let stuck = eventually(PATIENCE, || {
+        let before = ringest.count("ringest_rejected_total");
+        thread::sleep(Duration::from_millis(200));
+        (before > 1 && ringest.count("ringest_rejected_total") == before).then_some(())
+    });
+    assert!(stuck.is_some(), "it takes more and more answers");
+    ringest.begin_drain();
+    assert_eq!(ringest.exited().code(), NOT_DRAINED);
+    assert_last_line(&ringest, 0, 1);
+    http.discard();
+    flood.join().expect("it ends with the connection");
+}
+
+#[test]
+fn a_second_sigterm_ends_at_once() {
+    let (mock, mut ringest) = start(|it| it);
+    mock.delay(ALL, NEVER);
+    let _waiting = in_flight(&ringest, 1, 1);
+    ringest.begin_drain();
+    refuses_connections(&ringest);
+    let began = Instant::now();
+    ringest.begin_drain();
+    assert_eq!(ringest.exited().code(), NOT_DRAINED);
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "the delivery's own time is 10 s"
+    );
+}
+
+/// Connections beyond `connections_max` that were accepted are answered as well.
+#[test]
+fn a_connection_that_waits_for_a_place() {
+    let (mock, mut ringest) = start(|it| it.set("limits.connections_max", "1"));
+    mock.delay(ALL, Duration::from_millis(1_500));
+    // The one of the start may still have its place.
+    let open = eventually(PATIENCE, || {
+        (ringest.count("ringest_connections_open") == 0).then_some(())
+    });
+    assert!(open.is_some());
+    let mut first = in_flight(&ringest, 1, 1);
+    let mut second = sent(&ringest, &request(PATH, "application/json", RECORD));
+    assert!(second.is_silent_for(Duration::from_millis(200)));
+    ringest.begin_drain();
+    assert_last(first.remove(0), 200, "");
+    assert_last(second, 503, "draining");
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+}
+
+/// How a client under load has fared.
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: Vec<usize>,
+    refused: usize,
+    /// Requests that had no answer, though they were sent soon after the one before.
+    cut: usize,
+}
+
+/// Posts numbered records, without a pause, until the server says that it ends.
+fn client(address: SocketAddr, numbers: impl Iterator<Item = usize>) -> Tally {
+    let mut tally = Tally::default();
+    let mut http = Http::connect(address).expect("ringest accepts");
+    let mut answered = Instant::now();
+    for number in numbers {
+        let sent = http.send(&request(PATH, "application/json", &numbered(number)));
+        let was_prompt = answered.elapsed() < Duration::from_millis(250);
+        match sent.and_then(|()| http.answer()) {
+            Ok(answer) if answer.status == 200 => {
+                answered = Instant::now();
+                tally.accepted.push(number);
+                if answer.closes() {
+                    return tally;
+                }
+            }
+            Ok(answer) => {
+                assert_eq!(answer.status, 503, "{answer:?}");
+                assert_eq!(answer.text("code"), "draining", "{answer:?}");
+                assert_eq!(answer.text("persisted"), "no", "{answer:?}");
+                assert!(answer.closes(), "{answer:?}");
+                tally.refused += 1;
+                return tally;
+            }
+            // On a busy machine a client can be held up for longer than idle connections are
+            // kept during a drain.
+            Err(_) => {
+                tally.cut += usize::from(was_prompt);
+                return tally;
+            }
+        }
+    }
+    tally
+}
+
+#[test]
+fn under_load_no_request_is_cut() {
+    const CLIENTS: usize = 20;
+    let (mock, mut ringest) = start(|it| it.set("workers", "2"));
+    let address = ringest.address();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client_number| {
+            thread::spawn(move || client(address, (client_number..).step_by(CLIENTS)))
+        })
+        .collect();
+    let busy = eventually(PATIENCE, || {
+        (ringest.count("ringest_records_delivered_total") > 1_000).then_some(())
+    });
+    assert!(busy.is_some(), "the clients do nothing");
+    ringest.begin_drain();
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+    let tallies: Vec<Tally> = clients
+        .into_iter()
+        .map(|client| client.join().expect("only answers that may be"))
+        .collect();
+    let cut: usize = tallies.iter().map(|tally| tally.cut).sum();
+    assert_eq!(cut, 0, "{tallies:?}");
+    let accepted: usize = tallies.iter().map(|tally| tally.accepted.len()).sum();
+    let topic = mock.cluster().read(TOPIC);
+    // And the one of the start. The mock keeps the last 5 MiB, which this does not fill.
+    assert_eq!(topic.len(), accepted + 1, "what was acknowledged is there");
+}

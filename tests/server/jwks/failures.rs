@@ -1,0 +1,132 @@
+//! Endpoints that are away, wrong, slow or not to be trusted.
+
+use std::time::Instant;
+
+use super::{
+    DAY, PATIENCE, SECOND,
+    endpoint::{Answer, Endpoint, set},
+    rig::{Rig, await_that, issuer},
+};
+use crate::support::server::{Server, refusing_address};
+
+/// The bound on a set.
+const SET_BYTES_MAX: usize = 1 << 20;
+
+#[test]
+fn an_endpoint_that_is_away_at_start_is_asked_until_it_is_there() {
+    let (address, socket) = refusing_address();
+    let rig = Rig::start(&format!("http://{address}/jwks.json"), DAY);
+    rig.await_fetches("id", "unreachable", 2);
+    assert!(rig.fetched(0).keys.is_none());
+    assert_eq!(rig.age("id"), None, "there are no keys");
+    socket.listen(8).expect("its port");
+    let endpoint = Endpoint::on(socket.into(), &["a"]);
+    rig.await_keys(&["a"], &[]);
+    assert!(rig.age("id").is_some());
+    assert_eq!(endpoint.asked(), 1);
+    assert_eq!(rig.changed.try_iter().count(), 1);
+}
+
+#[test]
+fn what_fails_keeps_the_keys_that_there_are() {
+    let mut huge = set(&["new"]).into_bytes();
+    huge.resize(SET_BYTES_MAX + 1, b' ');
+    let elsewhere = Endpoint::start(&["new"]);
+    let location = format!("Location: {}", elsewhere.url());
+    let new = set(&["new"]);
+    let ok = |body: &str| Answer::status(200, &[], body.as_bytes());
+    let status = |status| Answer::status(status, &[], new.as_bytes());
+    let failures = [
+        (Answer::Nothing, "unreachable"),
+        (status(500), "bad_status"),
+        (status(404), "bad_status"),
+        // Nobody said that we have something.
+        (Answer::status(304, &[], b""), "bad_status"),
+        (
+            Answer::status(302, &[&location], new.as_bytes()),
+            "bad_status",
+        ),
+        (Answer::status(307, &[&location], b""), "bad_status"),
+        (ok(""), "bad_set"),
+        (ok("<html>"), "bad_set"),
+        (ok(&new[..new.len() - 1]), "bad_set"),
+        (ok(r#"{"keys":[]}"#), "bad_set"),
+        (
+            ok(r#"{"keys":[{"kty":"oct","kid":"new","k":"c2hvcnQ"}]}"#),
+            "bad_set",
+        ),
+        (Answer::status(200, &[], &huge), "bad_set"),
+    ];
+    let endpoint = Endpoint::start(&["old"]);
+    let rig = Rig::start(&endpoint.url(), DAY);
+    rig.await_keys(&["old"], &["new"]);
+    for (failure, result) in failures {
+        let before = rig.fetches("id", result);
+        endpoint.answer(failure.clone());
+        rig.fetcher.refresh_all();
+        await_that(result, || rig.fetches("id", result) > before);
+        assert!(rig.has(0, &["old"], &["new"]), "{failure:?}");
+    }
+    assert_eq!(rig.changed.try_iter().count(), 1);
+    assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
+    huge.pop();
+    endpoint.answer(Answer::status(200, &[], &huge));
+    // Nobody orders it: what failed is tried again soon.
+    rig.await_keys(&["new"], &["old"]);
+}
+
+#[test]
+fn keys_grow_old_while_their_endpoint_fails() {
+    let endpoint = Endpoint::start(&["a"]);
+    let rig = Rig::start(&endpoint.url(), SECOND);
+    rig.await_keys(&["a"], &[]);
+    endpoint.answer(Answer::Nothing);
+    rig.await_fetches("id", "unreachable", 3);
+    let age = rig.age("id").expect("there are keys");
+    assert!(age >= 1.0, "three refreshes took {age} s");
+    endpoint.serve(&["a"]);
+    rig.await_fetches("id", "unchanged", 1);
+    assert!(rig.age("id").is_some_and(|young| young < age));
+}
+
+#[test]
+fn a_slow_endpoint_holds_up_neither_another_nor_the_end() {
+    let slow = Endpoint::start(&["a"]);
+    slow.answer(Answer::Silence);
+    let quick = Endpoint::start(&["old"]);
+    let rig = Rig::follow([
+        issuer("slow", &slow.url(), SECOND),
+        issuer("quick", &quick.url(), SECOND),
+    ]);
+    await_that("question", || slow.asked() == 1);
+    quick.serve(&["new"]);
+    await_that("new keys", || rig.has(1, &["new"], &["old"]));
+    rig.await_fetches("quick", "unchanged", 1);
+    // The first question still waits for its answer.
+    assert_eq!(slow.asked(), 1);
+    assert_eq!(rig.fetches("slow", "unreachable"), 0);
+    let start = Instant::now();
+    drop(rig);
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_slow_endpoint_is_given_up_and_asked_again() {
+    let endpoint = Endpoint::start(&["a"]);
+    endpoint.answer(Answer::Silence);
+    let start = Instant::now();
+    let rig = Rig::start(&endpoint.url(), DAY);
+    rig.await_fetches("id", "unreachable", 1);
+    assert!(start.elapsed() < PATIENCE);
+    endpoint.serve(&["a"]);
+    rig.await_keys(&["a"], &[]);
+}
+
+#[test]
+fn keys_that_nobody_vouches_for_are_not_taken() {
+    let server = Server::tls(|_| (200, set(&["a"])));
+    let rig = Rig::start(&server.url, SECOND);
+    rig.await_fetches("id", "unreachable", 2);
+    assert!(rig.fetched(0).keys.is_none());
+    assert_eq!(server.requests().len(), 0, "they are not even asked for");
+}

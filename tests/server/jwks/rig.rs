@@ -1,0 +1,154 @@
+//! A fetcher, and what can be seen of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{self, Receiver},
+    },
+    time::Duration,
+};
+
+use jsonwebtoken::Algorithm;
+use ringest::{
+    auth::{Fetched, Issuer, JwksUrl, KeySource},
+    jwks::Fetcher,
+    metrics::{Exposition, ProcessMetrics, Sources},
+    readiness::Readiness,
+    route::RouteTable,
+    snapshot::{Published, Snapshot},
+};
+
+use super::PATIENCE;
+use crate::support::process::eventually;
+
+pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
+    Arc::new(Issuer {
+        issuer: name.into(),
+        audience: "ingest".into(),
+        algorithms: vec![Algorithm::HS256],
+        leeway_ms: 0,
+        routes_claim: None,
+        required_claims: Vec::new(),
+        subject_header: None,
+        keys: KeySource::Url(JwksUrl {
+            url: url.to_owned(),
+            refresh,
+        }),
+    })
+}
+
+/// Follows issuers.
+pub(crate) struct Rig {
+    pub(crate) fetcher: Fetcher,
+    /// Each call of `changed`.
+    pub(crate) changed: Receiver<()>,
+    issuers: Vec<Arc<Issuer>>,
+    exposition: Exposition,
+}
+
+impl Rig {
+    /// One issuer, called `id`.
+    pub(crate) fn start(url: &str, refresh: Duration) -> Self {
+        Self::follow([issuer("id", url, refresh)])
+    }
+
+    pub(crate) fn follow(issuers: impl Into<Vec<Arc<Issuer>>>) -> Self {
+        let process = Arc::new(ProcessMetrics::default());
+        let (sender, changed) = mpsc::channel();
+        let tell = move || {
+            let _ = sender.send(());
+        };
+        let mut rig = Self {
+            fetcher: Fetcher::new(Arc::clone(&process), tell),
+            changed,
+            issuers: Vec::new(),
+            exposition: exposition(process),
+        };
+        rig.follow_others(issuers);
+        rig
+    }
+
+    pub(crate) fn follow_others(&mut self, issuers: impl Into<Vec<Arc<Issuer>>>) {
+        self.issuers = issuers.into();
+        self.fetcher.follow(&self.issuers).expect("threads");
+    }
+
+    pub(crate) fn fetched(&self, issuer: usize) -> Fetched {
+        self.fetcher.fetched(&self.issuers).swap_remove(issuer)
+    }
+
+    /// A token named a key that the first issuer does not have.
+    pub(crate) fn want(&self) {
+        self.fetched(0).wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an issuer has these keys, and not those.
+    pub(crate) fn has(&self, issuer: usize, present: &[&str], absent: &[&str]) -> bool {
+        let Some(keys) = self.fetched(issuer).keys else {
+            return false;
+        };
+        let has = |id: &&str| keys.find(Algorithm::HS256, Some(id)).is_ok();
+        present.iter().all(has) && !absent.iter().any(has)
+    }
+
+    /// Waits until the first issuer has these keys, and not those.
+    #[track_caller]
+    pub(crate) fn await_keys(&self, present: &[&str], absent: &[&str]) {
+        await_that("keys", || self.has(0, present, absent));
+    }
+
+    /// Waits until so many fetches of an issuer ended so.
+    #[track_caller]
+    pub(crate) fn await_fetches(&self, issuer: &str, result: &str, count: usize) {
+        await_that(result, || self.fetches(issuer, result) >= count);
+    }
+
+    /// How many fetches of an issuer ended so.
+    pub(crate) fn fetches(&self, issuer: &str, result: &str) -> usize {
+        let name = format!(r#"jwks_fetches_total{{issuer="{issuer}",result="{result}"}}"#);
+        let count = self.metric(&name).expect("it is counted from the start");
+        count.parse().expect("a count")
+    }
+
+    /// The age of an issuer's keys, in seconds.
+    pub(crate) fn age(&self, issuer: &str) -> Option<f64> {
+        let age = self.metric(&format!(r#"jwks_keys_age_seconds{{issuer="{issuer}"}}"#))?;
+        Some(age.parse().expect("seconds"))
+    }
+
+    fn metric(&self, name: &str) -> Option<String> {
+        let text = self.exposition.text().expect("it is written to a String");
+        let value = |line: &str| {
+            let rest = line.strip_prefix("ringest_")?.strip_prefix(name)?;
+            Some(rest.trim().to_owned())
+        };
+        text.lines().find_map(value)
+    }
+}
+
+/// Asks until it is so.
+#[track_caller]
+pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let so = eventually(PATIENCE, || is_so().then_some(()));
+    assert!(so.is_some(), "no {what} in time");
+}
+
+fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
+    let nothing = Snapshot {
+        generation: 0,
+        routes: Arc::new(RouteTable::new(&[])),
+        keys: None,
+        cache_entries: 0,
+        metrics: Vec::new(),
+    };
+    Exposition::new(Sources {
+        published: Arc::new(Published::new(nothing)),
+        codes: Vec::new(),
+        workers: Vec::new(),
+        process,
+        readiness: Arc::new(Readiness::new(1)),
+        in_flight_bytes_max: 0,
+        connections_max: 0,
+    })
+}

@@ -1,0 +1,286 @@
+//! What clients see of it: the binary, with tokens.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant, SystemTime},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::hmac;
+use serde_json::json;
+
+use super::{
+    PATIENCE,
+    endpoint::{Answer, Endpoint, secret, set},
+    rig::await_that,
+};
+use crate::support::{
+    http::Answer as HttpAnswer,
+    mock::Mock,
+    process::eventually,
+    ringest::{Builder, Ringest},
+    server::{CERTIFICATE, Server, refusing_address},
+};
+
+const ROUTE: &str = "/ingest/Event/1.0";
+
+/// The section `[auth]` with issuers: name, URL, refresh in milliseconds.
+fn auth(issuers: &[(&str, &str, u64)]) -> String {
+    let issuers = issuers.iter().map(|(name, url, refresh)| {
+        format!(
+            "[[auth.jwt]]\nissuer = {name:?}\naudience = \"ingest\"\nalgorithms = [\"HS256\"]\n\
+             jwks_url = {url:?}\njwks_refresh_ms = {refresh}\n"
+        )
+    });
+    issuers.collect()
+}
+
+/// One issuer, called `id`.
+fn builder(mock: &Mock, url: &str, refresh_ms: u64) -> Builder {
+    Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", "events")
+        .set("workers", "2")
+        .auth(&auth(&[("id", url, refresh_ms)]))
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+fn mock() -> Mock {
+    let mock = Mock::start(1);
+    mock.create_topic("events", 1);
+    mock
+}
+
+/// A token that is good for an hour.
+fn token(issuer: &str, key: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_secs();
+    let header = json!({ "alg": "HS256", "kid": key });
+    let claims = json!({ "iss": issuer, "aud": "ingest", "exp": now + 3_600 });
+    let [header, claims] = [header, claims].map(|it| BASE64_URL_SAFE_NO_PAD.encode(it.to_string()));
+    let message = format!("{header}.{claims}");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret(key));
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()));
+    format!("{message}.{signature}")
+}
+
+fn post(ringest: &Ringest, token: &str) -> HttpAnswer {
+    let mut http = ringest.connect();
+    let request = format!(
+        "POST {ROUTE} HTTP/1.1\r\nHost: ringest\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: 7\r\n\r\n{{\"a\":1}}"
+    );
+    http.send(request.as_bytes()).expect("ringest reads");
+    http.answer().expect("ringest answers")
+}
+
+/// Waits until a token is answered so by each of several connections, which both workers have.
+#[track_caller]
+fn await_status(ringest: &Ringest, token: &str, status: u16) {
+    let mut last = None;
+    let so = eventually(PATIENCE, || {
+        let answers: Vec<_> = (0..16).map(|_| post(ringest, token)).collect();
+        let other = answers.into_iter().find(|it| it.status != status);
+        let is_so = other.is_none();
+        last = other;
+        is_so.then_some(())
+    });
+    assert!(so.is_some(), "not {status}: {last:?}");
+}
+
+#[test]
+fn keys_that_come_after_the_start_are_waited_for() {
+    let mock = mock();
+    let (address, socket) = refusing_address();
+    let url = format!("http://{address}/jwks.json");
+    let ringest = builder(&mock, &url, DAY_MS).start();
+    await_that("broker", || ringest.ready() == 200);
+    let good = token("id", "a");
+    let answer = post(&ringest, &good);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.text("code"), "keys_unavailable");
+    assert_eq!(answer.text("persisted"), "no");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    // Somebody else's token is not waited for.
+    assert_eq!(post(&ringest, &token("other", "a")).status, 401);
+    socket.listen(64).expect("its port");
+    let endpoint = Endpoint::on(socket.into(), &["a"]);
+    await_status(&ringest, &good, 200);
+    assert_eq!(endpoint.asked(), 1);
+    let log = ringest.log();
+    let refused = format!("no keys from {address}: io: Connection refused");
+    assert_eq!(
+        log.matches(&refused).count(),
+        1,
+        "once for one reason: {log}"
+    );
+    assert!(ringest.terminate().success());
+}
+
+#[test]
+fn keys_that_are_there_at_the_start_are_there_for_the_first_request() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&["a"]);
+    let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
+    let answer = post(&ringest, &token("id", "a"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[test]
+fn keys_are_rotated_while_tokens_are_remembered() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&["old"]);
+    let ringest = builder(&mock, &endpoint.url(), 1_000).start();
+    let (old, new) = (token("id", "old"), token("id", "new"));
+    await_status(&ringest, &old, 200);
+    assert_eq!(post(&ringest, &new).status, 401);
+    endpoint.serve(&["old", "new"]);
+    await_status(&ringest, &new, 200);
+    await_status(&ringest, &old, 200);
+    let removed = Instant::now();
+    endpoint.serve(&["new"]);
+    await_status(&ringest, &old, 401);
+    // The refresh, and time for a busy machine.
+    assert!(removed.elapsed() < Duration::from_secs(6));
+    await_status(&ringest, &new, 200);
+    endpoint.answer(Answer::Nothing);
+    await_that("failure", || ringest.log().contains("stay in use"));
+    assert_eq!(post(&ringest, &new).status, 200);
+    assert!(ringest.metric("ringest_jwks_keys_age_seconds") < 60.0);
+}
+
+#[test]
+fn a_new_key_is_taken_without_waiting_for_the_refresh() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&["old"]);
+    let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
+    await_status(&ringest, &token("id", "old"), 200);
+    endpoint.serve(&["old", "new"]);
+    await_status(&ringest, &token("id", "new"), 200);
+    // From now on for a minute, nobody else makes it ask.
+    for number in 0..200 {
+        let junk = token("id", &format!("junk-{number}"));
+        assert_eq!(post(&ringest, &junk).status, 401);
+    }
+    assert_eq!(endpoint.asked(), 2);
+}
+
+#[test]
+fn a_reload_asks_again_and_follows_other_issuers() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&["old"]);
+    let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
+    let (old, new) = (token("id", "old"), token("id", "new"));
+    await_status(&ringest, &old, 200);
+    endpoint.serve(&["new"]);
+    ringest.reload();
+    await_status(&ringest, &old, 401);
+    await_status(&ringest, &new, 200);
+    // One that is refused asks too.
+    endpoint.serve(&["newer"]);
+    let good = ringest.auth();
+    ringest.set_auth("[auth]\nmode = \"nonsense\"\n");
+    ringest.reload();
+    await_status(&ringest, &new, 401);
+    let new = token("id", "newer");
+    await_status(&ringest, &new, 200);
+    ringest.set_auth(&good);
+    let other = Endpoint::start(&["b"]);
+    let both = auth(&[
+        ("other", &other.url(), DAY_MS),
+        ("id", &endpoint.url(), DAY_MS),
+    ]);
+    endpoint.answer(Answer::Nothing);
+    ringest.set_auth(&both);
+    ringest.reload();
+    await_status(&ringest, &token("other", "b"), 200);
+    assert_eq!(post(&ringest, &new).status, 200, "its keys were kept");
+    ringest.set_auth(&auth(&[("other", &other.url(), DAY_MS)]));
+    ringest.reload();
+    await_status(&ringest, &new, 401);
+    await_status(&ringest, &token("other", "b"), 200);
+}
+
+#[test]
+fn a_fetch_under_way_does_not_hold_up_the_exit() {
+    let mock = mock();
+    let endpoint = Endpoint::start(&[]);
+    endpoint.answer(Answer::Silence);
+    let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
+    await_that("question", || endpoint.asked() == 1);
+    let start = Instant::now();
+    assert!(ringest.terminate().success());
+    // The fetch would have waited for 10 s.
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_certificate_of_the_systems_is_trusted_and_no_other() {
+    let mock = mock();
+    let server = Server::tls(|_| (200, set(&["a"])));
+    let good = token("id", "a");
+    let ringest = builder(&mock, &server.url, 1_000).start();
+    let host = server.url.trim_start_matches("https://");
+    let refused = format!("no keys from {host}: ");
+    await_that("refusal", || ringest.log().contains(&refused));
+    let log = ringest.log();
+    assert!(
+        log.contains("invalid peer certificate: UnknownIssuer"),
+        "{log}"
+    );
+    assert_eq!(post(&ringest, &good).text("code"), "keys_unavailable");
+    assert_eq!(server.requests().len(), 0);
+    drop(ringest);
+    let ringest = builder(&mock, &server.url, 1_000)
+        .variable("SSL_CERT_FILE", CERTIFICATE)
+        .start();
+    await_status(&ringest, &good, 200);
+}
+
+#[test]
+fn keys_are_tried_before_anything_is_served() {
+    let mock = mock();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("models")).expect("the directory is ours");
+    let model = "name = \"Event\"\nversion = \"1.0\"\ntopic = \"events\"\n";
+    std::fs::write(path("models/event.toml"), model).expect("the file is ours");
+    let good = Endpoint::start(&["a", "b"]);
+    let foreign = r#",{"kty":"quantum","kid":"q"}]"#;
+    let keys = set(&["a", "b"]).replace(']', foreign);
+    good.answer(Answer::status(200, &[], keys.as_bytes()));
+    let bad = Endpoint::start(&[]);
+    bad.answer(Answer::status(404, &[], b""));
+    for (second, code) in [(&good, 0), (&bad, 1)] {
+        let kafka = format!("[kafka]\n\"bootstrap.servers\" = {:?}\n", mock.brokers());
+        let issuers = [
+            ("id", &*good.url(), DAY_MS),
+            ("second", &*second.url(), DAY_MS),
+        ];
+        let config = format!("models = \"models\"\n{kafka}{}", auth(&issuers));
+        std::fs::write(path("ringest.toml"), config).expect("the file is ours");
+        let output = Command::new(env!("CARGO_BIN_EXE_ringest"))
+            .args(["--check", "--connect", "--config"])
+            .arg(path("ringest.toml"))
+            .output()
+            .expect("the binary runs");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
+        let line = format!("issuer \"id\": usable keys at {}: 2\n", good.url());
+        assert!(stdout.contains(&line), "{stdout}");
+        assert!(
+            stderr.contains("issuer \"id\": left out of its set: keys[2]"),
+            "{stderr}"
+        );
+        let line = format!(
+            "issuer \"second\": no keys at {}: it answers 404\n",
+            bad.url()
+        );
+        assert_eq!(stderr.contains(&line), code == 1, "{stderr}");
+    }
+}

@@ -1,0 +1,16 @@
+//! Tests of what is served: the binary, or a part of it on a thread of the test, over sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin;
+mod auth;
+mod cli;
+mod drain;
+mod faults;
+mod http_corpus;
+mod jwks;
+mod limits;
+mod properties;
+mod registry;
+mod reload;
