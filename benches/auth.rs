@@ -11,8 +11,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use issuer::{Issuer, NOW_MS, nobody};
 use jsonwebtoken::Algorithm;
 use ringest::{
-    auth::{ApiKey, Cache, Denial, Globs, Grant, KeyHash, KeySet},
-    config::Auth,
+    auth::{ApiKey, Auth, Cache, Denial, Globs, Grant, KeyHash, KeySet},
     model::Model,
     route::RouteTable,
 };

@@ -15,9 +15,11 @@ use std::{
 use crate::{
     admin::routes_json,
     auth::{KeySource, Loaded},
-    config::{Config, ConfigErrors, LogFormat},
+    config::Config,
     dev::Dev,
-    jwks, log,
+    document::ConfigErrors,
+    jwks,
+    log::{self, LogFormat},
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
@@ -258,7 +260,7 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if !connect {
         return printed;
     }
-    let topics_are_there = match probe::missing_topics(config) {
+    let topics_are_there = match probe::missing_topics(&config.kafka, &config.models) {
         Ok(missing) => {
             for topic in &missing {
                 report(&format!("topic {topic}: missing on the brokers"));

@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    config::{Config, ConfigErrors},
+    config::Config,
+    document::ConfigErrors,
     produce::{
         OpenError,
         dev_broker::{DevBroker, Reader, TakenRecord},

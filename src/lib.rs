@@ -43,6 +43,7 @@ mod connection;
 mod dead_letter;
 pub mod deadline;
 pub mod dev;
+pub mod document;
 mod drain;
 mod excerpt;
 pub mod explain;

@@ -7,10 +7,17 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::LogFormat;
-
 /// What [`announce`] logs: shown whatever the filter says, because scripts wait for it.
 const ANNOUNCEMENT: &str = "ringest::announcement";
+
+/// What the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Starts logging. `filter` is in `EnvFilter`'s syntax (`RUST_LOG` plays no part); directives that
 /// don't parse are left out, but a [`crate::config::Config`] has none. Does nothing when the

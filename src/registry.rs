@@ -6,15 +6,14 @@
 //! followed and proxies not used, so credentials go to the configured URL and nowhere else.
 
 mod client;
+mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use client::is_base_url;
+pub use settings::{Credentials, SchemaRegistry};
 
-use crate::{
-    config::SchemaRegistry,
-    model::{Model, Schema},
-};
+use crate::model::{Model, Schema};
 
 /// The models, each subject in its place by the number that the registry gave it. Nobody is asked
 /// where no model names a subject, and once where several name the same version of one.

@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::{
-    auth::{Fetched, KeySet},
-    config::{AuthMode, Config},
+    auth::{AuthMode, Fetched, KeySet},
+    config::Config,
     metrics::RouteMetrics,
     model::{Model, Schema},
     outcome::TABLE,

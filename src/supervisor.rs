@@ -17,7 +17,8 @@ use signal_hook::{
 
 use crate::{
     admin::AdminHandle,
-    config::{Config, ConfigErrors},
+    config::Config,
+    document::ConfigErrors,
     drain::Drained,
     jwks::Fetcher,
     metrics::ProcessMetrics,

@@ -8,8 +8,9 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use libfuzzer_sys::fuzz_target;
 use ringest::{
-    auth::{ApiKey, Globs, Issuer, KeyHash, KeySet, KeySource, VerificationKeys},
-    config::{Auth, AuthMode},
+    auth::{
+        ApiKey, Auth, AuthMode, Globs, Issuer, KeyHash, KeySet, KeySource, VerificationKeys,
+    },
     model::Model,
     route::RouteTable,
 };

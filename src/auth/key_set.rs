@@ -12,10 +12,10 @@ use std::{
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 
 use super::{
-    Denial, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys, jwt,
+    Auth, Denial, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys, jwt,
     jwt::Jwt, provider,
 };
-use crate::{config::Auth, route::RouteTable};
+use crate::route::RouteTable;
 
 /// Issuers with their keys, API keys with their scopes.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod jwt;
 mod key_set;
 mod keys;
 pub mod provider;
+mod settings;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
 pub use cache::{Cache, Hint};
@@ -23,6 +24,7 @@ pub use grant::{Globs, Grant, Principal, Scope, Validity, anyone};
 pub use issuer::{Issuer, JwksUrl, KeySource};
 pub use key_set::{Check, Fetched, KeySet};
 pub use keys::{KeyError, Loaded, VerificationKeys};
+pub use settings::{Auth, AuthMode};
 
 use ring::digest::{SHA256, digest};
 

@@ -4,16 +4,10 @@ mod api_key;
 mod issuer;
 mod key_source;
 
-use std::{
-    fs::File,
-    io::Read as _,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io::Read as _, net::SocketAddr, path::Path};
 
 use super::reader::Reader;
-use crate::auth::{ApiKey, Issuer};
+use crate::auth::{Auth, AuthMode};
 
 const MODE: &str = "auth.mode";
 const ADDRESS: &str = "listen.address";
@@ -25,30 +19,6 @@ const ISSUERS: &str = "auth.jwt";
 
 /// The longest file of keys, in bytes: what is longer is not one.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// Who may send.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    /// Whether it matters.
-    pub mode: AuthMode,
-    /// Verified credentials that each worker remembers at most.
-    pub cache_entries: usize,
-    /// Whose tokens are taken; no two have the same `issuer`.
-    pub issuers: Vec<Arc<Issuer>>,
-    /// Which keys are; no two have the same name or hash.
-    pub api_keys: Vec<ApiKey>,
-    /// The files that keys were read from: when one changes, all is read again.
-    pub key_files: Vec<PathBuf>,
-}
-
-/// Whether senders are asked who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Anyone who reaches the port may send.
-    None,
-    /// Whoever has a good token or key.
-    Required,
-}
 
 impl Reader {
     /// Lets nobody ask who may send, if that was not decided yet: nothing is served.

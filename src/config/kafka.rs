@@ -3,11 +3,9 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{
-    ConfigError, Limits,
-    reader::{Reader, grouped},
-};
+use super::{Limits, reader::Reader};
 use crate::{
+    document::{ConfigError, grouped},
     model::SchemaPrefix,
     produce::{MESSAGE_OVERHEAD_BYTES, properties::check_properties},
 };

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use toml::de::DeValue;
 
-use super::{Limits, Value};
+use super::Limits;
+use crate::document::{Value, nearest};
 
 /// A key, outside `[kafka]` (librdkafka knows those).
 #[derive(Debug)]
@@ -220,10 +221,10 @@ pub(super) fn meant(unknown: &str) -> Option<&'static str> {
     let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
     let names = || KEYS.iter().map(|key| section(key.name));
     let siblings = names().filter(|(of, _)| *of == given_section);
-    if let Some(name) = super::error::nearest(given, siblings.map(|(_, name)| name)) {
+    if let Some(name) = nearest(given, siblings.map(|(_, name)| name)) {
         return Some(name);
     }
-    let name = super::error::nearest(given, names().map(|(_, name)| name))?;
+    let name = nearest(given, names().map(|(_, name)| name))?;
     KEYS.iter()
         .map(|key| key.name)
         .find(|key| section(key).1 == name)

@@ -2,8 +2,6 @@
 //! that the rest of the program reads. What is wrong is told all at once, each with its place.
 
 mod auth;
-mod document;
-mod error;
 mod kafka;
 mod keys;
 mod memory;
@@ -16,17 +14,14 @@ mod written;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
-pub use auth::{Auth, AuthMode};
-pub(crate) use document::{Document, Value};
-pub use error::{ConfigError, ConfigErrors, Origin};
-pub(crate) use error::{nearest, unknown_key};
 pub use memory::MemoryMax;
-pub(crate) use reader::grouped;
-pub use registry::{Credentials, SchemaRegistry};
 pub use reload::NeedsRestart;
 use written::Written;
 
-use crate::{model::Model, route::RouteTable};
+use crate::{
+    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, registry::SchemaRegistry,
+    route::RouteTable, validate::ValidateLimits,
+};
 
 /// Everything that a running ringest needs to know, validated as a whole.
 ///
@@ -182,6 +177,16 @@ impl Limits {
     pub const RECORD_OVERHEAD_BYTES: u32 = 10_000;
 }
 
+impl From<&Limits> for ValidateLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            record_bytes_max: limits.record_bytes_max,
+            records_max: limits.records_max,
+            json_depth_max: limits.json_depth_max,
+        }
+    }
+}
+
 /// Deadlines; each is a total, not a pause between bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -195,13 +200,4 @@ pub struct Timeouts {
     pub ack: Duration,
     /// From the first SIGTERM or SIGINT to exit.
     pub drain: Duration,
-}
-
-/// What the log looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For a person.
-    Text,
-    /// One JSON object a line.
-    Json,
 }

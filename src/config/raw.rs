@@ -10,12 +10,11 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    document::{Document, Value},
-    error::{ConfigError, Origin, unknown_key},
-    keys::{self, KEYS, Key},
+use super::keys::{self, KEYS, Key};
+use crate::{
+    document::{ConfigError, Document, Origin, Value, unknown_key},
+    produce::properties::KnownProperties,
 };
-use crate::produce::properties::KnownProperties;
 
 /// One key that somebody set, or its default.
 #[derive(Clone, Debug)]

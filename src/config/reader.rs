@@ -1,13 +1,13 @@
 //! Typed access to what was written: each key gives its value, and what is wrong is gathered.
 //! Checking goes on after an error, with the default in place of the bad value.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use super::{
-    ConfigError, Origin, Value,
     keys::{self, Kind},
     raw::{Entry, Raw},
 };
+use crate::document::{ConfigError, Origin, Value, grouped};
 
 /// What was written, and everything that is wrong with it so far.
 pub(super) struct Reader {
@@ -146,31 +146,5 @@ impl Reader {
         };
         let value = self.value(key, &quoted.join(" or "), read);
         value.unwrap_or_default()
-    }
-}
-
-/// A number as a configuration file may have it, digits in groups of three.
-pub(crate) fn grouped(number: impl Display) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('_');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn digits_are_grouped_from_the_right() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1_000");
-        assert_eq!(grouped(123_456_789), "123_456_789");
     }
 }

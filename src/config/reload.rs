@@ -1,7 +1,7 @@
 //! What of a configuration can be changed while ringest serves.
 
-use super::{AuthMode, Config, Listen, grouped, resolve::in_flight_needed_by};
-use crate::produce::message_bytes_max;
+use super::{Config, Listen, resolve::in_flight_needed_by};
+use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
 /// Keys, and whole sections, that can be changed while ringest serves. (The last of them says whether
 /// others are good, and is nothing by itself.)

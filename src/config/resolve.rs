@@ -11,16 +11,14 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, ConfigError, ConfigErrors, Document, DriverChoice, Limits, Listen, LogFormat, Origin,
-    Timeouts, kafka,
-    raw::Raw,
-    reader::{Reader, grouped},
-    registry,
+    Config, DriverChoice, Limits, Listen, Timeouts, kafka, raw::Raw, reader::Reader, registry,
     written::Written,
 };
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     dead_letter,
+    document::{ConfigError, ConfigErrors, Document, Origin, grouped},
+    log::LogFormat,
     model::{self, Model, SchemaPrefix, is_path},
     produce::message_bytes_max,
     route::RouteTable,

@@ -11,7 +11,7 @@ use super::{
     project::{Project, Tokens},
     text,
 };
-use crate::config::grouped;
+use crate::document::grouped;
 
 /// Where Moose asks for schemas if nothing else is said.
 const SCHEMA_REGISTRY: &str = "http://localhost:8081";

@@ -5,7 +5,7 @@ use super::{
     node::{Faults, Node},
 };
 use crate::{
-    config::ConfigError,
+    document::ConfigError,
     model::{self, Version},
 };
 

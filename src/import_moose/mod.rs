@@ -28,7 +28,7 @@ use std::{
 use serde_json::Value;
 
 use self::{map::Map, node::Node, project::Project};
-use crate::config::{ConfigError, Origin};
+use crate::document::{ConfigError, Origin};
 
 /// The file of the key that tokens are verified with, beside the configuration.
 const PUBLIC_KEY: &str = "jwt.pem";

@@ -9,7 +9,7 @@ use super::{
     text, topic,
 };
 use crate::{
-    config::ConfigError,
+    document::ConfigError,
     model::{Model, Version, is_path},
 };
 

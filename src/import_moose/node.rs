@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::{ConfigError, Origin};
+use crate::document::{ConfigError, Origin};
 
 /// A value of the map, and where it is.
 #[derive(Clone, Debug)]

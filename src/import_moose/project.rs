@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::{
     auth::{KeyError, VerificationKeys},
-    config::{ConfigError, Document, Value, grouped},
+    document::{ConfigError, Document, Value, grouped},
     model::is_path,
     route::RouteTable,
 };

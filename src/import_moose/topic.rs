@@ -1,7 +1,7 @@
 //! What the map says of a topic (`Topic` of Moose's `framework/core/infrastructure/topic.rs`).
 
 use super::{map::Map, node::Node, text};
-use crate::config::ConfigError;
+use crate::document::ConfigError;
 
 /// How long Moose keeps records unless told otherwise, in seconds.
 const KEPT_SECONDS: u64 = 7 * 24 * 60 * 60;

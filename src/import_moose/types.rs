@@ -6,7 +6,7 @@ use super::{
     node::{Faults, Node, all},
     text,
 };
-use crate::config::ConfigError;
+use crate::document::ConfigError;
 
 /// A type as `ClickHouse` writes it; `path` is what the field is called in remarks.
 ///

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use super::{Model, parse, path};
-use crate::config::ConfigError;
+use crate::document::ConfigError;
 
 /// The text of a model's file.
 pub(crate) struct File {

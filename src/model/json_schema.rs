@@ -18,7 +18,7 @@ use keywords::Keywords;
 use node::{Node, Value};
 
 use super::{Field, Kind, Object, Type, UnknownFields};
-use crate::config::{ConfigError, Document};
+use crate::document::{ConfigError, Document};
 
 /// Types that one schema may have in all: references multiply them.
 const TYPES_MAX: usize = 10_000;

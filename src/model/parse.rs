@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{Field, File, Model, OnInvalid, Rules, UnknownFields};
-use crate::config::{ConfigError, Document, Origin, Value, nearest, unknown_key};
+use crate::document::{ConfigError, Document, Origin, Value, nearest, unknown_key};
 
 /// Keys that a model may have.
 pub(super) const KEYS: [&str; 14] = [

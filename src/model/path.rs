@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{Model, Version, parse::Parsed};
-use crate::config::ConfigError;
+use crate::document::ConfigError;
 
 /// What the path of a model starts with that names none.
 const PREFIX: &str = "/ingest/";

@@ -1,6 +1,6 @@
 //! Asks the brokers, at `--check --connect`, whether they have the topics.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rdkafka::{
     ClientConfig,
@@ -10,7 +10,7 @@ use rdkafka::{
 };
 
 use super::properties::KnownProperties;
-use crate::config::Config;
+use crate::model::Model;
 
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -21,12 +21,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// A text for a person: no broker answers in time, or one refuses to tell of a topic.
-pub fn missing_topics(config: &Config) -> Result<Vec<String>, String> {
-    let consumer = client(config)?;
+pub fn missing_topics(
+    properties: &[(String, String)],
+    models: &[Arc<Model>],
+) -> Result<Vec<String>, String> {
+    let consumer = client(properties)?;
     let mut asked: Vec<&str> = Vec::new();
     let mut missing = Vec::new();
-    let topics = config
-        .models
+    let topics = models
         .iter()
         .flat_map(|model| [Some(&model.topic), model.dead_letter_topic.as_ref()])
         .flatten();
@@ -61,10 +63,10 @@ fn is_unknown(error: RDKafkaRespErr) -> bool {
 
 /// A consumer with the operator's way to the brokers; what only producers know is left out, or
 /// librdkafka would warn of it.
-fn client(config: &Config) -> Result<BaseConsumer, String> {
+fn client(properties: &[(String, String)]) -> Result<BaseConsumer, String> {
     let known = KnownProperties::new();
     let mut client = ClientConfig::new();
-    for (name, value) in &config.kafka {
+    for (name, value) in properties {
         if !known.is_producer_only(name) {
             client.set(name, value);
         }
@@ -77,16 +79,20 @@ fn client(config: &Config) -> Result<BaseConsumer, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::SocketAddr, sync::Arc};
+    use std::net::SocketAddr;
 
     use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
     use socket2::{Domain, Socket, Type};
 
     use super::*;
-    use crate::model::Model;
+    use crate::config::Config;
 
     fn config(brokers: &str) -> Config {
         Config::development(brokers, std::iter::empty()).expect("it is good")
+    }
+
+    fn missing(config: &Config) -> Result<Vec<String>, String> {
+        missing_topics(&config.kafka, &config.models)
     }
 
     #[test]
@@ -96,11 +102,11 @@ mod tests {
             cluster.create_topic(topic, 1, 1).expect("a topic");
         }
         let config = config(&cluster.bootstrap_servers());
-        let missing = ["PageView_1_0", "PageViewDeadLetter", "SensorReading_2_1"]
+        let expected = ["PageView_1_0", "PageViewDeadLetter", "SensorReading_2_1"]
             .map(str::to_owned)
             .to_vec();
-        assert_eq!(missing_topics(&config), Ok(missing.clone()));
-        assert_eq!(missing_topics(&config), Ok(missing));
+        assert_eq!(missing(&config), Ok(expected.clone()));
+        assert_eq!(missing(&config), Ok(expected));
     }
 
     #[test]
@@ -116,13 +122,13 @@ mod tests {
             cluster.create_topic(topic, 1, 1).expect("a topic");
         }
         let mut config = config(&cluster.bootstrap_servers());
-        assert_eq!(missing_topics(&config), Ok(vec![]));
+        assert_eq!(missing(&config), Ok(vec![]));
         for model in &mut config.models {
             let mut with_letters = Model::clone(model);
             with_letters.dead_letter_topic = Some("dead".to_owned());
             *model = Arc::new(with_letters);
         }
-        assert_eq!(missing_topics(&config), Ok(vec!["dead".to_owned()]));
+        assert_eq!(missing(&config), Ok(vec!["dead".to_owned()]));
     }
 
     #[test]
@@ -133,7 +139,7 @@ mod tests {
         bound.bind(&loopback.into()).expect("a port");
         let address = bound.local_addr().expect("its address").as_socket();
         let address = address.expect("an address of the Internet").to_string();
-        let error = missing_topics(&config(&address)).expect_err("nobody is there");
+        let error = missing(&config(&address)).expect_err("nobody is there");
         assert!(error.contains("topic orders"), "{error}");
     }
 }

@@ -142,7 +142,7 @@ impl KnownProperties {
     }
 
     fn nearest(&self, name: &str) -> Option<&str> {
-        crate::config::nearest(name, self.0.keys().map(String::as_str))
+        crate::document::nearest(name, self.0.keys().map(String::as_str))
     }
 }
 

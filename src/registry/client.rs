@@ -5,8 +5,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::{Agent, http::Uri};
 
-use super::Reason;
-use crate::{config::SchemaRegistry, excerpt::excerpt, https::agent, model::Schema};
+use super::{Reason, SchemaRegistry};
+use crate::{excerpt::excerpt, https::agent, model::Schema};
 
 /// The media type that registries speak.
 const ACCEPT: &str = "application/vnd.schemaregistry.v1+json";

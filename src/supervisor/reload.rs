@@ -10,7 +10,8 @@ use std::{
 
 use super::{Load, Message, Supervisor, key_files::KeyFiles, with_schema_ids};
 use crate::{
-    config::{Config, ConfigErrors, NeedsRestart},
+    config::{Config, NeedsRestart},
+    document::ConfigErrors,
     isolation::Panicked,
     produce::{OpenError, check_whole},
     registry::Unresolved,

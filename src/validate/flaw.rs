@@ -8,7 +8,7 @@ use super::{
     text::{Misspelt, integer},
 };
 use crate::{
-    config::nearest,
+    document::nearest,
     model::{Op, Program},
 };
 

@@ -38,8 +38,6 @@ pub use fault::{FAULTS_MAX, Fault, FaultCode, Rejection, RejectionKind};
 pub use record::{Record, ValidBody};
 pub use validator::Validator;
 
-use crate::config::Limits;
-
 /// The longest body whose offsets fit a [`Span`], in bytes; `body_bytes_max` must not be above.
 pub const BODY_BYTES_MAX: usize = u32::MAX as usize;
 
@@ -62,16 +60,6 @@ pub struct ValidateLimits {
     pub records_max: usize,
     /// Arrays and objects around one another, the record itself and the outer array counted.
     pub json_depth_max: usize,
-}
-
-impl From<&Limits> for ValidateLimits {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            record_bytes_max: limits.record_bytes_max,
-            records_max: limits.records_max,
-            json_depth_max: limits.json_depth_max,
-        }
-    }
 }
 
 /// Where one record's bytes are within the body, without the whitespace around them.

@@ -12,7 +12,12 @@ mod sources;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use ringest::config::{AuthMode, Config, ConfigErrors, DriverChoice, LogFormat};
+use ringest::{
+    auth::AuthMode,
+    config::{Config, DriverChoice},
+    document::ConfigErrors,
+    log::LogFormat,
+};
 use tempfile::TempDir;
 
 const MODEL: &str = "name = \"Event\"\nversion = \"1.0\"\n";

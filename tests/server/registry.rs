@@ -9,9 +9,8 @@ use std::{
 
 use crate::support::server::{Server, refusing_address};
 use ringest::{
-    config::{Credentials, SchemaRegistry},
     model::{Model, Schema},
-    registry::{Reason, Unresolved, resolve},
+    registry::{Credentials, Reason, SchemaRegistry, Unresolved, resolve},
 };
 
 /// Far beyond what a question on loopback takes, even on a busy machine.

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    auth::{ApiKey, JwksUrl},
-    config::AuthMode,
+    auth::{ApiKey, AuthMode, JwksUrl},
     model::Model,
 };
 

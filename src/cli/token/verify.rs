@@ -13,8 +13,11 @@ use jiff::Timestamp;
 
 use super::super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
-    auth::{ApiKey, Denial, Fetched, Grant, JwksUrl, KeyHash, KeySet, KeySource, Scope, provider},
-    config::{Auth, AuthMode, Config},
+    auth::{
+        ApiKey, Auth, AuthMode, Denial, Fetched, Grant, JwksUrl, KeyHash, KeySet, KeySource, Scope,
+        provider,
+    },
+    config::Config,
     jwks,
     route::RouteTable,
 };

@@ -10,10 +10,7 @@ use jsonwebtoken::Algorithm;
 
 use super::ISSUERS;
 use crate::{
-    auth::Issuer,
-    config::{Value, reader::Reader},
-    excerpt::excerpt,
-    model::Model,
+    auth::Issuer, config::reader::Reader, document::Value, excerpt::excerpt, model::Model,
 };
 
 /// Every algorithm that tokens may be signed with, by its name (RFC 7518 section 3.1, RFC 8037).

@@ -3,10 +3,9 @@
 use toml::de::DeValue;
 
 use super::{Entry, HIDDEN, Raw, Source, TABLES, shown};
-use crate::config::{
-    document::Value,
-    error::{ConfigError, Origin},
-    keys,
+use crate::{
+    config::keys,
+    document::{ConfigError, Origin, Value},
 };
 
 /// What every environment variable of ringest starts with.

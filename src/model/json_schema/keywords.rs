@@ -4,7 +4,7 @@ use super::{
     Reader,
     node::{Node, escaped},
 };
-use crate::config::nearest;
+use crate::document::nearest;
 
 /// Keywords that say nothing about values (JSON Schema core, section 8, validation, section 9).
 const ANNOTATIONS: [&str; 8] = [

@@ -5,7 +5,7 @@ use super::{
     node::{Value, escaped},
     part,
 };
-use crate::config::nearest;
+use crate::document::nearest;
 
 impl<'d> Reader<'d> {
     /// `"type": "object"`: one with properties, or a map.

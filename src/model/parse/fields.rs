@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::{Declared, Key, Reader, Written};
 use crate::{
-    config::nearest,
+    document::nearest,
     model::{Field, Type, UnknownFields, json_schema},
 };
 

@@ -4,7 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Key, Model, Reader, Written};
 use crate::{
-    config::Value,
+    document::Value,
     model::{HeaderValue, KafkaHeader, Schema},
 };
 

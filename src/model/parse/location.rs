@@ -2,7 +2,7 @@
 
 use super::{Declared, Reader};
 use crate::{
-    config::nearest,
+    document::nearest,
     model::{Field, Kind, Type, UnknownFields},
 };
 

@@ -1,7 +1,7 @@
 //! The names of `ClickHouse`'s types: which are judged, and what to use instead of the others.
 
 use super::Kind;
-use crate::config::nearest;
+use crate::document::nearest;
 
 /// Each type that is judged, as it is written.
 const FORMS: [(&str, &str); 51] = [

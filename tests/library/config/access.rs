@@ -1,6 +1,6 @@
 //! Who can reach it, and what is never shown.
 
-use ringest::config::{AuthMode, Config};
+use ringest::{auth::AuthMode, config::Config};
 
 use super::{LEAST, Place, errors, good, least_and};
 

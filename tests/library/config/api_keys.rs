@@ -1,8 +1,8 @@
 //! `[[auth.keys]]`.
 
 use ringest::{
-    auth::{ApiKey, Globs, KeyHash},
-    config::{AuthMode, Config},
+    auth::{ApiKey, AuthMode, Globs, KeyHash},
+    config::Config,
 };
 
 use super::{LEAST, Place, errors, good};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringest::config::Credentials;
+use ringest::registry::Credentials;
 
 use super::{Place, errors, good, least_and};
 

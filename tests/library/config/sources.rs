@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use ringest::config::{AuthMode, Config, DriverChoice, LogFormat};
+use ringest::{
+    auth::AuthMode,
+    config::{Config, DriverChoice},
+    log::LogFormat,
+};
 
 use super::{LEAST, Place, errors, good, least_and};
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Parser, Type, TypeError};
-use crate::config::nearest;
+use crate::document::nearest;
 
 /// Options of `JSON(…)`, and what they may be. They say how a column is stored: not judged.
 const JSON_OPTIONS: [(&str, RangeInclusive<i64>); 2] = [

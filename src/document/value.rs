@@ -1,62 +1,8 @@
-//! A TOML file as text, tree and places, so that every error can name its line.
+//! Values of a TOML file, or of the environment.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
-use memchr::memchr_iter;
-use toml::de::{DeTable, DeValue};
-
-use super::error::{ConfigError, Origin};
-
-/// A TOML file that is being read.
-#[derive(Clone, Copy)]
-pub(crate) struct Document<'a> {
-    /// As shown in errors.
-    pub(crate) path: &'a str,
-    /// All of it.
-    pub(crate) text: &'a str,
-}
-
-impl<'a> Document<'a> {
-    /// The tree, or every error of syntax.
-    pub(crate) fn parse(self) -> Result<DeTable<'a>, Vec<ConfigError>> {
-        let (tree, errors) = DeTable::parse_recoverable(self.text);
-        if errors.is_empty() {
-            return Ok(tree.into_inner());
-        }
-        let errors = errors.into_iter().map(|error| ConfigError {
-            origin: error
-                .span()
-                .map_or_else(|| self.whole(), |span| self.origin(&span)),
-            key: String::new(),
-            message: format!("not valid TOML: {}", error.message()),
-        });
-        let mut errors: Vec<_> = errors.collect();
-        errors.sort_by(|a, b| a.origin.cmp(&b.origin));
-        Err(errors)
-    }
-
-    /// The place of a span of the text.
-    pub(crate) fn origin(self, span: &Range<usize>) -> Origin {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        Origin::File {
-            path: self.path.to_owned(),
-            line: Some(memchr_iter(b'\n', before.as_bytes()).count() + 1),
-        }
-    }
-
-    /// The file itself, for what is missing from it.
-    pub(crate) fn whole(self) -> Origin {
-        Origin::File {
-            path: self.path.to_owned(),
-            line: None,
-        }
-    }
-
-    /// What was written there.
-    pub(crate) fn written(self, span: Range<usize>) -> &'a str {
-        self.text.get(span).unwrap_or_default()
-    }
-}
+use toml::de::DeValue;
 
 /// A value as written, before its key says what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -61,7 +61,7 @@ pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
     /// `errors` must not be empty.
-    pub(super) fn new(errors: Vec<ConfigError>) -> Self {
+    pub(crate) fn new(errors: Vec<ConfigError>) -> Self {
         debug_assert!(!errors.is_empty());
         Self(errors)
     }
