@@ -197,7 +197,7 @@ impl Worker {
     /// Counts a credential that was not taken, and logs why: at `debug` each time, at `info` the first
     /// one in a second of its kind. The token itself never gets there.
     pub(crate) fn denied(&self, denial: Denial, token: &[u8], peer: IpAddr) {
-        self.metrics.denied(denial);
+        self.metrics.denied(denial as usize);
         let second = self.clock.second();
         let first = self.denials_logged[denial as usize].replace(second) != second;
         let (reason, fingerprint) = (denial.as_str(), || auth::fingerprint(token));

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{AdminState, receive::Received, routes::routes_json};
-use crate::{metrics::Exposition, openapi};
+use super::{AdminState, Exposition, receive::Received, routes::routes_json};
+use crate::openapi;
 
 const JSON: &str = "application/json";
 /// RFC 9457.

@@ -7,6 +7,7 @@
 //! The thread runs on epoll, which works everywhere, `io_uring` refused or not.
 
 mod answer;
+mod exposition;
 mod receive;
 mod routes;
 
@@ -30,10 +31,11 @@ use monoio::{
     time::{sleep, timeout},
 };
 
-use crate::{isolation::isolated, metrics::Exposition, readiness::Readiness, snapshot::Published};
+use crate::{isolation::isolated, readiness::Readiness, snapshot::Published};
 use answer::Answer;
 use receive::receive;
 
+pub use exposition::{CodeLabel, Exposition, Sources};
 pub use routes::routes_json;
 
 /// Connections served at a time; further ones wait until one of them ends.

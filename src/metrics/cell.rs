@@ -59,7 +59,7 @@ struct Line([Counter; LINE_CELLS]);
 
 /// A fixed number of counters that share no cache line with anything else.
 #[derive(Debug)]
-pub(super) struct Counters(Box<[Line]>);
+pub(crate) struct Counters(Box<[Line]>);
 
 impl Counters {
     pub(super) fn new(count: usize) -> Self {
@@ -68,14 +68,14 @@ impl Counters {
     }
 
     /// The counter at `index`; panics beyond the count, rounded up to whole lines.
-    pub(super) fn at(&self, index: usize) -> &Counter {
+    pub(crate) fn at(&self, index: usize) -> &Counter {
         &self.0[index / LINE_CELLS].0[index % LINE_CELLS]
     }
 }
 
 /// Upper bounds of a [`Histogram`]'s buckets, both ends of 0.5 ms to 30 s included, in nanoseconds.
 /// A last bucket without bound follows.
-pub(super) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
+pub(crate) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
     500_000,
     1_000_000,
     2_000_000,
@@ -95,7 +95,7 @@ pub(super) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
 ];
 
 /// Buckets of a [`Histogram`], the one without bound included.
-pub(super) const BUCKETS: usize = BUCKET_BOUNDS_NANOS.len() + 1;
+pub(crate) const BUCKETS: usize = BUCKET_BOUNDS_NANOS.len() + 1;
 
 /// How long something took, in fixed buckets from 0.5 ms to 30 s. **One** thread observes; any may
 /// read.
@@ -116,12 +116,12 @@ impl Histogram {
     }
 
     /// Observations of each bucket alone, in the order of [`BUCKET_BOUNDS_NANOS`].
-    pub(super) fn buckets(&self) -> [u64; BUCKETS] {
+    pub(crate) fn buckets(&self) -> [u64; BUCKETS] {
         self.buckets.each_ref().map(Counter::value)
     }
 
     /// The sum of all observations in microseconds, each rounded down.
-    pub(super) fn sum_micros(&self) -> u64 {
+    pub(crate) fn sum_micros(&self) -> u64 {
         self.sum_micros.value()
     }
 }

@@ -1,18 +1,11 @@
 //! What is counted of the keys that are fetched for an issuer.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use prometheus_client::{
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-    registry::Unit,
-};
-
-use super::{Counter, exposition::counter_family};
+use super::Counter;
 
 /// Of one issuer. The thread that fetches is the only writer.
 #[derive(Debug)]
@@ -78,6 +71,16 @@ impl KeyFetches {
         }
     }
 
+    /// The issuer that the keys are fetched for.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How many fetches ended like this.
+    pub fn count_of(&self, result: FetchResult) -> u64 {
+        self.results[result as usize].value()
+    }
+
     /// Whether anything was counted.
     pub fn has_any(&self) -> bool {
         self.results.iter().any(|count| count.value() > 0)
@@ -94,30 +97,4 @@ impl KeyFetches {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Shows those of each issuer.
-pub(super) fn encode(
-    encoder: &mut DescriptorEncoder<'_>,
-    issuers: &[Arc<KeyFetches>],
-) -> fmt::Result {
-    let series = issuers.iter().flat_map(|it| {
-        let results = FetchResult::ALL.iter().zip(&it.results);
-        results.map(|(result, count)| {
-            let labels = [("issuer", &*it.issuer), ("result", result.as_str())];
-            (labels, count.value())
-        })
-    });
-    let help = "Fetches of issuers' keys from their URLs, by issuer and result.";
-    counter_family(encoder, "jwks_fetches", help, series)?;
-    let help = "Since the keys in use were last fetched, by issuer; none where they never were.";
-    let unit = Some(&Unit::Seconds);
-    let mut family = encoder.encode_descriptor("jwks_keys_age", help, unit, MetricType::Gauge)?;
-    for it in issuers {
-        if let Some(age) = it.keys_age() {
-            let labels = [("issuer", &*it.issuer)];
-            ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,10 @@
 //!
 //! Each worker writes its own [`WorkerMetrics`], and for each route its own [`RouteMetrics`], and
 //! nobody else's: plain loads and stores, no lock, no allocation, no hashing. The management thread
-//! reads them all and adds them up ([`Exposition`]). The numbers of one scrape are each right, but
+//! reads them all and adds them up ([`crate::admin::Exposition`]). The numbers of one scrape are each right, but
 //! not of one instant.
 
 mod cell;
-mod exposition;
 mod key_fetches;
 mod route;
 
@@ -16,12 +15,10 @@ use std::sync::{
 };
 
 use cell::Counters;
+pub(crate) use cell::{BUCKET_BOUNDS_NANOS, BUCKETS};
 pub use cell::{Counter, Gauge, Histogram};
-pub use exposition::{CodeLabel, Exposition, Sources};
 pub use key_fetches::{FetchResult, KeyFetches};
 pub use route::RouteMetrics;
-
-use crate::auth::Denial;
 
 /// What one worker counts. That worker is the only writer; sharing is by `Arc`.
 ///
@@ -52,18 +49,18 @@ pub struct WorkerMetrics {
     /// Credentials that were verified, and good.
     pub credentials_verified: Counter,
     /// Credentials that were not taken, by reason.
-    denials: Counters,
+    pub(crate) denials: Counters,
     /// Of all requests, by code: what routes that are gone have counted stays in here.
-    requests: Counters,
+    pub(crate) requests: Counters,
     /// Of those that had no route, by code.
-    unrouted: Counters,
+    pub(crate) unrouted: Counters,
     codes: usize,
     driver: AtomicU8,
 }
 
 impl WorkerMetrics {
-    /// All zero, for `codes` outcome codes.
-    pub fn new(codes: usize) -> Self {
+    /// All zero, for `codes` outcome codes and `denials` reasons to reject a credential.
+    pub fn new(codes: usize, denials: usize) -> Self {
         Self {
             body_bytes_received: Counter::default(),
             delivery_latency: Histogram::default(),
@@ -76,7 +73,7 @@ impl WorkerMetrics {
             late_delivery_reports: Counter::default(),
             credentials_cached: Counter::default(),
             credentials_verified: Counter::default(),
-            denials: Counters::new(Denial::ALL.len()),
+            denials: Counters::new(denials),
             requests: Counters::new(codes),
             unrouted: Counters::new(codes),
             codes,
@@ -97,9 +94,9 @@ impl WorkerMetrics {
         }
     }
 
-    /// Counts a credential that was not taken.
-    pub fn denied(&self, denial: Denial) {
-        self.denials.at(denial as usize).add(1);
+    /// Counts a rejected credential, by the index of the reason.
+    pub fn denied(&self, reason: usize) {
+        self.denials.at(reason).add(1);
     }
 
     /// Says how this worker's sockets are driven.
@@ -173,7 +170,7 @@ impl ProcessMetrics {
         *self.key_fetches() = issuers;
     }
 
-    fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
+    pub(crate) fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
         // Nothing that could panic is done with it.
         (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,7 +202,7 @@ mod tests {
     #[test]
     fn every_cell_is_its_own() {
         let codes = 5;
-        let metrics = WorkerMetrics::new(codes);
+        let metrics = WorkerMetrics::new(codes, 1);
         let routes = [RouteMetrics::new(codes), RouteMetrics::new(codes)];
         let rows = [Some(&routes[0]), Some(&routes[1]), None];
         let mut expected = 0;
@@ -233,12 +230,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "no such outcome code")]
     fn the_first_code_too_many_is_a_fault() {
-        WorkerMetrics::new(5).request(None, 5);
+        WorkerMetrics::new(5, 1).request(None, 5);
     }
 
     #[test]
     fn a_restart_keeps_counters_and_clears_gauges() {
-        let metrics = WorkerMetrics::new(1);
+        let metrics = WorkerMetrics::new(1, 1);
         metrics.connections_accepted.add(3);
         metrics.connections_open.add(2);
         metrics.in_flight_bytes.add(9);
@@ -262,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_driver_is_unknown_until_said() {
-        let metrics = WorkerMetrics::new(1);
+        let metrics = WorkerMetrics::new(1, 1);
         assert_eq!(metrics.driver(), None);
         for driver in [Driver::IoUring, Driver::Epoll] {
             metrics.set_driver(driver);

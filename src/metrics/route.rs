@@ -18,7 +18,7 @@ pub struct RouteMetrics {
     /// Dead letters that got a good delivery report.
     pub dead_letters: Counter,
     /// Requests answered, by outcome code.
-    pub(super) requests: Counters,
+    pub(crate) requests: Counters,
 }
 
 impl RouteMetrics {

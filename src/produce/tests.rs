@@ -50,7 +50,7 @@ impl Bench {
 
     fn open(settings: ProducerSettings) -> Self {
         let watch = BrokerWatch::start(&settings.properties).expect("a client");
-        let metrics = Arc::new(WorkerMetrics::new(1));
+        let metrics = Arc::new(WorkerMetrics::new(1, 1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
         let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");

@@ -18,12 +18,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Addresses, Load, Message, RunWorker, Supervisor, reload::Reload};
 use crate::{
-    admin::{self, AdminState},
+    admin::{self, AdminState, CodeLabel, Exposition, Sources},
     admission::Connections,
+    auth::Denial,
     config::{Config, DriverChoice},
     isolation::Panicked,
     jwks::Fetcher,
-    metrics::{CodeLabel, Driver, Exposition, ProcessMetrics, Sources, WorkerMetrics},
+    metrics::{Driver, ProcessMetrics, WorkerMetrics},
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::Readiness,
@@ -233,7 +234,7 @@ pub(super) fn worker_settings(
         published: Arc::clone(published),
         producer: producer.clone(),
         watch: Arc::clone(watch),
-        metrics: Arc::new(WorkerMetrics::new(TABLE.len())),
+        metrics: Arc::new(WorkerMetrics::new(TABLE.len(), Denial::ALL.len())),
         readiness: Arc::clone(&readiness),
         connections: Arc::clone(&connections),
     };

@@ -12,8 +12,7 @@ use std::{
 };
 
 use ringest::{
-    admin::{self, AdminState, CONNECTIONS_MAX, routes_json},
-    metrics::{Exposition, Sources},
+    admin::{self, AdminState, CONNECTIONS_MAX, Exposition, Sources, routes_json},
     openapi,
     readiness::{Readiness, WorkerState},
 };

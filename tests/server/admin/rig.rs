@@ -8,8 +8,9 @@ use std::{
 };
 
 use ringest::{
-    admin::{self, AdminHandle, AdminState},
-    metrics::{CodeLabel, Exposition, ProcessMetrics, RouteMetrics, Sources, WorkerMetrics},
+    admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, Sources},
+    auth::Denial,
+    metrics::{ProcessMetrics, RouteMetrics, WorkerMetrics},
     model::Model,
     readiness::{Readiness, WorkerState},
     route::RouteTable,
@@ -62,7 +63,7 @@ impl Rig {
     pub(crate) fn start() -> Self {
         let models = [("UserEvent", "1.0"), ("odd\"\\name", "2")];
         let published = Arc::new(Published::new(snapshot(0, &models)));
-        let worker = || Arc::new(WorkerMetrics::new(CODES.len()));
+        let worker = || Arc::new(WorkerMetrics::new(CODES.len(), Denial::ALL.len()));
         let workers = vec![worker(), worker()];
         let process = Arc::new(ProcessMetrics::default());
         let readiness = Arc::new(Readiness::new(workers.len()));

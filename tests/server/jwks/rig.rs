@@ -11,9 +11,10 @@ use std::{
 
 use jsonwebtoken::Algorithm;
 use ringest::{
+    admin::{Exposition, Sources},
     auth::{Fetched, Issuer, JwksUrl, KeySource},
     jwks::Fetcher,
-    metrics::{Exposition, ProcessMetrics, Sources},
+    metrics::ProcessMetrics,
     readiness::Readiness,
     route::RouteTable,
     snapshot::{Published, Snapshot},

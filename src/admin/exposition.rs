@@ -12,13 +12,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{
-    Counter, Gauge, ProcessMetrics, RouteMetrics, WorkerMetrics,
-    cell::{BUCKET_BOUNDS_NANOS, BUCKETS},
-    key_fetches,
-};
 use crate::{
     auth::Denial,
+    metrics::{
+        BUCKET_BOUNDS_NANOS, BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics,
+        RouteMetrics, WorkerMetrics,
+    },
     readiness::Readiness,
     route::Route,
     snapshot::{Published, Snapshot},
@@ -94,7 +93,7 @@ impl Collector for Sources {
         self.totals(encoder)?;
         self.reloads(encoder)?;
         self.gauges(encoder, snapshot.generation)?;
-        key_fetches::encode(encoder, &self.process.key_fetches())?;
+        key_fetches(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
 }
@@ -370,8 +369,30 @@ fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Res
     Ok(())
 }
 
+/// The fetches of each issuer's keys.
+fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>]) -> fmt::Result {
+    let series = issuers.iter().flat_map(|it| {
+        FetchResult::ALL.into_iter().map(|result| {
+            let labels = [("issuer", it.issuer()), ("result", result.as_str())];
+            (labels, it.count_of(result))
+        })
+    });
+    let help = "Fetches of issuers' keys from their URLs, by issuer and result.";
+    counter_family(encoder, "jwks_fetches", help, series)?;
+    let help = "Since the keys in use were last fetched, by issuer; none where they never were.";
+    let unit = Some(&Unit::Seconds);
+    let mut family = encoder.encode_descriptor("jwks_keys_age", help, unit, MetricType::Gauge)?;
+    for it in issuers {
+        if let Some(age) = it.keys_age() {
+            let labels = [("issuer", it.issuer())];
+            ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes one counter with one sample for each set of labels; `_total` is added to the name.
-pub(super) fn counter_family<'a, const N: usize>(
+fn counter_family<'a, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
