@@ -56,7 +56,9 @@ pub(super) fn timestamp_ms(
             Err((FaultCode::WrongType, ""))
         }
         Node::Static(_) => match integer::judge(member.json(), true, 64) {
-            Judged::NoInteger => Err((FaultCode::WrongType, ": no whole milliseconds")),
+            Judged::NoInteger => {
+                Err((FaultCode::WrongType, ": not a whole number of milliseconds"))
+            }
             Judged::Fits | Judged::OutOfRange => Err(OUT_OF_RANGE),
         },
     };
@@ -71,7 +73,7 @@ pub(super) fn timestamp_ms(
             Some(Op::Date | Op::DateTime | Op::Integer { .. })
         );
     if !told {
-        let expected = "a time such as 2026-11-24T08:00:00Z, or milliseconds since 1970,";
+        let expected = "a timestamp such as 2026-11-24T08:00:00Z or milliseconds since 1970";
         member.fault(names, code, expected, why, causes);
     }
     None
@@ -80,7 +82,7 @@ pub(super) fn timestamp_ms(
 /// Kafka takes no negative timestamp (`ProducerRecord`).
 const OUT_OF_RANGE: (FaultCode, &str) = (
     FaultCode::OutOfRange,
-    ": out of range, from 1970 and within 64 bits",
+    ": out of range, must be 1970 or later and fit 64 bits",
 );
 
 /// RFC 3339; where the model declares as much, a date or an integer.
@@ -174,7 +176,7 @@ impl<'a> Member<'a> {
             path: path::of_members(names),
             code,
             expected: None,
-            message: format!("expected {expected} found {found}{why}"),
+            message: format!("expected {expected}, found {found}{why}"),
         });
     }
 }

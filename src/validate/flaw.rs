@@ -102,7 +102,7 @@ impl Flaw {
                     }
                     _ => None,
                 };
-                format!(": not one of its members{}", guess(meant))
+                format!(": not a member of the enum{}", guess(meant))
             }
             Self::TooLong => {
                 let len = match *found {
@@ -112,7 +112,7 @@ impl Flaw {
                 format!(": too long, {len} bytes")
             }
             Self::WrongLength => match op {
-                Op::Tuple { len, .. } => format!(": it has {len}"),
+                Op::Tuple { len, .. } => format!(": the tuple has {len}"),
                 _ => String::new(),
             },
         }

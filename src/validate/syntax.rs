@@ -51,7 +51,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn text(&mut self) -> Result<(), Cause> {
         if self.json.starts_with(b"\xEF\xBB\xBF") {
-            let message = "expected no byte order mark (RFC 8259 section 8.1)";
+            let message = "unexpected byte order mark (RFC 8259 section 8.1)";
             return Err(bad_json(0, String::from(message)));
         }
         loop {
@@ -88,7 +88,7 @@ impl Reader<'_> {
             let Some(closer) = self.closers.last().copied() else {
                 return match self.peek() {
                     None => Ok(false),
-                    Some(_) => Err(self.expected("the end of the text")),
+                    Some(_) => Err(self.expected("the end of the document")),
                 };
             };
             match self.peek() {
@@ -96,7 +96,7 @@ impl Reader<'_> {
                     self.at += 1;
                     self.skip_whitespace();
                     if self.peek() == Some(closer) {
-                        return Err(self.expected("no comma before the closing bracket"));
+                        return Err(self.expected("no trailing comma"));
                     }
                     if closer == b'}' {
                         self.key()?;
@@ -202,7 +202,7 @@ impl Reader<'_> {
         if self.peek() == Some(b'0') {
             self.at += 1;
             if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-                return Err(self.expected("no digit after a leading zero"));
+                return Err(self.expected("no leading zero"));
             }
         } else {
             self.digits()?;
@@ -260,7 +260,7 @@ impl Reader<'_> {
     fn expected(&self, what: &str) -> Cause {
         let rest = &self.json[self.at..];
         let message = if rest.is_empty() {
-            format!("expected {what}, found the end")
+            format!("expected {what}, found the end of the input")
         } else {
             let line = memchr::memchr(b'\n', rest).map_or(rest, |lf| &rest[..lf.max(1)]);
             format!("expected {what}, found {}", quote(line))

@@ -247,7 +247,7 @@ impl Judge<'_> {
 }
 
 fn empty_body() -> Cause {
-    let message = "expected at least one record, found nothing";
+    let message = "expected at least one record, found an empty body";
     Cause::new(0, FaultCode::EmptyBody, String::from(message))
 }
 
@@ -259,12 +259,12 @@ fn not_an_object(value: &Value<'_>, offset: usize) -> Cause {
 
 fn record_too_large(record: Span, limits: ValidateLimits) -> Cause {
     let (len, max) = (record.len, limits.record_bytes_max);
-    let message = format!("expected at most {max} bytes a record, found {len}");
+    let message = format!("expected at most {max} bytes per record, found {len}");
     Cause::new(record.offset as usize, FaultCode::RecordTooLarge, message)
 }
 
 fn too_many_records(offset: usize, limits: ValidateLimits) -> Cause {
     let max = limits.records_max;
-    let message = format!("expected at most {max} records a request, found more");
+    let message = format!("expected at most {max} records per request, found more");
     Cause::new(offset, FaultCode::TooManyRecords, message)
 }

@@ -10,19 +10,19 @@ pub(in super::super) fn v4(text: &[u8]) -> Result<(), Misspelt> {
     for part in text.split(|byte| *byte == b'.') {
         parts += 1;
         if part.is_empty() || part.len() > 3 || !part.iter().all(u8::is_ascii_digit) {
-            return Err(&"not four numbers between points");
+            return Err(&"not four numbers separated by dots");
         }
         let number = part
             .iter()
             .fold(0, |number, digit| 10 * number + u16::from(digit - b'0'));
         if number > 255 {
-            return Err(&"a part above 255");
+            return Err(&"a number above 255");
         }
     }
     if parts == 4 {
         Ok(())
     } else {
-        Err(&"not four numbers between points")
+        Err(&"not four numbers separated by dots")
     }
 }
 
@@ -31,7 +31,7 @@ pub(in super::super) fn v4(text: &[u8]) -> Result<(), Misspelt> {
 pub(in super::super) fn v6(text: &str) -> Result<(), Misspelt> {
     match text.parse::<Ipv6Addr>() {
         Ok(_) => Ok(()),
-        Err(_) => Err(&"no IPv6 address (RFC 4291 section 2.2)"),
+        Err(_) => Err(&"not an IPv6 address (RFC 4291 section 2.2)"),
     }
 }
 

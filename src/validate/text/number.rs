@@ -26,17 +26,17 @@ pub(in super::super) fn float(text: &[u8]) -> Result<(), Misspelt> {
         rest = &after[fraction..];
     }
     if whole + fraction == 0 {
-        return Err(&"no number");
+        return Err(&"not a number");
     }
     let exponent = match rest {
         [] => return Ok(()),
         [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => exponent,
-        _ => return Err(&"no number"),
+        _ => return Err(&"not a number"),
     };
     if !exponent.is_empty() && digits(exponent) == exponent.len() {
         Ok(())
     } else {
-        Err(&"an exponent without digits")
+        Err(&"no digits in the exponent")
     }
 }
 
@@ -44,14 +44,14 @@ pub(in super::super) fn float(text: &[u8]) -> Result<(), Misspelt> {
 pub(in super::super) fn decimal(text: &[u8]) -> Result<(), Misspelt> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     match digits(unsigned) {
-        0 => Err(&"no decimal number"),
+        0 => Err(&"not a decimal number"),
         whole => match &unsigned[whole..] {
             [] => Ok(()),
             [b'.', fraction @ ..] if digits(fraction) == fraction.len() => match fraction {
-                [] => Err(&"no digit after the point"),
+                [] => Err(&"no digit after the decimal point"),
                 _ => Ok(()),
             },
-            _ => Err(&"no decimal number"),
+            _ => Err(&"not a decimal number"),
         },
     }
 }

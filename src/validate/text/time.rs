@@ -26,7 +26,7 @@ pub(in super::super) struct DateTime {
 pub(in super::super) fn date(text: &[u8]) -> Result<Date, Misspelt> {
     match text.split_first_chunk() {
         Some((digits, [])) => calendar_day(digits),
-        Some((digits, _)) if calendar_day(digits).is_ok() => Err(&"more than a date"),
+        Some((digits, _)) if calendar_day(digits).is_ok() => Err(&"unexpected text after the date"),
         _ => Err(&"not YYYY-MM-DD"),
     }
 }
@@ -38,7 +38,7 @@ pub(in super::super) fn date_time(text: &[u8]) -> Result<DateTime, Misspelt> {
     let date = calendar_day(date)?;
     let text = match text {
         [b'T' | b't' | b' ', rest @ ..] => rest,
-        [] => return Err(&"no time"),
+        [] => return Err(&"the time is missing"),
         _ => return Err(&"no `T` between date and time"),
     };
     let (time, text) = text.split_first_chunk().ok_or(&"not hh:mm:ss")?;
@@ -101,10 +101,10 @@ fn calendar_day(text: &[u8; 10]) -> Result<Date, Misspelt> {
         2 => 28 + u8::from(is_leap),
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,
-        _ => return Err(&"no such month"),
+        _ => return Err(&"month out of range"),
     };
     if day == 0 || day > days {
-        return Err(&"no such day");
+        return Err(&"day out of range");
     }
     let year = 100 * u16::from(century) + u16::from(year_of_century);
     Ok(Date { year, month, day })
@@ -116,7 +116,7 @@ fn time_of_day(text: [u8; 8]) -> Result<(u8, u8, u8), Misspelt> {
         return Err(&"not hh:mm:ss");
     };
     if hour > 23 || minute > 59 || second > 60 {
-        return Err(&"no such time of day");
+        return Err(&"time of day out of range");
     }
     Ok((hour, minute, second))
 }
@@ -135,7 +135,7 @@ fn fraction(text: &[u8]) -> Result<(u16, &[u8]), Misspelt> {
         count += 1;
     }
     if count == 0 {
-        return Err(&"no digit after the point");
+        return Err(&"no digit after the decimal point");
     }
     Ok((milliseconds, &text[count..]))
 }
@@ -145,22 +145,22 @@ fn fraction(text: &[u8]) -> Result<(u16, &[u8]), Misspelt> {
 fn zone(text: &[u8]) -> Result<i16, Misspelt> {
     match text {
         [b'Z' | b'z'] => Ok(0),
-        [] => Err(&"no zone"),
+        [] => Err(&"the time zone is missing"),
         [sign @ (b'+' | b'-'), time @ ..] => {
             let time: Result<[u8; 5], _> = time.try_into();
             let Some([hour, _, _, minute, ..]) = time.ok().and_then(|time| {
                 let [a, b, colon, c, d] = time;
                 numbers(&[a, b, colon, c, d, b':', b'0', b'0'], *b"dd:dd:dd")
             }) else {
-                return Err(&"a zone other than Z or ±hh:mm");
+                return Err(&"the time zone is not Z or ±hh:mm");
             };
             if hour > 23 || minute > 59 {
-                return Err(&"no such zone");
+                return Err(&"time zone out of range");
             }
             let minutes = 60 * i16::from(hour) + i16::from(minute);
             Ok(if *sign == b'+' { minutes } else { -minutes })
         }
-        _ => Err(&"a zone other than Z or ±hh:mm"),
+        _ => Err(&"the time zone is not Z or ±hh:mm"),
     }
 }
 
@@ -209,15 +209,15 @@ mod tests {
             ("2024/01/01", "not YYYY-MM-DD"),
             ("+024-01-01", "not YYYY-MM-DD"),
             ("२०२४-01-01", "not YYYY-MM-DD"),
-            ("2024-00-01", "no such month"),
-            ("2024-13-01", "no such month"),
-            ("2024-01-00", "no such day"),
-            ("2024-01-32", "no such day"),
-            ("2023-02-29", "no such day"),
-            ("1900-02-29", "no such day"),
-            ("2023-04-31", "no such day"),
-            ("2024-01-01 ", "more than a date"),
-            ("2024-01-01T00:00:00Z", "more than a date"),
+            ("2024-00-01", "month out of range"),
+            ("2024-13-01", "month out of range"),
+            ("2024-01-00", "day out of range"),
+            ("2024-01-32", "day out of range"),
+            ("2023-02-29", "day out of range"),
+            ("1900-02-29", "day out of range"),
+            ("2023-04-31", "day out of range"),
+            ("2024-01-01 ", "unexpected text after the date"),
+            ("2024-01-01T00:00:00Z", "unexpected text after the date"),
         ] {
             assert_eq!(date(bad.as_bytes()), Err(&why), "{bad}");
         }
@@ -239,30 +239,33 @@ mod tests {
         }
         for (bad, why) in [
             ("yesterday", "not YYYY-MM-DD"),
-            ("2026-11-24", "no time"),
+            ("2026-11-24", "the time is missing"),
             ("2026-11-24  08:00:00Z", "not hh:mm:ss"),
             ("2026-11-24_08:00:00Z", "no `T` between date and time"),
             ("2026-11-24T08:00Z", "not hh:mm:ss"),
             ("2026-11-24T08:00:0", "not hh:mm:ss"),
-            ("2026-11-24T24:00:00Z", "no such time of day"),
-            ("2026-11-24T08:60:00Z", "no such time of day"),
-            ("2026-11-24T08:00:61Z", "no such time of day"),
-            ("2026-11-24T08:00:00", "no zone"),
-            ("2026-11-24T08:00:00.", "no digit after the point"),
-            ("2026-11-24T08:00:00.Z", "no digit after the point"),
-            ("2026-11-24T08:00:00,5Z", "a zone other than Z or ±hh:mm"),
-            ("2026-11-24T08:00:00.5", "no zone"),
-            ("2026-11-24T08:00:00+24:00", "no such zone"),
-            ("2026-11-24T08:00:00+00:60", "no such zone"),
-            ("2026-11-24T08:00:00+0000", "a zone other than Z or ±hh:mm"),
-            ("2026-11-24T08:00:00+00", "a zone other than Z or ±hh:mm"),
+            ("2026-11-24T24:00:00Z", "time of day out of range"),
+            ("2026-11-24T08:60:00Z", "time of day out of range"),
+            ("2026-11-24T08:00:61Z", "time of day out of range"),
+            ("2026-11-24T08:00:00", "the time zone is missing"),
+            ("2026-11-24T08:00:00.", "no digit after the decimal point"),
+            ("2026-11-24T08:00:00.Z", "no digit after the decimal point"),
+            ("2026-11-24T08:00:00,5Z", "the time zone is not Z or ±hh:mm"),
+            ("2026-11-24T08:00:00.5", "the time zone is missing"),
+            ("2026-11-24T08:00:00+24:00", "time zone out of range"),
+            ("2026-11-24T08:00:00+00:60", "time zone out of range"),
+            (
+                "2026-11-24T08:00:00+0000",
+                "the time zone is not Z or ±hh:mm",
+            ),
+            ("2026-11-24T08:00:00+00", "the time zone is not Z or ±hh:mm"),
             (
                 "2026-11-24T08:00:00\u{2212}00:00",
-                "a zone other than Z or ±hh:mm",
+                "the time zone is not Z or ±hh:mm",
             ),
-            ("2026-11-24T08:00:00Z ", "a zone other than Z or ±hh:mm"),
-            ("2026-11-24T08:00:00ZZ", "a zone other than Z or ±hh:mm"),
-            ("2023-02-29T08:00:00Z", "no such day"),
+            ("2026-11-24T08:00:00Z ", "the time zone is not Z or ±hh:mm"),
+            ("2026-11-24T08:00:00ZZ", "the time zone is not Z or ±hh:mm"),
+            ("2023-02-29T08:00:00Z", "day out of range"),
             ("1700000000", "not YYYY-MM-DD"),
         ] {
             assert_eq!(date_time(bad.as_bytes()), Err(&why), "{bad}");

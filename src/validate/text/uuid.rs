@@ -11,16 +11,16 @@ pub(in super::super) fn judge(text: &[u8]) -> Result<(), Misspelt> {
     let braced = || text.strip_prefix(b"{")?.strip_suffix(b"}");
     if let Some(inner) = urn.or_else(braced) {
         let hyphenated = inner.try_into();
-        return hyphenated.map_or(Err(&"not 8-4-4-4-12 digits"), is_hyphenated);
+        return hyphenated.map_or(Err(&"not 8-4-4-4-12 hexadecimal digits"), is_hyphenated);
     }
     let simple = text.try_into();
-    simple.map_or(Err(&"not 8-4-4-4-12 digits"), are_hexadecimal)
+    simple.map_or(Err(&"not 8-4-4-4-12 hexadecimal digits"), are_hexadecimal)
 }
 
 #[inline]
 fn is_hyphenated(text: &[u8; 36]) -> Result<(), Misspelt> {
     if [8, 13, 18, 23].iter().any(|place| text[*place] != b'-') {
-        return Err(&"not 8-4-4-4-12 digits");
+        return Err(&"not 8-4-4-4-12 hexadecimal digits");
     }
     // Side by side and without branches, so that judging them is a few vector instructions.
     let mut digits = [0; 32];
@@ -42,7 +42,7 @@ fn are_hexadecimal(digits: &[u8; 32]) -> Result<(), Misspelt> {
     }
     match others {
         0 => Ok(()),
-        _ => Err(&"not all are hexadecimal digits"),
+        _ => Err(&"not all characters are hexadecimal digits"),
     }
 }
 

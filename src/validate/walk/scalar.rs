@@ -25,10 +25,10 @@ impl Walk<'_, '_> {
             Op::FixedString(len) if bytes.len() <= len as usize => Ok(()),
             Op::FixedString(_) => Err(Flaw::TooLong),
             Op::Integer { signed, bits } => match integer::judge(bytes, signed, bits) {
-                Judged::Fits if bytes == b"-0" && !signed => Err(Flaw::Misspelt(&"no integer")),
+                Judged::Fits if bytes == b"-0" && !signed => Err(Flaw::Misspelt(&"not an integer")),
                 Judged::Fits => Ok(()),
                 Judged::OutOfRange => Err(Flaw::OutOfRange),
-                Judged::NoInteger => Err(Flaw::Misspelt(&"no integer")),
+                Judged::NoInteger => Err(Flaw::Misspelt(&"not an integer")),
             },
             Op::Float => number::float(bytes).map_err(Flaw::Misspelt),
             Op::Decimal => number::decimal(bytes).map_err(Flaw::Misspelt),
@@ -56,7 +56,7 @@ impl Walk<'_, '_> {
     pub(super) fn map_key(&self, op: Op, key: &str) -> Result<(), Flaw> {
         match op {
             Op::Bool if matches!(key, "true" | "false") => Ok(()),
-            Op::Bool => Err(Flaw::Misspelt(&"neither `true` nor `false`")),
+            Op::Bool => Err(Flaw::Misspelt(&"not `true` or `false`")),
             _ => self.text(op, key),
         }
     }

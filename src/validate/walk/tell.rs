@@ -92,7 +92,7 @@ impl Walk<'_, '_> {
             offset: self.cursor.offset(at, path.depth() + 1),
             path: text,
             code: FaultCode::UnknownField,
-            message: format!("expected no fields but those declared, found {found}{guess}"),
+            message: format!("field {found} is not declared{guess}"),
             expected: None,
         });
     }
@@ -112,10 +112,9 @@ impl Walk<'_, '_> {
             let expected = self.program.text(type_);
             let meant = self.causes.may_guess();
             let meant = meant.then(|| self.misnamed(at, name, shape)).flatten();
-            let meant = meant.map_or_else(
-                || String::from("found none"),
-                |key| format!("found {}", quote(key.as_bytes())),
-            );
+            let found = meant.map_or_else(String::new, |key| {
+                format!("; found {} instead", quote(key.as_bytes()))
+            });
             let mut text = path.text(self.nodes);
             path::push_member(&mut text, name);
             let (quoted, shown) = (quote(name.as_bytes()), path::shown(expected));
@@ -124,7 +123,7 @@ impl Walk<'_, '_> {
                 offset,
                 path: text,
                 code: FaultCode::MissingField,
-                message: format!("expected the field {quoted} of type {shown}, {meant}"),
+                message: format!("required field {quoted} ({shown}) is missing{found}"),
                 expected: Some(expected.to_owned()),
             });
         }

@@ -36,24 +36,9 @@ fn where_and_what() {
             1,
             "expected `null`, found `nul}]`",
         ),
-        (
-            "[{},{},]",
-            7,
-            2,
-            "expected no comma before the closing bracket, found `]`",
-        ),
-        (
-            "{\"a\":1,}",
-            7,
-            0,
-            "expected no comma before the closing bracket, found `}`",
-        ),
-        (
-            "{\"a\":01}",
-            6,
-            0,
-            "expected no digit after a leading zero, found `1}`",
-        ),
+        ("[{},{},]", 7, 2, "expected no trailing comma, found `]`"),
+        ("{\"a\":1,}", 7, 0, "expected no trailing comma, found `}`"),
+        ("{\"a\":01}", 6, 0, "expected no leading zero, found `1}`"),
         ("{\"a\":+1}", 5, 0, "expected a value, found `+1}`"),
         ("{\"a\":1.}", 7, 0, "expected a digit, found `}`"),
         (
@@ -67,14 +52,19 @@ fn where_and_what() {
             "{\"a\":1} x",
             8,
             0,
-            "expected the end of the text, found `x`",
+            "expected the end of the document, found `x`",
         ),
-        ("[{},{\"a\":1", 10, 1, "expected `,` or `}`, found the end"),
+        (
+            "[{},{\"a\":1",
+            10,
+            1,
+            "expected `,` or `}`, found the end of the input",
+        ),
         (
             "{\"a\":\"b",
             7,
             0,
-            "expected the string's closing quotation mark, found the end",
+            "expected the string's closing quotation mark, found the end of the input",
         ),
         (
             "{\"a\":\"\t\"}",
@@ -98,7 +88,7 @@ fn where_and_what() {
             "\u{feff}{}",
             0,
             0,
-            "expected no byte order mark (RFC 8259 section 8.1)",
+            "unexpected byte order mark (RFC 8259 section 8.1)",
         ),
     ];
     for (body, offset, index, message) in cases {

@@ -65,7 +65,7 @@ fn messages() {
             r#""at":"2026-11-24""#,
             "$.at",
             6,
-            "expected Nullable(DateTime64(3)) such as 2026-11-24T08:00:00Z, found `2026-11-24`: no time",
+            "expected Nullable(DateTime64(3)) such as 2026-11-24T08:00:00Z, found `2026-11-24`: the time is missing",
         ),
         (
             r#""at":1700000000"#,
@@ -77,7 +77,7 @@ fn messages() {
             r#""kind":"clik""#,
             "$.kind",
             8,
-            "expected Nullable(Enum8('view' = 1, 'click' = 2)), found `clik`: not one of its members; did you mean `click`?",
+            "expected Nullable(Enum8('view' = 1, 'click' = 2)), found `clik`: not a member of the enum; did you mean `click`?",
         ),
         (
             r#""name":{}"#,
@@ -89,19 +89,19 @@ fn messages() {
             r#""items":[{"sku":"a","price":1},{"sku":"b","price":"1,5"}]"#,
             "$.items[1].price",
             51,
-            "expected Decimal(10, 2), found `1,5`: no decimal number",
+            "expected Decimal(10, 2), found `1,5`: not a decimal number",
         ),
         (
             r#""items":[{"sku":"a"}]"#,
             "$.items[0].price",
             10,
-            "expected the field `price` of type Decimal(10, 2), found none",
+            "required field `price` (Decimal(10, 2)) is missing",
         ),
         (
             r#""ratios":{"7":1,"x'y":2}"#,
             r"$.ratios['x\'y']",
             17,
-            "expected a key of type UInt8, found `x'y`: no integer",
+            "expected a key of type UInt8, found `x'y`: not an integer",
         ),
         (
             r#""ratios":{"7":1,"8":[]}"#,
@@ -113,13 +113,13 @@ fn messages() {
             r#""Kind":1"#,
             "$.Kind",
             1,
-            "expected no fields but those declared, found `Kind`; did you mean `kind`?",
+            "field `Kind` is not declared; did you mean `kind`?",
         ),
         (
             r#""zzzzzzzz":1"#,
             "$.zzzzzzzz",
             1,
-            "expected no fields but those declared, found `zzzzzzzz`",
+            "field `zzzzzzzz` is not declared",
         ),
     ];
     for (members, path, offset, message) in cases {
@@ -133,7 +133,7 @@ fn messages() {
 fn the_name_that_may_have_been_meant() {
     let rules = model(UnknownFields::Forward);
     let fault = fault(&rules, r#"{"Name":"n","count":1,"items":[],"ratios":{}}"#);
-    let message = "expected the field `name` of type String, found `Name`";
+    let message = "required field `name` (String) is missing; found `Name` instead";
     assert_eq!(
         (fault.path.as_str(), fault.message.as_str()),
         ("$.name", message)
@@ -233,20 +233,20 @@ fn what_the_client_chose_is_cut_and_escaped() {
     ] {
         let told = fault(&rules, &format!("{{\"m\":{{}},\"{name}\":1}}"));
         assert_eq!(told.path, format!("$['{shown}']"));
-        let message = format!("expected no fields but those declared, found `{shown}`");
+        let message = format!("field `{shown}` is not declared");
         assert_eq!(told.message, message);
         let told = fault(&rules, &format!("{{\"m\":{{\"{name}\":\"{name}\"}}}}"));
         assert_eq!(told.path, format!("$.m['{shown}']"));
         assert_eq!(
             told.message,
-            format!("expected UInt8, found `{shown}`: no integer")
+            format!("expected UInt8, found `{shown}`: not an integer")
         );
     }
     let told = fault(&rules, "{\"m\":{\"\\u001b'\\n\":\"\\u001b\\u0000\"}}");
     assert_eq!(told.path, r"$.m['\u001b\'\n']");
     assert_eq!(
         told.message,
-        r"expected UInt8, found `\u{1b}\0`: no integer"
+        r"expected UInt8, found `\u{1b}\0`: not an integer"
     );
     let digits = "9".repeat(100);
     let told = fault(&rules, &format!("{{\"m\":{{\"a\":{digits}}}}}"));

@@ -74,7 +74,7 @@ fn a_fault_is_shown_where_it_is() {
     assert_eq!(
         text,
         "\
-error[bad_json]: expected no digit after a leading zero, found `1`
+error[bad_json]: expected no leading zero, found `1`
  --> one.json:3:9
   |
 3 |   \"b\": 01
