@@ -23,12 +23,12 @@ use monoio::{
 use crate::{
     auth::Hint,
     buffer::ReadBuffer,
+    context::{ActiveSnapshot, Context},
     deadline::{self, Deadline, Wait},
     http::{ContentCoding, Framing, HeadParser, MediaType, Method, RequestHead, Version},
     outcome::{self, Allow, Outcome, Refusal},
     response::{Form, Persistence},
     validate::Format,
-    worker::{Serving, Worker},
 };
 
 use forward::{Judged, conclude, deliver_letters};
@@ -95,7 +95,7 @@ pub(crate) struct Connection {
     peer: IpAddr,
     /// Where the last credential was found.
     cache_hint: Cell<Hint>,
-    worker: Rc<Worker>,
+    context: Rc<Context>,
     parser: HeadParser,
     /// What was received; `None` only while the kernel has it.
     input: Option<ReadBuffer>,
@@ -115,16 +115,16 @@ impl Connection {
         stream: TcpStream,
         peer: IpAddr,
         deadline: Deadline,
-        worker: Rc<Worker>,
+        context: Rc<Context>,
     ) -> Self {
-        let input = Some(worker.pool.take(worker.config.limits.head_bytes_max));
-        let parser = HeadParser::new(worker.head_limits);
+        let input = Some(context.pool.take(context.config.limits.head_bytes_max));
+        let parser = HeadParser::new(context.head_limits);
         Self {
             deadline,
             stream,
             peer,
             cache_hint: Cell::default(),
-            worker,
+            context,
             parser,
             input,
             start: 0,
@@ -163,60 +163,61 @@ impl Connection {
             Err(Interrupt::Refused(refusal)) => {
                 self.unread = Unread::Unknown;
                 let outcome = Outcome::Refused(refusal);
-                self.worker.observe(&self.worker.serving(), None, &outcome);
+                self.context
+                    .observe(&self.context.active_snapshot(), None, &outcome);
                 return self.answer(None, &outcome).await;
             }
         };
         // The request keeps to it, whatever is published meanwhile.
-        let serving = self.worker.serving();
+        let active = self.context.active_snapshot();
         let mut route = None;
-        let outcome = match self.handle(&serving, &head, &mut route).await {
+        let outcome = match self.handle(&active, &head, &mut route).await {
             Ok(outcome) => outcome,
             Err(Interrupt::Refused(refusal)) => Outcome::Refused(refusal),
             Err(Interrupt::Gone) => return Next::Close,
         };
-        self.worker.observe(&serving, route, &outcome);
+        self.context.observe(&active, route, &outcome);
         self.answer(Some(&head), &outcome).await
     }
 
     /// The path of a request, behind its head. `indexed` is set as soon as the route is known.
     async fn handle(
         &mut self,
-        serving: &Serving,
+        active: &ActiveSnapshot,
         head: &RequestHead,
         indexed: &mut Option<usize>,
     ) -> Result<Outcome, Interrupt> {
-        let worker = Rc::clone(&self.worker);
+        let context = Rc::clone(&self.context);
         let path = head.path.of(self.head(head));
         if path == b"/health" {
-            return Ok(health(head.method, worker.is_draining())?);
+            return Ok(health(head.method, context.is_draining())?);
         }
         if head.method == Method::Options {
             // The same for every path: nobody has said yet who asks.
             return Err(Refusal::Method(Allow::Post).into());
         }
-        let principal = self.authenticate(serving, head).await?;
-        let route = serving.snapshot.routes.find(path);
+        let principal = self.authenticate(active, head).await?;
+        let route = active.snapshot.routes.find(path);
         let route = route.ok_or(Refusal::UnknownRoute)?;
         *indexed = Some(route.index);
         let route = principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?;
         let format = body_format(head)?;
-        if worker.is_draining() {
+        if context.is_draining() {
             return Err(Refusal::Draining.into());
         }
 
         let headers = self.kafka_headers(head, &principal, route.route());
         let body = self.read_body(head, route.route().headroom()).await?;
-        let metrics = serving.metrics_of(route.route().index);
+        let metrics = active.metrics_of(route.route().index);
         let to = (route, metrics);
-        let Judged { delivery, rejected } = self.judge(&worker, to, format, body, &headers)?;
+        let Judged { delivery, rejected } = self.judge(&context, to, format, body, &headers)?;
         let letters = match &rejected {
             // Rare, so that its state is not a part of every connection's.
-            Some(rejected) => Box::pin(deliver_letters(&worker, to, rejected)).await,
+            Some(rejected) => Box::pin(deliver_letters(&context, to, rejected)).await,
             None => Ok(()),
         };
         let delivered = match delivery {
-            Some(delivery) => Some(delivery.end(&worker, metrics).await),
+            Some(delivery) => Some(delivery.end(&context, metrics).await),
             None => None,
         };
         if matches!(delivered, Some(Ok(_))) {
@@ -254,8 +255,8 @@ impl Connection {
         if self.start == self.input().filled() {
             self.release_input();
         }
-        let now = self.worker.clock.now();
-        let (idle_until, mut waits_since_idle) = (now + self.worker.config.timeouts.idle, true);
+        let now = self.context.clock.now();
+        let (idle_until, mut waits_since_idle) = (now + self.context.config.timeouts.idle, true);
         self.deadline.set(Wait::Idle, idle_until);
         loop {
             let input = self
@@ -275,7 +276,7 @@ impl Connection {
                     return Ok(head);
                 }
                 if std::mem::take(&mut waits_since_idle) {
-                    let until = self.worker.clock.now() + self.worker.config.timeouts.head;
+                    let until = self.context.clock.now() + self.context.config.timeouts.head;
                     self.deadline.set(Wait::Read, until);
                 }
             }
@@ -291,8 +292,8 @@ impl Connection {
     /// Why no more bytes of a head come.
     fn end_of_head(&self, idle: bool) -> Interrupt {
         match (self.deadline.has_expired(), idle) {
-            (true, true) if self.worker.is_draining() => Interrupt::Gone,
-            (true, false) if self.worker.is_draining() => Refusal::Draining.into(),
+            (true, true) if self.context.is_draining() => Interrupt::Gone,
+            (true, false) if self.context.is_draining() => Refusal::Draining.into(),
             (true, true) => Refusal::Timeout(outcome::Deadline::Idle).into(),
             (true, false) => Refusal::Timeout(outcome::Deadline::Head).into(),
             (false, _) => Interrupt::Gone,
@@ -316,7 +317,7 @@ impl Connection {
 
     /// Writes what is in `output`.
     async fn send(&mut self) -> Result<(), Interrupt> {
-        let until = self.worker.clock.now() + self.worker.config.timeouts.idle;
+        let until = self.context.clock.now() + self.context.config.timeouts.idle;
         self.deadline.set(Wait::Write, until);
         let output = std::mem::take(&mut self.output);
         let (sent, mut output) = self.stream.write_all(output).await;
@@ -328,12 +329,12 @@ impl Connection {
 
     /// Tells the client how its request ended.
     async fn answer(&mut self, head: Option<&RequestHead>, outcome: &Outcome) -> Next {
-        let worker = Rc::clone(&self.worker);
+        let context = Rc::clone(&self.context);
         let keep = outcome.keeps_connection()
             && head.is_some_and(|head| head.keep_alive && self.can_skip(head))
             // The last byte may have come with the deadline, which ended reading.
             && !self.deadline.has_expired()
-            && !worker.is_draining();
+            && !context.is_draining();
         let persistence = match (keep, head.map(|head| head.version)) {
             (false, _) => Persistence::Close,
             (true, Some(Version::Http10)) => Persistence::KeepHttp10,
@@ -342,9 +343,9 @@ impl Connection {
         let form = Form {
             persistence,
             head_only: head.is_some_and(|head| head.method == Method::Head),
-            date: worker.clock.http_date(),
+            date: context.clock.http_date(),
         };
-        worker.responses.write(outcome, form, &mut self.output);
+        context.responses.write(outcome, form, &mut self.output);
         if self.send().await.is_err() {
             return Next::Close;
         }
@@ -371,7 +372,7 @@ impl Connection {
     /// Ends our side, and drops what the client may still be sending until it has ended its own.
     async fn linger(mut self) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
-        let end = self.worker.clock.now() + LINGER_TIMEOUT;
+        let end = self.context.clock.now() + LINGER_TIMEOUT;
         if self.deadline.has_expired() {
             // Nothing can be read any more: all that can be done is to wait.
             self.deadline.set(Wait::Linger, end);
@@ -382,7 +383,7 @@ impl Connection {
         // Whoever still sends when the time is over gets the reset, at once: with unread bytes left
         // behind. Were they read, the kernel would neither take more nor say that none are wanted.
         while left > 0 && !self.deadline.has_expired() {
-            let pause_end = self.worker.clock.now() + LINGER_PAUSE_MAX;
+            let pause_end = self.context.clock.now() + LINGER_PAUSE_MAX;
             self.deadline.set(Wait::Linger, pause_end.min(end));
             self.start = self.input().filled();
             self.release_input();

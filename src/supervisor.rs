@@ -19,14 +19,13 @@ use crate::{
     admin::AdminHandle,
     config::Config,
     document::ConfigErrors,
-    drain::Drained,
     jwks::Fetcher,
     metrics::ProcessMetrics,
     produce::BrokerWatch,
     readiness::{Readiness, WorkerState},
     registry::{self, Unresolved},
     snapshot::Published,
-    worker::{self, WorkerError, WorkerSettings},
+    worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
 use reload::{Loaded, Refused, Reload};

@@ -7,9 +7,9 @@ use percent_encoding::percent_decode;
 
 use crate::{
     auth::{Denial, KeySet, Principal},
+    context::ActiveSnapshot,
     http::{Authorization, RequestHead},
     outcome::Refusal,
-    worker::Serving,
 };
 
 use super::Connection;
@@ -21,36 +21,36 @@ impl Connection {
     /// The principal of the request whose head was just read.
     pub(super) async fn authenticate(
         &self,
-        serving: &Serving,
+        active: &ActiveSnapshot,
         head: &RequestHead,
     ) -> Result<Principal, Refusal> {
-        let Some(keys) = &serving.snapshot.keys else {
-            return Ok(serving.anyone.clone());
+        let Some(keys) = &active.snapshot.keys else {
+            return Ok(active.anonymous.clone());
         };
         let bytes = self.head(head);
         let token = match presented(head, bytes) {
             Ok(token) => token,
             Err(denial) => return Err(self.deny(denial, &[])),
         };
-        if let Some(principal) = self.known(serving, token) {
-            self.worker.metrics.credentials_cached.add(1);
+        if let Some(principal) = self.known(active, token) {
+            self.context.metrics.credentials_cached.add(1);
             return Ok(principal);
         }
         // Rare, so that its state is not a part of every connection's.
-        let verified = Box::pin(self.verify(serving, keys, token)).await;
+        let verified = Box::pin(self.verify(active, keys, token)).await;
         verified.map_err(|denial| self.deny(denial, token))
     }
 
     /// The principal of a token that this worker has verified before.
-    fn known(&self, serving: &Serving, token: &[u8]) -> Option<Principal> {
-        let mut cache = serving.cache.borrow_mut();
+    fn known(&self, active: &ActiveSnapshot, token: &[u8]) -> Option<Principal> {
+        let mut cache = active.cache.borrow_mut();
         cache.find(token, &self.cache_hint, unix_ms())
     }
 
     /// The principal of a token that this worker does not know yet.
     async fn verify(
         &self,
-        serving: &Serving,
+        active: &ActiveSnapshot,
         keys: &KeySet,
         token: &[u8],
     ) -> Result<Principal, Denial> {
@@ -58,23 +58,23 @@ impl Connection {
         let grant = if check.is_done() {
             check.verify(unix_ms())?
         } else {
-            let was_known = serving.former.borrow().contains(token);
+            let was_known = active.former.borrow().contains(token);
             let peer = (!was_known).then_some(self.peer);
-            let turn = self.worker.verifications.turn(peer).await?;
+            let turn = self.context.verifications.turn(peer).await?;
             // Another connection may have presented the same one meanwhile.
-            if let Some(principal) = self.known(serving, token) {
+            if let Some(principal) = self.known(active, token) {
                 return Ok(principal);
             }
             let verified = turn.verify(check, unix_ms());
-            verified.inspect_err(|_| serving.former.borrow_mut().remove(token))?
+            verified.inspect_err(|_| active.former.borrow_mut().remove(token))?
         };
-        self.worker.metrics.credentials_verified.add(1);
-        Ok(serving.cache.borrow_mut().insert(token, grant))
+        self.context.metrics.credentials_verified.add(1);
+        Ok(active.cache.borrow_mut().insert(token, grant))
     }
 
     /// Takes down why a credential is not taken.
     fn deny(&self, denial: Denial, token: &[u8]) -> Refusal {
-        self.worker.denied(denial, token, self.peer);
+        self.context.denied(denial, token, self.peer);
         denial.into()
     }
 }

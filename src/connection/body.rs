@@ -48,7 +48,7 @@ impl Connection {
         head: &RequestHead,
         headroom: usize,
     ) -> Result<RawBody, Interrupt> {
-        let max = self.worker.config.limits.body_bytes_max;
+        let max = self.context.config.limits.body_bytes_max;
         match head.framing {
             Framing::None => self.read_sized(head, headroom, 0).await,
             Framing::Length(len) => match usize::try_from(len) {
@@ -71,7 +71,7 @@ impl Connection {
             return self.read_in_place(head, headroom, len).await;
         }
         let end = headroom + len;
-        let permit = self.worker.admission.admit(segment_capacity(end))?;
+        let permit = self.context.admission.admit(segment_capacity(end))?;
         let mut body = self.segment(headroom, end);
         body.append(self.rest());
         self.start = self.input().filled();
@@ -97,7 +97,7 @@ impl Connection {
         len: usize,
     ) -> Result<RawBody, Interrupt> {
         let capacity = self.input().capacity();
-        let permit = self.worker.admission.admit(capacity)?;
+        let permit = self.context.admission.admit(capacity)?;
         if self.start + len > capacity {
             // The last bytes of the head make the headroom.
             self.start -= headroom;
@@ -124,7 +124,7 @@ impl Connection {
         headroom: usize,
         max: usize,
     ) -> Result<RawBody, Interrupt> {
-        let mut permit = self.worker.admission.admit(segment_capacity(headroom))?;
+        let mut permit = self.context.admission.admit(segment_capacity(headroom))?;
         let mut body = self.segment(headroom, headroom);
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
         self.unread = Unread::Unknown;
@@ -137,8 +137,8 @@ impl Connection {
                     let needed = body.filled() + data.len();
                     let capacity = grown_capacity(body.capacity(), needed, headroom + max);
                     // While one is copied to the other, both are there.
-                    let larger_permit = self.worker.admission.admit(capacity)?;
-                    let mut larger = self.worker.pool.take(capacity);
+                    let larger_permit = self.context.admission.admit(capacity)?;
+                    let mut larger = self.context.pool.take(capacity);
                     larger.append(body.bytes(0..body.filled()));
                     (body, permit) = (larger, larger_permit);
                 }
@@ -165,7 +165,7 @@ impl Connection {
 
     /// A segment for `len` bytes, the first `headroom` of them filled.
     fn segment(&self, headroom: usize, len: usize) -> ReadBuffer {
-        let mut segment = self.worker.pool.take(len);
+        let mut segment = self.context.pool.take(len);
         segment.append(&[0; HEADROOM_BYTES_MAX][..headroom]);
         segment
     }
@@ -178,7 +178,7 @@ impl Connection {
     ) -> RawBody {
         self.deadline.clear();
         self.unread = Unread::Bytes(0);
-        self.worker
+        self.context
             .metrics
             .body_bytes_received
             .add(range.len() as u64);
@@ -196,7 +196,7 @@ impl Connection {
             self.output.extend_from_slice(CONTINUE);
             self.send().await?;
         }
-        let until = self.worker.clock.now() + self.worker.config.timeouts.body;
+        let until = self.context.clock.now() + self.context.config.timeouts.body;
         self.deadline.set(Wait::Read, until);
         Ok(())
     }
@@ -204,7 +204,7 @@ impl Connection {
     /// Why no more bytes of a body come.
     fn end_of_body(&mut self) -> Interrupt {
         self.unread = Unread::Unknown;
-        if self.deadline.has_expired() && self.worker.is_draining() {
+        if self.deadline.has_expired() && self.context.is_draining() {
             Refusal::Draining.into()
         } else if self.deadline.has_expired() {
             Refusal::Timeout(outcome::Deadline::Body).into()
@@ -218,7 +218,7 @@ impl Connection {
         if self.unread == Unread::Bytes(0) {
             return Ok(());
         }
-        let until = self.worker.clock.now() + self.worker.config.timeouts.body;
+        let until = self.context.clock.now() + self.context.config.timeouts.body;
         self.deadline.set(Wait::Read, until);
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
         while self.unread != Unread::Bytes(0) {

@@ -5,6 +5,7 @@ use crate::{
     admission::{InFlightFull, Permit},
     auth::{AuthorizedRoute, Principal},
     buffer::{Frozen, ReadBuffer, segment_capacity},
+    context::Context,
     dead_letter::Letters,
     http::{RequestHead, field_value},
     metrics::RouteMetrics,
@@ -13,7 +14,6 @@ use crate::{
     produce::{Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted},
     route::Route,
     validate::{Format, Rejection, Span, ValidBody},
-    worker::Worker,
 };
 
 use super::{Connection, body::RawBody};
@@ -80,7 +80,7 @@ impl Connection {
     /// others.
     pub(super) fn judge(
         &mut self,
-        worker: &Worker,
+        context: &Context,
         (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
         format: Format,
         mut body: RawBody,
@@ -92,7 +92,7 @@ impl Connection {
             dead_letter_topic,
             ..
         } = route.route();
-        let mut validator = worker.validator.borrow_mut();
+        let mut validator = context.validator.borrow_mut();
         let records = match validator.validate(body.bytes(input), format, &model.rules) {
             Ok(records) => records,
             Err(rejection) => {
@@ -121,7 +121,7 @@ impl Connection {
                 rejected: None,
             });
         }
-        let (payloads, permit) = payloads(worker, route.route(), body, input, &records)?;
+        let (payloads, permit) = payloads(context, route.route(), body, input, &records)?;
         if let Some(Rejected {
             body: Some((_, pays)),
             ..
@@ -129,8 +129,8 @@ impl Connection {
         {
             *pays = permit;
         }
-        let enqueued = worker.producer.enqueue(route, &records, payloads, headers);
-        let delivery = enqueued.inspect_err(|failure| worker.undelivered(count, failure))?;
+        let enqueued = context.producer.enqueue(route, &records, payloads, headers);
+        let delivery = enqueued.inspect_err(|failure| context.undelivered(count, failure))?;
         Ok(Judged {
             delivery: Some(Enqueued { count, delivery }),
             rejected,
@@ -142,11 +142,12 @@ impl Enqueued {
     /// Waits for the delivery reports.
     pub(super) async fn end(
         self,
-        worker: &Worker,
+        context: &Context,
         metrics: &RouteMetrics,
     ) -> Result<Delivered, Failure> {
         let delivered = self.delivery.await;
-        let delivered = delivered.inspect_err(|failure| worker.undelivered(self.count, failure))?;
+        let delivered =
+            delivered.inspect_err(|failure| context.undelivered(self.count, failure))?;
         metrics.records_delivered.add(delivered.records() as u64);
         Ok(delivered)
     }
@@ -168,7 +169,7 @@ impl Judged {
 
 /// The records as librdkafka shall get them, and the body's permit where it does not go with them.
 fn payloads(
-    worker: &Worker,
+    context: &Context,
     route: &Route,
     body: RawBody,
     input: &mut ReadBuffer,
@@ -193,7 +194,7 @@ fn payloads(
             Err(unused) => permit = unused,
         }
     }
-    let (pool, admission) = (&worker.pool, &worker.admission);
+    let (pool, admission) = (&context.pool, &context.admission);
     let body = buffer.bytes(range);
     let payloads = Payloads::prefixed_copies(prefix, body, records, pool, admission)?;
     Ok((payloads, Some(permit)))
@@ -214,7 +215,7 @@ fn only_record(records: &ValidBody<'_>) -> Option<Span> {
 /// # Errors
 /// Some are not known to be in their topic.
 pub(super) async fn deliver_letters(
-    worker: &Worker,
+    context: &Context,
     (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
     rejected: &Rejected,
 ) -> Result<(), Failure> {
@@ -222,26 +223,26 @@ pub(super) async fn deliver_letters(
         return Ok(());
     };
     let model = &route.route().model;
-    let bytes_max = worker.producer.record_bytes_max();
+    let bytes_max = context.producer.record_bytes_max();
     let mut letters = Letters::new(&model.topic, &rejected.rejection, body.bytes(), bytes_max);
     loop {
-        let next = letters.next(&mut worker.validator.borrow_mut(), &model.rules);
+        let next = letters.next(&mut context.validator.borrow_mut(), &model.rules);
         let Some((text, places)) = next else {
             return Ok(());
         };
-        let permit = worker.admission.admit(segment_capacity(text.len()));
+        let permit = context.admission.admit(segment_capacity(text.len()));
         let full = |InFlightFull| Failure::before_enqueue(Fault::QueueFull);
         let permit = permit.map_err(full)?;
-        let mut memory = worker.pool.take(text.len());
+        let mut memory = context.pool.take(text.len());
         memory.append(&text);
         let memory = memory.freeze(0..text.len());
         drop(text);
-        let producer = &worker.producer;
+        let producer = &context.producer;
         let delivered = match producer.enqueue_letters(route, &places, memory, permit) {
             Ok(delivery) => delivery.await,
             Err(failure) => Err(failure),
         };
-        let lost = |failure: &Failure| worker.undelivered(places.len(), failure);
+        let lost = |failure: &Failure| context.undelivered(places.len(), failure);
         let delivered = delivered.inspect_err(lost)?;
         metrics.dead_letters.add(delivered.records() as u64);
     }

@@ -13,11 +13,11 @@ use std::{
 
 use monoio::{io::AsyncReadRent, task::JoinHandle, time::sleep};
 
-use super::{TICK, Worker};
+use super::{TICK, listener::accept};
 use crate::{
+    context::Context,
     deadline::shutdown,
     isolation::{Panicked, isolated},
-    listener::accept,
     produce::Producer,
 };
 
@@ -33,15 +33,15 @@ pub(crate) struct Tasks {
 impl Tasks {
     /// Starts them, in the worker's own runtime.
     pub(super) fn spawn(
-        worker: &Rc<Worker>,
+        context: &Rc<Context>,
         listener: TcpListener,
         wake_reader: UnixStream,
     ) -> io::Result<Self> {
         let (listener_fd, wake_fd) = (listener.as_raw_fd(), wake_reader.as_raw_fd());
         let listener = monoio::net::TcpListener::from_std(listener)?;
         let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
-        let accepting = isolated(accept(listener, Rc::clone(worker)));
-        let reporting = isolated(drain_reports(wake_reader, Rc::clone(&worker.producer)));
+        let accepting = isolated(accept(listener, Rc::clone(context)));
+        let reporting = isolated(drain_reports(wake_reader, Rc::clone(&context.producer)));
         Ok(Self {
             accepting: (monoio::spawn(accepting), listener_fd),
             reporting: (monoio::spawn(reporting), wake_fd),
@@ -66,13 +66,13 @@ impl Tasks {
     /// Ends everything at once after a panic, connections too. What stayed behind in the runtime
     /// would be leaked with it: sockets that nobody serves, a listener that nobody accepts from,
     /// places, a producer.
-    pub(super) async fn abandon(&self, worker: &Worker) {
-        worker.begin_drain();
+    pub(super) async fn abandon(&self, context: &Context) {
+        context.begin_drain();
         self.stop_accepting();
-        worker.deadlines.cut_all();
+        context.deadlines.cut_all();
         let until = Instant::now() + LAST_STEPS;
-        while (self.accept() || !worker.deadlines.is_empty()) && Instant::now() < until {
-            worker.producer.purge();
+        while (self.accept() || !context.deadlines.is_empty()) && Instant::now() < until {
+            context.producer.purge();
             sleep(TICK).await;
         }
     }

@@ -5,33 +5,33 @@ use std::{os::fd::AsRawFd, rc::Rc, time::Duration};
 use monoio::{net::TcpListener, time::sleep};
 
 use crate::{
-    admission::ConnectionGuard, connection::Connection, deadline::Deadline, isolation::isolated,
-    worker::Worker,
+    admission::ConnectionGuard, connection::Connection, context::Context, deadline::Deadline,
+    isolation::isolated,
 };
 
 /// How long accepting rests when it can't go on: no file descriptor, or no room.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
 /// Accepts until the listener is shut down, which only a drain does.
-pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
+pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
     let mut warned = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 warned = false;
                 // Watched from here on, so that a drain waits for it.
-                let deadline = worker.deadlines.watch(stream.as_raw_fd());
-                let Some(guard) = place(&worker, &deadline).await else {
+                let deadline = context.deadlines.watch(stream.as_raw_fd());
+                let Some(guard) = place(&context, &deadline).await else {
                     return;
                 };
                 // Answers are small and written whole: waiting for more of them gains nothing.
                 if stream.set_nodelay(true).is_ok() {
                     let connection =
-                        Connection::new(stream, peer.ip(), deadline, Rc::clone(&worker));
-                    monoio::spawn(serve(connection, guard, Rc::clone(&worker)));
+                        Connection::new(stream, peer.ip(), deadline, Rc::clone(&context));
+                    monoio::spawn(serve(connection, guard, Rc::clone(&context)));
                 }
             }
-            Err(_) if worker.is_draining() => return,
+            Err(_) if context.is_draining() => return,
             Err(error) => {
                 if !std::mem::replace(&mut warned, true) {
                     tracing::error!("no connection can be accepted: {error}");
@@ -45,9 +45,9 @@ pub(crate) async fn accept(listener: TcpListener, worker: Rc<Worker>) {
 /// Waits for one of the process's connections to end, if all places are taken. Those that come
 /// meanwhile wait in the kernel's queue. `None` when the connection was cut meanwhile, which only an
 /// abandoned worker does.
-async fn place(worker: &Worker, deadline: &Deadline) -> Option<ConnectionGuard> {
+async fn place(context: &Context, deadline: &Deadline) -> Option<ConnectionGuard> {
     while !deadline.has_expired() {
-        if let Some(guard) = worker.connections.enter() {
+        if let Some(guard) = context.connections.enter() {
             return Some(guard);
         }
         sleep(BACK_OFF).await;
@@ -56,8 +56,8 @@ async fn place(worker: &Worker, deadline: &Deadline) -> Option<ConnectionGuard> 
 }
 
 /// A connection's whole life. Its panic is its own end, and nobody else's.
-async fn serve(connection: Connection, _guard: ConnectionGuard, worker: Rc<Worker>) {
-    let metrics = &worker.metrics;
+async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Context>) {
+    let metrics = &context.metrics;
     metrics.connections_accepted.add(1);
     metrics.connections_open.add(1);
     if let Err(panicked) = isolated(connection.serve()).await {

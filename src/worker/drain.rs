@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::worker::{Tasks, Worker};
+use super::Tasks;
+use crate::context::Context;
 
 /// How long an idle connection may still bring a request, which is answered, after the drain's
 /// beginning: without it a request that is on the way would be cut.
@@ -49,10 +50,15 @@ impl Drain {
     }
 
     /// What is due now; the end when there is nothing left to do, or no time left to do it.
-    pub(crate) fn step(&mut self, worker: &Worker, tasks: &Tasks, now: Instant) -> Option<Drained> {
+    pub(crate) fn step(
+        &mut self,
+        context: &Context,
+        tasks: &Tasks,
+        now: Instant,
+    ) -> Option<Drained> {
         let Some(progress) = &mut self.progress else {
-            worker.begin_drain();
-            worker
+            context.begin_drain();
+            context
                 .deadlines
                 .cap_idle(now + IDLE_GRACE.min(self.timeout / 4));
             self.progress = Some(Progress {
@@ -66,17 +72,17 @@ impl Drain {
             tasks.stop_accepting();
         }
         let elapsed = now - progress.began;
-        let records = worker.producer.queued_records();
-        let nothing_left = records == 0 && worker.deadlines.is_empty() && !tasks.accept();
+        let records = context.producer.queued_records();
+        let nothing_left = records == 0 && context.deadlines.is_empty() && !tasks.accept();
         if nothing_left || elapsed >= self.timeout {
             return Some(Drained {
-                records_undelivered: worker.records_undelivered() + records,
-                connections_cut: worker.deadlines.unanswered(),
+                records_undelivered: context.records_undelivered() + records,
+                connections_cut: context.deadlines.unanswered(),
             });
         }
         if elapsed + LAST_ANSWERS.min(self.timeout / 4) >= self.timeout {
-            worker.deadlines.cap_reads(now);
-            worker.producer.purge();
+            context.deadlines.cap_reads(now);
+            context.producer.purge();
         }
         None
     }

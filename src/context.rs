@@ -1,0 +1,187 @@
+//! What the connections of one worker share: its memory, its producer, its answers, and the active
+//! snapshot. Nothing here is shared with another worker on the path of a request.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+};
+
+use crate::{
+    admission::{Admission, Connections},
+    auth::{self, Cache, Denial, Principal},
+    buffer::Pool,
+    clock::Clock,
+    config::Config,
+    deadline::Deadlines,
+    http::HeadLimits,
+    metrics::{RouteMetrics, WorkerMetrics},
+    outcome::Outcome,
+    produce::{Failure, Producer},
+    response::Responses,
+    snapshot::{Published, Snapshot},
+    validate::{ValidateLimits, Validator},
+    verification::Verifications,
+};
+
+use answer_log::AnswerLog;
+
+mod answer_log;
+
+/// The snapshot that requests are served with until the next one is published, and what this worker
+/// derived from it. A request keeps the one that it began with.
+pub(crate) struct ActiveSnapshot {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Credentials verified against this snapshot; never carried over to the next one.
+    pub(crate) cache: RefCell<Cache>,
+    /// Credentials verified against the previous snapshot: they are verified again, but not queued
+    /// behind unauthenticated clients.
+    pub(crate) former: RefCell<Cache>,
+    /// The principal of every request where authentication is off.
+    pub(crate) anonymous: Principal,
+    /// The worker's index.
+    worker: usize,
+}
+
+impl ActiveSnapshot {
+    fn new(snapshot: Arc<Snapshot>, worker: usize, former: Cache) -> Self {
+        Self {
+            cache: RefCell::new(Cache::new(snapshot.cache_entries)),
+            former: RefCell::new(former),
+            anonymous: auth::anyone(),
+            snapshot,
+            worker,
+        }
+    }
+
+    /// What this worker counts of a route, by the route's index.
+    pub(crate) fn metrics_of(&self, route: usize) -> &RouteMetrics {
+        &self.snapshot.metrics[self.worker][route]
+    }
+}
+
+/// What the connections of one worker share.
+pub(crate) struct Context {
+    pub(crate) config: Arc<Config>,
+    published: Arc<Published>,
+    active: RefCell<Rc<ActiveSnapshot>>,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) admission: Rc<Admission>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) clock: Clock,
+    pub(crate) verifications: Rc<Verifications>,
+    pub(crate) validator: RefCell<Validator>,
+    pub(crate) producer: Rc<Producer>,
+    pub(crate) responses: Responses,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    draining: Cell<bool>,
+    /// Records not delivered since the drain began.
+    records_undelivered: Cell<usize>,
+    answer_log: AnswerLog,
+}
+
+impl Context {
+    /// That of the worker with this index. The producer has the topics of the snapshot.
+    pub(crate) fn new(
+        worker: usize,
+        config: &Arc<Config>,
+        published: &Arc<Published>,
+        snapshot: Arc<Snapshot>,
+        connections: &Arc<Connections>,
+        metrics: &Arc<WorkerMetrics>,
+        producer: Rc<Producer>,
+    ) -> Self {
+        let limits = &config.limits;
+        let active = ActiveSnapshot::new(snapshot, worker, Cache::new(0));
+        Self {
+            config: Arc::clone(config),
+            published: Arc::clone(published),
+            active: RefCell::new(Rc::new(active)),
+            head_limits: HeadLimits {
+                head_bytes_max: limits.head_bytes_max,
+                headers_max: limits.headers_max,
+            },
+            pool: Rc::default(),
+            admission: Rc::new(Admission::new(
+                limits.in_flight_bytes_max / config.workers.get(),
+            )),
+            connections: Arc::clone(connections),
+            deadlines: Rc::default(),
+            clock: Clock::new(),
+            verifications: Rc::new(Verifications::new()),
+            validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
+            producer,
+            responses: Responses::new(),
+            metrics: Arc::clone(metrics),
+            draining: Cell::new(false),
+            records_undelivered: Cell::new(0),
+            answer_log: AnswerLog::new(),
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn begin_drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Records that a request of so many records was not delivered in full: the end of a drain
+    /// reports the sum.
+    pub(crate) fn undelivered(&self, records: usize, failure: &Failure) {
+        if self.is_draining() {
+            let sum = self.records_undelivered.get() + failure.undelivered(records);
+            self.records_undelivered.set(sum);
+        }
+    }
+
+    pub(crate) fn records_undelivered(&self) -> usize {
+        self.records_undelivered.get()
+    }
+
+    /// The snapshot for a request that begins now: the latest that is published.
+    pub(crate) fn active_snapshot(&self) -> Rc<ActiveSnapshot> {
+        let current = Rc::clone(&self.active.borrow());
+        match self.published.newer_than(current.snapshot.generation) {
+            None => current,
+            Some(snapshot) => self.activate(snapshot, current.worker),
+        }
+    }
+
+    /// Rare. Requests that have begun keep the snapshot that they have.
+    fn activate(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<ActiveSnapshot> {
+        if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
+            tracing::error!("the producer is replaced: {error}");
+        }
+        let former = self.active.borrow().cache.replace(Cache::new(0));
+        let active = Rc::new(ActiveSnapshot::new(snapshot, worker, former));
+        self.active.replace(Rc::clone(&active));
+        active
+    }
+
+    /// Counts an answer, and logs it where an operator should know. `route` is an index.
+    pub(crate) fn observe(&self, active: &ActiveSnapshot, route: Option<usize>, outcome: &Outcome) {
+        let code = outcome.code();
+        let metrics = route.map(|route| active.metrics_of(route));
+        self.metrics.request(metrics, code as usize);
+        if !self.is_draining() {
+            let path = || {
+                route.map_or("-", |route| {
+                    active.snapshot.routes.routes()[route].path.as_str()
+                })
+            };
+            self.answer_log.answer(self.clock.second(), code, path);
+        }
+    }
+
+    /// Counts a rejected credential, and logs why.
+    pub(crate) fn denied(&self, denial: Denial, token: &[u8], peer: IpAddr) {
+        self.metrics.denied(denial as usize);
+        self.answer_log
+            .denial(self.clock.second(), denial, token, peer);
+    }
+}

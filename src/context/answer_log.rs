@@ -1,0 +1,53 @@
+//! What is logged of answers: no more than one line a second of each kind, so that a flood of refused
+//! requests is no flood of lines.
+
+use std::{cell::Cell, net::IpAddr};
+
+use tracing::Level;
+
+use crate::{
+    auth::{self, Denial},
+    outcome::{Code, TABLE},
+};
+
+/// When each kind of line was last logged, in seconds of the worker's clock.
+pub(super) struct AnswerLog {
+    answers: [Cell<u64>; TABLE.len()],
+    denials: [Cell<u64>; Denial::ALL.len()],
+}
+
+impl AnswerLog {
+    pub(super) fn new() -> Self {
+        Self {
+            answers: std::array::from_fn(|_| Cell::new(0)),
+            denials: std::array::from_fn(|_| Cell::new(0)),
+        }
+    }
+
+    /// Logs an answer whose level in the table of outcomes is `WARN` or `ERROR`, if it is the first
+    /// of its code in this second.
+    pub(super) fn answer<'r>(&self, second: u64, code: Code, route: impl FnOnce() -> &'r str) {
+        let row = code.row();
+        if row.level > Level::WARN || self.answers[code as usize].replace(second) == second {
+            return;
+        }
+        let (route, code) = (route(), row.name);
+        if row.level == Level::WARN {
+            tracing::warn!(route, code, "answered {}: {}", row.status, row.detail);
+        } else {
+            tracing::error!(route, code, "answered {}: {}", row.status, row.detail);
+        }
+    }
+
+    /// Logs why a credential was rejected: at `info` the first of its reason in a second, the others
+    /// at `debug`; with a fingerprint of the token, never the token.
+    pub(super) fn denial(&self, second: u64, denial: Denial, token: &[u8], peer: IpAddr) {
+        let first = self.denials[denial as usize].replace(second) != second;
+        let (reason, fingerprint) = (denial.as_str(), || auth::fingerprint(token));
+        if first {
+            tracing::info!(reason, %peer, token = fingerprint(), "a credential was not taken");
+        } else if tracing::enabled!(Level::DEBUG) {
+            tracing::debug!(reason, %peer, token = fingerprint(), "a credential was not taken");
+        }
+    }
+}
