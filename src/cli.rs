@@ -1,4 +1,4 @@
-//! The command line: what was asked for goes to stdout, logs and errors to stderr.
+//! The command line. Requested output goes to stdout, logs and errors go to stderr.
 
 mod explain;
 mod import_moose;
@@ -29,75 +29,82 @@ use crate::{
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-/// The configuration can't work, or `--check` found something.
+/// The configuration is invalid, or `--check` found a problem.
 const EXIT_CONFIGURATION: u8 = 1;
 
-/// What was asked for can't be: clap's own code.
+/// Invalid arguments; clap uses the same code.
 const EXIT_USAGE: u8 = 2;
 
 /// The default of `--config`.
 const CONFIG_FILE: &str = "config/ringest.toml";
 
-/// What helps whoever types `ringest` for the first time.
+/// Follows the error when the configuration file does not exist.
 const NO_CONFIG_FILE: &str = "\
-Name a file with --config FILE; config/ringest.toml of ringest's repository has every key.
-To try ringest without any file: ringest --dev";
+Pass a configuration file with --config FILE; config/ringest.toml in the ringest repository has every
+key. To try ringest without a configuration file: ringest --dev";
 
 const ABOUT: &str = "\
-Ingest gateway: JSON over HTTP, checked, to Kafka or Redpanda, byte for byte.
-Without a command it serves POST /ingest/<model>/<version> until it is told to stop.";
+Ingest gateway: accepts JSON over HTTP, validates it, and forwards it, byte for byte, to Kafka or
+Redpanda. Without a command, ringest serves POST /ingest/<model>/<version>.";
 
 const EXAMPLES: &str = "\
 Examples:
-  ringest --dev                          try it: nothing to install, nothing to configure
-  ringest --check --connect              is the configuration good, do the topics exist?
-  ringest --list-routes --format json    what can be posted, for a script
-  ringest explain --model Order a.json   what is wrong with this record?
-  ringest token --name mobile            a token for a sender, and its hash for the file
+  ringest --dev                          try ringest without a broker or a configuration file
   ringest --config /etc/ringest.toml     serve
+  ringest --check --connect              validate the configuration, check that topics exist
+  ringest --list-routes --format json    list the routes as JSON
+  ringest explain --model Order a.json   validate the records of a file
+  ringest token --name mobile            create an API key
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
-Every key of the file can be set in the environment as RINGEST_<SECTION>__<KEY>, which wins:
+Each configuration key can also be set as the environment variable RINGEST_<SECTION>__<KEY>, which
+overrides the file:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
 
-SIGTERM and SIGINT drain, a second one exits at once. SIGHUP reads the configuration and the models
-again; what is faulty is logged and not served by.
-Exit codes: 0 clean, 1 configuration, 2 usage, 3 could not drain in time.";
+Signals: SIGTERM and SIGINT stop accepting requests, finish those in progress, and exit; a second
+one exits immediately. SIGHUP reloads the configuration and the models; if they are invalid, the
+errors are logged and the previous configuration stays active.
 
-/// What can be asked for.
+Exit codes: 0 success, 1 configuration error, 2 usage error, 3 shutdown cut connections off.";
+
+/// The arguments of `ringest`.
 #[derive(Debug, Parser)]
 #[command(
     version,
     about = ABOUT,
     after_help = EXAMPLES,
     disable_help_subcommand = true,
-    subcommand_help_heading = "Tools"
+    subcommand_help_heading = "Commands"
 )]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a flag is a bool; clap keeps them apart"
 )]
 struct Arguments {
-    /// The configuration
+    /// Configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
 
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Serve the sample models on loopback, with a broker in this process
+    /// Serve the sample models on loopback with an in-process Kafka broker
     #[arg(
         long,
         conflicts_with_all = ["config", "list_routes", "check"],
-        help_heading = "Commands"
+        help_heading = "Modes (default: serve)"
     )]
     dev: bool,
 
-    /// Print every route; needs no broker
-    #[arg(long, conflicts_with = "check", help_heading = "Commands")]
+    /// List the routes and exit
+    #[arg(
+        long,
+        conflicts_with = "check",
+        help_heading = "Modes (default: serve)"
+    )]
     list_routes: bool,
 
-    /// With --list-routes: table for a person, json, openapi
+    /// Output of --list-routes: table, json or openapi
     #[arg(
         long,
         value_enum,
@@ -106,25 +113,25 @@ struct Arguments {
         hide_possible_values = true,
         requires = "list_routes",
         conflicts_with_all = ["check", "dev"],
-        help_heading = "Commands"
+        help_heading = "Modes (default: serve)"
     )]
     format: Format,
 
-    /// Print all that is wrong with the configuration, else the worst-case memory
-    #[arg(long, help_heading = "Commands")]
+    /// Validate the configuration, print the worst-case memory use, and exit
+    #[arg(long, help_heading = "Modes (default: serve)")]
     check: bool,
 
-    /// With --check: also ask for topics, numbers of schemas, issuers' keys
+    /// With --check: also look up topics, schema IDs and the keys of JWT issuers
     #[arg(
         long,
         requires = "check",
         conflicts_with_all = ["list_routes", "dev"],
-        help_heading = "Commands"
+        help_heading = "Modes (default: serve)"
     )]
     connect: bool,
 }
 
-/// What takes arguments of its own.
+/// Subcommands, each with its own arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Arguments),
@@ -132,7 +139,7 @@ enum Command {
     Token(token::Arguments),
 }
 
-/// How routes are printed.
+/// Output format of `--list-routes`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Table,
@@ -141,23 +148,23 @@ enum Format {
 }
 
 impl Arguments {
-    /// What clap can't be told: a flag that is a command does not go with a command.
+    /// Rejects combinations that clap's attributes can't express: a command flag with a subcommand.
     fn consistent(self) -> Result<Self, clap::Error> {
         if self.command.is_some() && (self.dev || self.list_routes || self.check) {
-            let message = "--dev, --list-routes and --check are commands: one at a time";
+            let message = "--dev, --list-routes and --check can't be combined with a subcommand";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(self)
     }
 }
 
-/// Does what the command line of the process asks for; the exit code is the process's.
+/// Runs the command given on the command line and returns the exit code of the process.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse().and_then(Arguments::consistent) {
         Ok(arguments) => arguments,
         Err(answer) => {
-            // Help and version are answers too: clap knows where each goes and its code. Nobody
-            // is left to tell when they can't be printed.
+            // clap reports help and version as errors too, with the right stream and exit code.
+            // If printing fails there is no other place to report it.
             let _ = answer.print();
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
@@ -192,7 +199,7 @@ pub fn run() -> ExitCode {
     done.unwrap_or_else(|errors| unusable(&arguments.config, &errors))
 }
 
-/// Says what is wrong with a configuration.
+/// Reports the errors of a configuration.
 fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
     report(&errors.to_string());
     if !file.exists() {
@@ -201,12 +208,12 @@ fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(EXIT_CONFIGURATION)
 }
 
-/// Serves until the process is told to stop; `file` is where the configuration is read again.
+/// Serves until a signal stops the process; a reload reads the configuration from `file`.
 fn serve(config: Config, file: PathBuf) -> ExitCode {
     start_log(&config);
     let format = config.log_format;
     let load = Box::new(move || Config::load(&file, environment()));
-    supervisor::run(config, Some(load), |addresses| tell(format, addresses))
+    supervisor::run(config, Some(load), |addresses| announce(format, addresses))
 }
 
 /// Serves the sample models with an in-process broker.
@@ -214,7 +221,7 @@ fn serve_dev() -> ExitCode {
     let served = Dev::start(environment()).and_then(|dev| {
         start_log(&dev.config);
         let format = dev.config.log_format;
-        dev.serve(|addresses| tell(format, addresses))
+        dev.serve(|addresses| announce(format, addresses))
     });
     served.unwrap_or_else(|error| {
         report(&error.to_string());
@@ -222,8 +229,8 @@ fn serve_dev() -> ExitCode {
     })
 }
 
-/// The lines that tell a script that it may send, and where.
-fn tell(format: LogFormat, addresses: Addresses) {
+/// Prints one `listening on ADDRESS` line a listener; scripts wait for them.
+fn announce(format: LogFormat, addresses: Addresses) {
     let public = format!("listening on {}", addresses.public);
     let management = addresses
         .management
@@ -233,7 +240,7 @@ fn tell(format: LogFormat, addresses: Addresses) {
     }
 }
 
-/// The log as configured, and in it what the operator should know.
+/// Starts the log as configured and logs the warnings of the configuration.
 fn start_log(config: &Config) {
     log::start(config.log_format, &config.log_filter);
     for warning in &config.warnings {
@@ -241,8 +248,9 @@ fn start_log(config: &Config) {
     }
 }
 
-/// A configuration whose keys are good one by one: the warnings, whether librdkafka takes its
-/// properties together, the memory, and with `connect` the topics, the schemas and issuers' keys.
+/// Checks a configuration whose keys are valid one by one: prints the warnings, lets librdkafka check
+/// its properties as a whole, and prints the worst-case memory. With `connect`, also looks up the
+/// topics, the schemas and the keys of JWT issuers.
 fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
@@ -252,7 +260,7 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
         return ExitCode::from(EXIT_CONFIGURATION);
     }
     let printed = print(&format!(
-        "the configuration is good\nroutes {}, workers {}, worst-case memory:\n{}\n",
+        "configuration is valid\nroutes {}, workers {}, worst-case memory:\n{}\n",
         config.models.len(),
         config.workers,
         config.memory_max()
@@ -260,10 +268,10 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if !connect {
         return printed;
     }
-    let topics_are_there = match probe::missing_topics(&config.kafka, &config.models) {
+    let topics_exist = match probe::missing_topics(&config.kafka, &config.models) {
         Ok(missing) => {
             for topic in &missing {
-                report(&format!("topic {topic}: missing on the brokers"));
+                report(&format!("topic {topic}: does not exist on the brokers"));
             }
             missing.is_empty()
         }
@@ -276,21 +284,22 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if let Err(unresolved) = &schemas {
         report(&unresolved.to_string());
     }
-    let keys_are_there = fetch_keys(config);
-    if !topics_are_there || schemas.is_err() || !keys_are_there {
+    let keys_fetched = fetch_keys(config);
+    if !topics_exist || schemas.is_err() || !keys_fetched {
         return ExitCode::from(EXIT_CONFIGURATION);
     }
     let names_a_subject = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
     print(if config.models.iter().any(names_a_subject) {
-        "the brokers have every topic, the schema registry every schema\n"
+        "all topics exist on the brokers, all schemas in the schema registry\n"
     } else {
-        "the brokers have every topic\n"
+        "all topics exist on the brokers\n"
     })
 }
 
-/// Asks for the keys of each issuer that has them at a URL, and says what there is; whether all have.
+/// Fetches the keys of each issuer with a JWKS URL and reports the results; `true` if every fetch
+/// succeeded.
 fn fetch_keys(config: &Config) -> bool {
-    let mut all = true;
+    let mut succeeded = true;
     for issuer in &config.auth.issuers {
         let KeySource::Url(at) = &issuer.keys else {
             continue;
@@ -298,25 +307,25 @@ fn fetch_keys(config: &Config) -> bool {
         let (name, url) = (&issuer.issuer, &at.url);
         match jwks::fetch(url, &issuer.algorithms) {
             Ok(Loaded { keys, left_out }) => {
-                // Nobody reads any more: the exit code tells.
+                // A closed stdout is no failure of the check.
                 let _ = print(&format!(
                     "issuer {name:?}: usable keys at {url}: {}\n",
                     keys.len()
                 ));
                 for line in left_out {
-                    report(&format!("issuer {name:?}: left out of its set: {line}"));
+                    report(&format!("issuer {name:?}: key ignored: {line}"));
                 }
             }
             Err(error) => {
                 report(&format!("issuer {name:?}: no keys at {url}: {error}"));
-                all = false;
+                succeeded = false;
             }
         }
     }
-    all
+    succeeded
 }
 
-/// All routes as aligned columns, the last one without blanks at the end.
+/// All routes as aligned columns, without trailing spaces.
 fn route_table(routes: &[Route]) -> String {
     let heading = ["METHOD", "PATH", "MODEL", "VERSION", "TOPIC", "LATEST"];
     let rows = routes.iter().map(|route| {
@@ -344,8 +353,8 @@ fn route_table(routes: &[Route]) -> String {
     text
 }
 
-/// The variables of the process. What is not Unicode is shown with replacement characters, so that
-/// a variable of ours is refused and not passed over.
+/// The environment variables of the process. Invalid Unicode becomes replacement characters, so that
+/// such a value of a ringest variable is reported as an error instead of being ignored.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| {
         let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
@@ -353,7 +362,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// To stdout: what was asked for. A reader that has gone away wants no more of it.
+/// Writes requested output to stdout. A closed pipe is not an error.
 fn print(text: &str) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -364,7 +373,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// To stderr, from which nobody may be reading.
+/// Writes a line to stderr; failures are ignored.
 fn report(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -1,5 +1,4 @@
-//! The server's verdict on a body, told to a person: each fault with the line that it is in, as a
-//! compiler does.
+//! Validation errors as text for people: each with an excerpt of its line, as compilers print them.
 
 use std::fmt::Write as _;
 
@@ -8,38 +7,38 @@ use crate::{
     validate::{Fault, Rejection},
 };
 
-/// Characters of the line that are shown before the fault, and from it on.
+/// Characters of the line that are shown before the error, and from it on.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 40;
 
-/// What is wrong with `body`, a block a fault. `name` is what the body is called.
+/// The errors of `body`, one block each. `name` is the file name to print.
 pub fn faults(name: &str, body: &[u8], rejection: &Rejection) -> String {
     let mut text = String::new();
     for fault in &rejection.faults {
         block(&mut text, name, body, fault);
     }
-    let untold = rejection.faults_total - rejection.faults.len();
-    if untold > 0 {
+    let omitted = rejection.faults_total - rejection.faults.len();
+    if omitted > 0 {
         // Writing to a String never fails.
-        let _ = writeln!(text, "… and {untold} more\n");
+        let _ = writeln!(text, "… and {omitted} more\n");
     }
     text
 }
 
-/// How many records are faulty, of how many, and what the server would answer; `good` ones would be
-/// produced all the same.
-pub fn summary(rejection: &Rejection, good: usize) -> String {
+/// How many records are invalid, and how the server would respond; it would still produce the `valid`
+/// ones.
+pub fn summary(rejection: &Rejection, valid: usize) -> String {
     let refusal = Outcome::Refused(Refusal::Invalid(rejection.clone()));
     let row = refusal.code().row();
-    let answer = match good {
-        0 => format!("the answer would be {} {}", row.status, row.name),
-        _ => format!("the answer would be 207, accepted: {good}"),
+    let response = match valid {
+        0 => format!("the server would respond {} {}", row.status, row.name),
+        _ => format!("the server would respond 207, accepted: {valid}"),
     };
     match (rejection.records, rejection.faulty.len()) {
-        (0, _) => format!("the records can't be counted; {answer}"),
-        (1, _) => format!("the record is faulty; {answer}"),
-        (records, 1) => format!("1 of {records} records is faulty; {answer}"),
-        (records, faulty) => format!("{faulty} of {records} records are faulty; {answer}"),
+        (0, _) => format!("the records can't be counted; {response}"),
+        (1, _) => format!("the record is invalid; {response}"),
+        (records, 1) => format!("1 of {records} records is invalid; {response}"),
+        (records, invalid) => format!("{invalid} of {records} records are invalid; {response}"),
     }
 }
 
@@ -71,12 +70,12 @@ fn block(text: &mut String, name: &str, body: &[u8], fault: &Fault) {
     );
 }
 
-/// The part of a fault's line that is around it, and how many characters are before the fault.
+/// An excerpt of the line around an error, and the number of characters before the error.
 fn excerpt(body: &[u8], fault: &Fault) -> (String, usize) {
     let line_start = fault.offset - (fault.column - 1);
     let line_end = memchr::memchr(b'\n', &body[fault.offset..]);
     let line_end = line_end.map_or(body.len(), |newline| fault.offset + newline);
-    // A line may have megabytes: no more of it is looked at than can be shown, 4 bytes a character.
+    // A line may have megabytes: read no more than can be shown, at 4 bytes a character.
     let before_start = line_start.max(fault.offset.saturating_sub(4 * (SHOWN_BEFORE + 1)));
     let after_end = line_end.min(fault.offset + 4 * (SHOWN_AFTER + 1));
     let before = visible(&body[before_start..fault.offset]);
@@ -97,8 +96,8 @@ fn excerpt(body: &[u8], fault: &Fault) -> (String, usize) {
     (excerpt, caret)
 }
 
-/// The characters of a text, a column each: what can't be seen or could steer a terminal is shown
-/// as U+FFFD, and so is what is not UTF-8.
+/// The characters of a text, one column each. Invisible characters, those that could control a
+/// terminal, and invalid UTF-8 become U+FFFD.
 fn visible(text: &[u8]) -> Vec<char> {
     let is_plain =
         |char: &char| matches!(char, '"' | '\'' | '\\') || char.escape_debug().len() == 1;
@@ -118,7 +117,7 @@ mod tests {
     use super::*;
     use crate::validate::{FaultCode, RejectionKind, Span};
 
-    /// A fault at a byte of a body.
+    /// An error at a byte of a body.
     fn fault(body: &[u8], offset: usize) -> Fault {
         let before = &body[..offset];
         let line_start = before.iter().rposition(|byte| *byte == b'\n');
@@ -145,11 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_with_its_line() {
+    fn an_error_is_shown_with_its_line() {
         let body = b"{\"id\":1}\n{\"id\":2}\n{\"id\":\"x\"}\n";
-        let told = rejection(vec![fault(body, 24)], 3, 1);
+        let rejection = rejection(vec![fault(body, 24)], 3, 1);
         assert_eq!(
-            faults("orders.ndjson", body, &told),
+            faults("orders.ndjson", body, &rejection),
             r#"error[wrong_type]: expected UInt64, found a string: `"x"`
  --> orders.ndjson:3:7
   |
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_steer_a_terminal_does_not_reach_it() {
+    fn control_characters_do_not_reach_the_terminal() {
         let body = b"{\"a\x1b[31m\t\xff\xe2\x80\xaeb\": ]";
         let (text, caret) = excerpt(body, &fault(body, body.len() - 1));
         assert_eq!(text, "{\"a\u{FFFD}[31m \u{FFFD}\u{FFFD}b\": ]");
@@ -200,27 +199,27 @@ mod tests {
     fn records_are_counted() {
         for (records, faulty, expected) in [
             (0, 1, "the records can't be counted; "),
-            (1, 1, "the record is faulty; "),
-            (2, 1, "1 of 2 records is faulty; "),
-            (5, 2, "2 of 5 records are faulty; "),
+            (1, 1, "the record is invalid; "),
+            (2, 1, "1 of 2 records is invalid; "),
+            (5, 2, "2 of 5 records are invalid; "),
         ] {
             let summary = summary(&rejection(vec![fault(b"{}", 0)], records, faulty), 0);
             assert_eq!(
                 summary,
-                format!("{expected}the answer would be 400 invalid_record")
+                format!("{expected}the server would respond 400 invalid_record")
             );
         }
         assert_eq!(
             summary(&rejection(vec![fault(b"{}", 0)], 5, 2), 3),
-            "2 of 5 records are faulty; the answer would be 207, accepted: 3"
+            "2 of 5 records are invalid; the server would respond 207, accepted: 3"
         );
     }
 
     #[test]
-    fn faults_that_are_not_told_are_counted() {
-        let mut told = rejection(vec![fault(b"{}", 0)], 1, 1);
-        told.faults_total = 3;
-        assert!(faults("-", b"{}", &told).ends_with("\n\n… and 2 more\n\n"));
+    fn omitted_errors_are_counted() {
+        let mut rejection = rejection(vec![fault(b"{}", 0)], 1, 1);
+        rejection.faults_total = 3;
+        assert!(faults("-", b"{}", &rejection).ends_with("\n\n… and 2 more\n\n"));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! `ringest explain`: the server's verdict on a file, without a server.
+//! `ringest explain`: validates a file as the server would.
 
 use std::{
     fs::File,
@@ -18,33 +18,33 @@ use crate::{
     validate::{Fault, Format, Rejection, ValidateLimits, Validator},
 };
 
-/// A record that the server would refuse.
-const EXIT_FAULTY: u8 = 1;
+/// At least one record is invalid.
+const EXIT_INVALID: u8 = 1;
 
-/// Names that are told when there is none such.
-const NAMES_TOLD_MAX: usize = 5;
+/// Model names listed when `--model` names an unknown one.
+const SUGGESTIONS_MAX: usize = 5;
 
-const ABOUT: &str = "Say what is wrong with the records of a file, as the server would";
+const ABOUT: &str = "Validate the records of a file and explain every error";
 
 const EXAMPLES: &str = "\
-No server is needed, nor a broker: the models and limits are those of the configuration.
+Uses the models and limits of the configuration; needs neither a running server nor a broker.
 
 Examples:
   ringest explain --model Order order.json
   ringest explain --model Order/1.0 --format json orders.ndjson
   generate | ringest explain --model Order --ndjson -
 
-Exit codes: 0 every record is good, 1 one is not (the report is on stdout) or the configuration
-can't be used, 2 usage: no such model, no such file.";
+Exit codes: 0 all records are valid, 1 a record (report on stdout) or the configuration (errors on
+stderr) is invalid, 2 usage error, such as an unknown model or a file that can't be read.";
 
 #[derive(Debug, Args)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The model that the records are of; without a version its highest
+    /// Model to validate against; without VERSION, its highest version
     #[arg(long, value_name = "NAME[/VERSION]")]
     model: String,
 
-    /// text, or json: the `errors` of the answer
+    /// Output format: text, json (the response's `errors`)
     #[arg(
         long,
         value_enum,
@@ -54,31 +54,31 @@ pub(super) struct Arguments {
     )]
     format: Output,
 
-    /// A record a line, as anyway where FILE ends in .ndjson or .jsonl
+    /// Read one record a line (implied if FILE ends in .ndjson or .jsonl)
     #[arg(long)]
     ndjson: bool,
 
-    /// What would be posted; - is stdin
+    /// File with the request body; - reads stdin
     file: PathBuf,
 }
 
-/// How faults are told.
+/// Output format of the validation errors.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
     Text,
     Json,
 }
 
-/// Judges the file with the models of a configuration.
+/// Validates the file against a model of the configuration.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
     let config = match Config::load_to_inspect(config, environment()) {
         Ok(config) => config,
         Err(errors) => return unusable(config, &errors),
     };
-    let judged = find(&config.models, &arguments.model)
+    let input = find(&config.models, &arguments.model)
         .and_then(|model| Ok((model, read(arguments, &config)?)));
-    match judged {
-        Ok((model, body)) => judge(model, &body, &config, arguments),
+    match input {
+        Ok((model, body)) => validate(model, &body, &config, arguments),
         Err(message) => {
             report(&message);
             ExitCode::from(EXIT_USAGE)
@@ -86,36 +86,37 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn judge(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) -> ExitCode {
+fn validate(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) -> ExitCode {
     let max = config.limits.body_bytes_max;
     if body.len() > max {
         report(&format!(
-            "more than limits.body_bytes_max = {max} bytes: the answer would be 413 body_too_large"
+            "the body exceeds limits.body_bytes_max = {max}; the server would respond 413 \
+             body_too_large"
         ));
-        return ExitCode::from(EXIT_FAULTY);
+        return ExitCode::from(EXIT_INVALID);
     }
     let mut validator = Validator::new(ValidateLimits::from(&config.limits));
-    let verdict = validator.validate(body, body_format(arguments), &model.rules);
-    let (good, rejection) = match &verdict {
-        Ok(valid) => (valid.len(), valid.rejection()),
+    let result = validator.validate(body, body_format(arguments), &model.rules);
+    let (valid, rejection) = match &result {
+        Ok(valid_body) => (valid_body.len(), valid_body.rejection()),
         Err(rejection) => (0, Some(rejection)),
     };
     let printed = match (arguments.format, rejection) {
         (Output::Json, rejection) => print_errors(rejection),
-        (Output::Text, None) => print(&match good {
-            1 => "the record is good\n".to_owned(),
-            _ => format!("all {good} records are good\n"),
+        (Output::Text, None) => print(&match valid {
+            1 => "the record is valid\n".to_owned(),
+            _ => format!("all {valid} records are valid\n"),
         }),
         (Output::Text, Some(rejection)) => {
             let name = arguments.file.display().to_string();
             let mut text = faults(&name, body, rejection);
-            text.push_str(&summary(rejection, good));
+            text.push_str(&summary(rejection, valid));
             text.push('\n');
             print(&text)
         }
     };
     match rejection {
-        Some(_) if printed == ExitCode::SUCCESS => ExitCode::from(EXIT_FAULTY),
+        Some(_) if printed == ExitCode::SUCCESS => ExitCode::from(EXIT_INVALID),
         _ => printed,
     }
 }
@@ -140,7 +141,7 @@ fn body_format(arguments: &Arguments) -> Format {
     }
 }
 
-/// The file, or as much of it as shows that it is too long.
+/// Reads the file, at most one byte beyond the body limit.
 fn read(arguments: &Arguments, config: &Config) -> Result<Vec<u8>, String> {
     let enough = config.limits.body_bytes_max as u64 + 1;
     let mut body = Vec::new();
@@ -156,11 +157,10 @@ fn read(arguments: &Arguments, config: &Config) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The model of that name, in that version or in its highest; case makes no difference, as in a
-/// route.
+/// The model of this name, in this version or else its highest. Ignores case, as routes do.
 ///
 /// # Errors
-/// What there is instead, the likeliest first.
+/// A message that lists similar names, the most similar first.
 fn find<'a>(models: &'a [Arc<Model>], wanted: &str) -> Result<&'a Model, String> {
     let (name, version) = match wanted.split_once('/') {
         Some((name, version)) => (name, Some(version)),
@@ -180,18 +180,18 @@ fn find<'a>(models: &'a [Arc<Model>], wanted: &str) -> Result<&'a Model, String>
         if others.is_empty() {
             others = models.iter().map(|model| &**model).collect();
         }
-        let likeness = |model: &Model| {
+        let similarity = |model: &Model| {
             let known = model.name.to_ascii_lowercase();
             strsim::normalized_damerau_levenshtein(&name.to_ascii_lowercase(), &known)
         };
-        others.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+        others.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
         let names: Vec<_> = others
             .iter()
-            .take(NAMES_TOLD_MAX)
+            .take(SUGGESTIONS_MAX)
             .map(|model| format!("{}/{}", model.name, model.version))
             .collect();
         format!(
-            "--model {wanted}: there is none such; the nearest: {}",
+            "--model {wanted}: unknown model; similar models: {}",
             names.join(", ")
         )
     })

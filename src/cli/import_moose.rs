@@ -1,4 +1,4 @@
-//! `ringest import-moose`: models and a configuration from a Moose project.
+//! `ringest import-moose`: converts a Moose project to models and a configuration.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -7,11 +7,12 @@ use clap::Args;
 use super::{EXIT_CONFIGURATION, print, report};
 use crate::import_moose::import;
 
-const ABOUT: &str = "Write models and a configuration from a Moose project";
+const ABOUT: &str = "Convert a Moose project to ringest models and a configuration";
 
 const EXAMPLES: &str = "\
-Each ingest API becomes a file in DIR/models; what it had in Moose and has not here is a comment in
-that file, what has no counterpart at all is on stdout.
+Writes DIR/ringest.toml and one file in DIR/models for each ingest API. Settings that ringest does
+not support become comments in these files; parts of the project without a counterpart are listed
+on stdout.
 
 Examples:
   curl -s http://localhost:5001/infra-map > infrastructure_map.json
@@ -19,29 +20,30 @@ Examples:
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
   ringest --config conf/ringest.toml --list-routes
 
-Exit codes: 0 all of it was written, 1 an ingest API was not (each is on stderr), or nothing was.";
+Exit codes: 0 all ingest APIs were converted, 1 some or all were not (each is listed on stderr),
+2 usage error.";
 
-/// What to bring over, and where to.
+/// The arguments of `ringest import-moose`.
 #[derive(Debug, Args)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The infrastructure map: what /infra-map of Moose's management port serves
+    /// Infrastructure map, as served at /infra-map on Moose's management port
     map: PathBuf,
 
-    /// The project's moose.config.toml; without it: Moose's defaults
+    /// moose.config.toml of the project; without it, Moose's defaults apply
     #[arg(long, value_name = "FILE")]
     project: Option<PathBuf>,
 
-    /// Where ringest.toml and models/ go
+    /// Output directory for ringest.toml and models/
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Replace files that are there and differ
+    /// Overwrite existing files that differ
     #[arg(long)]
     force: bool,
 }
 
-/// Writes them; what is skipped is an error beside the rest.
+/// Converts the project; each ingest API that can't be converted is reported as an error.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let Arguments {
         map,

@@ -1,4 +1,4 @@
-//! `ringest token`: new API keys, and what a token is good for.
+//! `ringest token`: creates API keys and checks tokens.
 
 mod verify;
 
@@ -13,25 +13,25 @@ use serde_json::json;
 use super::{EXIT_CONFIGURATION, print, report};
 use crate::auth::{ApiKey, KeyHash};
 
-const ABOUT: &str = "Make a token for a sender, or say what one is good for";
+const ABOUT: &str = "Create an API key, or check a token against the configuration";
 
 const EXAMPLES: &str = "\
-The token is shown this once and kept nowhere; the configuration has its hash. Senders send it as
+Prints a new token, its hash, and the lines to add to the configuration. The token is not stored
+anywhere: the configuration only contains its hash. Clients send it in the header
 Authorization: Bearer <token>
 
 Examples:
   ringest token --name mobile --routes 'Order/*' --expires 2027-01-01T00:00:00Z
-  ringest token --kind pbkdf2            for clients and servers that Moose's tools made keys for
+  ringest token --kind pbkdf2            a token in the format that Moose uses
   ringest token --format json | jq -r .token
   ringest token --verify --config conf/ringest.toml < token.txt
 
-Exit codes: 0 done, or the token is good; 1 the token is not good, or the configuration can't be
-used; 2 usage.";
+Exit codes: 0 success; 1 the token is rejected or the configuration is invalid; 2 usage error.";
 
 #[derive(Debug, Args)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// sha256: 256 random bits, cheap to check; pbkdf2: as Moose makes them
+    /// Hash: sha256, or pbkdf2 (compatible with Moose, slower to verify)
     #[arg(
         long,
         value_enum,
@@ -41,19 +41,19 @@ pub(super) struct Arguments {
     )]
     kind: Kind,
 
-    /// Who sends with it; made of its hash if not said
+    /// Name of the key, shown in logs [default: from the hash]
     #[arg(long, value_parser = name)]
     name: Option<String>,
 
-    /// Where it may send: a glob over <name>/<version>; several times for several
+    /// Allowed routes: a glob over <model>/<version>; repeatable
     #[arg(long, value_name = "GLOB", default_value = "*")]
     routes: Vec<String>,
 
-    /// From then on it is refused, such as 2027-01-01T00:00:00Z
+    /// Expiry time, such as 2027-01-01T00:00:00Z [default: never]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     expires: Option<String>,
 
-    /// text for a person, json, toml
+    /// Output format: text, json or toml
     #[arg(
         long,
         value_enum,
@@ -63,19 +63,19 @@ pub(super) struct Arguments {
     )]
     format: Format,
 
-    /// Read a token from stdin, and say which key or issuer of the configuration is answerable for it
+    /// Check a token read from stdin: its key or issuer, routes and expiry time
     #[arg(long, conflicts_with_all = ["kind", "name", "routes", "expires", "format"])]
     verify: bool,
 }
 
-/// How a token is hashed, which says what it looks like.
+/// How a token is hashed; also decides its format.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Kind {
     Sha256,
     Pbkdf2,
 }
 
-/// How a new token is told.
+/// Output format of a new token.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Text,
@@ -83,7 +83,7 @@ enum Format {
     Toml,
 }
 
-/// A token, and the key that the configuration is to know.
+/// A new token and the key to be added to the configuration.
 struct New<'a> {
     token: String,
     hash: KeyHash,
@@ -92,13 +92,13 @@ struct New<'a> {
     expires: Option<&'a str>,
 }
 
-/// Makes a token, or looks at one with the keys of a configuration.
+/// Creates a token, or checks one against a configuration.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
     if arguments.verify {
         return verify::run(config);
     }
     let Some((token, hash)) = new_token(arguments.kind) else {
-        report("the system has no random numbers");
+        report("can't get random numbers from the operating system");
         return ExitCode::from(EXIT_CONFIGURATION);
     };
     let expires = arguments.expires.as_deref();
@@ -107,7 +107,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
         .and_then(ApiKey::expiry_ms)
         .is_some_and(|it| i128::from(it) <= i128::from(now))
     {
-        report("warning: --expires is past: the key opens nothing");
+        report("warning: --expires is in the past: the key will be rejected");
     }
     let new = New {
         name: arguments.name.clone().unwrap_or_else(|| name_of(hash)),
@@ -123,7 +123,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
     })
 }
 
-/// A token that nobody can guess, and its hash; `None` where the system has no random numbers.
+/// A random token and its hash; `None` if the operating system provides no random numbers.
 fn new_token(kind: Kind) -> Option<(String, KeyHash)> {
     let mut random = [0; 32];
     SystemRandom::new().fill(&mut random).ok()?;
@@ -150,7 +150,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A name that no other key has.
+/// A name derived from the hash, and so unique.
 fn name_of(hash: KeyHash) -> String {
     let hash = hash.to_string();
     let digits = hash.rsplit(':').next().unwrap_or_default();
@@ -161,14 +161,14 @@ impl New<'_> {
     fn text(&self) -> String {
         let Self { token, hash, .. } = self;
         let mut text = format!(
-            "The token, which is shown this once:\n\n{token}\n\nIts hash is {hash}. For the \
+            "Token (will not be shown again):\n\n{token}\n\nIts hash is {hash}. Add to the \
              configuration:\n\n{}",
             self.table()
         );
         if matches!(hash, KeyHash::Pbkdf2(_)) {
             let _ = write!(
                 text,
-                "\nOr for the environment, where it is called moose, may send everywhere and never \
+                "\nOr set it in the environment, as a key named moose for all routes that never \
                  expires:\n\nMOOSE_INGEST_API_KEY={hash}\n"
             );
         }
@@ -186,17 +186,17 @@ impl New<'_> {
         format!("{json:#}\n")
     }
 
-    /// What can be put at the end of a configuration, once its comment is gone.
+    /// TOML to append to a configuration; the token is in a comment to be removed.
     fn toml(&self) -> String {
         format!(
-            "# The token, which is shown this once, is the sender's secret: don't keep this line.\n\
+            "# Give this token to the client and remove these lines; it will not be shown again.\n\
              # {}\n{}",
             self.token,
             self.table()
         )
     }
 
-    /// The key as the configuration has it.
+    /// The key as a TOML table of the configuration.
     fn table(&self) -> String {
         let string = |text: &str| toml::Value::from(text).to_string();
         let mut table = format!(
@@ -212,23 +212,23 @@ impl New<'_> {
     }
 }
 
-/// A name as the configuration takes it.
+/// Validates a name by the rules of the configuration.
 fn name(text: &str) -> Result<String, String> {
     if ApiKey::is_name(text) {
         return Ok(text.to_owned());
     }
     let max = ApiKey::NAME_BYTES_MAX;
     Err(format!(
-        "a text of 1 to {max} bytes, without control characters"
+        "a name has 1 to {max} bytes and no control characters"
     ))
 }
 
-/// A moment as the configuration takes it.
+/// Validates a time by the rules of the configuration.
 fn moment(text: &str) -> Result<String, String> {
     match ApiKey::expiry_ms(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err(
-            "a time with its distance from UTC, such as 2027-01-01T00:00:00Z (RFC 3339)".to_owned(),
+            "a time needs an offset from UTC, such as 2027-01-01T00:00:00Z (RFC 3339)".to_owned(),
         ),
     }
 }

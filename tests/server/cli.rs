@@ -81,10 +81,10 @@ fn routes_as_an_openapi_document() {
 }
 
 #[test]
-fn a_missing_file_is_named_with_what_helps() {
+fn a_missing_configuration_file_is_reported_with_a_hint() {
     let help = "\
-Name a file with --config FILE; config/ringest.toml of ringest's repository has every key.
-To try ringest without any file: ringest --dev
+Pass a configuration file with --config FILE; config/ringest.toml in the ringest repository has every
+key. To try ringest without a configuration file: ringest --dev
 ";
     let empty = tempfile::tempdir().expect("a directory");
     for (arguments, file) in [
@@ -103,7 +103,7 @@ To try ringest without any file: ringest --dev
 }
 
 #[test]
-fn usage_errors_are_told_from_configuration_errors() {
+fn usage_errors_have_their_own_exit_code() {
     for arguments in [
         &["--no-such-flag"][..],
         &["--dev", "--config", "config/dev.toml"],
@@ -125,7 +125,7 @@ fn usage_errors_are_told_from_configuration_errors() {
 }
 
 #[test]
-fn help_and_version_are_answers() {
+fn help_and_version_go_to_stdout() {
     let help = ringest(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     for part in [

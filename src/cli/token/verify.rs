@@ -1,4 +1,4 @@
-//! `ringest token --verify`: what the server would say of a token, and why.
+//! `ringest token --verify`: checks a token as the server would and explains the result.
 
 use std::{
     fmt::Write as _,
@@ -22,13 +22,13 @@ use crate::{
     route::RouteTable,
 };
 
-/// A token that the server would refuse.
-const EXIT_REFUSED: u8 = 1;
+/// The server would reject the token.
+const EXIT_REJECTED: u8 = 1;
 
-/// No token is longer, in bytes: no head of a request is.
+/// Bytes read from stdin, at most; far above any head that carries a token.
 const TOKEN_BYTES_MAX: u64 = 1 << 20;
 
-/// Says what the token on stdin is good for, by a configuration.
+/// Checks the token on stdin against a configuration.
 pub(super) fn run(config: &Path) -> ExitCode {
     let config = match Config::load(config, environment()) {
         Ok(config) => config,
@@ -42,29 +42,29 @@ pub(super) fn run(config: &Path) -> ExitCode {
         }
     };
     if config.auth.mode == AuthMode::None {
-        report("auth.mode is \"none\": nobody is asked for a token");
+        report("warning: auth.mode is \"none\": the server does not check tokens");
     }
     provider::install();
     let routes = Arc::new(config.routes());
     let printed = match grant(&token, &config.auth, &routes) {
-        Ok(grant) => return print(&verdict(&token, &grant, &config.auth, &routes)),
-        Err(denial) => print(&refusal(&token, denial, &config.auth)),
+        Ok(grant) => return print(&accepted(&token, &grant, &config.auth, &routes)),
+        Err(denial) => print(&rejected(&token, denial, &config.auth)),
     };
     if printed == ExitCode::SUCCESS {
-        return ExitCode::from(EXIT_REFUSED);
+        return ExitCode::from(EXIT_REJECTED);
     }
     printed
 }
 
-/// As the server judges the token; keys at a URL are fetched if they are needed, and only those.
+/// Verifies the token as the server does; fetches keys from a URL only if the token's issuer has one.
 fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, Denial> {
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let judge = |fetched: &[Fetched]| {
+    let verify = |fetched: &[Fetched]| {
         let keys = KeySet::new(auth, fetched, routes);
         keys.check(token, now).and_then(|check| check.verify(now))
     };
     let mut fetched = vec![Fetched::default(); auth.issuers.len()];
-    let grant = judge(&fetched);
+    let grant = verify(&fetched);
     let (Err(Denial::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
         return grant;
     };
@@ -80,10 +80,10 @@ fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, D
             Err(error) => report(&format!("{url}: {error}")),
         }
     }
-    judge(&fetched)
+    verify(&fetched)
 }
 
-/// The token on stdin, without a line end at its end.
+/// Reads the token from stdin and removes one trailing line end.
 fn read() -> io::Result<Vec<u8>> {
     let mut token = Vec::new();
     io::stdin().take(TOKEN_BYTES_MAX).read_to_end(&mut token)?;
@@ -96,47 +96,48 @@ fn read() -> io::Result<Vec<u8>> {
     Ok(token)
 }
 
-/// Of a good token: who is answerable for it, where it may send, and how long.
-fn verdict(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> String {
-    let who = match (key(token, auth), &grant.name) {
-        (Some(key), _) => format!("the API key {:?}", key.name),
+/// Describes an accepted token: its key or issuer, its routes and its expiry time.
+fn accepted(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> String {
+    let source = match (key(token, auth), &grant.name) {
+        (Some(key), _) => format!("API key {:?}", key.name),
         (None, subject) => {
             let issuer = issuer(token).unwrap_or_default();
             let subject = subject.as_ref();
-            let subject = subject.map_or_else(String::new, |it| format!(", for {it:?}"));
-            format!("a token of the issuer {issuer:?}{subject}")
+            let subject = subject.map_or_else(String::new, |it| format!(", subject {it:?}"));
+            format!("JWT of issuer {issuer:?}{subject}")
         }
     };
     // Writing to a String never fails.
-    let mut text = format!("good: {who}\nsends to: ");
+    let mut text = format!("valid: {source}\nroutes: ");
     match grant.scope {
-        Scope::All => text.push_str("every route"),
+        Scope::All => text.push_str("all"),
         Scope::Some(_) => {
             let allowed = routes.routes().iter();
             let allowed = allowed.filter(|route| grant.scope.allows(route.index));
             let allowed: Vec<_> = allowed
                 .map(|route| format!("{}/{}", route.model.name, route.model.version))
                 .collect();
-            text.push_str(if allowed.is_empty() { "no route" } else { "" });
+            text.push_str(if allowed.is_empty() { "none" } else { "" });
             text.push_str(&allowed.join(", "));
         }
     }
-    let until = moment(grant.validity.until_ms);
-    let _ = write!(text, "\nuntil: {}\n", until.as_deref().unwrap_or("no end"));
+    let expires = time(grant.validity.until_ms);
+    let expires = expires.as_deref().unwrap_or("never");
+    let _ = write!(text, "\nexpires: {expires}\n");
     text
 }
 
-/// Of one that the server would refuse: why, which only whoever runs the server may know.
-fn refusal(token: &[u8], denial: Denial, auth: &Auth) -> String {
-    let mut text = format!("refused: {}: {}\n", denial.as_str(), why(denial));
+/// Explains why a token is rejected. For the operator only: clients are never told the reason.
+fn rejected(token: &[u8], denial: Denial, auth: &Auth) -> String {
+    let mut text = format!("rejected: {}: {}\n", denial.as_str(), reason(denial));
     if let (Denial::KeyExpired, Some(key)) = (denial, key(token, auth)) {
-        let until = key.expires_ms.and_then(moment).unwrap_or_default();
-        let _ = writeln!(text, "the API key {:?} expired at {until}", key.name);
+        let expired = key.expires_ms.and_then(time).unwrap_or_default();
+        let _ = writeln!(text, "API key {:?} expired at {expired}", key.name);
     }
     text
 }
 
-/// The API key whose token it is.
+/// The API key with the hash of this token.
 fn key<'a>(token: &[u8], auth: &'a Auth) -> Option<&'a ApiKey> {
     let hashes = [Some(KeyHash::sha256(token)), KeyHash::pbkdf2(token)];
     auth.api_keys
@@ -144,7 +145,7 @@ fn key<'a>(token: &[u8], auth: &'a Auth) -> Option<&'a ApiKey> {
         .find(|key| hashes.contains(&Some(key.hash)))
 }
 
-/// The `iss` of a JWT, as it says itself.
+/// The `iss` claim of a JWT, unverified.
 fn issuer(token: &[u8]) -> Option<String> {
     let claims = token.split(|byte| *byte == b'.').nth(1)?;
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
@@ -152,33 +153,35 @@ fn issuer(token: &[u8]) -> Option<String> {
     Some(claims["iss"].as_str()?.to_owned())
 }
 
-/// A time that is not for ever.
-fn moment(ms: u64) -> Option<String> {
-    let moment = Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
-    Some(moment.to_string())
+/// Formats a time in milliseconds since 1970; `None` beyond the range of timestamps ("never").
+fn time(ms: u64) -> Option<String> {
+    let time = Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(time.to_string())
 }
 
-/// What a denial means to whoever runs the server.
-const fn why(denial: Denial) -> &'static str {
+/// The reason of a denial, for the operator.
+const fn reason(denial: Denial) -> &'static str {
     match denial {
         Denial::Missing => "there is no token",
         Denial::Repeated => "there is more than one token",
-        Denial::InQuery => "it is in the query",
-        Denial::Scheme => "it is not a bearer token",
-        Denial::Malformed => "it has not the shape of any token that the configuration knows",
-        Denial::UnknownKey => "no key of the configuration has its hash",
-        Denial::KeyExpired => "its key has expired",
-        Denial::Header => "its header can't be read, or asks for what is not understood",
-        Denial::Algorithm => "it is signed with an algorithm that is not configured for its issuer",
-        Denial::KeyId => "its issuer has no such key, or it does not say which of several",
-        Denial::Claims => "its claims can't be read, or are of the wrong type",
-        Denial::Issuer => "its issuer is not configured",
-        Denial::Audience => "it is for somebody else",
-        Denial::Expired => "it has expired",
-        Denial::NotYetValid => "it is not valid yet",
-        Denial::RequiredClaim => "a required claim is missing, or has another value",
-        Denial::Signature => "its signature is not one of its issuer's key",
-        Denial::KeysUnavailable => "its issuer's keys can't be fetched",
-        Denial::Busy => "too many are being verified",
+        Denial::InQuery => "the token is in the query string",
+        Denial::Scheme => "the authorization scheme is not Bearer",
+        Denial::Malformed => "neither a JWT nor an API key of a configured kind",
+        Denial::UnknownKey => "no configured API key has the hash of this token",
+        Denial::KeyExpired => "the API key has expired",
+        Denial::Header => "the JOSE header is malformed or uses an unsupported extension",
+        Denial::Algorithm => "the signature algorithm is not configured for the issuer",
+        Denial::KeyId => {
+            "the issuer has no key with this ID, or several keys and the token names none"
+        }
+        Denial::Claims => "the claims are malformed or of the wrong type",
+        Denial::Issuer => "the issuer is not configured",
+        Denial::Audience => "the audience is not the configured one",
+        Denial::Expired => "the token has expired",
+        Denial::NotYetValid => "the token is not valid yet",
+        Denial::RequiredClaim => "a required claim is missing or has another value",
+        Denial::Signature => "the signature is invalid",
+        Denial::KeysUnavailable => "the issuer's keys can't be fetched",
+        Denial::Busy => "too many tokens are being verified",
     }
 }

@@ -142,7 +142,7 @@ fn whoever_has_mooses_tokens_may_send() {
     ];
     let output = place.ringest(&check, &variables);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("the configuration is good\nroutes 1, "));
+    assert!(stdout(&output).starts_with("configuration is valid\nroutes 1, "));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn without_tokens_someone_decides_who_may_send() {
         );
         let output = place.ringest(&check, &[workers]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert!(stdout(&output).starts_with("the configuration is good\nroutes 1, "));
+        assert!(stdout(&output).starts_with("configuration is valid\nroutes 1, "));
     }
 }
 

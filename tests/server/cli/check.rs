@@ -21,7 +21,7 @@ fn a_good_configuration_shows_its_memory() {
     let memory = config.expect("it is good").memory_max();
     assert_eq!(
         stdout(&output),
-        format!("the configuration is good\nroutes 4, workers 2, worst-case memory:\n{memory}\n")
+        format!("configuration is valid\nroutes 4, workers 2, worst-case memory:\n{memory}\n")
     );
     assert_eq!(stderr(&output), "");
 }
@@ -72,7 +72,7 @@ fn connecting_without_a_broker_fails_and_says_so() {
         output(command(&["--check", "--connect"]).env("RINGEST_KAFKA__BOOTSTRAP_SERVERS", nobody));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("the brokers don't tell of topic orders: "));
-    assert!(stdout(&output).starts_with("the configuration is good\n"));
+    assert!(stdout(&output).starts_with("configuration is valid\n"));
 }
 
 /// librdkafka says so only when a producer is created.

@@ -44,14 +44,14 @@ impl Place {
 }
 
 #[test]
-fn good_records_are_said_to_be_good() {
+fn valid_records_are_reported() {
     let place = Place::new();
     for (name, body, expected) in [
-        ("one.json", &b"{}"[..], "the record is good\n"),
-        ("two.json", b"[{}, {}]", "all 2 records are good\n"),
-        ("none.json", b"[]", "all 0 records are good\n"),
-        ("lines.ndjson", b"{}\n{}\n{}\n", "all 3 records are good\n"),
-        ("lines.JSONL", b"{}\n{}\n", "all 2 records are good\n"),
+        ("one.json", &b"{}"[..], "the record is valid\n"),
+        ("two.json", b"[{}, {}]", "all 2 records are valid\n"),
+        ("none.json", b"[]", "all 0 records are valid\n"),
+        ("lines.ndjson", b"{}\n{}\n{}\n", "all 3 records are valid\n"),
+        ("lines.JSONL", b"{}\n{}\n", "all 2 records are valid\n"),
     ] {
         for model in ["RawEvent", "RawEvent/1.0", "rawevent/01.00"] {
             let said = place.explain(name, body, &["--model", model]);
@@ -80,7 +80,7 @@ error[bad_json]: expected no leading zero, found `1`
 3 |   \"b\": 01
   |         ^ $ of record 0
 
-the records can't be counted; the answer would be 400 invalid_json
+the records can't be counted; the server would respond 400 invalid_json
 "
     );
 }
@@ -98,7 +98,7 @@ fn stdin_and_lines_are_read_where_that_is_said() {
     };
     let lines = b"{}\n{}\n";
     let output = explain(&["--ndjson", "-"], lines);
-    assert_eq!(stdout(&output), "all 2 records are good\n");
+    assert_eq!(stdout(&output), "all 2 records are valid\n");
     let output = explain(&["-"], lines);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -109,7 +109,7 @@ fn stdin_and_lines_are_read_where_that_is_said() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_not_judged() {
+fn a_body_that_is_too_large_is_not_validated() {
     let place = Place::new();
     let file = place.file("large.json", b"{\"a\":1}");
     for (max, code) in [("7", 0), ("6", 1)] {
@@ -122,7 +122,7 @@ fn a_body_that_is_too_large_is_not_judged() {
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
         if code == 1 {
             assert_eq!(stdout(&output), "");
-            let expected = "more than limits.body_bytes_max = 6 bytes: the answer would be 413 \
+            let expected = "the body exceeds limits.body_bytes_max = 6; the server would respond 413 \
                             body_too_large\n";
             assert_eq!(stderr(&output), expected);
         }
@@ -130,21 +130,21 @@ fn a_body_that_is_too_large_is_not_judged() {
 }
 
 #[test]
-fn what_can_not_be_judged_is_an_error_of_usage() {
+fn an_unknown_model_or_file_is_a_usage_error() {
     let place = Place::new();
     let file = place.file("one.json", b"{}").display().to_string();
     for (arguments, expected) in [
         (
             &["explain", "--model", "Ordr", &file][..],
-            "--model Ordr: there is none such; the nearest: Order/1.0, ",
+            "--model Ordr: unknown model; similar models: Order/1.0, ",
         ),
         (
             &["explain", "--model", "Order/2.0", &file],
-            "--model Order/2.0: there is none such; the nearest: Order/1.0\n",
+            "--model Order/2.0: unknown model; similar models: Order/1.0\n",
         ),
         (
             &["explain", "--model", "Order/x", &file],
-            "--model Order/x: there is none such; the nearest: Order/1.0\n",
+            "--model Order/x: unknown model; similar models: Order/1.0\n",
         ),
         (
             &["explain", "--model", "Order", "no/such.json"],

@@ -174,9 +174,8 @@ fn the_lines_of_a_token_are_what_its_configuration_needs() {
         let check = ringest(&["--check", "--config", &place.file().display().to_string()]);
         assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
         assert_eq!(stderr(&check), "");
-        let good = format!(
-            "good: the API key {name:?}\nsends to: Order/1.0\nuntil: 2199-01-01T00:00:00Z\n"
-        );
+        let good =
+            format!("valid: API key {name:?}\nroutes: Order/1.0\nexpires: 2199-01-01T00:00:00Z\n");
         for line_end in ["", "\n", "\r\n"] {
             let verdict = place.verdict(&format!("{token}{line_end}"), &[]);
             assert_eq!(verdict, (Some(0), good.clone()));
@@ -198,8 +197,7 @@ fn the_lines_of_a_token_are_what_its_configuration_needs() {
                 verdict,
                 (
                     Some(0),
-                    "good: the API key \"moose\"\nsends to: every route\nuntil: no end\n"
-                        .to_owned()
+                    "valid: API key \"moose\"\nroutes: all\nexpires: never\n".to_owned()
                 )
             );
         }
@@ -212,19 +210,19 @@ fn mooses_tokens_are_known_by_mooses_hash() {
     let place = Place::new("");
     let (code, said) = place.verdict(MOOSE_TOKEN, &variable);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("good: the API key \"moose\"\n"), "{said}");
+    assert!(said.starts_with("valid: API key \"moose\"\n"), "{said}");
     let other = MOOSE_TOKEN.replace("0f1e", "0f1f");
     assert_eq!(
         place.verdict(&other, &variable),
         (
             Some(1),
-            "refused: unknown_key: no key of the configuration has its hash\n".to_owned()
+            "rejected: unknown_key: no configured API key has the hash of this token\n".to_owned()
         )
     );
 }
 
 #[test]
-fn what_the_operator_is_told_of_a_bad_token() {
+fn a_rejected_token_is_explained_to_the_operator() {
     let place = Place::new(&format!(
         "[[auth.keys]]\nname = \"old\"\nhash = \"{MOOSE_HASH}\"\nexpires = 2001-01-01T00:00:00Z\n"
     ));
@@ -232,7 +230,7 @@ fn what_the_operator_is_told_of_a_bad_token() {
         place.verdict(MOOSE_TOKEN, &[]),
         (
             Some(1),
-            "refused: key_expired: its key has expired\nthe API key \"old\" expired at \
+            "rejected: key_expired: the API key has expired\nAPI key \"old\" expired at \
              2001-01-01T00:00:00Z\n"
                 .to_owned()
         )
@@ -240,14 +238,14 @@ fn what_the_operator_is_told_of_a_bad_token() {
     for token in ["", "\n", "x", "a b", &"x".repeat(100_000)] {
         let (code, said) = place.verdict(token, &[]);
         assert_eq!(code, Some(1), "{said}");
-        assert!(said.starts_with("refused: malformed: "), "{said}");
+        assert!(said.starts_with("rejected: malformed: "), "{said}");
     }
     let open = Place::new("[auth]\nmode = \"none\"\n");
     let output = open.verify(MOOSE_TOKEN, &[]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "auth.mode is \"none\": nobody is asked for a token\n"
+        "warning: auth.mode is \"none\": the server does not check tokens\n"
     );
     let faulty = Place::new("[[auth.keys]]\nname = \"a\"\nhash = \"\"\n");
     let output = faulty.verify(MOOSE_TOKEN, &[]);
@@ -282,31 +280,37 @@ fn tokens_of_issuers() {
     };
     let (code, said) = place.verdict(&claims(&json!({})), &[]);
     assert_eq!(code, Some(0), "{said}");
-    let start = "good: a token of the issuer \"https://id.example.com\", for \"till 3\"\nsends to: \
-                 Visit/1.0\nuntil: ";
+    let start = "valid: JWT of issuer \"https://id.example.com\", subject \"till 3\"\nroutes: \
+                 Visit/1.0\nexpires: ";
     assert!(said.starts_with(start), "{said}");
     let (code, said) = place.verdict(&claims(&json!({"routes": "Nothing/*"})), &[]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("sends to: no route\n"), "{said}");
+    assert!(said.contains("routes: none\n"), "{said}");
 
     for (changes, refusal) in [
-        (json!({"exp": now() - 1}), "expired: it has expired"),
-        (json!({"nbf": until}), "not_yet_valid: it is not valid yet"),
-        (json!({"aud": "other"}), "audience: it is for somebody else"),
+        (json!({"exp": now() - 1}), "expired: the token has expired"),
+        (
+            json!({"nbf": until}),
+            "not_yet_valid: the token is not valid yet",
+        ),
+        (
+            json!({"aud": "other"}),
+            "audience: the audience is not the configured one",
+        ),
         (
             json!({"iss": "other"}),
-            "issuer: its issuer is not configured",
+            "issuer: the issuer is not configured",
         ),
     ] {
         let verdict = place.verdict(&claims(&changes), &[]);
-        assert_eq!(verdict, (Some(1), format!("refused: {refusal}\n")));
+        assert_eq!(verdict, (Some(1), format!("rejected: {refusal}\n")));
     }
     let good = claims(&json!({}));
     let (text, _) = good.rsplit_once('.').expect("a signature");
     let forged = format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode([0; 32]));
     let (code, said) = place.verdict(&forged, &[]);
     assert_eq!(code, Some(1));
-    assert!(said.starts_with("refused: signature: "), "{said}");
+    assert!(said.starts_with("rejected: signature: "), "{said}");
 }
 
 #[test]
@@ -328,7 +332,7 @@ fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
     let token = |issuer: &str| signed(&json!({"iss": issuer, "aud": "ingest", "exp": now() + 600}));
     let (code, said) = place.verdict(&token("good"), &[]);
     assert_eq!(code, Some(0), "{said}");
-    let start = "good: a token of the issuer \"good\"\nsends to: every route\nuntil: ";
+    let start = "valid: JWT of issuer \"good\"\nroutes: all\nexpires: ";
     assert!(said.starts_with(start), "{said}");
     assert_eq!((good.requests().len(), gone.requests().len()), (1, 0));
 
@@ -337,14 +341,14 @@ fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
     assert_eq!(stderr(&output), format!("{}: it answers 404\n", gone.url));
     assert_eq!(
         stdout(&output),
-        "refused: keys_unavailable: its issuer's keys can't be fetched\n"
+        "rejected: keys_unavailable: the issuer's keys can't be fetched\n"
     );
     place.verdict(&token("other"), &[]);
     assert_eq!((good.requests().len(), gone.requests().len()), (1, 1));
 }
 
 #[test]
-fn what_no_key_can_have_is_a_usage_error() {
+fn invalid_attributes_of_a_key_are_usage_errors() {
     for arguments in [
         &["--kind", "md5"][..],
         &["--name", ""],
@@ -365,6 +369,6 @@ fn what_no_key_can_have_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         stderr(&output),
-        "warning: --expires is past: the key opens nothing\n"
+        "warning: --expires is in the past: the key will be rejected\n"
     );
 }

@@ -274,7 +274,7 @@ fn keys_are_tried_before_anything_is_served() {
         let line = format!("issuer \"id\": usable keys at {}: 2\n", good.url());
         assert!(stdout.contains(&line), "{stdout}");
         assert!(
-            stderr.contains("issuer \"id\": left out of its set: keys[2]"),
+            stderr.contains("issuer \"id\": key ignored: keys[2]"),
             "{stderr}"
         );
         let line = format!(
