@@ -1,4 +1,4 @@
-//! `ringest --dev`: everything in one process, to try it.
+//! `ringest --dev`: ringest and a Kafka broker in one process, for a first try.
 
 use std::{
     fmt::Write as _,
@@ -17,7 +17,7 @@ use crate::{
     supervisor::{self, Addresses},
 };
 
-/// A record for each sample model, to be pasted; other models are shown an empty one.
+/// A valid record for each sample model, for the printed `curl` commands.
 const EXAMPLES: &[(&str, &str)] = &[
     (
         "PageView",
@@ -33,29 +33,29 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Records for a model without fields, with blanks and escapes of their own.
-const SEVERAL: &str = r#"[{"n":1}, {"n": 2, "text": "caf\u00e9 \"au lait\""}]"#;
+/// An array of records for a model without fields, with unusual spacing and escapes.
+const ARRAY: &str = r#"[{"n":1}, {"n": 2, "text": "caf\u00e9 \"au lait\""}]"#;
 
 /// Why `--dev` could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
-    /// librdkafka has no means for a broker. The system's.
-    #[error("the in-process broker: {0}")]
+    /// librdkafka could not start its mock broker. Fault of the system.
+    #[error("can't start the in-process broker: {0}")]
     Broker(#[from] OpenError),
-    /// The environment sets something that cannot work. The operator's.
+    /// An environment variable has an invalid value. Fault of the operator.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
 }
 
-/// An in-process broker and the configuration that goes with it.
+/// An in-process broker and a configuration that uses it.
 pub struct Dev {
     broker: DevBroker,
-    /// To serve with.
+    /// The configuration to serve with.
     pub config: Config,
 }
 
 impl Dev {
-    /// Starts the broker; `environment` is what may override the configuration.
+    /// Starts the broker; variables of `environment` override the configuration.
     ///
     /// # Errors
     /// [`DevError`].
@@ -65,22 +65,22 @@ impl Dev {
         Ok(Self { broker, config })
     }
 
-    /// Serves until SIGTERM or SIGINT. stdout gets the routes, what to type, and a line for each
-    /// record that a consumer got back from the broker.
+    /// Serves until SIGTERM or SIGINT. Prints example commands for each route to stdout, then one line
+    /// for each record that a consumer reads back from the broker.
     ///
     /// # Errors
     /// [`DevError::Broker`].
     pub fn serve(self, listening: impl FnOnce(Addresses)) -> Result<ExitCode, DevError> {
         let table = self.config.routes();
         let _reader = self.read_back(&table)?;
-        // Nothing to load again: SIGHUP is what a closed terminal sends, and ends it.
+        // No file to reload: SIGHUP, as sent by a terminal that closes, ends the process.
         Ok(supervisor::run(self.config, None, |addresses| {
-            print(&invitation(table.routes(), addresses));
+            print(&examples(table.routes(), addresses));
             listening(addresses);
         }))
     }
 
-    /// Dead letters too.
+    /// Reads all topics back, those of dead letters included.
     fn read_back(&self, table: &RouteTable) -> Result<Reader, OpenError> {
         let topics = table.topics().iter().map(|topic| &**topic);
         self.broker
@@ -88,13 +88,13 @@ impl Dev {
     }
 }
 
-/// What a newcomer can type now. All that is no command is a comment to a shell.
-fn invitation(routes: &[Route], addresses: Addresses) -> String {
+/// The example commands. Every other line is a shell comment, so that all of it can be pasted.
+fn examples(routes: &[Route], addresses: Addresses) -> String {
     let url = format!("http://{}", addresses.public);
     let mut text = String::from(
-        "# ringest, and a broker to try it with, in one process. Ctrl-C ends it; nothing is kept.\n\
-         # Paste a line into another terminal: each record that the broker took is read back from\n\
-         # it and shown here. A path without a version means the highest one.\n",
+        "# ringest is running with an in-process Kafka broker. Ctrl-C stops both; no data is kept.\n\
+         # Paste a command into another terminal: this one prints each record that the broker has\n\
+         # stored. A path without a version means the highest version.\n",
     );
     // Writing to a String never fails.
     for route in routes {
@@ -105,17 +105,17 @@ fn invitation(routes: &[Route], addresses: Addresses) -> String {
         let _ = writeln!(text, "curl {url}{path} -d '{record}'");
     }
     if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
-        text += "\n# Several records in one request; their bytes stay as they are.\n";
-        let _ = writeln!(text, "curl {url}{} -d '{SEVERAL}'", route.path);
+        text += "\n# Several records in one request; each is forwarded byte for byte.\n";
+        let _ = writeln!(text, "curl {url}{} -d '{ARRAY}'", route.path);
     }
     if let Some(management) = addresses.management {
-        text += "\n# How it is doing; /ready and /routes are there too.\n";
+        text += "\n# Metrics; see also /ready, /routes and /openapi.json.\n";
         let _ = writeln!(text, "curl http://{management}/metrics");
     }
     text + "\n"
 }
 
-/// One record as a consumer got it. What is not text is shown escaped.
+/// One record as read by a consumer. Bytes that are not UTF-8 are escaped.
 fn line(record: &TakenRecord<'_>) -> String {
     let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -131,7 +131,7 @@ fn line(record: &TakenRecord<'_>) -> String {
     )
 }
 
-/// To stdout. When nobody reads it any more, serving goes on.
+/// Writes to stdout; a closed stdout does not stop the server.
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_shown_with_all_that_identifies_it() {
+    fn a_record_is_shown_with_topic_partition_offset_and_key() {
         let record = TakenRecord {
             topic: "orders",
             partition: 2,
