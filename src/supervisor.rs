@@ -1,5 +1,5 @@
-//! The control thread: starts, pins and restarts the workers, listens for signals, publishes what
-//! requests are served by, orders the drain. It never sees a request.
+//! The control thread: starts, pins and restarts the workers, handles signals, publishes the active
+//! snapshot, and directs the drain. It never sees a request.
 
 use std::{
     io,
@@ -28,60 +28,61 @@ use crate::{
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
-use reload::{Loaded, Refused, Reload};
+use reload::{Loaded, Reload, ReloadError};
 use start::{StartupError, bind};
 
 mod key_files;
 mod reload;
 mod start;
 
-/// The configuration cannot work, as it turned out when it was tried.
+/// Serving could not start with this configuration.
 const EXIT_CONFIGURATION: u8 = 1;
-/// Connections had to be cut, or the second signal came.
+/// Connections were cut, or a second signal arrived.
 const EXIT_NOT_DRAINED: u8 = 3;
 
-/// How long a worker that has ended may take to end for good, after the drain's time.
-const LAST_EXIT: Duration = Duration::from_millis(500);
+/// Time beyond `drain_timeout_ms` for worker threads to exit.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// Before a worker is started again, so that one that always fails does not keep a core busy.
-const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// Delay before a worker is restarted, so that one that always fails does not keep a core busy.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
 
-/// Reads the configuration again, from where it was read at the start.
+/// Loads the configuration from the file that was read at the start.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
-/// What the control thread is told.
+/// An event for the control thread.
 enum Message {
     /// SIGTERM or SIGINT.
     Terminate,
-    /// SIGHUP, or a file of keys is another one.
+    /// SIGHUP, or a key file has changed.
     Reload,
-    /// What came of reading the configuration again.
-    Loaded(Result<Loaded, Refused>),
-    /// There are other keys of an issuer's than before.
+    /// The configuration was loaded for a reload.
+    Loaded(Result<Loaded, ReloadError>),
+    /// The fetched keys of an issuer have changed.
     KeysFetched,
+    /// A worker's thread has ended.
     WorkerEnded(usize, Result<Drained, WorkerError>),
 }
 
-/// Where a process serves.
+/// The addresses of a process's listeners.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// Requests.
+    /// The public listener: ingest requests.
     pub public: SocketAddr,
-    /// `/metrics` and the like.
+    /// The management listener, if enabled.
     pub management: Option<SocketAddr>,
 }
 
-/// Serves until SIGTERM or SIGINT, and drains. On SIGHUP, and when a file of keys changes, the
-/// configuration is loaded again and issuers' keys are fetched; without `load` SIGHUP does what it does by itself, and ends the
-/// process. When requests can be sent, `listening` is told where.
+/// Serves until SIGTERM or SIGINT, then drains. SIGHUP and changed key files reload the configuration
+/// and fetch the issuers' keys; without `load` SIGHUP keeps its default action and ends the process.
+/// `listening` is called once requests are accepted.
 ///
-/// First of all the schema registry is asked, where models name subjects of it.
+/// Models that name a subject of the schema registry get its schema ID first.
 ///
-/// The exit code is 0 after a whole drain, 1 where serving could not start, 3 where it had to be cut
-/// short.
+/// The exit code is 0 after a complete drain, 1 if serving could not start, 3 if the drain was
+/// incomplete.
 pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)) -> ExitCode {
-    // Before signals are taken over: whoever gives up waiting for a registry can end it.
-    let config = match with_schema_ids(config) {
+    // Before the signal handlers are installed: Ctrl-C must end the wait for a registry.
+    let config = match resolve_schema_ids(config) {
         Ok(config) => config,
         Err(unresolved) => {
             for failure in unresolved.iter() {
@@ -105,22 +106,22 @@ pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)
     supervisor.supervise()
 }
 
-/// Its models as workers need them: each schema by its number.
-fn with_schema_ids(mut config: Config) -> Result<Config, Unresolved> {
+/// Looks up the schema IDs of the models in the schema registry.
+fn resolve_schema_ids(mut config: Config) -> Result<Config, Unresolved> {
     config.models = registry::resolve(config.schema_registry.as_ref(), &config.models)?;
     Ok(config)
 }
 
-/// A worker's life on its thread, from its start to the end of the drain.
+/// Runs a worker on its thread, from its start to the end of the drain.
 type RunWorker = fn(&WorkerSettings, TcpListener) -> Result<Drained, WorkerError>;
 
 struct Supervisor {
-    /// What is served by: of a reload what can be changed, else as at the start.
+    /// The active configuration; keys that need a restart have their values from the start.
     config: Arc<Config>,
-    /// Fetches the keys of its issuers.
+    /// Fetches the keys of the configuration's issuers.
     fetcher: Fetcher,
     published: Arc<Published>,
-    /// `None`: there is nothing to load again.
+    /// `None`: reloading is disabled.
     reload: Option<Reload>,
     workers: Vec<WorkerSettings>,
     address: SocketAddr,
@@ -134,8 +135,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    /// Waits for signals, for what is loaded again, and for workers that end before their time; then
-    /// for the drain.
+    /// Handles events until a signal asks to stop, then drains.
     fn supervise(&mut self) -> ExitCode {
         loop {
             match self.messages.recv() {
@@ -149,27 +149,27 @@ impl Supervisor {
                     _,
                     Err(error @ (WorkerError::Producer(_) | WorkerError::Io(_))),
                 )) if self.process.worker_restarts() == 0 => {
-                    tracing::error!("a worker could not start: {error}");
+                    tracing::error!("worker failed to start: {error}");
                     return ExitCode::from(EXIT_CONFIGURATION);
                 }
                 Ok(Message::WorkerEnded(index, Err(error))) => {
-                    tracing::error!("worker {index} ended and is started again: {error}");
+                    tracing::error!("worker {index} failed and is being restarted: {error}");
                     self.restart(index);
                 }
-                // Nobody has told it to.
+                // Only a drain ends a worker without an error, and none has begun.
                 Ok(Message::WorkerEnded(index, Ok(_))) => self.restart(index),
             }
         }
     }
 
-    /// A worker ended outside of a connection: its connections are lost, the port is not.
+    /// Restarts a worker that ended with an error: its connections are lost, the port stays bound.
     fn restart(&self, index: usize) {
         self.process.worker_restarted();
         self.readiness.set_worker(index, WorkerState::Starting);
-        thread::sleep(RESTART_PAUSE);
+        thread::sleep(RESTART_DELAY);
         let started = bind(self.address, true).and_then(|it| self.spawn_worker(index, it));
         if let Err(error) = started {
-            // The next attempt; the channel is open as long as both its ends are ours.
+            // Causes the next attempt. This thread owns both ends of the channel: it is open.
             let _ = self
                 .sender
                 .send(Message::WorkerEnded(index, Err(error.into())));
@@ -180,29 +180,29 @@ impl Supervisor {
         tracing::info!("draining");
         self.readiness.start_draining();
         self.watch.stop();
-        let until = Instant::now() + self.config.timeouts.drain + LAST_EXIT;
+        let deadline = Instant::now() + self.config.timeouts.drain + EXIT_GRACE;
         let mut total = Drained::default();
-        let mut whole = true;
-        let mut left = self.workers.len();
-        while left > 0 {
-            let wait = until.saturating_duration_since(Instant::now());
+        let mut complete = true;
+        let mut running = self.workers.len();
+        while running > 0 {
+            let wait = deadline.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(wait) {
                 Ok(Message::WorkerEnded(_, ended)) => {
-                    left -= 1;
+                    running -= 1;
                     match ended {
                         Ok(drained) => {
                             total.records_undelivered += drained.records_undelivered;
                             total.connections_cut += drained.connections_cut;
                         }
                         Err(error) => {
-                            tracing::error!("a worker ended before it was drained: {error}");
-                            whole = false;
+                            tracing::error!("worker failed during the drain: {error}");
+                            complete = false;
                         }
                     }
                 }
                 Ok(Message::Reload | Message::Loaded(_) | Message::KeysFetched) => {}
                 Ok(Message::Terminate) => {
-                    tracing::error!("the second signal: not drained");
+                    tracing::error!("received a second signal; exiting without draining");
                     return ExitCode::from(EXIT_NOT_DRAINED);
                 }
                 Err(_) => break,
@@ -216,7 +216,7 @@ impl Supervisor {
             connections_cut = total.connections_cut,
             "drained"
         );
-        if whole && left == 0 && total.connections_cut == 0 {
+        if complete && running == 0 && total.connections_cut == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(EXIT_NOT_DRAINED)
@@ -224,7 +224,7 @@ impl Supervisor {
     }
 }
 
-/// SIGTERM and SIGINT become messages, and SIGHUP where there is something to load again.
+/// Turns SIGTERM and SIGINT into messages, and SIGHUP if reloading is enabled.
 fn forward_signals(sender: mpsc::Sender<Message>, reloads: bool) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     if reloads {

@@ -1,4 +1,4 @@
-//! Whether a file of keys is another one than before.
+//! Watches key files for changes, by polling.
 
 use std::{
     collections::HashMap,
@@ -10,30 +10,30 @@ use std::{
     time::Duration,
 };
 
-/// Between two looks at the files.
+/// Between two checks of the files.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A thread that looks at files; it ends with this.
+/// A thread that watches files; dropping this ends it.
 pub(super) struct KeyFiles(Sender<Vec<PathBuf>>);
 
 impl KeyFiles {
-    /// Looks at none yet; `changed` is called on a thread of its own, which may wait for a slow disk.
+    /// Starts the thread, without files; `changed` is called on it. A slow disk blocks that thread only.
     pub(super) fn watch(changed: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (sender, lists) = mpsc::channel();
         thread::Builder::new()
             .name("ringest-keys".to_owned())
-            .spawn(move || look(&lists, changed))?;
+            .spawn(move || poll(&lists, changed))?;
         Ok(Self(sender))
     }
 
-    /// Looks at these from now on. What has happened to one that was among the last is not missed.
+    /// Replaces the list of files. Changes of files that stay on the list are not missed.
     pub(super) fn set(&self, files: &[PathBuf]) {
-        // The thread ends with us, no earlier.
+        // The thread runs as long as this sender exists.
         let _ = self.0.send(files.to_vec());
     }
 }
 
-fn look(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
+fn poll(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
     let mut seen: HashMap<PathBuf, Option<Identity>> = HashMap::new();
     loop {
         match lists.recv_timeout(INTERVAL) {
@@ -51,7 +51,7 @@ fn look(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
                     let now = Identity::of(file);
                     any |= std::mem::replace(before, now) != now;
                 }
-                // Seen already: whatever is changed while it is read is found the next time.
+                // The state was recorded first: a change while the file is read is found next time.
                 if any {
                     changed();
                 }
@@ -61,9 +61,8 @@ fn look(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
     }
 }
 
-/// What differs between a file and the one that takes its place, or the same one written anew: by a
-/// rename, by a symbolic link on the way to it that leads elsewhere (as Kubernetes does it), in
-/// place.
+/// Differs after a file was replaced by a rename, through a symbolic link on its path (as Kubernetes
+/// does), or written in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -71,12 +70,12 @@ struct Identity {
     length: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
-    /// The same of the last change of anything about it: nobody can set that one back.
+    /// The inode's change time in the same form; unlike `modified`, it can't be set by programs.
     changed: (i64, i64),
 }
 
 impl Identity {
-    /// `None` for a file that can't be looked at, which is another one as soon as it can.
+    /// `None` if the file's metadata can't be read; it counts as changed once it can.
     fn of(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         Some(Self {

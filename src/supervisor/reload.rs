@@ -1,5 +1,5 @@
-//! Reloading: a configuration is read again beside the control thread, judged as a whole, and
-//! published, or refused with everything that is wrong with it.
+//! Reloading: a configuration is loaded and validated on a thread of its own, then published; if it is
+//! invalid, all its errors are logged and the previous one stays active.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{Load, Message, Supervisor, key_files::KeyFiles, with_schema_ids};
+use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
 use crate::{
     config::{Config, NeedsRestart},
     document::ConfigErrors,
@@ -18,57 +18,57 @@ use crate::{
     snapshot::Published,
 };
 
-/// Topics of earlier configurations that producers still know, at most: librdkafka forgets one only
-/// with all the others.
-const TOPICS_LEFT_MAX: usize = 1_000;
+/// Bound on topics of earlier configurations: librdkafka keeps each until its producer is destroyed.
+const STALE_TOPICS_MAX: usize = 1_000;
 
-/// A configuration that can be served by.
+/// A valid configuration, ready to be published.
 pub(super) struct Loaded {
     config: Arc<Config>,
-    /// Keys that differ from those that are served by, and need a restart.
-    restart: Vec<String>,
+    /// Changed keys that need a restart to take effect.
+    needs_restart: Vec<String>,
 }
 
-/// Why what was read is not served by. The operator's, but for the last.
+/// Why a reload failed. The fault of the operator, except for the last two.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum ReloadError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
-    #[error("[kafka], after a restart: {0}")]
+    /// The running producers keep their properties, but the next start would fail.
+    #[error("[kafka]: {0}")]
     Kafka(#[from] OpenError),
-    #[error("it needs a restart")]
+    #[error("these changes need a restart")]
     NeedsRestart(Vec<NeedsRestart>),
     #[error(
-        "{0} topics of earlier configurations are known to the producers, more than {max}: a restart \
-         forgets them", max = TOPICS_LEFT_MAX
+        "the producers still hold {0} topics of earlier configurations, more than {max}; restart \
+         ringest to release them", max = STALE_TOPICS_MAX
     )]
-    Topics(usize),
-    /// Ours.
+    StaleTopics(usize),
+    /// A bug in ringest.
     #[error(transparent)]
     Panicked(#[from] Panicked),
-    /// The system's.
-    #[error("nothing could be read: {0}")]
+    /// The fault of the system.
+    #[error("can't start a thread to load the configuration: {0}")]
     Thread(#[from] io::Error),
 }
 
-/// When a configuration is read again, and by whom.
+/// Loads configurations, one at a time.
 pub(super) struct Reload {
     load: Arc<Load>,
     key_files: KeyFiles,
-    /// Whether a thread is reading.
+    /// Whether a load is running.
     loading: bool,
-    /// Whether it was asked for again since that began.
-    again: bool,
+    /// Whether another reload was requested since it began.
+    requested: bool,
 }
 
 impl Reload {
-    /// Asks for a reload itself when a file of keys changes.
+    /// Also watches the key files; a change requests a reload.
     pub(super) fn new(load: Load, config: &Config, sender: &Sender<Message>) -> io::Result<Self> {
         let sender = sender.clone();
         let key_files = KeyFiles::watch(move || {
-            tracing::info!("a file of keys has changed");
+            tracing::info!("a key file has changed; reloading");
             // The control thread is gone only when the process is about to end.
             let _ = sender.send(Message::Reload);
         })?;
@@ -77,15 +77,15 @@ impl Reload {
             load: Arc::new(load),
             key_files,
             loading: false,
-            again: false,
+            requested: false,
         })
     }
 
-    /// Reads on a thread of its own: a disk or a registry may be slow, and a drain must not wait for
-    /// either. However often it is asked for meanwhile, it is done once more.
+    /// Starts a thread that loads the configuration: a disk or a registry may be slow, and a drain must
+    /// not wait for either. Any number of requests meanwhile cause one more load.
     fn begin(&mut self, running: &Arc<Config>, published: &Arc<Published>, to: &Sender<Message>) {
         if self.loading {
-            self.again = true;
+            self.requested = true;
             return;
         }
         let load = Arc::clone(&self.load);
@@ -102,33 +102,33 @@ impl Reload {
             });
         self.loading = true;
         if let Err(error) = spawned {
-            // The channel is open as long as both its ends are ours.
+            // The control thread owns both ends of the channel: it is open.
             let _ = to.send(Message::Loaded(Err(error.into())));
         }
     }
 
-    /// The thread has ended; whether it is to be done once more.
+    /// Notes that a load has ended; `true` if another reload was requested meanwhile.
     fn ended(&mut self) -> bool {
         self.loading = false;
-        std::mem::take(&mut self.again)
+        std::mem::take(&mut self.requested)
     }
 }
 
 impl Supervisor {
-    /// Begins a reload, if there is something to load.
+    /// Begins a reload, if reloading is enabled.
     pub(super) fn reload(&mut self) {
         if let Some(reload) = &mut self.reload {
             reload.begin(&self.config, &self.published, &self.sender);
         }
     }
 
-    /// Serves by what was loaded, if it is good.
-    pub(super) fn loaded(&mut self, loaded: Result<Loaded, Refused>) {
+    /// Activates the loaded configuration; on an error the previous one stays active.
+    pub(super) fn loaded(&mut self, loaded: Result<Loaded, ReloadError>) {
         match loaded {
-            Ok(loaded) => self.serve_by(loaded),
-            Err(refused) => {
-                refused.log();
-                tracing::error!("not reloaded: what was served before is served on");
+            Ok(loaded) => self.activate(loaded),
+            Err(error) => {
+                error.log();
+                tracing::error!("reload failed; keeping the previous configuration");
                 self.process.reloaded(false);
                 self.fetcher.refresh_all();
             }
@@ -138,9 +138,15 @@ impl Supervisor {
         }
     }
 
-    fn serve_by(&mut self, Loaded { config, restart }: Loaded) {
+    fn activate(&mut self, loaded: Loaded) {
+        let Loaded {
+            config,
+            needs_restart,
+        } = loaded;
         if let Err(error) = self.fetcher.follow(&config.auth.issuers) {
-            tracing::error!("no thread for issuers' keys, which are fetched as before: {error}");
+            tracing::error!(
+                "can't start a thread to fetch keys; keeping the previous issuers: {error}"
+            );
         }
         if let Some(reload) = &self.reload {
             reload.key_files.set(&config.auth.key_files);
@@ -148,22 +154,22 @@ impl Supervisor {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        if !restart.is_empty() {
-            let keys = restart.join(", ");
-            tracing::warn!("restart to have these changed, which are as before until then: {keys}");
+        if !needs_restart.is_empty() {
+            let keys = needs_restart.join(", ");
+            tracing::warn!("these keys need a restart to take effect: {keys}");
         }
         self.config = config;
         let generation = self.publish();
         self.process.reloaded(true);
         tracing::info!(
             generation,
-            "reloaded: serving {} routes",
+            "configuration reloaded: {} routes",
             self.config.models.len()
         );
     }
 
-    /// Has requests that begin from now on served by the configuration as it is, and by the keys
-    /// that were fetched last; which generation that is.
+    /// Publishes a snapshot of the active configuration and the latest fetched keys, for requests that
+    /// begin from now on. Returns its generation.
     pub(super) fn publish(&self) -> u64 {
         let before = self.published.latest();
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
@@ -174,34 +180,34 @@ impl Supervisor {
     }
 }
 
-impl Refused {
-    /// Everything, one line each.
+impl ReloadError {
+    /// Logs every error, one line each.
     fn log(&self) {
         match self {
             Self::Config(errors) => errors.iter().for_each(|it| tracing::error!("{it}")),
             Self::Unresolved(failures) => failures.iter().for_each(|it| tracing::error!("{it}")),
             Self::NeedsRestart(reasons) => reasons.iter().for_each(|it| tracing::error!("{it}")),
-            Self::Kafka(_) | Self::Topics(_) | Self::Panicked(_) | Self::Thread(_) => {
+            Self::Kafka(_) | Self::StaleTopics(_) | Self::Panicked(_) | Self::Thread(_) => {
                 tracing::error!("{self}");
             }
         }
     }
 }
 
-/// Reads a configuration and judges it beside the one that is running.
-fn read(load: &Load, running: &Config, published: &Published) -> Result<Loaded, Refused> {
-    let new = with_schema_ids(load()?)?;
+/// Loads a configuration and checks that it can replace the running one.
+fn read(load: &Load, running: &Config, published: &Published) -> Result<Loaded, ReloadError> {
+    let new = resolve_schema_ids(load()?)?;
     if new.kafka != running.kafka {
         check_whole(&new.kafka)?;
     }
-    let (config, restart) = running.reloaded(new).map_err(Refused::NeedsRestart)?;
+    let (config, needs_restart) = (running.reloaded(new)).map_err(ReloadError::NeedsRestart)?;
     let routes = published.latest();
     let routes = (routes.routes).succeeded_by(&config.listen.path_prefix, &config.models);
     match routes.topics_left() {
-        left if left > TOPICS_LEFT_MAX => Err(Refused::Topics(left)),
+        stale if stale > STALE_TOPICS_MAX => Err(ReloadError::StaleTopics(stale)),
         _ => Ok(Loaded {
             config: Arc::new(config),
-            restart,
+            needs_restart,
         }),
     }
 }

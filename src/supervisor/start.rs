@@ -1,4 +1,4 @@
-//! From a configuration to workers that serve by it.
+//! Starts the listeners, the management thread and the workers of a configuration.
 
 use std::{
     io,
@@ -32,18 +32,18 @@ use crate::{
     worker::WorkerSettings,
 };
 
-/// Connections that the kernel queues for a listener: what a spike may bring between two accepts.
+/// Connections that the kernel queues for a listener; absorbs spikes between two accepts.
 const BACKLOG: i32 = 4_096;
 
-/// How long the first answers of brokers and issuers are waited for before the listening line is
-/// printed, so that a script that goes by it does not come too early.
-const FIRST_ANSWER: Duration = Duration::from_secs(2);
+/// How long to wait for the first responses of brokers and issuers before printing the `listening`
+/// line, so that a script that waits for it can send at once.
+const FIRST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A producer's own deadline comes first, as it knows more: this is how much later the worker
-/// stops waiting for it.
+/// How much longer than `ack_timeout_ms` the worker waits for a delivery report: librdkafka's own
+/// timeout should come first, as its error says more.
 const REPORT_GRACE: Duration = Duration::from_millis(1_500);
 
-/// Why serving could not start. The operator's or the system's.
+/// Why serving could not start. The fault of the operator or the system.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartupError {
     #[error("listen.address = \"{0}\": {1}")]
@@ -51,17 +51,17 @@ pub(super) enum StartupError {
     #[error("management.address = \"{0}\": {1}")]
     Management(SocketAddr, io::Error),
     #[error(
-        "listen.driver = \"io_uring\": this kernel, or its sandbox, does not allow io_uring; set \"auto\" or \"epoll\""
+        "listen.driver = \"io_uring\": io_uring is not available (old kernel, or blocked by a sandbox); set \"auto\" or \"epoll\""
     )]
     NoIoUring,
     #[error("[kafka]: {0}")]
     Producer(#[from] OpenError),
-    #[error("the system refuses: {0}")]
+    #[error("operating system error: {0}")]
     System(#[from] io::Error),
 }
 
 impl Supervisor {
-    /// Binds, and starts the workers.
+    /// Binds the listeners and starts the workers.
     pub(super) fn start(
         config: Config,
         load: Option<Load>,
@@ -117,22 +117,22 @@ impl Supervisor {
         for (index, listener) in listeners.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
-        supervisor.await_first_answers();
+        supervisor.await_first_responses();
         tracing::info!(
             driver = driver.as_str(),
             workers = supervisor.workers.len(),
-            "serving {} routes",
+            "started: {} routes",
             supervisor.config.models.len()
         );
         Ok((supervisor, addresses))
     }
 
-    /// The first answer of the brokers and of who has issuers' keys, or that there is none: after it a
-    /// request gets its true answer at once.
-    fn await_first_answers(&self) {
-        let until = Instant::now() + FIRST_ANSWER;
+    /// Waits until the brokers and the issuers' JWKS URLs have responded or failed once, so that the
+    /// first requests are not answered 503 without need.
+    fn await_first_responses(&self) {
+        let deadline = Instant::now() + FIRST_RESPONSE_TIMEOUT;
         let all = || self.watch.has_asked() && self.fetcher.has_asked();
-        while !all() && Instant::now() < until {
+        while !all() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
@@ -156,7 +156,7 @@ impl Supervisor {
     }
 }
 
-/// Fetches the keys of the issuers from now on.
+/// Starts fetching the keys of the issuers.
 fn fetcher(
     config: &Config,
     process: &Arc<ProcessMetrics>,
@@ -171,34 +171,36 @@ fn fetcher(
     Ok(fetcher)
 }
 
-/// Descriptors that a process needs beside those of its connections: librdkafka's, the rings'.
-const FILES_BESIDE_CONNECTIONS: u64 = 256;
+/// File descriptors for everything except client connections: librdkafka, `io_uring`, listeners.
+const OTHER_FILES: u64 = 256;
 
-/// A service is often started with room for 1,024 descriptors and the right to more: takes it.
+/// Raises the soft limit of open files as far as needed and allowed; it is often only 1,024.
 fn raise_file_limit(connections_max: usize) {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;
     };
-    let wanted = connections_max as u64 + FILES_BESIDE_CONNECTIONS;
-    let limit = wanted.clamp(soft, hard.max(soft));
+    let needed = connections_max as u64 + OTHER_FILES;
+    let limit = needed.clamp(soft, hard.max(soft));
     if limit > soft && setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_err() {
-        tracing::warn!("the limit of {soft} open files could not be raised");
-    } else if limit < wanted {
+        tracing::warn!("can't raise the limit of open files, which is {soft}");
+    } else if limit < needed {
         tracing::warn!(
-            "limits.connections_max = {connections_max} cannot be reached: the system allows \
-             {limit} open files"
+            "limits.connections_max = {connections_max} needs {needed} open files, but the limit of \
+             open files (ulimit -n) is {limit}"
         );
     }
 }
 
 fn choose_driver(choice: DriverChoice) -> Result<Driver, StartupError> {
-    let granted = monoio::utils::detect_uring();
+    let available = monoio::utils::detect_uring();
     match choice {
         DriverChoice::Epoll => Ok(Driver::Epoll),
-        DriverChoice::IoUring | DriverChoice::Auto if granted => Ok(Driver::IoUring),
+        DriverChoice::IoUring | DriverChoice::Auto if available => Ok(Driver::IoUring),
         DriverChoice::IoUring => Err(StartupError::NoIoUring),
         DriverChoice::Auto => {
-            tracing::warn!("no io_uring here: running on epoll, at a higher cost a request");
+            tracing::warn!(
+                "io_uring is not available; using epoll, which needs more CPU time a request"
+            );
             Ok(Driver::Epoll)
         }
     }
@@ -265,10 +267,10 @@ fn exposition(
     })
 }
 
-/// A listener for each worker on one address.
+/// Binds one listener for each worker to the same address.
 ///
-/// `SO_REUSEPORT` would let a second ringest take half of the first one's connections, so a socket
-/// without it has to get the address first.
+/// With `SO_REUSEPORT` alone a second ringest could bind the same address and get half of the
+/// connections, so a socket without it is bound first.
 fn bind_all(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     let alone = bind(address, false)?;
     let address = alone.local_addr()?;

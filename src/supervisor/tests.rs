@@ -1,4 +1,4 @@
-//! Workers that panic, and workers that are started again.
+//! Workers that panic or fail, and their restart.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,7 @@ use crate::{metrics::Driver, snapshot::Snapshot};
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
-/// One worker, one place for a connection, and no broker.
+/// One worker, one connection, and no broker.
 fn config() -> Config {
     let environment = [
         ("RINGEST_WORKERS", "1"),
@@ -37,7 +37,7 @@ fn a_worker_that_panics_leaves_nothing_behind() {
         let settings = worker_settings(&config, &published, driver, &watch);
         let mut settings = settings.expect("it is good");
         let mut settings = settings.remove(0);
-        // The first tick tells a readiness that knows of one worker, number 0.
+        // The readiness has one worker, number 0: the first tick of worker 1 panics.
         settings.index = 1;
         let listener = bind(LOOPBACK.parse().expect("an address"), true).expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -56,14 +56,14 @@ fn a_worker_that_panics_leaves_nothing_behind() {
             Ok(_) => panic!("an answer to half a request"),
             Err(error) => assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "left open"),
         }
-        assert!(TcpStream::connect(address).is_err(), "nobody would accept");
-        assert!(connections.enter().is_some(), "its place is free");
-        assert_eq!(Arc::strong_count(&metrics), 1, "its producer is gone");
+        assert!(TcpStream::connect(address).is_err(), "still listening");
+        assert!(connections.enter().is_some(), "its permit was not released");
+        assert_eq!(Arc::strong_count(&metrics), 1, "its producer still exists");
         watch.stop();
     }
 }
 
-/// Panics, then can't start, then is a worker that has nothing to do.
+/// Panics, then fails to start, then runs without doing anything.
 fn fails_twice(settings: &WorkerSettings, _: TcpListener) -> Result<Drained, WorkerError> {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     match RUNS.fetch_add(1, Ordering::Relaxed) {
@@ -81,7 +81,7 @@ fn fails_twice(settings: &WorkerSettings, _: TcpListener) -> Result<Drained, Wor
 }
 
 #[test]
-fn a_worker_that_ends_is_started_again() {
+fn a_failed_worker_is_restarted() {
     let (sender, messages) = mpsc::channel();
     let started = Supervisor::start(config(), None, (sender.clone(), messages), fails_twice);
     let (mut supervisor, _) = started.expect("it starts");

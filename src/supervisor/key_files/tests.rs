@@ -5,17 +5,17 @@ use std::{
 
 use super::*;
 
-/// Far longer than between two looks.
+/// Far longer than between two checks.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
-fn each_way_to_replace_a_file_is_noticed_once() {
+fn each_way_to_replace_a_file_is_reported_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let write = |name: &str, text: &str| fs::write(path(name), text).expect("ours");
     write("plain", "1");
     write("renamed", "1");
-    // As Kubernetes has it: ..data leads to the directory of the day.
+    // As Kubernetes mounts secrets: ..data is a symbolic link to a directory.
     for day in ["monday", "tuesday"] {
         fs::create_dir(path(day)).expect("ours");
         write(&format!("{day}/key"), "1");
@@ -40,13 +40,15 @@ fn each_way_to_replace_a_file_is_noticed_once() {
             symlink("tuesday", path("..new")).expect("ours");
             fs::rename(path("..new"), path("..data")).expect("ours");
         }),
-        ("there", &|| write("absent", "1")),
-        ("gone", &|| fs::remove_file(path("absent")).expect("ours")),
+        ("created", &|| write("absent", "1")),
+        ("removed", &|| {
+            fs::remove_file(path("absent")).expect("ours")
+        }),
     ];
     for (how, replace) in replace {
         replace();
         assert_eq!(changes.recv_timeout(PATIENCE), Ok(()), "{how}");
-        // The same list again, as after a reload: nothing is new.
+        // The same list again, as after a reload, is not a change.
         key_files.set(&files);
         assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout), "{how}");
     }
@@ -55,7 +57,7 @@ fn each_way_to_replace_a_file_is_noticed_once() {
     assert_eq!(
         changes.recv_timeout(INTERVAL * 2),
         Err(Timeout),
-        "let go of"
+        "no longer watched"
     );
     drop(key_files);
     assert_eq!(changes.recv_timeout(PATIENCE), Err(Disconnected));

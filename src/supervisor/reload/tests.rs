@@ -11,7 +11,7 @@ fn config() -> Config {
 }
 
 #[test]
-fn it_is_done_once_more_however_often_it_is_asked_for() {
+fn several_requests_during_a_load_cause_one_more() {
     let running = Arc::new(config());
     let published = Arc::new(Published::new(Snapshot::first(&running, &[])));
     let (sender, messages) = mpsc::channel();
@@ -42,27 +42,27 @@ fn it_is_done_once_more_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn a_panic_while_reading_is_told() {
+fn a_panic_while_loading_is_reported() {
     let running = Arc::new(config());
     let published = Arc::new(Published::new(Snapshot::first(&running, &[])));
     let (sender, messages) = mpsc::channel();
-    let load: Load = Box::new(|| panic!("a fault of ours"));
+    let load: Load = Box::new(|| panic!("a bug"));
     let mut reload = Reload::new(load, &running, &sender).expect("a thread");
     reload.begin(&running, &published, &sender);
     let loaded = messages.recv_timeout(Duration::from_secs(30));
     assert!(matches!(
         loaded,
-        Ok(Message::Loaded(Err(Refused::Panicked(_))))
+        Ok(Message::Loaded(Err(ReloadError::Panicked(_))))
     ));
     assert!(!reload.ended());
 }
 
 #[test]
-fn topics_that_are_gone_are_bounded() {
+fn stale_topics_are_bounded() {
     let running = config();
     let mut crowded = running.clone();
     let model = &running.models[0];
-    crowded.models = (0..=TOPICS_LEFT_MAX)
+    crowded.models = (0..=STALE_TOPICS_MAX)
         .map(|index| {
             let mut model = crate::model::Model::clone(model);
             model.name = format!("Model{index}");
@@ -73,8 +73,8 @@ fn topics_that_are_gone_are_bounded() {
     let first = Snapshot::first(&crowded, &[]);
     let published = Published::new(first);
     let load: Load = Box::new(|| Ok(config()));
-    let refused = read(&load, &running, &published);
-    assert!(matches!(refused, Err(Refused::Topics(left)) if left == TOPICS_LEFT_MAX + 1));
+    let error = read(&load, &running, &published);
+    assert!(matches!(error, Err(ReloadError::StaleTopics(stale)) if stale == STALE_TOPICS_MAX + 1));
     crowded.models.pop();
     let published = Published::new(Snapshot::first(&crowded, &[]));
     assert!(read(&load, &running, &published).is_ok());
