@@ -27,7 +27,7 @@ impl Connection {
         let Some(keys) = &active.snapshot.keys else {
             return Ok(active.anonymous.clone());
         };
-        let bytes = self.head(head);
+        let bytes = self.transport.head(head);
         let token = match presented(head, bytes) {
             Ok(token) => token,
             Err(denial) => return Err(self.deny(denial, &[])),

@@ -1,4 +1,4 @@
-//! Reading, and skipping, a request's body.
+//! Reading a request's body.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::{
     response::CONTINUE,
 };
 
-use super::{Connection, Interrupt, SKIPPED_BYTES_MAX, Unread, read};
+use super::{Connection, Interrupt, transport::Unread};
 
 /// The most that is ever kept free before a body: what goes before its only record.
 const HEADROOM_BYTES_MAX: usize = size_of::<SchemaPrefix>();
@@ -67,18 +67,18 @@ impl Connection {
         headroom: usize,
         len: usize,
     ) -> Result<RawBody, Interrupt> {
-        if headroom + len <= self.input().capacity() {
+        if headroom + len <= self.transport.input().capacity() {
             return self.read_in_place(head, headroom, len).await;
         }
         let end = headroom + len;
         let permit = self.context.admission.admit(segment_capacity(end))?;
         let mut body = self.segment(headroom, end);
-        body.append(self.rest());
-        self.start = self.input().filled();
+        body.append(self.transport.rest());
+        self.transport.start = self.transport.input().filled();
         self.begin_body(head).await?;
         while body.filled() < end {
             let limit = end - body.filled();
-            let (received, buffer) = read(&mut self.stream, body, limit).await;
+            let (received, buffer) = self.transport.receive_into(body, limit).await;
             body = buffer;
             match received {
                 Ok(0) => return Err(self.end_of_body()),
@@ -96,24 +96,24 @@ impl Connection {
         headroom: usize,
         len: usize,
     ) -> Result<RawBody, Interrupt> {
-        let capacity = self.input().capacity();
+        let capacity = self.transport.input().capacity();
         let permit = self.context.admission.admit(capacity)?;
-        if self.start + len > capacity {
+        if self.transport.start + len > capacity {
             // The last bytes of the head make the headroom.
-            self.start -= headroom;
-            self.release_input();
-            self.start = headroom;
+            self.transport.start -= headroom;
+            self.transport.release_input();
+            self.transport.start = headroom;
         }
-        let body = self.start..self.start + len;
-        if self.input().filled() < body.end {
+        let body = self.transport.start..self.transport.start + len;
+        if self.transport.input().filled() < body.end {
             self.begin_body(head).await?;
-            while self.input().filled() < body.end {
-                if self.receive(usize::MAX).await? == 0 {
+            while self.transport.input().filled() < body.end {
+                if self.transport.receive(usize::MAX).await? == 0 {
                     return Err(self.end_of_body());
                 }
             }
         }
-        self.start = body.end;
+        self.transport.start = body.end;
         Ok(self.end_body(None, body, permit))
     }
 
@@ -127,10 +127,10 @@ impl Connection {
         let mut permit = self.context.admission.admit(segment_capacity(headroom))?;
         let mut body = self.segment(headroom, headroom);
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
-        self.unread = Unread::Unknown;
+        self.transport.unread = Unread::Unknown;
         let mut waits = false;
         loop {
-            let rest = self.rest();
+            let rest = self.transport.rest();
             let (consumed, step) = decoder.decode(rest)?;
             if let ChunkedStep::Data(data) = &step {
                 if data.len() > body.room() {
@@ -144,7 +144,7 @@ impl Connection {
                 }
                 body.append(&rest[data.clone()]);
             }
-            self.start += consumed;
+            self.transport.start += consumed;
             match step {
                 ChunkedStep::Data(_) => {}
                 ChunkedStep::Done => break,
@@ -152,8 +152,8 @@ impl Connection {
                     if !std::mem::replace(&mut waits, true) {
                         self.begin_body(head).await?;
                     }
-                    self.release_input();
-                    if self.receive(usize::MAX).await? == 0 {
+                    self.transport.release_input();
+                    if self.transport.receive(usize::MAX).await? == 0 {
                         return Err(self.end_of_body());
                     }
                 }
@@ -176,8 +176,8 @@ impl Connection {
         range: Range<usize>,
         permit: Permit,
     ) -> RawBody {
-        self.deadline.clear();
-        self.unread = Unread::Bytes(0);
+        self.transport.deadline.clear();
+        self.transport.unread = Unread::Bytes(0);
         self.context
             .metrics
             .body_bytes_received
@@ -193,59 +193,25 @@ impl Connection {
     /// (RFC 9110 section 10.1.1), and has until the deadline.
     async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
         if head.expect_continue {
-            self.output.extend_from_slice(CONTINUE);
-            self.send().await?;
+            self.transport.output.extend_from_slice(CONTINUE);
+            self.transport
+                .send(self.context.clock.now() + self.context.config.timeouts.idle)
+                .await?;
         }
         let until = self.context.clock.now() + self.context.config.timeouts.body;
-        self.deadline.set(Wait::Read, until);
+        self.transport.deadline.set(Wait::Read, until);
         Ok(())
     }
 
     /// Why no more bytes of a body come.
     fn end_of_body(&mut self) -> Interrupt {
-        self.unread = Unread::Unknown;
-        if self.deadline.has_expired() && self.context.is_draining() {
+        self.transport.unread = Unread::Unknown;
+        if self.transport.deadline.has_expired() && self.context.is_draining() {
             Refusal::Draining.into()
-        } else if self.deadline.has_expired() {
+        } else if self.transport.deadline.has_expired() {
             Refusal::Timeout(outcome::Deadline::Body).into()
         } else {
             Interrupt::Gone
         }
-    }
-
-    /// Reads what is left of a refused body and drops it: the next request is behind it.
-    pub(super) async fn skip_body(&mut self) -> Result<(), Interrupt> {
-        if self.unread == Unread::Bytes(0) {
-            return Ok(());
-        }
-        let until = self.context.clock.now() + self.context.config.timeouts.body;
-        self.deadline.set(Wait::Read, until);
-        let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
-        while self.unread != Unread::Bytes(0) {
-            if self.start == self.input().filled() {
-                self.release_input();
-                if self.receive(usize::MAX).await? == 0 {
-                    return Err(Interrupt::Gone);
-                }
-            }
-            let here = self.rest().len();
-            match self.unread {
-                Unread::Bytes(left) => {
-                    let skipped = usize::try_from(left).map_or(here, |left| left.min(here));
-                    self.start += skipped;
-                    self.unread = Unread::Bytes(left - skipped as u64);
-                }
-                Unread::Chunked => {
-                    let (consumed, step) = decoder.decode(self.rest())?;
-                    self.start += consumed;
-                    if step == ChunkedStep::Done {
-                        self.unread = Unread::Bytes(0);
-                    }
-                }
-                Unread::Unknown => return Err(Interrupt::Gone),
-            }
-        }
-        self.deadline.clear();
-        Ok(())
     }
 }

@@ -22,8 +22,15 @@ use super::{Connection, body::RawBody};
 /// left out, as half a value is none.
 const HEADER_VALUE_BYTES_MAX: usize = 1_024;
 
-/// What became of a body.
-pub(super) struct Judged {
+/// Where the records of a request go, and what is counted of them.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) route: AuthorizedRoute<'a>,
+    pub(super) metrics: &'a RouteMetrics,
+}
+
+/// A validated body.
+pub(super) struct Validated {
     /// Its valid records, enqueued; `None` if there are none.
     pub(super) delivery: Option<Enqueued>,
     /// What is not valid.
@@ -65,7 +72,7 @@ impl Connection {
         for KafkaHeader { name, value } in &route.model.kafka_headers {
             let value = match value {
                 HeaderValue::Constant(value) => Some(value.as_bytes()),
-                HeaderValue::Request(field) => field_value(self.head(head), field)
+                HeaderValue::Request(field) => field_value(self.transport.head(head), field)
                     .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
                 HeaderValue::Principal => sender,
             };
@@ -78,15 +85,14 @@ impl Connection {
 
     /// Validates the body and enqueues its valid records, if its model lets them go without the
     /// others.
-    pub(super) fn judge(
+    pub(super) fn validate_and_enqueue(
         &mut self,
-        context: &Context,
-        (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
+        Destination { route, metrics }: Destination<'_>,
         format: Format,
         mut body: RawBody,
         headers: &Headers,
-    ) -> Result<Judged, Refusal> {
-        let input = self.input_mut();
+    ) -> Result<Validated, Refusal> {
+        let (input, context) = (self.transport.input_mut(), &self.context);
         let Route {
             model,
             dead_letter_topic,
@@ -101,7 +107,7 @@ impl Connection {
                 if dead_letter_topic.is_none() {
                     return Err(rejection.into());
                 }
-                return Ok(Judged::nothing_valid(rejection, body, input));
+                return Ok(Validated::nothing_valid(rejection, body, input));
             }
         };
         let count = records.len();
@@ -116,7 +122,7 @@ impl Connection {
                 body: dead_letter_topic.map(|_| (body.freeze(input), None)),
             });
         } else if count == 0 {
-            return Ok(Judged {
+            return Ok(Validated {
                 delivery: None,
                 rejected: None,
             });
@@ -131,7 +137,7 @@ impl Connection {
         }
         let enqueued = context.producer.enqueue(route, &records, payloads, headers);
         let delivery = enqueued.inspect_err(|failure| context.undelivered(count, failure))?;
-        Ok(Judged {
+        Ok(Validated {
             delivery: Some(Enqueued { count, delivery }),
             rejected,
         })
@@ -153,7 +159,7 @@ impl Enqueued {
     }
 }
 
-impl Judged {
+impl Validated {
     fn nothing_valid(rejection: Rejection, mut body: RawBody, input: &mut ReadBuffer) -> Self {
         let bytes = body.freeze(input);
         Self {
@@ -214,9 +220,9 @@ fn only_record(records: &ValidBody<'_>) -> Option<Span> {
 ///
 /// # Errors
 /// Some are not known to be in their topic.
-pub(super) async fn deliver_letters(
+pub(super) async fn produce_dead_letters(
     context: &Context,
-    (route, metrics): (AuthorizedRoute<'_>, &RouteMetrics),
+    Destination { route, metrics }: Destination<'_>,
     rejected: &Rejected,
 ) -> Result<(), Failure> {
     let Some((body, _)) = &rejected.body else {

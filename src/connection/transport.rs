@@ -1,0 +1,237 @@
+//! A connection's socket: what was received and is not done with, what is to be sent, and the
+//! deadline of both. It knows nothing of what the bytes mean, but how many of a body are unread.
+
+use std::{
+    io,
+    net::Shutdown,
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
+
+use monoio::{
+    io::{AsyncReadRent, AsyncWriteRentExt},
+    net::TcpStream,
+    time::sleep,
+};
+
+use crate::{
+    buffer::ReadBuffer,
+    clock::Clock,
+    deadline::{self, Deadline, Wait},
+    http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, RequestHead},
+};
+
+/// Bytes of a refused body that are read and dropped so that the connection can go on.
+const SKIPPED_BYTES_MAX: usize = 64 * 1024;
+
+/// How long bytes behind a last answer are read and dropped, so that the client gets to see it:
+/// closing with unread bytes makes the kernel send a reset, which overtakes the answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many bytes are dropped so: a client that sends more than that gets the reset.
+const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long the next of such bytes is waited for.
+const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What one connection may do in a row while others wait, in answers or reads.
+const STEPS_MAX: u32 = 64;
+
+/// A pause in which the other tasks and the tick run.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The client has closed the connection, or it broke: nobody is there to be answered.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// How much of the current request's body is still to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Bytes(u64),
+    /// A chunked body, from its first byte.
+    Chunked,
+    /// Bytes whose end is not known any more.
+    Unknown,
+}
+
+pub(super) struct Transport {
+    // Before `stream`: it must not outlive the socket that it shuts down.
+    pub(super) deadline: Deadline,
+    stream: TcpStream,
+    /// What was received; `None` only while the kernel has it.
+    input: Option<ReadBuffer>,
+    /// Where in `input` the bytes begin that are not done with: a head while it is read, then the
+    /// body, then the next head.
+    pub(super) start: usize,
+    pub(super) unread: Unread,
+    /// An answer on its way; kept for the next one.
+    pub(super) output: Vec<u8>,
+    /// Answers and reads since other tasks last ran for sure.
+    steps: u32,
+}
+
+impl Transport {
+    /// `deadline` watches `stream`; `input` is empty.
+    pub(super) fn new(stream: TcpStream, deadline: Deadline, input: ReadBuffer) -> Self {
+        Self {
+            deadline,
+            stream,
+            input: Some(input),
+            start: 0,
+            unread: Unread::Bytes(0),
+            output: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Lets other tasks run now and then. On epoll reading and writing do not wait while the client
+    /// is quick enough, and a task that never waits would be the only one.
+    pub(super) async fn give_way(&mut self) {
+        self.steps += 1;
+        if self.steps == STEPS_MAX {
+            self.steps = 0;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Another task has just run.
+    pub(super) fn has_given_way(&mut self) {
+        self.steps = 0;
+    }
+
+    /// What has arrived and is not done with.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.input().bytes(self.start..self.input().filled())
+    }
+
+    /// The bytes of the head that was just read.
+    pub(super) fn head(&self, head: &RequestHead) -> &[u8] {
+        self.input().bytes(self.start - head.len..self.start)
+    }
+
+    pub(super) fn input(&self) -> &ReadBuffer {
+        self.input
+            .as_ref()
+            .expect("lent to the kernel during a read only")
+    }
+
+    pub(super) fn input_mut(&mut self) -> &mut ReadBuffer {
+        self.input
+            .as_mut()
+            .expect("lent to the kernel during a read only")
+    }
+
+    /// Makes room in the input: what is before `start` is done with.
+    pub(super) fn release_input(&mut self) {
+        let start = std::mem::take(&mut self.start);
+        self.input_mut().consume(start);
+    }
+
+    /// Reads once into the input, `limit` bytes at most: how many bytes, 0 at the end of the stream,
+    /// which a passed deadline brings about too.
+    pub(super) async fn receive(&mut self, limit: usize) -> Result<usize, Gone> {
+        let input = self.input.take().expect("no other read is under way");
+        let (received, input) = self.receive_into(input, limit).await;
+        self.input = Some(input);
+        received.map_err(|_| Gone)
+    }
+
+    /// Reads once into the room of `buffer`, `limit` bytes at most.
+    pub(super) async fn receive_into(
+        &mut self,
+        buffer: ReadBuffer,
+        limit: usize,
+    ) -> (io::Result<usize>, ReadBuffer) {
+        let (received, slot) = self.stream.read(buffer.into_slot(limit)).await;
+        let buffer = slot.into_buffer(received.as_ref().map_or(0, |received| *received));
+        (received, buffer)
+    }
+
+    /// Writes what is in `output`; the client has until `until` to take it.
+    pub(super) async fn send(&mut self, until: Instant) -> Result<(), Gone> {
+        self.deadline.set(Wait::Write, until);
+        let output = std::mem::take(&mut self.output);
+        let (sent, mut output) = self.stream.write_all(output).await;
+        self.deadline.clear();
+        output.clear();
+        self.output = output;
+        sent.map(|_| ()).map_err(|_| Gone)
+    }
+
+    /// Whether what is left of the body is little enough to be read and dropped. After
+    /// `Expect: 100-continue` a client that gets its answer may send the body or not.
+    pub(super) fn can_skip(&self, head: &RequestHead) -> bool {
+        match self.unread {
+            Unread::Bytes(0) => true,
+            Unread::Bytes(left) => !head.expect_continue && left <= SKIPPED_BYTES_MAX as u64,
+            Unread::Chunked => !head.expect_continue,
+            Unread::Unknown => false,
+        }
+    }
+
+    /// Reads what is left of a refused body and drops it: the next request is behind it. The client
+    /// has until `until` to send it.
+    ///
+    /// # Errors
+    /// The next request can't be found.
+    pub(super) async fn skip_body(&mut self, until: Instant) -> Result<(), Gone> {
+        if self.unread == Unread::Bytes(0) {
+            return Ok(());
+        }
+        self.deadline.set(Wait::Read, until);
+        let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
+        while self.unread != Unread::Bytes(0) {
+            if self.start == self.input().filled() {
+                self.release_input();
+                if self.receive(usize::MAX).await? == 0 {
+                    return Err(Gone);
+                }
+            }
+            let here = self.rest().len();
+            match self.unread {
+                Unread::Bytes(left) => {
+                    let skipped = usize::try_from(left).map_or(here, |left| left.min(here));
+                    self.start += skipped;
+                    self.unread = Unread::Bytes(left - skipped as u64);
+                }
+                Unread::Chunked => {
+                    let (consumed, step) = decoder.decode(self.rest()).map_err(|_| Gone)?;
+                    self.start += consumed;
+                    if step == ChunkedStep::Done {
+                        self.unread = Unread::Bytes(0);
+                    }
+                }
+                Unread::Unknown => return Err(Gone),
+            }
+        }
+        self.deadline.clear();
+        Ok(())
+    }
+
+    /// Ends our side, and drops what the client may still be sending until it has ended its own.
+    pub(super) async fn linger(mut self, clock: &Clock) {
+        deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+        let end = clock.now() + LINGER_TIMEOUT;
+        if self.deadline.has_expired() {
+            // Nothing can be read any more: all that can be done is to wait.
+            self.deadline.set(Wait::Linger, end);
+            sleep(LINGER_PAUSE_MAX).await;
+            return;
+        }
+        let mut left = LINGER_BYTES_MAX;
+        // A client that still sends when the time is over gets the reset, at once: with unread bytes
+        // left behind. Were they read, the kernel would neither take more nor say that none are
+        // wanted.
+        while left > 0 && !self.deadline.has_expired() {
+            let pause_end = clock.now() + LINGER_PAUSE_MAX;
+            self.deadline.set(Wait::Linger, pause_end.min(end));
+            self.start = self.input().filled();
+            self.release_input();
+            match self.receive(left).await {
+                Ok(received @ 1..) => left -= received,
+                Ok(0) | Err(Gone) => return,
+            }
+            self.give_way().await;
+        }
+    }
+}
