@@ -1,4 +1,4 @@
-//! What the management listener answers; no I/O here.
+//! The responses of the management listener; no I/O here.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ const JSON: &str = "application/json";
 /// RFC 9457.
 const PROBLEM: &str = "application/problem+json";
 
-/// A whole answer.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: Status,
     content_type: &'static str,
     body: Cow<'static, [u8]>,
-    /// `HEAD`: the length of the body, not the body (RFC 9110, section 9.3.2).
+    /// `HEAD`: send the length of the body without the body (RFC 9110, section 9.3.2).
     head_only: bool,
 }
 
-/// Number, reason phrase and, where it is a problem, its stable code.
+/// Status code, reason phrase and, for errors, the stable error code.
 type Status = (u16, &'static str, &'static str);
 
 const OK: Status = (200, "OK", "");
@@ -31,7 +31,7 @@ const TIMEOUT: Status = (408, "Request Timeout", "request_timeout");
 const HEAD_TOO_LARGE: Status = (431, "Request Header Fields Too Large", "head_too_large");
 const INTERNAL: Status = (500, "Internal Server Error", "internal");
 
-/// The answer to what came; none to a client that has gone.
+/// The response to a received request; `None` if the client has closed the connection.
 pub(super) fn answer(received: Received, state: &AdminState) -> Option<Answer> {
     match received {
         Received::Request { method, path } => Some(respond(&method, &path, state)),
@@ -104,7 +104,7 @@ fn metrics(state: &AdminState) -> Answer {
 }
 
 impl Answer {
-    /// No head in time.
+    /// 408: the head did not arrive in time.
     pub(super) fn request_timeout() -> Self {
         Self::problem(TIMEOUT)
     }
@@ -127,7 +127,7 @@ impl Answer {
         }
     }
 
-    /// As sent. monoio-http's encoder would say `content-length: 0` to every `HEAD`.
+    /// Encodes the response; monoio-http's encoder would send `content-length: 0` for every `HEAD`.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         let (number, reason, _) = self.status;
         let allow = if self.status == METHOD_NOT_ALLOWED {

@@ -1,7 +1,7 @@
-//! What `/metrics` shows: the workers' numbers added up, in the `OpenMetrics` 1.0.0 text format.
+//! The response of `/metrics`: the sums of all workers' metrics in the `OpenMetrics` 1.0.0 text format.
 //!
-//! Labels are bounded: routes come from the configuration (of one that is gone there is no series
-//! any more), codes from the table of outcomes, workers are counted.
+//! The label values are bounded: routes come from the active configuration (a removed route has no
+//! series any more), codes from the table of outcomes, workers from the configuration.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,29 +23,28 @@ use crate::{
     snapshot::{Published, Snapshot},
 };
 
-/// The `route` label of requests that had none; a route's own label begins with a slash.
+/// The `route` label of requests without a route; paths of routes begin with a slash.
 const UNROUTED: &str = "unrouted";
 
-/// How an outcome code is labelled.
+/// The labels of an outcome code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeLabel {
     /// The stable code, e.g. `body_too_large`.
     pub name: &'static str,
-    /// The HTTP status that it is answered with.
+    /// The HTTP status of its response.
     pub status: u16,
 }
 
-/// Where the numbers come from.
+/// The sources of the metrics.
 #[derive(Debug)]
 pub struct Sources {
-    /// Its latest snapshot says which routes there are, and what was counted of each. The `route`
-    /// label is the declared path.
+    /// Its latest snapshot has the routes and their metrics. The `route` label is the declared path.
     pub published: Arc<Published>,
-    /// The label of each outcome code, by its index.
+    /// The labels of each outcome code, by its index.
     pub codes: Vec<CodeLabel>,
-    /// One for each worker, by its index, all made for as many codes as above.
+    /// The metrics of each worker, by its index, with as many codes as `codes`.
     pub workers: Vec<Arc<WorkerMetrics>>,
-    /// What is counted of the process.
+    /// The metrics of the process as a whole.
     pub process: Arc<ProcessMetrics>,
     /// For the gauges `ready` and `draining`.
     pub readiness: Arc<Readiness>,
@@ -55,7 +54,7 @@ pub struct Sources {
     pub connections_max: u64,
 }
 
-/// The text that a scraper gets.
+/// Encodes the metrics for a scraper.
 #[derive(Debug)]
 pub struct Exposition(Registry);
 
@@ -64,17 +63,17 @@ impl Exposition {
     pub const CONTENT_TYPE: &'static str =
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-    /// Reads from `sources` at every scrape.
+    /// Reads `sources` at every scrape.
     pub fn new(sources: Sources) -> Self {
         let mut registry = Registry::with_prefix("ringest");
         registry.register_collector(Box::new(sources));
         Self(registry)
     }
 
-    /// All metrics as they are now.
+    /// All metrics with their current values.
     ///
     /// # Errors
-    /// None today: the encoder can only fail where its writer does, and a `String` does not.
+    /// Never in practice: the encoder only fails if its writer does, and a `String` does not.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.0)?;
@@ -113,8 +112,8 @@ impl Sources {
             .sum()
     }
 
-    /// Requests by route and code: only those that occurred, as most pairs never do. Rejects and
-    /// sheds by code alone are there from the start, so that an alert sees the first one.
+    /// Requests by route and code, without pairs that never occurred. Rejected and shed requests have a
+    /// series for each code from the start, so that an alert notices the first one.
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
         let mut by_pair = Vec::new();
         let mut rejected = Vec::new();
@@ -137,7 +136,7 @@ impl Sources {
                 _ => {}
             }
         }
-        let help = "Requests answered, by route, outcome code and HTTP status.";
+        let help = "Responses by route, outcome code and HTTP status.";
         let series = by_pair.iter().map(|(route, label, status, count)| {
             let labels = [
                 ("route", *route),
@@ -147,30 +146,30 @@ impl Sources {
             (labels, *count)
         });
         counter_family(encoder, "requests", help, series)?;
-        let help = "Requests refused for a fault of the client's (4xx), by outcome code.";
+        let help = "Requests rejected as the client's error (4xx), by outcome code.";
         counter_family(encoder, "rejected", help, rejected)?;
-        let help = "Requests answered 503 (over a bound, draining, or no good delivery report in \
-                    time), by outcome code.";
+        let help = "Requests answered 503 (over a limit, draining, or not acknowledged by the \
+                    brokers in time), by outcome code.";
         counter_family(encoder, "shed", help, shed)
     }
 
-    /// Requests with a credential by what came of it, and those without one that needed it.
+    /// Authentication results, missing credentials included.
     fn credentials(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let good = [
+        let accepted = [
             ("cached", self.total(|worker| &worker.credentials_cached)),
             (
                 "verified",
                 self.total(|worker| &worker.credentials_verified),
             ),
         ];
-        let refused = Denial::ALL.into_iter().map(|denial| {
+        let rejected = Denial::ALL.into_iter().map(|denial| {
             let count = self.total(|worker| worker.denials.at(denial as usize));
             (denial.as_str(), count)
         });
-        let series = good.into_iter().chain(refused);
+        let series = accepted.into_iter().chain(rejected);
         let series = series.map(|(result, count)| ([("result", result)], count));
-        let help = "Credentials looked at, by result: taken (known already, or just verified), or \
-                    why not.";
+        let help = "Authentication attempts by result: accepted from the cache (\"cached\"), \
+                    accepted after verification (\"verified\"), else the reason for rejection.";
         counter_family(encoder, "credentials", help, series)
     }
 
@@ -191,7 +190,7 @@ impl Sources {
         encoder
             .encode_descriptor(
                 "delivery_latency",
-                "From enqueueing a request's records to the last of their delivery reports.",
+                "Time from enqueueing a request's records to their last delivery report.",
                 Some(&Unit::Seconds),
                 MetricType::Histogram,
             )?
@@ -208,7 +207,7 @@ impl Sources {
             (
                 "body_received",
                 Some(&Unit::Bytes),
-                "Bytes of request bodies received, chunked coding removed.",
+                "Bytes of request bodies received, after removal of the chunked transfer coding.",
                 self.total(|worker| &worker.body_bytes_received),
             ),
             (
@@ -220,19 +219,20 @@ impl Sources {
             (
                 "connection_panics",
                 None,
-                "Connections ended by a panic of their own.",
+                "Connections closed because of a panic (a bug in ringest).",
                 self.total(|worker| &worker.connection_panics),
             ),
             (
                 "late_delivery_reports",
                 None,
-                "Delivery reports found by the safety drain and not by their wake-up: stays 0.",
+                "Delivery reports whose notification was lost, found by a periodic check; should \
+                 be 0.",
                 self.total(|worker| &worker.late_delivery_reports),
             ),
             (
                 "worker_restarts",
                 None,
-                "Workers started again after a failure.",
+                "Workers restarted after a failure.",
                 self.process.worker_restarts(),
             ),
         ];
@@ -244,10 +244,13 @@ impl Sources {
     }
 
     fn reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (well, faulty) = self.process.reloads();
-        let help = "Times the configuration was read again; \"error\": it was faulty, and the one \
-                    before stays.";
-        let series = [([("result", "ok")], well), ([("result", "error")], faulty)];
+        let (succeeded, failed) = self.process.reloads();
+        let help = "Configuration reloads by result; on \"error\" the previous configuration stays \
+                    active.";
+        let series = [
+            ([("result", "ok")], succeeded),
+            ([("result", "error")], failed),
+        ];
         counter_family(encoder, "config_reloads", help, series)
     }
 
@@ -256,31 +259,31 @@ impl Sources {
             (
                 "config_generation",
                 None,
-                "What is served by: 0 at the start, one more with every reload and change of keys.",
+                "Generation of the active configuration; incremented by each reload and key change.",
                 generation,
             ),
             (
                 "in_flight",
                 Some(&Unit::Bytes),
-                "Bytes of bodies being read and of records not yet acknowledged.",
+                "Bytes of request bodies being read and of records not yet acknowledged.",
                 self.level(|worker| &worker.in_flight_bytes),
             ),
             (
                 "in_flight_bytes_max",
                 None,
-                "The configured bound on in_flight_bytes.",
+                "Limit on in_flight_bytes (limits.in_flight_bytes_max).",
                 self.in_flight_bytes_max,
             ),
             (
                 "in_flight_records",
                 None,
-                "Records enqueued and not reported yet.",
+                "Records enqueued for Kafka that have no delivery report yet.",
                 self.level(|worker| &worker.in_flight_records),
             ),
             (
                 "producer_queue_records",
                 None,
-                "What librdkafka's own queues hold: records not acknowledged, events that wait.",
+                "Records and events in librdkafka's queues.",
                 self.level(|worker| &worker.producer_queue_records),
             ),
             (
@@ -292,19 +295,19 @@ impl Sources {
             (
                 "connections_max",
                 None,
-                "The configured bound on connections_open.",
+                "Limit on connections_open (limits.connections_max).",
                 self.connections_max,
             ),
             (
                 "ready",
                 None,
-                "1 while records can be taken, else 0; /ready says why.",
+                "1 if ringest can accept records, else 0; /ready gives the reason.",
                 u64::from(self.readiness.reason().is_none()),
             ),
             (
                 "draining",
                 None,
-                "1 once a shutdown has begun.",
+                "1 once a shutdown has begun, else 0.",
                 u64::from(self.readiness.is_draining()),
             ),
         ];
@@ -319,19 +322,19 @@ impl Sources {
         let drivers: Vec<(&str, String)> = (self.workers.iter().enumerate())
             .filter_map(|(index, worker)| Some((worker.driver()?.as_str(), index.to_string())))
             .collect();
-        let help = "How each worker's sockets are driven.";
+        let help = "I/O driver of each worker: io_uring or epoll; the value is always 1.";
         let mut family = encoder.encode_descriptor("driver", help, None, MetricType::Gauge)?;
         for (driver, worker) in &drivers {
             let labels = [("driver", *driver), ("worker", worker.as_str())];
             ConstGauge::new(1_u64).encode(family.encode_family(&labels)?)?;
         }
         encoder
-            .encode_descriptor("build", "What is running.", None, MetricType::Info)?
+            .encode_descriptor("build", "Version of ringest.", None, MetricType::Info)?
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
 }
 
-/// What all workers have counted of a route.
+/// The sum of a route's counter over all workers.
 fn total(snapshot: &Snapshot, route: &Route, counter: impl Fn(&RouteMetrics) -> &Counter) -> u64 {
     let rows = snapshot.metrics.iter().map(|rows| &rows[route.index]);
     rows.map(|row| counter(row).value()).sum()
@@ -345,17 +348,17 @@ fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Res
         }),
         (
             "records_delivered",
-            "Records that got a good delivery report, by route.",
+            "Records acknowledged by the brokers, by route.",
             |row| &row.records_delivered,
         ),
         (
             "records_rejected",
-            "Faulty records received, by route; a body that can't be read is one.",
+            "Invalid records received, by route; a body that is not valid JSON counts as one.",
             |row| &row.records_rejected,
         ),
         (
             "dead_letters",
-            "Dead letters that got a good delivery report, by route.",
+            "Dead letters acknowledged by the brokers, by route.",
             |row| &row.dead_letters,
         ),
     ];
@@ -377,9 +380,10 @@ fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>])
             (labels, it.count_of(result))
         })
     });
-    let help = "Fetches of issuers' keys from their URLs, by issuer and result.";
+    let help = "Fetches of JWT issuers' keys from their JWKS URLs, by issuer and result.";
     counter_family(encoder, "jwks_fetches", help, series)?;
-    let help = "Since the keys in use were last fetched, by issuer; none where they never were.";
+    let help = "Time since the active keys were last fetched, by issuer; no series before the \
+                first successful fetch.";
     let unit = Some(&Unit::Seconds);
     let mut family = encoder.encode_descriptor("jwks_keys_age", help, unit, MetricType::Gauge)?;
     for it in issuers {
@@ -391,7 +395,7 @@ fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>])
     Ok(())
 }
 
-/// Writes one counter with one sample for each set of labels; `_total` is added to the name.
+/// Encodes one counter with a sample for each set of labels; the encoder appends `_total` to its name.
 fn counter_family<'a, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,

@@ -1,10 +1,10 @@
 //! The management listener: `/health`, `/ready`, `/routes`, `/openapi.json` and
 //! `/metrics`, on a thread of its own.
 //!
-//! monoio-http decodes the requests. Its decoder is lenient about framing and sets no bounds, so
-//! here a connection carries **one** request, bounded in bytes and in time, and then closes:
-//! whatever a client says about a body, nothing after the first head is ever read as a request.
-//! The thread runs on epoll, which works everywhere, `io_uring` refused or not.
+//! monoio-http decodes the requests. Its decoder is lenient about framing and has no limits, so a
+//! connection carries **one** request, bounded in bytes and in time, and is then closed: whatever a
+//! client declares about a body, bytes after the first head are never parsed as a request. The thread
+//! uses epoll, which also works where `io_uring` is not allowed.
 
 mod answer;
 mod exposition;
@@ -38,36 +38,36 @@ use receive::receive;
 pub use exposition::{CodeLabel, Exposition, Sources};
 pub use routes::routes_json;
 
-/// Connections served at a time; further ones wait until one of them ends.
+/// Connections served at a time; further ones wait.
 pub const CONNECTIONS_MAX: usize = 64;
-/// From accepting a connection to the end of its request's head.
+/// Time limit from accepting a connection to the end of its request's head.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// From the end of the head to the close of the connection.
+/// Time limit from the end of the head to the close of the connection.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a client may still send while its answer is on the way, in bytes.
+/// Bytes read and discarded after the response, at most.
 const LINGER_BYTES_MAX: usize = 65_536;
-/// How long accepting rests when it can't go on.
+/// Delay before the next accept after an error, or while all connections are in use.
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long [`AdminHandle::stop`] lets open connections finish.
 const STOP_GRACE: Duration = Duration::from_millis(250);
 
-/// What the management listener tells.
+/// The data that the management listener serves.
 #[derive(Debug)]
 pub struct AdminState {
-    /// The routes of its latest snapshot are those of `/routes` and `/openapi.json`, which are the
-    /// very JSON of `--list-routes --format json` and `--format openapi`.
+    /// Its latest snapshot has the routes for `/routes` and `/openapi.json`; both return the same JSON
+    /// as `--list-routes --format json` and `--format openapi`.
     pub published: Arc<Published>,
-    /// The body of `/metrics`.
+    /// Encodes `/metrics`.
     pub exposition: Exposition,
-    /// What `/health` and `/ready` say.
+    /// The state behind `/health` and `/ready`.
     pub readiness: Arc<Readiness>,
 }
 
 /// A running management listener. Dropping it leaves the listener running.
 #[derive(Debug)]
 pub struct AdminHandle {
-    /// Where it listens: the real port where 0 was asked for.
+    /// The bound address, with the real port if port 0 was configured.
     pub local_address: SocketAddr,
     listener: std::net::TcpListener,
     stopping: Arc<AtomicBool>,
@@ -78,21 +78,22 @@ impl AdminHandle {
     /// Stops listening, gives open connections a quarter of a second, and ends the thread.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Release);
-        // Linux ends a pending accept of a listener that is shut down.
+        // On Linux, shutting a listener down ends its pending accept.
         if let Err(error) = socket2::SockRef::from(&self.listener).shutdown(Shutdown::Both) {
-            tracing::warn!(%error, "the management listener could not be shut down");
+            tracing::warn!(%error, "can't shut down the management listener");
             return;
         }
         if self.thread.join().is_err() {
-            tracing::error!("the management thread had panicked");
+            tracing::error!("the management thread has panicked");
         }
     }
 }
 
-/// Listens at `address` (port 0: the system chooses) and serves `state` from a new thread.
+/// Listens at `address` (port 0: chosen by the system) and serves `state` on a new thread.
 ///
 /// # Errors
-/// The operator's: an address in use, not ours or not allowed. The system's: no thread, no epoll.
+/// The address is in use, not local or not allowed (fault of the operator), or the thread or its epoll
+/// instance can't be created (fault of the system).
 pub fn spawn(address: SocketAddr, state: AdminState) -> io::Result<AdminHandle> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
@@ -105,7 +106,7 @@ pub fn spawn(address: SocketAddr, state: AdminState) -> io::Result<AdminHandle> 
             let listener = listener.try_clone()?;
             let stopping = Arc::clone(&stopping);
             move || {
-                // The receiver waits below until one of the two was sent.
+                // The receiver below waits for this, or for the `Ok` that `run` sends.
                 if let Err(error) = run(listener, state, &stopping, &started) {
                     let _ = started.send(Err(error));
                 }
@@ -120,7 +121,7 @@ pub fn spawn(address: SocketAddr, state: AdminState) -> io::Result<AdminHandle> 
     })
 }
 
-/// The thread: builds what it needs, says that it did, and serves.
+/// Runs on the thread: creates the runtime, reports success through `started`, and serves.
 fn run(
     listener: std::net::TcpListener,
     state: AdminState,
@@ -138,10 +139,10 @@ fn run(
     })
 }
 
-/// Accepts until told to stop.
+/// Accepts connections until `stopping` is set.
 async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) {
     let state = Rc::new(state);
-    // Every connection holds a clone, so the count is that of the connections, and one more.
+    // Each connection holds a clone: the reference count is the number of connections plus one.
     let open = Rc::new(());
     let mut failing = false;
     while !stopping.load(Ordering::Acquire) {
@@ -156,42 +157,42 @@ async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) 
                 let open = Rc::clone(&open);
                 monoio::spawn(async move {
                     if let Err(panicked) = isolated(converse(stream, &state)).await {
-                        tracing::error!(%panicked, "a management connection ended early");
+                        tracing::error!(%panicked, "management connection closed after a panic");
                     }
                     drop(open);
                 });
             }
             Err(_) if stopping.load(Ordering::Acquire) => break,
             Err(error) => {
-                // Out of file descriptors, mostly: one line, not one for each attempt.
+                // Mostly out of file descriptors: log the first failure, not each attempt.
                 if !failing {
-                    tracing::warn!(%error, "the management listener can't accept");
+                    tracing::warn!(%error, "management listener: accept failed");
                 }
                 failing = true;
                 sleep(BACK_OFF).await;
             }
         }
     }
-    let patience = Instant::now() + STOP_GRACE;
-    while Rc::strong_count(&open) > 1 && Instant::now() < patience {
+    let deadline = Instant::now() + STOP_GRACE;
+    while Rc::strong_count(&open) > 1 && Instant::now() < deadline {
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// One request, one answer, then the connection closes.
+/// Serves one request, then closes the connection.
 async fn converse(mut stream: TcpStream, state: &AdminState) {
     let answer = match timeout(REQUEST_TIMEOUT, receive(&mut stream)).await {
         Ok(received) => answer::answer(received, state),
         Err(_) => Some(Answer::request_timeout()),
     };
     if let Some(answer) = answer {
-        // Too late or gone: either way there is nobody left to tell.
+        // A timeout or a closed connection: the client can't be told.
         let _ = timeout(ANSWER_TIMEOUT, send(&mut stream, answer)).await;
     }
 }
 
-/// Sends the answer and waits for the client to close: closing with unread bytes would reset the
-/// connection, and with it the answer on its way (RFC 9112, section 9.6).
+/// Sends the response and waits for the client to close: closing with unread bytes would reset the
+/// connection, and the client could lose the response (RFC 9112, section 9.6).
 async fn send(stream: &mut TcpStream, answer: Answer) -> io::Result<()> {
     stream.write_all(answer.into_bytes()).await.0?;
     stream.shutdown().await?;

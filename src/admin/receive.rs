@@ -1,4 +1,4 @@
-//! The head of a request, read by monoio-http within a bound.
+//! Reads the head of a request with monoio-http's decoder, bounded in size.
 
 use std::io;
 
@@ -13,25 +13,25 @@ use monoio_http::{
     h1::codec::decoder::{DecodeError, RequestDecoder},
 };
 
-/// No read begins once so many bytes of a head have arrived. Far below the 65,535 bytes of a header
+/// No further read begins once this many bytes have arrived. Far below 65,535, the length of a header
 /// name beyond which the decoder panics.
 pub(super) const HEAD_BYTES_MAX: usize = 16_384;
 
-/// What came from a client.
+/// What was received from a client.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// A head that could be read; what follows it is not looked at.
+    /// A valid head; bytes after it are ignored.
     Request {
-        /// As written: methods are case-sensitive.
+        /// As sent: methods are case-sensitive.
         method: String,
-        /// Without the query.
+        /// Without the query string.
         path: String,
     },
-    /// Not a head of HTTP/1.
+    /// Not a valid HTTP/1 head.
     Malformed,
     /// No end of the head within [`HEAD_BYTES_MAX`].
     TooLarge,
-    /// The client left, or the connection broke.
+    /// The client closed the connection, or it failed.
     Gone,
 }
 
@@ -55,8 +55,8 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
     }
 }
 
-/// A stream that fails once `left` is used up. The last read may go beyond it, by what the
-/// decoder's buffer has room for.
+/// A stream that fails once `left` bytes were read. The last read may exceed it by up to the size of
+/// the decoder's buffer.
 struct Bounded<'a> {
     stream: &'a mut TcpStream,
     left: usize,

@@ -1,10 +1,10 @@
-//! Routes as a script wants them.
+//! The routes as JSON, for scripts.
 
 use serde_json::json;
 
 use crate::route::Route;
 
-/// All routes as a JSON array of objects, with a line end.
+/// All routes as a JSON array of objects, with a trailing line end.
 pub fn routes_json(routes: &[Route]) -> String {
     let routes = routes.iter().map(|route| {
         json!({
