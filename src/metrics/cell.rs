@@ -1,29 +1,29 @@
-//! The cells that metrics are kept in: written by one thread, read by another, never locked.
+//! Counters, gauges and histograms: written by one thread, read by any, without locks.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Only ever grows. **One** thread adds; any may read.
+/// A value that only grows. **One** thread adds; any thread may read.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds `amount`.
     pub fn add(&self, amount: u64) {
-        // One writer, so a load and a store do: no locked instruction.
+        // With one writer a load and a store suffice: no locked instruction.
         self.0
             .store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
     }
 
-    /// What was added so far.
+    /// The current value.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Goes up and down, never below 0. **One** thread writes; any may read.
+/// A value that grows and shrinks, never below 0. **One** thread writes; any thread may read.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
@@ -33,7 +33,7 @@ impl Gauge {
         self.set(self.value().wrapping_add(amount));
     }
 
-    /// Takes `amount` away: what was added before, no more.
+    /// Subtracts `amount`, which must not exceed the current value.
     pub fn sub(&self, amount: u64) {
         debug_assert!(amount <= self.value(), "a gauge would go below zero");
         self.set(self.value().saturating_sub(amount));
@@ -44,7 +44,7 @@ impl Gauge {
         self.0.store(value, Relaxed);
     }
 
-    /// As it is now.
+    /// The current value.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -73,8 +73,8 @@ impl Counters {
     }
 }
 
-/// Upper bounds of a [`Histogram`]'s buckets, both ends of 0.5 ms to 30 s included, in nanoseconds.
-/// A last bucket without bound follows.
+/// Inclusive upper bounds of a [`Histogram`]'s buckets, from 0.5 ms to 30 s, in nanoseconds. A last
+/// bucket has no upper bound.
 pub(crate) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
     500_000,
     1_000_000,
@@ -94,11 +94,10 @@ pub(crate) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
     30_000_000_000,
 ];
 
-/// Buckets of a [`Histogram`], the one without bound included.
+/// Buckets of a [`Histogram`], the unbounded one included.
 pub(crate) const BUCKETS: usize = BUCKET_BOUNDS_NANOS.len() + 1;
 
-/// How long something took, in fixed buckets from 0.5 ms to 30 s. **One** thread observes; any may
-/// read.
+/// Durations in fixed buckets from 0.5 ms to 30 s. **One** thread observes; any thread may read.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [Counter; BUCKETS],
@@ -115,7 +114,7 @@ impl Histogram {
         self.sum_micros.add(nanos / 1_000);
     }
 
-    /// Observations of each bucket alone, in the order of [`BUCKET_BOUNDS_NANOS`].
+    /// Observations by bucket, not cumulative, in the order of [`BUCKET_BOUNDS_NANOS`].
     pub(crate) fn buckets(&self) -> [u64; BUCKETS] {
         self.buckets.each_ref().map(Counter::value)
     }
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_apart_and_fill_whole_lines() {
+    fn counters_are_independent_and_aligned() {
         for count in [0, 1, LINE_CELLS - 1, LINE_CELLS, LINE_CELLS + 1] {
             let counters = Counters::new(count);
             for index in 0..count {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_belongs_to_its_own_bucket() {
+    fn upper_bounds_are_inclusive() {
         for (bucket, bound) in BUCKET_BOUNDS_NANOS.into_iter().enumerate() {
             for (nanos, expected) in [
                 (bound - 1, bucket),
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gauge_follows() {
+    fn a_gauge_adds_subtracts_and_is_set() {
         let gauge = Gauge::default();
         gauge.add(5);
         gauge.sub(5);
@@ -183,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn buckets_agree_with_counting_by_hand(
+        fn buckets_agree_with_a_direct_count(
             latencies in prop::collection::vec(0_u64..60_000_000_000, 0..200)
         ) {
             let histogram = Histogram::default();

@@ -1,4 +1,4 @@
-//! What is counted of the keys that are fetched for an issuer.
+//! Metrics of the key fetches of one JWT issuer.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,32 +7,32 @@ use std::{
 
 use super::Counter;
 
-/// Of one issuer. The thread that fetches is the only writer.
+/// Key fetches of one issuer. The fetching thread is the only writer.
 #[derive(Debug)]
 pub struct KeyFetches {
     issuer: Box<str>,
     results: [Counter; FetchResult::ALL.len()],
-    last_good: Mutex<Option<Instant>>,
+    last_success: Mutex<Option<Instant>>,
 }
 
-/// What became of a fetch.
+/// The result of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum FetchResult {
-    /// The first keys, or other keys than before.
+    /// The first keys, or keys that differ from the previous ones.
     Changed,
     /// The same keys as before.
     Unchanged,
-    /// No whole answer.
+    /// No complete response.
     Unreachable,
-    /// A status that brings no keys.
+    /// A status other than 200.
     BadStatus,
-    /// No set, or none that can be used.
+    /// Not a key set, or one without a usable key.
     BadSet,
 }
 
 impl FetchResult {
-    /// Each of them, in their order.
+    /// All results, in declaration order.
     pub const ALL: [Self; 5] = [
         Self::Changed,
         Self::Unchanged,
@@ -41,7 +41,7 @@ impl FetchResult {
         Self::BadSet,
     ];
 
-    /// As it stands in the metric's label.
+    /// The value of the metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
@@ -54,16 +54,16 @@ impl FetchResult {
 }
 
 impl KeyFetches {
-    /// None yet.
+    /// No fetches yet.
     pub fn new(issuer: &str) -> Self {
         Self {
             issuer: issuer.into(),
             results: Default::default(),
-            last_good: Mutex::default(),
+            last_success: Mutex::default(),
         }
     }
 
-    /// Counts one.
+    /// Counts a fetch.
     pub fn count(&self, result: FetchResult) {
         self.results[result as usize].add(1);
         if matches!(result, FetchResult::Changed | FetchResult::Unchanged) {
@@ -76,24 +76,24 @@ impl KeyFetches {
         &self.issuer
     }
 
-    /// How many fetches ended like this.
+    /// Fetches with this result.
     pub fn count_of(&self, result: FetchResult) -> u64 {
         self.results[result as usize].value()
     }
 
-    /// Whether anything was counted.
+    /// Whether any fetch was counted.
     pub fn has_any(&self) -> bool {
         self.results.iter().any(|count| count.value() > 0)
     }
 
-    /// Since the keys in use were last known to be the issuer's; `None`: there are none.
+    /// Time since the last successful fetch; `None` before the first.
     pub fn keys_age(&self) -> Option<Duration> {
         self.lock().map(|it| it.elapsed())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        // Nothing that could panic is done with it.
-        self.last_good
+        // No code panics while it holds the lock.
+        self.last_success
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,9 @@
-//! Per-core counters, merged when they are scraped.
+//! Per-worker metrics, summed when they are scraped.
 //!
-//! Each worker writes its own [`WorkerMetrics`], and for each route its own [`RouteMetrics`], and
-//! nobody else's: plain loads and stores, no lock, no allocation, no hashing. The management thread
-//! reads them all and adds them up ([`crate::admin::Exposition`]). The numbers of one scrape are each right, but
-//! not of one instant.
+//! Each worker writes only its own [`WorkerMetrics`] and, for each route, its own [`RouteMetrics`]:
+//! plain loads and stores, no lock, no allocation, no hashing. The management thread reads and sums
+//! them ([`crate::admin::Exposition`]). A scrape is not a consistent snapshot: its values are read one
+//! after the other.
 
 mod cell;
 mod key_fetches;
@@ -20,39 +20,39 @@ pub use cell::{Counter, Gauge, Histogram};
 pub use key_fetches::{FetchResult, KeyFetches};
 pub use route::RouteMetrics;
 
-/// What one worker counts. That worker is the only writer; sharing is by `Arc`.
+/// The metrics of one worker. That worker is the only writer; others read through an `Arc`.
 ///
-/// Aligned so that no two workers' numbers share a cache line.
+/// Aligned so that no two workers share a cache line.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerMetrics {
-    /// Bytes of bodies read from clients, chunked coding removed, whatever became of them.
+    /// Bytes of request bodies received, after removal of the chunked coding; rejected ones included.
     pub body_bytes_received: Counter,
-    /// From enqueueing a request's records to the last of their delivery reports.
+    /// Time from enqueueing a request's records to their last delivery report.
     pub delivery_latency: Histogram,
-    /// Bytes held against `in_flight_bytes_max`.
+    /// Bytes counted against `in_flight_bytes_max`.
     pub in_flight_bytes: Gauge,
-    /// Records enqueued and not reported yet.
+    /// Records enqueued that have no delivery report yet.
     pub in_flight_records: Gauge,
-    /// What librdkafka's own queues hold: records not acknowledged, events that wait.
+    /// Records and events in librdkafka's queues.
     pub producer_queue_records: Gauge,
     /// Open client connections.
     pub connections_open: Gauge,
     /// Client connections accepted.
     pub connections_accepted: Counter,
-    /// Connections ended by a panic of their own.
+    /// Connections closed because of a panic.
     pub connection_panics: Counter,
-    /// Delivery reports that the one-second safety drain found: a lost wake-up, must stay 0.
+    /// Delivery reports that the one-second safety drain found: a lost wake-up. Must stay 0.
     pub late_delivery_reports: Counter,
-    /// Requests whose credential was known already.
+    /// Requests whose credential was in the cache.
     pub credentials_cached: Counter,
-    /// Credentials that were verified, and good.
+    /// Credentials that were verified and accepted.
     pub credentials_verified: Counter,
-    /// Credentials that were not taken, by reason.
+    /// Credentials that were rejected, by reason.
     pub(crate) denials: Counters,
-    /// Of all requests, by code: what routes that are gone have counted stays in here.
+    /// All requests, by outcome code; includes those of routes that were removed.
     pub(crate) requests: Counters,
-    /// Of those that had no route, by code.
+    /// Requests without a route, by outcome code.
     pub(crate) unrouted: Counters,
     codes: usize,
     driver: AtomicU8,
@@ -81,10 +81,10 @@ impl WorkerMetrics {
         }
     }
 
-    /// Counts an answered request: by its outcome code's index, and for its route, if it had one.
+    /// Counts a response by the index of its outcome code, and for its route, if any.
     ///
     /// # Panics
-    /// An index that was not announced to [`WorkerMetrics::new`] is a fault of ours.
+    /// If `code` is not below the count given to [`WorkerMetrics::new`] (a bug).
     pub fn request(&self, route: Option<&RouteMetrics>, code: usize) {
         assert!(code < self.codes, "no such outcome code");
         self.requests.at(code).add(1);
@@ -99,20 +99,19 @@ impl WorkerMetrics {
         self.denials.at(reason).add(1);
     }
 
-    /// Says how this worker's sockets are driven.
+    /// Sets this worker's I/O driver.
     pub fn set_driver(&self, driver: Driver) {
         self.driver.store(driver as u8, Relaxed);
     }
 
-    /// How this worker's sockets are driven, once it said so.
+    /// This worker's I/O driver; `None` until it was set.
     pub fn driver(&self) -> Option<Driver> {
         [Driver::IoUring, Driver::Epoll]
             .into_iter()
             .find(|driver| *driver as u8 == self.driver.load(Relaxed))
     }
 
-    /// For a worker that takes over after another's panic: what was in flight is gone, what was
-    /// counted stays.
+    /// Resets the gauges, but not the counters, for a worker that replaces one that panicked.
     pub fn reset_gauges(&self) {
         for gauge in [
             &self.in_flight_bytes,
@@ -125,7 +124,7 @@ impl WorkerMetrics {
     }
 }
 
-/// How a worker's sockets are driven.
+/// The I/O driver of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Driver {
@@ -136,7 +135,7 @@ pub enum Driver {
 }
 
 impl Driver {
-    /// As it stands in the metric's label.
+    /// The value of the metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::IoUring => "io_uring",
@@ -145,7 +144,7 @@ impl Driver {
     }
 }
 
-/// What is counted of the process as a whole, far from the request path.
+/// Metrics of the process as a whole; not written on the request path.
 #[derive(Debug, Default)]
 pub struct ProcessMetrics {
     worker_restarts: AtomicU64,
@@ -155,17 +154,17 @@ pub struct ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    /// Counts a worker that was started again; any thread may.
+    /// Counts a restart of a worker. May be called from any thread.
     pub fn worker_restarted(&self) {
         self.worker_restarts.fetch_add(1, Relaxed);
     }
 
-    /// Workers started again so far.
+    /// Restarts of workers so far.
     pub fn worker_restarts(&self) -> u64 {
         self.worker_restarts.load(Relaxed)
     }
 
-    /// Shows these issuers' from now on, and no others'.
+    /// Replaces the issuers whose key fetches are exported.
     pub fn set_key_fetches(&self, issuers: Vec<Arc<KeyFetches>>) {
         *self.key_fetches() = issuers;
     }
@@ -175,10 +174,9 @@ impl ProcessMetrics {
         (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an attempt to serve by a configuration that was read again, and whether that went
-    /// well; any thread may.
-    pub fn reloaded(&self, well: bool) {
-        let counter = if well {
+    /// Counts a reload of the configuration and whether it succeeded. May be called from any thread.
+    pub fn reloaded(&self, succeeded: bool) {
+        let counter = if succeeded {
             &self.reloads
         } else {
             &self.failed_reloads
@@ -186,7 +184,7 @@ impl ProcessMetrics {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Reloads so far: those that went well, and those that did not.
+    /// Reloads so far: succeeded and failed ones.
     pub fn reloads(&self) -> (u64, u64) {
         (
             self.reloads.load(Relaxed),
@@ -200,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_is_its_own() {
+    fn every_counter_is_independent() {
         let codes = 5;
         let metrics = WorkerMetrics::new(codes, 1);
         let routes = [RouteMetrics::new(codes), RouteMetrics::new(codes)];
@@ -229,7 +227,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no such outcome code")]
-    fn the_first_code_too_many_is_a_fault() {
+    fn a_code_beyond_the_count_panics() {
         WorkerMetrics::new(5, 1).request(None, 5);
     }
 
@@ -258,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_is_unknown_until_said() {
+    fn the_driver_is_unknown_until_set() {
         let metrics = WorkerMetrics::new(1, 1);
         assert_eq!(metrics.driver(), None);
         for driver in [Driver::IoUring, Driver::Epoll] {

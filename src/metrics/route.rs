@@ -1,23 +1,23 @@
-//! What is counted of one route.
+//! Metrics of one route.
 
 use super::{Counter, cell::Counters};
 
-/// What one worker counts of one route. That worker is the only writer; sharing is by `Arc`, also
-/// between the route tables, one after the other, that have a route of that path.
+/// One worker's metrics of one route. That worker is the only writer; others read through an `Arc`.
+/// A reload keeps them for a route whose path stays the same.
 ///
-/// Aligned so that no two workers' numbers share a cache line.
+/// Aligned so that no two workers share a cache line.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct RouteMetrics {
     /// Valid records received.
     pub records_received: Counter,
-    /// Records that got a good delivery report.
+    /// Records acknowledged by the brokers.
     pub records_delivered: Counter,
-    /// Faulty records received; what can't be read as JSON is one.
+    /// Invalid records received; a body that is not valid JSON counts as one.
     pub records_rejected: Counter,
-    /// Dead letters that got a good delivery report.
+    /// Dead letters acknowledged by the brokers.
     pub dead_letters: Counter,
-    /// Requests answered, by outcome code.
+    /// Responses by outcome code.
     pub(crate) requests: Counters,
 }
 
@@ -33,7 +33,7 @@ impl RouteMetrics {
         }
     }
 
-    /// Counts an answered request by the index of its outcome code, which the worker has checked.
+    /// Counts a response by the index of its outcome code, which the caller has checked.
     pub(super) fn request(&self, code: usize) {
         self.requests.at(code).add(1);
     }
