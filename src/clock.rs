@@ -1,4 +1,4 @@
-//! Coarse time, right to a tick: for deadlines, and for the `Date` of every answer, which is
+//! Coarse time, updated once a tick: for deadlines and for the `Date` header of responses, which is
 //! formatted once a second.
 
 use std::{
@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Bytes of a date as HTTP writes it (RFC 9110 section 5.6.7, IMF-fixdate).
+/// Length of an HTTP date in bytes (RFC 9110 section 5.6.7, IMF-fixdate).
 pub const HTTP_DATE_BYTES: usize = 29;
 
-/// One worker's clock; right to a tick.
+/// The clock of one worker; accurate to a tick.
 #[derive(Debug)]
 pub struct Clock {
     now: Cell<Instant>,
@@ -18,7 +18,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows the time of now.
+    /// A clock set to the current time.
     pub fn new() -> Self {
         let clock = Self {
             now: Cell::new(Instant::now()),
@@ -53,7 +53,7 @@ impl Clock {
         self.second.get()
     }
 
-    /// The time as the `Date` field has it.
+    /// The time at the last tick in the format of the `Date` header.
     pub fn http_date(&self) -> [u8; HTTP_DATE_BYTES] {
         self.http_date.get()
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_the_date_as_http_writes_it_and_moves_on() {
+    fn the_http_date_follows_the_ticks() {
         let clock = Clock::new();
         clock.tick(
             Instant::now(),

@@ -1,5 +1,4 @@
-//! How servers beside the brokers are asked: a schema registry, the issuers of tokens. Never on the
-//! path of a request.
+//! The HTTP client for schema registries and JWKS URLs. Never used on the request path.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +7,12 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-/// Asks the server of this URL for one media type, and takes at most `timeout` from the look-up of the
-/// host to the answer's last byte.
+/// A client for the server of this URL that asks for the media type `accept`. `timeout` limits a
+/// request from the DNS look-up to the last byte of the response.
 ///
-/// A status is an answer and no error. Redirects are not followed and proxies not used, so that what
-/// is asked of the configured URL is asked there and nowhere else. Certificates are checked against
-/// those of the system, or of `SSL_CERT_FILE`, as they are now.
+/// An HTTP error status is a response, not an error. Redirects are not followed and proxies are not
+/// used, so that requests (and credentials) reach no other server than the configured one. Server
+/// certificates are verified against the system's roots, or those of `SSL_CERT_FILE`, read now.
 pub(crate) fn agent(url: &str, accept: &str, timeout: Duration) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(timeout))
@@ -23,7 +22,7 @@ pub(crate) fn agent(url: &str, accept: &str, timeout: Duration) -> Agent {
         .user_agent(concat!("ringest/", env!("CARGO_PKG_VERSION")))
         .accept(accept);
     if url.starts_with("https:") {
-        // What can't be read is not trusted; with none, every certificate is refused, and said so.
+        // Unreadable roots are ignored; without any, verification fails with an error that says so.
         let trusted = rustls_native_certs::load_native_certs().certs;
         let trusted = trusted
             .iter()

@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// What [`announce`] logs: shown whatever the filter says, because scripts wait for it.
+/// Target of [`announce`]'s lines. Never filtered out, because scripts wait for them.
 const ANNOUNCEMENT: &str = "ringest::announcement";
 
 /// What the log looks like.
@@ -19,9 +19,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. `filter` is in `EnvFilter`'s syntax (`RUST_LOG` plays no part); directives that
-/// don't parse are left out, but a [`crate::config::Config`] has none. Does nothing when the
-/// process logs already.
+/// Starts logging. `filter` is in `EnvFilter`'s syntax (`RUST_LOG` is not read); invalid directives
+/// are ignored, but a [`crate::config::Config`] has none. Has no effect if logging was started before.
 pub fn start(format: LogFormat, filter: &str) {
     let builder = fmt()
         .with_env_filter(with_announcements(filter))
@@ -34,15 +33,15 @@ pub fn start(format: LogFormat, filter: &str) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
-        tracing::debug!("the process logs already");
+        tracing::debug!("logging was already started");
     }
 }
 
-/// Tells on stderr what a script may wait for: in a JSON log a record like all others, else the
-/// line alone, without time and level.
+/// Writes a line that scripts wait for to stderr: an ordinary record in a JSON log, else the line
+/// alone, without time and level.
 pub fn announce(format: LogFormat, line: &str) {
     match format {
-        // Nobody may be reading.
+        // A closed stderr is ignored.
         LogFormat::Text => {
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
@@ -58,7 +57,7 @@ fn with_announcements(filter: &str) -> EnvFilter {
     }
 }
 
-/// For a person only, and not if told otherwise (no-color.org).
+/// Only on a terminal, and not if `NO_COLOR` is set (no-color.org).
 fn has_colours() -> bool {
     io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
 }

@@ -1,5 +1,5 @@
-//! Whether records can be taken now, and if not, why: a few atomics that the workers and the
-//! control thread write and the management thread reads.
+//! Whether ringest can accept records now, and if not, why: atomics that the workers and the control
+//! thread write and the management thread reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
@@ -10,35 +10,35 @@ pub struct Readiness {
     workers: Box<[AtomicU8]>,
 }
 
-/// How far a worker is, in order of how bad it is.
+/// The state of a worker, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum WorkerState {
-    /// Its producer has seen a broker: records can be taken.
+    /// It serves, and its producer has reached a broker.
     Ready,
-    /// It is not serving yet, or is being started again.
+    /// It does not serve yet, or is being restarted.
     Starting,
-    /// It serves, but its producer has no broker.
+    /// It serves, but its producer is connected to no broker.
     NoBroker,
-    /// Its producer failed for good and is being replaced.
+    /// Its producer had a fatal error and is being replaced.
     ProducerFatal,
 }
 
-/// Why records can't be taken.
+/// Why ringest can't accept records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
     /// A shutdown has begun.
     Draining,
-    /// The producer of at least one worker failed for good and is being replaced.
+    /// The producer of at least one worker had a fatal error and is being replaced.
     ProducerFatal,
-    /// At least one worker has no broker.
+    /// At least one worker is connected to no broker.
     NoBroker,
-    /// At least one worker is not serving yet.
+    /// At least one worker does not serve yet.
     Starting,
 }
 
 impl Readiness {
-    /// All of `workers` are starting.
+    /// The initial state: `workers` workers, all starting.
     pub fn new(workers: usize) -> Self {
         let starting = || AtomicU8::new(WorkerState::Starting as u8);
         Self {
@@ -47,15 +47,15 @@ impl Readiness {
         }
     }
 
-    /// Says how far a worker is; cheap, and may be said again without a change.
+    /// Sets the state of a worker. Cheap; may be called without a change.
     ///
     /// # Panics
-    /// A worker that was not announced to [`Readiness::new`] is a fault of ours.
+    /// If `worker` is not below the count given to [`Readiness::new`] (a bug).
     pub fn set_worker(&self, worker: usize, state: WorkerState) {
         self.workers[worker].store(state as u8, Relaxed);
     }
 
-    /// Says that a shutdown has begun; there is no way back.
+    /// Records that a shutdown has begun. Irreversible.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
     }
@@ -65,8 +65,8 @@ impl Readiness {
         self.draining.load(Relaxed)
     }
 
-    /// `None` if records can be taken by **every** worker, as a client can't choose its worker;
-    /// else the worst reason.
+    /// `None` if **every** worker can accept records, as a client can't choose its worker; else the
+    /// worst reason.
     pub fn reason(&self) -> Option<NotReady> {
         if self.is_draining() {
             return Some(NotReady::Draining);
@@ -83,7 +83,7 @@ impl Readiness {
 }
 
 impl NotReady {
-    /// Stable, for machines.
+    /// A stable code, for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Draining => "draining",
@@ -93,13 +93,13 @@ impl NotReady {
         }
     }
 
-    /// One sentence for a person.
+    /// A sentence for people.
     pub const fn detail(self) -> &'static str {
         match self {
             Self::Draining => "ringest is shutting down",
-            Self::ProducerFatal => "a producer failed for good and is being replaced",
-            Self::NoBroker => "no Kafka broker has been reached by every worker yet",
-            Self::Starting => "not every worker is serving yet",
+            Self::ProducerFatal => "a Kafka producer had a fatal error and is being replaced",
+            Self::NoBroker => "at least one worker has no connection to a Kafka broker",
+            Self::Starting => "at least one worker has not started yet",
         }
     }
 }
