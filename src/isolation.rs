@@ -1,33 +1,33 @@
-//! One panicking task must not take its thread with it: monoio would let it.
+//! Keeps a panic in one task from ending its thread, as it would under monoio.
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 
-/// A task, or a thread, panicked. Our fault, always.
+/// A task or a thread panicked: always a bug in ringest.
 #[derive(Debug, thiserror::Error)]
-#[error("a panic: {message}")]
-pub struct Panicked {
-    /// What the panic said, if it said anything in words.
+#[error("panicked: {message}")]
+pub struct PanicError {
+    /// The message of the panic, if it is a string.
     pub message: String,
 }
 
-/// Runs `task` to its end, or to its panic.
+/// Runs `task` until it completes or panics.
 ///
-/// Deadlines belong inside `task`: what it holds is then dropped under the same protection. What
-/// it shares with other tasks must be fit for use after a panic, as no destructor of `task` is
-/// skipped but nothing else is undone.
+/// Put deadlines inside `task`, so that its values are dropped under the same protection. Whatever
+/// `task` shares with other tasks must stay usable after a panic: its destructors run, but nothing
+/// else is undone.
 ///
 /// # Errors
-/// The panic's message. The panic hook has run by then.
-pub async fn isolated<T: Future>(task: T) -> Result<T::Output, Panicked> {
+/// The message of the panic, after the panic hook has run.
+pub async fn isolated<T: Future>(task: T) -> Result<T::Output, PanicError> {
     AssertUnwindSafe(task)
         .catch_unwind()
         .await
-        .map_err(Panicked::from)
+        .map_err(PanicError::from)
 }
 
-impl From<Box<dyn Any + Send>> for Panicked {
+impl From<Box<dyn Any + Send>> for PanicError {
     fn from(payload: Box<dyn Any + Send>) -> Self {
         Self {
             message: message(payload.as_ref()),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_before_and_after_a_pause_ends_its_task_only() {
+    fn a_panic_before_or_after_a_pause_ends_only_its_task() {
         for pause in [None, Some(Duration::from_millis(1))] {
             let dropped = Rc::new(Cell::new(false));
             let (ended, after) = run({
@@ -73,25 +73,25 @@ mod tests {
                         }
                         panic!("number {}", 7);
                     }));
-                    let ended: Result<(), Panicked> = task.await;
+                    let ended: Result<(), PanicError> = task.await;
                     (ended, monoio::spawn(async { 5 }).await)
                 }
             });
             assert_eq!(ended.expect_err("it panicked").message, "number 7");
             assert_eq!(after, 5);
-            assert!(dropped.get(), "its guards are released");
+            assert!(dropped.get(), "its guard was not dropped");
         }
     }
 
     #[test]
-    fn a_task_that_ends_well_gives_its_value() {
+    fn a_task_that_completes_returns_its_value() {
         assert_eq!(run(isolated(async { 3 })).expect("no panic"), 3);
     }
 
     #[test]
-    fn a_panic_without_words_is_still_caught() {
+    fn a_panic_without_a_message_is_caught() {
         let ended = run(isolated(async { std::panic::panic_any(1_u8) }));
-        let ended: Result<(), Panicked> = ended;
+        let ended: Result<(), PanicError> = ended;
         assert_eq!(ended.expect_err("it panicked").message, "no message");
     }
 

@@ -20,7 +20,7 @@ use crate::{
     admission::Connections,
     config::Config,
     context::Context,
-    isolation::{Panicked, isolated},
+    isolation::{PanicError, isolated},
     metrics::{Driver, WorkerMetrics},
     produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
@@ -67,7 +67,7 @@ pub(crate) enum WorkerError {
     Io(#[from] io::Error),
     /// Outside of a connection. Ours.
     #[error(transparent)]
-    Panicked(#[from] Panicked),
+    Panicked(#[from] PanicError),
 }
 
 /// Runs a worker on this thread until it is drained.

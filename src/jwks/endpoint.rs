@@ -9,7 +9,7 @@ use ureq::http::{
 
 use super::freshness::freshness;
 use crate::{
-    auth::KeyError, excerpt::excerpt, https::agent, isolation::Panicked, metrics::FetchResult,
+    auth::KeyError, excerpt::excerpt, https::agent, isolation::PanicError, metrics::FetchResult,
 };
 
 /// The media type of sets (RFC 7517 section 8.5.2); many endpoints have JSON's only.
@@ -52,7 +52,7 @@ pub enum FetchError {
     Invalid(#[from] KeyError),
     /// Ours.
     #[error("{0}")]
-    Panicked(#[from] Panicked),
+    Panicked(#[from] PanicError),
 }
 
 impl FetchError {

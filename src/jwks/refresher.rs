@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     auth::{Loaded, VerificationKeys},
-    isolation::Panicked,
+    isolation::PanicError,
     metrics::FetchResult,
 };
 
@@ -81,7 +81,7 @@ impl Refresher {
             self.shared.wanted.store(false, Relaxed);
             // A panic that ended the thread would keep removed keys in use for ever.
             let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch()));
-            let fetched = fetched.unwrap_or_else(|payload| Err(Panicked::from(payload).into()));
+            let fetched = fetched.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
             let pause = match fetched {
                 Ok((loaded, freshness)) => {
                     self.succeeded(loaded);

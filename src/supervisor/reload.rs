@@ -12,7 +12,7 @@ use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
 use crate::{
     config::{Config, NeedsRestart},
     document::ConfigErrors,
-    isolation::Panicked,
+    isolation::PanicError,
     produce::{OpenError, check_whole},
     registry::Unresolved,
     snapshot::Published,
@@ -47,7 +47,7 @@ pub(super) enum ReloadError {
     StaleTopics(usize),
     /// A bug in ringest.
     #[error(transparent)]
-    Panicked(#[from] Panicked),
+    Panicked(#[from] PanicError),
     /// The fault of the system.
     #[error("can't start a thread to load the configuration: {0}")]
     Thread(#[from] io::Error),
@@ -96,7 +96,7 @@ impl Reload {
             .spawn(move || {
                 let load = || read(&load, &running, &published);
                 let loaded = catch_unwind(AssertUnwindSafe(load));
-                let loaded = loaded.unwrap_or_else(|panic| Err(Panicked::from(panic).into()));
+                let loaded = loaded.unwrap_or_else(|panic| Err(PanicError::from(panic).into()));
                 // The control thread is gone only when the process is about to end.
                 let _ = sender.send(Message::Loaded(loaded));
             });

@@ -22,7 +22,7 @@ use crate::{
     admission::Connections,
     auth::Denial,
     config::{Config, DriverChoice},
-    isolation::Panicked,
+    isolation::PanicError,
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
     outcome::{Row, TABLE},
@@ -148,7 +148,7 @@ impl Supervisor {
             .name(format!("ringest-{index}"))
             .spawn(move || {
                 let ended = catch_unwind(AssertUnwindSafe(|| run(&settings, listener)));
-                let ended = ended.unwrap_or_else(|payload| Err(Panicked::from(payload).into()));
+                let ended = ended.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
                 // The control thread is gone only when the process is about to end.
                 let _ = sender.send(Message::WorkerEnded(index, ended));
             })?;

@@ -17,7 +17,7 @@ use super::{TICK, listener::accept};
 use crate::{
     context::Context,
     deadline::shutdown,
-    isolation::{Panicked, isolated},
+    isolation::{PanicError, isolated},
     produce::Producer,
 };
 
@@ -26,8 +26,8 @@ const LAST_STEPS: Duration = Duration::from_secs(1);
 
 /// The tasks that a worker can't do without, each with the socket that it waits for.
 pub(crate) struct Tasks {
-    accepting: (JoinHandle<Result<(), Panicked>>, RawFd),
-    reporting: (JoinHandle<Result<(), Panicked>>, RawFd),
+    accepting: (JoinHandle<Result<(), PanicError>>, RawFd),
+    reporting: (JoinHandle<Result<(), PanicError>>, RawFd),
 }
 
 impl Tasks {
@@ -88,7 +88,7 @@ impl Tasks {
 }
 
 /// Ends the wait of a task, and so the task. The socket is open until then.
-fn end((task, socket): &(JoinHandle<Result<(), Panicked>>, RawFd)) {
+fn end((task, socket): &(JoinHandle<Result<(), PanicError>>, RawFd)) {
     if !task.is_finished() {
         shutdown(*socket, Shutdown::Both);
     }
