@@ -7,7 +7,7 @@ use std::{
     os::unix::net::UnixStream,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use monoio::{
@@ -28,17 +28,13 @@ use crate::{
 };
 
 use drain::Drain;
-use tasks::Tasks;
+use tasks::{TICK, Tasks};
 
 mod drain;
 mod listener;
 mod tasks;
 
 pub(crate) use drain::Drained;
-
-/// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
-/// this much late at the worst, and by the time that the worker was held up.
-const TICK: Duration = Duration::from_millis(20);
 
 /// What a worker is made from.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{AdminState, Exposition, receive::Received, routes::routes_json};
+use super::{exposition::Exposition, receive::Received, routes::routes_json, state::AdminState};
 use crate::openapi;
 
 const JSON: &str = "application/json";

@@ -10,6 +10,7 @@ mod answer;
 mod exposition;
 mod receive;
 mod routes;
+mod state;
 
 use std::{
     io,
@@ -31,12 +32,13 @@ use monoio::{
     time::{sleep, timeout},
 };
 
-use crate::{isolation::isolated, readiness::Readiness, snapshot::Published};
+use crate::isolation::isolated;
 use answer::Answer;
 use receive::receive;
 
 pub use exposition::{CodeLabel, Exposition, Sources};
 pub use routes::routes_json;
+pub use state::AdminState;
 
 /// Connections served at a time; further ones wait.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -51,18 +53,6 @@ const LINGER_BYTES_MAX: usize = 65_536;
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long [`AdminHandle::stop`] lets open connections finish.
 const STOP_GRACE: Duration = Duration::from_millis(250);
-
-/// The data that the management listener serves.
-#[derive(Debug)]
-pub struct AdminState {
-    /// Its latest snapshot has the routes for `/routes` and `/openapi.json`; both return the same JSON
-    /// as `--list-routes --format json` and `--format openapi`.
-    pub published: Arc<Published>,
-    /// Encodes `/metrics`.
-    pub exposition: Exposition,
-    /// The state behind `/health` and `/ready`.
-    pub readiness: Arc<Readiness>,
-}
 
 /// A running management listener. Dropping it leaves the listener running.
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Tasks;
+use super::tasks::Tasks;
 use crate::context::Context;
 
 /// How long an idle connection may still bring a request, which is answered, after the drain's

@@ -13,13 +13,17 @@ use std::{
 
 use monoio::{io::AsyncReadRent, task::JoinHandle, time::sleep};
 
-use super::{TICK, listener::accept};
+use super::listener::accept;
 use crate::{
     context::Context,
     deadline::shutdown,
     isolation::{PanicError, isolated},
     produce::Producer,
 };
+
+/// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
+/// this much late at the worst, and by the time that the worker was held up.
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// How long an abandoned worker's tasks may take to end.
 const LAST_STEPS: Duration = Duration::from_secs(1);

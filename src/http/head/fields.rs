@@ -3,7 +3,11 @@
 use memchr::memchr;
 
 use super::{
-    Authorization, ContentCoding, Framing, HeadError, MediaType, Span, Version, media, target,
+    bytes::is,
+    error::HeadError,
+    media,
+    request::{Authorization, ContentCoding, Framing, MediaType, Span, Version},
+    target,
 };
 
 /// A field that ringest acts on. In trailers they are refused (RFC 9110 section 6.5.1).
@@ -38,19 +42,6 @@ impl Field {
         };
         named.then_some(field)
     }
-}
-
-/// Whether `text`, which holds no control characters but tabs, is `lower` but for its case. `lower` is made
-/// of lower-case letters, digits, `-` and `/`: of all bytes that the bit 0x20 turns into those only
-/// capital letters are not control characters. The length is known when this is compiled, so it
-/// takes a few vector instructions and no loop.
-#[inline]
-pub(super) fn is<const N: usize>(text: &[u8], lower: &[u8; N]) -> bool {
-    <&[u8; N]>::try_from(text).is_ok_and(|text| {
-        text.iter().zip(lower).fold(0, |differing, (byte, lower)| {
-            differing | ((byte | 0x20) ^ lower)
-        }) == 0
-    })
 }
 
 /// What the fields of one head said so far.

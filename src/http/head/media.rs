@@ -1,6 +1,6 @@
 //! What a `Content-Type` value (RFC 9110 section 8.3.1) means to ringest.
 
-use super::{MediaType, fields::is};
+use super::{bytes::is, request::MediaType};
 
 /// Looks at the type and at a `charset`; other parameters say nothing about the format.
 pub(super) fn media_type(value: &[u8]) -> MediaType {

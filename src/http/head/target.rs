@@ -2,7 +2,11 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use super::{HeadError, Method};
+use super::{
+    bytes::{is_name_byte, is_token_byte},
+    error::HeadError,
+    request::Method,
+};
 
 /// The method, and the target's path as [`super::RequestHead::path`] has it.
 ///
@@ -107,36 +111,6 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
         _ => false,
     };
     host_end > 0 && port_valid
-}
-
-/// unreserved and sub-delims without the comma (RFC 3986 section 2).
-#[inline]
-fn is_name_byte(byte: u8) -> bool {
-    const NAME: [bool; 256] = set(b"-._~!$&'()*+;=");
-    NAME[usize::from(byte)]
-}
-
-/// tchar of RFC 9110 section 5.6.2.
-#[inline]
-pub(in crate::http) fn is_token_byte(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = set(b"!#$%&'*+-.^_`|~");
-    TOKEN[usize::from(byte)]
-}
-
-/// The letters and digits of ASCII, and `others`.
-const fn set(others: &[u8]) -> [bool; 256] {
-    let mut set = [false; 256];
-    let mut byte = 0u8;
-    while byte < 128 {
-        set[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < others.len() {
-        set[others[at] as usize] = true;
-        at += 1;
-    }
-    set
 }
 
 /// The rule that a request line (without its CRLF) breaks, if it breaks one before its target's

@@ -1,0 +1,119 @@
+//! What the head of a request says.
+
+/// Part of the bytes that were parsed, as offsets from the request's first byte, so that the
+/// buffer may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset behind the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes meant, in the buffer that was parsed.
+    ///
+    /// # Panics
+    /// If `request` is shorter than what was parsed.
+    #[inline]
+    pub fn of(self, request: &[u8]) -> &[u8] {
+        &request[self.start..self.end]
+    }
+}
+
+/// What the answers need to know of a request method (RFC 9110 section 9); names are
+/// case-sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`: its answer carries no content.
+    Head,
+    /// `POST`
+    Post,
+    /// `OPTIONS`
+    Options,
+    /// Any other token, `CONNECT` included.
+    Other,
+}
+
+/// The versions that are served (RFC 9112 section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// How the end of the body is found (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Neither field: no body.
+    None,
+    /// `Content-Length`, in bytes.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// What `Content-Type` says about the body, as far as ringest reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// One JSON document. Also assumed where the field says nothing (absent, empty,
+    /// `text/plain`, `application/octet-stream`) or is what `curl -d` sends unasked
+    /// (`application/x-www-form-urlencoded`).
+    Json,
+    /// One JSON document a line.
+    Ndjson,
+    /// Another format, or text that is not UTF-8.
+    Unsupported,
+}
+
+/// What `Content-Encoding` says (RFC 9110 section 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentCoding {
+    /// As is.
+    Identity,
+    /// Compressed, or a coding that is not known.
+    Unsupported,
+}
+
+/// What of `Authorization` (RFC 9110 section 11.6.2) is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// No such field.
+    Absent,
+    /// One; where its value is.
+    Value(Span),
+    /// Several. Not a matter of framing: whoever authenticates refuses it as it refuses any other
+    /// bad credential.
+    Repeated,
+}
+
+/// One request's head. Owns no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Bytes of the head: a skipped empty line in front and the blank line at the end included.
+    pub len: usize,
+    /// The method.
+    pub method: Method,
+    /// The path of the target: no query, and of an absolute form no scheme and authority. Starts
+    /// with `/` and every `%` in it is followed by two hex digits; `*` for `OPTIONS *`; empty for
+    /// `CONNECT`, whose target has none.
+    pub path: Span,
+    /// The version.
+    pub version: Version,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// Whether the client wants to go on with this connection (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the client may be waiting for `100 Continue` (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+    /// The body's format.
+    pub content_type: MediaType,
+    /// The body's coding.
+    pub content_encoding: ContentCoding,
+    /// The credential presented.
+    pub authorization: Authorization,
+}
