@@ -3,8 +3,16 @@
 #[path = "../reference/mod.rs"]
 mod reference;
 
+#[expect(
+    dead_code,
+    reason = "what is run is compared by the tests of the server"
+)]
+#[path = "../documentation/mod.rs"]
+mod examples;
+
 mod config;
 mod crypto;
+mod documentation;
 mod http_framing;
 mod import_moose;
 mod openapi;

@@ -2,6 +2,7 @@
 
 mod check;
 mod dev;
+mod documentation;
 mod explain;
 mod start;
 mod token;

@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../documentation/mod.rs"]
+mod examples;
+
 mod admin;
 mod auth;
 mod cli;
