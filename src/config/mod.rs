@@ -60,8 +60,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration file, its models and the files of keys that it names; of `environment` (all variables of the process)
-    /// those that start with `RINGEST_` win over the file, and `MOOSE_INGEST_API_KEY` adds a key.
+    /// Reads a configuration file, its models and the files of keys that it names; of `environment`
+    /// (all variables of the process) those that start with `RINGEST_` win over the file, and
+    /// `MOOSE_INGEST_API_KEY` adds a key.
     ///
     /// # Errors
     /// Everything that is wrong with them, at once.

@@ -42,9 +42,9 @@ pub struct Import {
     pub skipped: Vec<ConfigError>,
 }
 
-/// Writes `ringest.toml`, `models/*.toml` and, where Moose asks for tokens, `jwt.pem` into `out` from a map, and from a `moose.config.toml`
-/// if there is one, else with Moose's defaults. A file that is there already is left alone unless
-/// its text is the same, or `force` replaces it.
+/// Writes `ringest.toml`, `models/*.toml` and, where Moose asks for tokens, `jwt.pem` into `out` from
+/// a map, and from a `moose.config.toml` if there is one, else with Moose's defaults. A file that is
+/// there already is left alone unless its text is the same, or `force` replaces it.
 ///
 /// # Errors
 /// What keeps anything from being written, all at once: unreadable files, no map in `map`, no
@@ -95,18 +95,7 @@ pub fn import(
         text,
     }));
     write(&files, force)?;
-    let mut report = String::new();
-    // Writing to a String never fails.
-    let _ = writeln!(
-        report,
-        "{} model(s) in {}, the configuration is {}",
-        model_count,
-        out.join("models").display(),
-        files[0].path.display()
-    );
-    if !models.skipped.is_empty() {
-        let _ = writeln!(report, "NOT brought over: {}", models.skipped.len());
-    }
+    let mut report = summary(model_count, out, &files[0].path, models.skipped.len());
     section(&mut report, "left out", &models.unreached);
     section(
         &mut report,
@@ -123,6 +112,20 @@ pub fn import(
         report,
         skipped: models.skipped,
     })
+}
+
+/// How many models were written and where, and how many APIs were not brought over.
+fn summary(models: usize, out: &Path, configuration: &Path, skipped: usize) -> String {
+    let mut report = format!(
+        "{models} model(s) in {}, the configuration is {}\n",
+        out.join("models").display(),
+        configuration.display()
+    );
+    if skipped > 0 {
+        // Writing to a String never fails.
+        let _ = writeln!(report, "NOT brought over: {skipped}");
+    }
+    report
 }
 
 /// Lines under a heading, if there are any.

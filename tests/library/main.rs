@@ -16,5 +16,6 @@ mod documentation;
 mod http_framing;
 mod import_moose;
 mod openapi;
+mod tidy;
 mod typed;
 mod validate;

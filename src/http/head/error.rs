@@ -54,7 +54,8 @@ pub enum HeadError {
     /// `Content-Type` more than once: it is no list (RFC 9110 sections 5.3 and 8.3).
     #[error("there is more than one Content-Type field")]
     ContentTypeRepeated,
-    /// The request line exceeds [`REQUEST_LINE_BYTES_MAX`](super::REQUEST_LINE_BYTES_MAX) or the whole head's bound: 414.
+    /// The request line exceeds [`REQUEST_LINE_BYTES_MAX`](super::REQUEST_LINE_BYTES_MAX) or the
+    /// whole head's bound: 414.
     #[error("the request line is too long")]
     RequestLineTooLong,
     /// The head exceeds [`head_bytes_max`](super::HeadLimits::head_bytes_max): 431 (RFC 6585 section 5).

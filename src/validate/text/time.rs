@@ -164,8 +164,9 @@ fn zone(text: &[u8]) -> Result<i16, Misspelt> {
     }
 }
 
-/// Reads the first eight bytes of a text that is written as a pattern in which `d` is a digit and the rest is itself: at the
-/// place of a digit that another one follows is the number that both make. All at once in a word.
+/// Reads the first eight bytes of a text that is written as a pattern in which `d` is a digit and the
+/// rest is itself: at the place of a digit that another one follows is the number that both make.
+/// All at once in a word.
 #[inline]
 fn numbers(text: &[u8], pattern: [u8; 8]) -> Option<[u8; 8]> {
     let zero = pattern.map(|byte| if byte == b'd' { b'0' } else { byte });
