@@ -336,8 +336,8 @@ fn undelivered(code: Code, failure: &Failure) -> Value {
             unknown,
         } => {
             problem["persisted"] = json!("partial");
-            problem["in"] = json!(delivered);
-            problem["out"] = json!(lost);
+            problem["delivered"] = json!(delivered);
+            problem["not_delivered"] = json!(lost);
             problem["unknown"] = json!(unknown);
         }
     }

@@ -70,7 +70,7 @@ fn a_split_request_says_which_records_are_where() {
     assert_eq!(problem["status"], 503);
     assert_eq!(problem["persisted"], "partial");
     assert_eq!(
-        (&problem["in"], &problem["out"]),
+        (&problem["delivered"], &problem["not_delivered"]),
         (&json!([0, 3]), &json!([1]))
     );
     assert_eq!(problem["unknown"], json!([2]));
@@ -172,7 +172,7 @@ fn a_split_request_with_refused_records_tells_both() {
     let problem: Value = serde_json::from_str(&content).expect("JSON");
     assert_eq!(problem["persisted"], "partial");
     assert_eq!(
-        (&problem["in"], &problem["unknown"]),
+        (&problem["delivered"], &problem["unknown"]),
         (&json!([0]), &json!([2]))
     );
     assert_eq!(

@@ -131,7 +131,7 @@ pub(crate) fn array_above_the_topics_limit(cluster: &Cluster) {
     let answer = http.post(PATH, body.as_bytes()).expect("an answer");
     let said: Vec<&str> = match (answer.status, answer.text("persisted").as_str()) {
         (413, "no") => Vec::new(),
-        (500, "partial") => answer.json()["in"]
+        (500, "partial") => answer.json()["delivered"]
             .as_array()
             .expect("a list of indices")
             .iter()

@@ -326,10 +326,11 @@ fn an_array_that_is_split_by_its_brokers() {
     assert!(!unknown.is_empty(), "broker 3 is silent: {answer:?}");
 }
 
-/// The indices that the answer calls in, out and unknown; panics unless each is in one of them.
+/// The indices that the answer lists as delivered, not delivered and unknown; panics unless each
+/// is in exactly one list.
 fn split(answer: &Answer, records: usize) -> [BTreeSet<u64>; 3] {
     let body = answer.json();
-    let sets = ["in", "out", "unknown"].map(|member| {
+    let sets = ["delivered", "not_delivered", "unknown"].map(|member| {
         let indices = body[member].as_array().map_or(&[][..], Vec::as_slice);
         indices
             .iter()
