@@ -1,0 +1,208 @@
+//! The table of answers: code -> status, text, blame, retry, log level, connection fate.
+
+use tracing::Level;
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The next request may follow.
+    Keep,
+    /// Where the next request starts is unknown, or none is accepted any more.
+    Close,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The code that it belongs to.
+    pub code: Code,
+    /// The stable code that clients and metrics see.
+    pub name: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// The text for people.
+    pub detail: &'static str,
+    /// Whether the same request may succeed later: then `Retry-After` is sent.
+    pub retry: bool,
+    /// What becomes of the connection.
+    pub fate: Fate,
+    /// The level that it is logged at.
+    pub level: Level,
+}
+
+/// Defines the codes and their rows in one list; it sets each row's code.
+macro_rules! table {
+    ($($code:ident => $row:expr,)+) => {
+        /// The outcome of a request as clients, metrics and logs see it; counters are indexed by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        #[expect(missing_docs, reason = "each code's meaning is its row's detail")]
+        pub enum Code {
+            $($code,)+
+        }
+
+        /// A row for each code, in their order.
+        pub static TABLE: [Row; [$(Code::$code),+].len()] = [
+            $(Row { code: Code::$code, ..$row },)+
+        ];
+    };
+}
+
+table! {
+    Accepted => ok("accepted"),
+    PartlyAccepted => Row { status: 207, ..ok("partly_accepted") },
+    Healthy => ok("healthy"),
+    MalformedRequest => framing(
+        "malformed_request", 400,
+        "The request is not well-formed HTTP/1.1.",
+    ),
+    RequestLineTooLong => framing("request_line_too_long", 414, "The request line is too long."),
+    HeadTooLarge => framing("head_too_large", 431, "The request head is too large."),
+    TooManyHeaders => framing("too_many_headers", 431, "The request has too many header fields."),
+    UnsupportedVersion => framing(
+        "unsupported_http_version", 505,
+        "Only HTTP/1.1 and HTTP/1.0 are supported.",
+    ),
+    UnsupportedExpectation => framing(
+        "unsupported_expectation", 417,
+        "Only the expectation 100-continue is supported.",
+    ),
+    IdleTimeout => framing("idle_timeout", 408, "No request arrived in time."),
+    HeadTimeout => framing("head_timeout", 408, "The request head did not arrive in time."),
+    BodyTimeout => framing("body_timeout", 408, "The request body did not arrive in time."),
+    MalformedBody => framing("malformed_body", 400, "The chunked body is not well-formed."),
+    BodyTooLarge => client("body_too_large", 413, "The body is larger than limits.body_bytes_max."),
+    Unauthenticated => client(
+        "unauthenticated", 401,
+        "Authentication required: send a valid token as \"Authorization: Bearer <token>\".",
+    ),
+    RouteNotAllowed => client(
+        "route_not_allowed", 403,
+        "The credential is valid, but does not allow this route.",
+    ),
+    UnknownRoute => client(
+        "unknown_route", 404,
+        "There is no route with this path; ringest --list-routes lists all routes.",
+    ),
+    MethodNotAllowed => client("method_not_allowed", 405, "This path does not support the method."),
+    UnsupportedMediaType => client(
+        "unsupported_media_type", 415,
+        "The body must be JSON (application/json) or NDJSON (application/x-ndjson), in UTF-8.",
+    ),
+    UnsupportedContentCoding => client(
+        "unsupported_content_encoding", 415,
+        "The body must not be compressed.",
+    ),
+    InvalidJson => client("invalid_json", 400, "The body is not well-formed JSON."),
+    InvalidRecord => client(
+        "invalid_record", 400,
+        "At least one record is invalid; no record of the request was produced.",
+    ),
+    RecordTooLarge => client(
+        "record_too_large", 413,
+        "A record is larger than limits.record_bytes_max.",
+    ),
+    TooManyRecords => client(
+        "too_many_records", 413,
+        "The request contains more than limits.records_max records.",
+    ),
+    AuthenticationBusy => shed(
+        "authentication_busy",
+        "Too many credentials are waiting to be verified.",
+    ),
+    KeysUnavailable => shed(
+        "keys_unavailable",
+        "The keys of the token's issuer have not been fetched yet.",
+    ),
+    InFlightFull => shed(
+        "in_flight_full",
+        "The memory for data in flight (limits.in_flight_bytes_max) is used up.",
+    ),
+    Draining => shed("draining", "This server is shutting down."),
+    QueueFull => shed("queue_full", "The producer's queue is full."),
+    BrokerUnavailable => shed("broker_unavailable", "No broker accepted the records."),
+    DeliveryTimedOut => shed("delivery_timed_out", "The brokers did not acknowledge in time."),
+    ProducerFatal => shed(
+        "producer_fatal",
+        "The Kafka producer had a fatal error and is being replaced.",
+    ),
+    RecordTooLargeForBroker => client(
+        "record_too_large_for_broker", 413,
+        "A record is larger than its topic allows.",
+    ),
+    PartlyTooLargeForBroker => operator(
+        "partly_too_large_for_broker",
+        "Some records are larger than their topic allows; others were delivered.",
+    ),
+    RecordRefusedByBroker => operator(
+        "record_refused_by_broker",
+        "The broker rejected a record: the topic's configuration does not fit the model.",
+    ),
+    TopicMissing => operator("topic_missing", "The route's topic does not exist."),
+    NotAuthorizedByBroker => operator(
+        "not_authorized_by_broker",
+        "This server is not authorized to write to the route's topic.",
+    ),
+    DeadLetterRefused => operator(
+        "dead_letter_refused",
+        "At least one record is invalid, and the brokers rejected its dead letter: the dead-letter \
+         topic does not exist, does not authorize this server, or has a smaller size limit.",
+    ),
+}
+
+impl Code {
+    /// Its row of the table.
+    pub fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+}
+
+const fn ok(name: &'static str) -> Row {
+    Row {
+        code: Code::Accepted,
+        name,
+        status: 200,
+        detail: "",
+        retry: false,
+        fate: Fate::Keep,
+        level: Level::TRACE,
+    }
+}
+
+/// An error of the client after which the next request can't be found.
+const fn framing(name: &'static str, status: u16, detail: &'static str) -> Row {
+    Row {
+        code: Code::Accepted,
+        name,
+        status,
+        detail,
+        retry: false,
+        fate: Fate::Close,
+        level: Level::DEBUG,
+    }
+}
+
+/// An error of the client.
+const fn client(name: &'static str, status: u16, detail: &'static str) -> Row {
+    Row {
+        fate: Fate::Keep,
+        ..framing(name, status, detail)
+    }
+}
+
+/// Overload, or unavailable brokers: a retry may succeed.
+const fn shed(name: &'static str, detail: &'static str) -> Row {
+    Row {
+        retry: true,
+        level: Level::WARN,
+        ..client(name, 503, detail)
+    }
+}
+
+/// An error in the configuration or on the brokers that an operator has to fix.
+const fn operator(name: &'static str, detail: &'static str) -> Row {
+    Row {
+        level: Level::ERROR,
+        ..client(name, 500, detail)
+    }
+}
