@@ -7,20 +7,20 @@
 //! | member | what |
 //! |---|---|
 //! | `originalRecord` | the record, byte for byte; null where it is no JSON, or too large |
-//! | `errorMessage` | the first fault, for a person |
+//! | `errorMessage` | the first error, for a person |
 //! | `errorType` | `"ValidationError"` |
 //! | `failedAt` | when, as RFC 3339 in UTC |
 //! | `source` | `"api"` |
 //! | `topic` | where the record was meant to go |
 //!
-//! and some of ours: `errors`, the faults as the client is told of them, but that `offset`, `line`
+//! and some of ours: `errors`, the errors as in the answer to the client, except that `offset`, `line`
 //! and `column` are those of the record (the first 100; `errorsTotal` counts all);
 //! `originalRecordBase64` (RFC 4648 section 4) for bytes that are no JSON; `originalRecordBytes`,
 //! their number, where a letter with them would be larger than a message may be, even with `errors`
 //! left empty.
 //!
-//! Faults are found again by judging each faulty record by itself: what would have to be kept of
-//! all of them at first has no other bound than the body.
+//! Each invalid record is validated again by itself to find its errors: keeping the errors of all
+//! records would be bounded only by the size of the body.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ use tracing_subscriber::fmt::{
 
 use crate::{
     model::Rules,
-    validate::{Fault, Rejection, Validator},
+    validate::{Rejection, ValidationError, Validator},
 };
 
 /// Letters that are written at once: those that begin within so many bytes.
@@ -50,13 +50,13 @@ pub(crate) struct Letters<'r> {
     body: &'r [u8],
     /// The largest letter, in bytes.
     bytes_max: usize,
-    /// How many of the faulty records are done with.
+    /// How many of the invalid records are done.
     written: usize,
 }
 
 /// What is wrong with one record.
-struct Faults {
-    told: Vec<Fault>,
+struct Errors {
+    reported: Vec<ValidationError>,
     total: usize,
 }
 
@@ -88,55 +88,56 @@ impl<'r> Letters<'r> {
         let mut places = Vec::new();
         let failed_at = now();
         while text.len() < PART_BYTES
-            && let Some((index, span)) = self.rejection.faulty.get(self.written)
+            && let Some((index, span)) = self.rejection.invalid_records.get(self.written)
         {
             self.written += 1;
             let record = span.of(self.body);
             if record.trim_ascii().is_empty() {
                 continue;
             }
-            let faults = self.faults(*index, record, validator, rules);
+            let errors = self.errors(*index, record, validator, rules);
             let start = text.len();
-            text.extend_from_slice(&self.letter(record, &faults, &failed_at));
+            text.extend_from_slice(&self.letter(record, &errors, &failed_at));
             places.push(start..text.len());
         }
         (!places.is_empty()).then_some((text, places))
     }
 
     /// What is wrong with the record at `index`.
-    fn faults(
+    fn errors(
         &self,
         index: usize,
         record: &[u8],
         validator: &mut Validator,
         rules: &Rules,
-    ) -> Faults {
+    ) -> Errors {
         if self.rejection.records == 0 {
             // The body as a whole is what is wrong, and that has been said.
-            return Faults {
-                told: self.rejection.faults.clone(),
-                total: self.rejection.faults_total,
+            return Errors {
+                reported: self.rejection.errors.clone(),
+                total: self.rejection.errors_total,
             };
         }
-        let found = validator.explain(record, rules);
-        let (mut told, total) = found.map_or((Vec::new(), 0), |it| (it.faults, it.faults_total));
-        for fault in &mut told {
-            fault.index = index;
+        let found = validator.validate_record(record, rules);
+        let (mut reported, total) =
+            found.map_or((Vec::new(), 0), |it| (it.errors, it.errors_total));
+        for error in &mut reported {
+            error.index = index;
         }
-        Faults { told, total }
+        Errors { reported, total }
     }
 
-    /// One letter. Where not all has room, the faults go first, which can be found again; then the
+    /// One letter. Where not all has room, the errors go first, which can be found again; then the
     /// record, of which the length is left.
-    fn letter(&self, record: &[u8], faults: &Faults, failed_at: &str) -> Vec<u8> {
+    fn letter(&self, record: &[u8], errors: &Errors, failed_at: &str) -> Vec<u8> {
         let full = json!({
-            "errorMessage": faults.message(),
+            "errorMessage": errors.message(),
             "errorType": "ValidationError",
             "failedAt": failed_at,
             "source": "api",
             "topic": self.topic,
-            "errors": faults.told.iter().map(Fault::to_json).collect::<Vec<_>>(),
-            "errorsTotal": faults.total,
+            "errors": errors.reported.iter().map(ValidationError::to_json).collect::<Vec<_>>(),
+            "errorsTotal": errors.total,
         });
         let mut brief = full.clone();
         brief["errors"] = json!([]);
@@ -167,10 +168,10 @@ impl<'r> Letters<'r> {
     }
 }
 
-impl Faults {
+impl Errors {
     /// The first, and how many there are besides.
     fn message(&self) -> String {
-        let Some(first) = self.told.first() else {
+        let Some(first) = self.reported.first() else {
             return "the record is not valid".to_owned();
         };
         let place = match first.path.as_str() {
@@ -179,8 +180,8 @@ impl Faults {
         };
         let more = match self.total {
             0 | 1 => String::new(),
-            2 => " (and 1 more fault)".to_owned(),
-            total => format!(" (and {} more faults)", total - 1),
+            2 => " (and 1 more error)".to_owned(),
+            total => format!(" (and {} more errors)", total - 1),
         };
         format!("{place}{}{more}", first.message)
     }

@@ -1,15 +1,15 @@
-//! The beginning of a text from outside, fit for a message.
+//! Safe excerpts of external text for messages.
 
-/// The first `chars_max` characters of `text`, and `…` where there are more; what is no UTF-8, can't be
-/// seen or could steer a terminal is escaped as Rust escapes it.
+/// The first `chars_max` characters of `text`, with `…` if truncated. Invisible and control characters
+/// are escaped as in Rust literals; bytes that are not UTF-8 are replaced with U+FFFD.
 pub(crate) fn excerpt(text: &[u8], chars_max: usize) -> String {
-    // A character has at most 4 bytes: one that is cut here is beyond those shown.
+    // A character has at most 4 bytes: one that is cut here would not be shown.
     let head = &text[..text.len().min(4 * (chars_max + 1))];
     let head = String::from_utf8_lossy(head);
     let mut excerpt = String::new();
     for char in head.chars().take(chars_max) {
         match char {
-            // As they were written: JSON is full of them.
+            // Not escaped, because they are frequent in JSON.
             '"' | '\'' | '\\' => excerpt.push(char),
             _ => excerpt.extend(char.escape_debug()),
         }
@@ -25,7 +25,7 @@ mod tests {
     use super::excerpt;
 
     #[test]
-    fn what_is_shown_is_short_and_harmless() {
+    fn excerpts_are_short_and_escaped() {
         for (text, chars_max, shown) in [
             ("", 3, ""),
             ("abc", 3, "abc"),

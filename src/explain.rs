@@ -1,23 +1,23 @@
-//! Validation errors as text for people: each with an excerpt of its line, as compilers print them.
+//! Validation results of a body for humans: each error with its line, in the style of a compiler.
 
 use std::fmt::Write as _;
 
 use crate::{
     outcome::{Outcome, Refusal},
-    validate::{Fault, Rejection},
+    validate::{Rejection, ValidationError},
 };
 
-/// Characters of the line that are shown before the error, and from it on.
+/// Maximum characters of the line shown before the error, and from it on.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 40;
 
-/// The errors of `body`, one block each. `name` is the file name to print.
-pub fn faults(name: &str, body: &[u8], rejection: &Rejection) -> String {
+/// The errors of `body`, one block each. `name` is the file name shown.
+pub fn errors(name: &str, body: &[u8], rejection: &Rejection) -> String {
     let mut text = String::new();
-    for fault in &rejection.faults {
-        block(&mut text, name, body, fault);
+    for error in &rejection.errors {
+        block(&mut text, name, body, error);
     }
-    let omitted = rejection.faults_total - rejection.faults.len();
+    let omitted = rejection.errors_total - rejection.errors.len();
     if omitted > 0 {
         // Writing to a String never fails.
         let _ = writeln!(text, "… and {omitted} more\n");
@@ -25,8 +25,8 @@ pub fn faults(name: &str, body: &[u8], rejection: &Rejection) -> String {
     text
 }
 
-/// How many records are invalid, and how the server would respond; it would still produce the `valid`
-/// ones.
+/// How many records are invalid, and what the server would answer; `valid` records would be produced
+/// nevertheless.
 pub fn summary(rejection: &Rejection, valid: usize) -> String {
     let refusal = Outcome::Refused(Refusal::Invalid(rejection.clone()));
     let row = refusal.code().row();
@@ -34,16 +34,16 @@ pub fn summary(rejection: &Rejection, valid: usize) -> String {
         0 => format!("the server would respond {} {}", row.status, row.name),
         _ => format!("the server would respond 207, accepted: {valid}"),
     };
-    match (rejection.records, rejection.faulty.len()) {
-        (0, _) => format!("the records can't be counted; {response}"),
+    match (rejection.records, rejection.invalid_records.len()) {
+        (0, _) => format!("the number of records is unknown; {response}"),
         (1, _) => format!("the record is invalid; {response}"),
         (records, 1) => format!("1 of {records} records is invalid; {response}"),
         (records, invalid) => format!("{invalid} of {records} records are invalid; {response}"),
     }
 }
 
-fn block(text: &mut String, name: &str, body: &[u8], fault: &Fault) {
-    let Fault {
+fn block(text: &mut String, name: &str, body: &[u8], error: &ValidationError) {
+    let ValidationError {
         index,
         line,
         column,
@@ -52,8 +52,8 @@ fn block(text: &mut String, name: &str, body: &[u8], fault: &Fault) {
         expected,
         message,
         ..
-    } = fault;
-    let (excerpt, caret) = excerpt(body, fault);
+    } = error;
+    let (excerpt, caret) = excerpt(body, error);
     let gutter = line.to_string().len();
     let blank = "";
     let expected = expected.as_ref().map(|it| format!(" ({it})"));
@@ -70,16 +70,16 @@ fn block(text: &mut String, name: &str, body: &[u8], fault: &Fault) {
     );
 }
 
-/// An excerpt of the line around an error, and the number of characters before the error.
-fn excerpt(body: &[u8], fault: &Fault) -> (String, usize) {
-    let line_start = fault.offset - (fault.column - 1);
-    let line_end = memchr::memchr(b'\n', &body[fault.offset..]);
-    let line_end = line_end.map_or(body.len(), |newline| fault.offset + newline);
-    // A line may have megabytes: read no more than can be shown, at 4 bytes a character.
-    let before_start = line_start.max(fault.offset.saturating_sub(4 * (SHOWN_BEFORE + 1)));
-    let after_end = line_end.min(fault.offset + 4 * (SHOWN_AFTER + 1));
-    let before = visible(&body[before_start..fault.offset]);
-    let after = visible(body[fault.offset..after_end].trim_ascii_end());
+/// The part of the line around an error, and the number of characters before the error.
+fn excerpt(body: &[u8], error: &ValidationError) -> (String, usize) {
+    let line_start = error.offset - (error.column - 1);
+    let line_end = memchr::memchr(b'\n', &body[error.offset..]);
+    let line_end = line_end.map_or(body.len(), |newline| error.offset + newline);
+    // A line may have megabytes: only what can be shown is decoded, at up to 4 bytes per character.
+    let before_start = line_start.max(error.offset.saturating_sub(4 * (SHOWN_BEFORE + 1)));
+    let after_end = line_end.min(error.offset + 4 * (SHOWN_AFTER + 1));
+    let before = visible(&body[before_start..error.offset]);
+    let after = visible(body[error.offset..after_end].trim_ascii_end());
 
     let skipped = before.len().saturating_sub(SHOWN_BEFORE);
     let mut excerpt = String::new();
@@ -96,8 +96,8 @@ fn excerpt(body: &[u8], fault: &Fault) -> (String, usize) {
     (excerpt, caret)
 }
 
-/// The characters of a text, one column each. Invisible characters, those that could control a
-/// terminal, and invalid UTF-8 become U+FFFD.
+/// The characters of a text, one column each. Invisible and control characters, and bytes that are not
+/// UTF-8, are replaced with U+FFFD.
 fn visible(text: &[u8]) -> Vec<char> {
     let is_plain =
         |char: &char| matches!(char, '"' | '\'' | '\\') || char.escape_debug().len() == 1;
@@ -115,40 +115,40 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::validate::{FaultCode, RejectionKind, Span};
+    use crate::validate::{ErrorCode, RejectionKind, Span};
 
-    /// An error at a byte of a body.
-    fn fault(body: &[u8], offset: usize) -> Fault {
+    /// An error at a byte offset of a body.
+    fn error(body: &[u8], offset: usize) -> ValidationError {
         let before = &body[..offset];
         let line_start = before.iter().rposition(|byte| *byte == b'\n');
-        Fault {
+        ValidationError {
             index: 2,
             offset,
             line: before.split(|byte| *byte == b'\n').count(),
             column: offset - line_start.map_or(0, |newline| newline + 1) + 1,
             path: "$.id".to_owned(),
-            code: FaultCode::WrongType,
+            code: ErrorCode::WrongType,
             expected: Some("UInt64".to_owned()),
             message: "expected UInt64, found a string: `\"x\"`".to_owned(),
         }
     }
 
-    fn rejection(faults: Vec<Fault>, records: usize, bad: usize) -> Rejection {
+    fn rejection(errors: Vec<ValidationError>, records: usize, invalid: usize) -> Rejection {
         Rejection {
             kind: RejectionKind::Invalid,
-            faults_total: faults.len(),
-            faults,
+            errors_total: errors.len(),
+            errors,
             records,
-            faulty: vec![(0, Span { offset: 0, len: 0 }); bad],
+            invalid_records: vec![(0, Span { offset: 0, len: 0 }); invalid],
         }
     }
 
     #[test]
     fn an_error_is_shown_with_its_line() {
         let body = b"{\"id\":1}\n{\"id\":2}\n{\"id\":\"x\"}\n";
-        let rejection = rejection(vec![fault(body, 24)], 3, 1);
+        let rejection = rejection(vec![error(body, 24)], 3, 1);
         assert_eq!(
-            faults("orders.ndjson", body, &rejection),
+            errors("orders.ndjson", body, &rejection),
             r#"error[wrong_type]: expected UInt64, found a string: `"x"`
  --> orders.ndjson:3:7
   |
@@ -160,17 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn the_gutter_is_as_wide_as_the_number() {
+    fn the_gutter_is_as_wide_as_the_line_number() {
         let body = [b"{}\n".repeat(9), b"7".to_vec()].concat();
-        let mut there = fault(&body, 27);
-        there.expected = None;
-        let text = faults("-", &body, &rejection(vec![there], 10, 1));
+        let mut error = error(&body, 27);
+        error.expected = None;
+        let text = errors("-", &body, &rejection(vec![error], 10, 1));
         let expected = "  --> -:10:1\n   |\n10 | 7\n   | ^ $.id of record 2\n\n";
         assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]
-    fn long_lines_are_cut_just_beyond_what_is_shown() {
+    fn long_lines_are_truncated() {
         for (before, after, expected) in [
             (SHOWN_BEFORE, SHOWN_AFTER, ("", "")),
             (SHOWN_BEFORE + 1, SHOWN_AFTER, ("…", "")),
@@ -179,7 +179,7 @@ mod tests {
         ] {
             for letter in ["a", "ü", "😀"] {
                 let body = letter.repeat(before + after).into_bytes();
-                let (text, caret) = excerpt(&body, &fault(&body, before * letter.len()));
+                let (text, caret) = excerpt(&body, &error(&body, before * letter.len()));
                 let shown = letter.repeat(SHOWN_BEFORE + SHOWN_AFTER);
                 assert_eq!(text, format!("{}{shown}{}", expected.0, expected.1));
                 assert_eq!(caret, SHOWN_BEFORE + expected.0.chars().count());
@@ -188,50 +188,50 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
+    fn control_characters_are_replaced() {
         let body = b"{\"a\x1b[31m\t\xff\xe2\x80\xaeb\": ]";
-        let (text, caret) = excerpt(body, &fault(body, body.len() - 1));
+        let (text, caret) = excerpt(body, &error(body, body.len() - 1));
         assert_eq!(text, "{\"a\u{FFFD}[31m \u{FFFD}\u{FFFD}b\": ]");
         assert_eq!(text.chars().nth(caret), Some(']'));
     }
 
     #[test]
     fn records_are_counted() {
-        for (records, faulty, expected) in [
-            (0, 1, "the records can't be counted; "),
+        for (records, invalid, expected) in [
+            (0, 1, "the number of records is unknown; "),
             (1, 1, "the record is invalid; "),
             (2, 1, "1 of 2 records is invalid; "),
             (5, 2, "2 of 5 records are invalid; "),
         ] {
-            let summary = summary(&rejection(vec![fault(b"{}", 0)], records, faulty), 0);
+            let summary = summary(&rejection(vec![error(b"{}", 0)], records, invalid), 0);
             assert_eq!(
                 summary,
                 format!("{expected}the server would respond 400 invalid_record")
             );
         }
         assert_eq!(
-            summary(&rejection(vec![fault(b"{}", 0)], 5, 2), 3),
+            summary(&rejection(vec![error(b"{}", 0)], 5, 2), 3),
             "2 of 5 records are invalid; the server would respond 207, accepted: 3"
         );
     }
 
     #[test]
     fn omitted_errors_are_counted() {
-        let mut rejection = rejection(vec![fault(b"{}", 0)], 1, 1);
-        rejection.faults_total = 3;
-        assert!(faults("-", b"{}", &rejection).ends_with("\n\n… and 2 more\n\n"));
+        let mut rejection = rejection(vec![error(b"{}", 0)], 1, 1);
+        rejection.errors_total = 3;
+        assert!(errors("-", b"{}", &rejection).ends_with("\n\n… and 2 more\n\n"));
     }
 
     proptest! {
         #[test]
-        fn any_place_of_any_text_can_be_shown(
+        fn any_offset_of_any_text_can_be_shown(
             body in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(0xC3)], 0..300),
-            place in 0.0..=1.0_f64,
+            share in 0.0..=1.0_f64,
         ) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
                 reason = "a share of a small number")]
-            let offset = (body.len() as f64 * place) as usize;
-            let (text, caret) = excerpt(&body, &fault(&body, offset));
+            let offset = (body.len() as f64 * share) as usize;
+            let (text, caret) = excerpt(&body, &error(&body, offset));
             prop_assert!(caret <= text.chars().count());
             prop_assert!(text.chars().count() <= SHOWN_BEFORE + SHOWN_AFTER + 2);
             prop_assert!(!text.contains(char::is_control));

@@ -1,7 +1,7 @@
 //! What can be posted, as an `OpenAPI` 3.1 document: for generated clients, gateways and people.
 //!
 //! Everything in it is derived: paths from the routes, schemas from the models, answers from
-//! [`crate::outcome::TABLE`] and [`FaultCode::ALL`]. Where JSON Schema can't say what a type means
+//! [`crate::outcome::TABLE`] and [`ErrorCode::ALL`]. Where JSON Schema can't say what a type means
 //! (see `schema`), the schema is the wider of the two, so that no good record is one that it refuses.
 
 mod schema;
@@ -14,7 +14,7 @@ use crate::{
     model::{Model, OnInvalid},
     outcome::{Code, Row, TABLE},
     route::Route,
-    validate::{FAULTS_MAX, FaultCode},
+    validate::{ERRORS_MAX, ErrorCode},
 };
 
 const DESCRIPTION: &str = "\
@@ -46,7 +46,7 @@ pub fn document(routes: &[Route]) -> Value {
         .collect();
     schemas.insert("Accepted".to_owned(), accepted());
     schemas.insert("Problem".to_owned(), problem());
-    schemas.insert("Fault".to_owned(), fault());
+    schemas.insert("ValidationError".to_owned(), validation_error());
     let bodies: Map<_, _> = models()
         .map(|model| (component(model), request_body(model)))
         .collect();
@@ -236,7 +236,7 @@ fn partly_accepted() -> Value {
             "accepted": count("Records acknowledged."),
             "rejected": count("Records that are not valid."),
             "errors": errors(),
-            "errors_total": count("All faults, told or not."),
+            "errors_total": count("All errors, including those not listed."),
         },
     })
 }
@@ -271,7 +271,7 @@ fn problem() -> Value {
             "records": count("Records of the request, where they can be counted."),
             "rejected": count("Records that are not valid."),
             "errors": errors(),
-            "errors_total": count("All faults, told or not."),
+            "errors_total": count("All errors, including those not listed."),
         },
     })
 }
@@ -279,14 +279,14 @@ fn problem() -> Value {
 fn errors() -> Value {
     json!({
         "type": "array",
-        "description": "The first faults, by offset.",
-        "maxItems": FAULTS_MAX,
-        "items": reference("schemas", "Fault"),
+        "description": "The first errors, by offset.",
+        "maxItems": ERRORS_MAX,
+        "items": reference("schemas", "ValidationError"),
     })
 }
 
-fn fault() -> Value {
-    let codes: Vec<_> = FaultCode::ALL.iter().map(|code| code.as_str()).collect();
+fn validation_error() -> Value {
+    let codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
         "required": ["index", "offset", "line", "column", "path", "code", "expected", "message"],

@@ -6,7 +6,7 @@ use crate::{
     auth::Denial,
     http::{BodyError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
-    validate::{FaultCode, Rejection, RejectionKind},
+    validate::{ErrorCode, Rejection, RejectionKind},
 };
 
 mod table;
@@ -229,25 +229,25 @@ fn head(error: HeadError) -> Code {
 
 /// By the first error; the code for a size is used only where nothing else is wrong.
 fn invalid(rejection: &Rejection) -> Code {
-    let first = rejection.faults.first().map(|fault| fault.code);
+    let first = rejection.errors.first().map(|error| error.code);
     match (rejection.kind, first) {
-        (RejectionKind::TooLarge, Some(FaultCode::TooManyRecords)) => Code::TooManyRecords,
+        (RejectionKind::TooLarge, Some(ErrorCode::TooManyRecords)) => Code::TooManyRecords,
         (RejectionKind::TooLarge, _) => Code::RecordTooLarge,
         (RejectionKind::Invalid, Some(code)) => match code {
-            FaultCode::EmptyBody | FaultCode::BadJson | FaultCode::InvalidUtf8 => Code::InvalidJson,
-            FaultCode::NumberOutOfRange
-            | FaultCode::NotAnObject
-            | FaultCode::TooDeep
-            | FaultCode::RecordTooLarge
-            | FaultCode::TooManyRecords
-            | FaultCode::MissingField
-            | FaultCode::UnknownField
-            | FaultCode::WrongType
-            | FaultCode::OutOfRange
-            | FaultCode::BadFormat
-            | FaultCode::NotInEnum
-            | FaultCode::TooLong
-            | FaultCode::WrongLength => Code::InvalidRecord,
+            ErrorCode::EmptyBody | ErrorCode::BadJson | ErrorCode::InvalidUtf8 => Code::InvalidJson,
+            ErrorCode::NumberOutOfRange
+            | ErrorCode::NotAnObject
+            | ErrorCode::TooDeep
+            | ErrorCode::RecordTooLarge
+            | ErrorCode::TooManyRecords
+            | ErrorCode::MissingField
+            | ErrorCode::UnknownField
+            | ErrorCode::WrongType
+            | ErrorCode::OutOfRange
+            | ErrorCode::BadFormat
+            | ErrorCode::NotInEnum
+            | ErrorCode::TooLong
+            | ErrorCode::WrongLength => Code::InvalidRecord,
         },
         (RejectionKind::Invalid, None) => Code::InvalidRecord,
     }

@@ -13,7 +13,7 @@ use crate::{
     http::HeadError,
     outcome::{Allow, Code, Outcome, Refusal, TABLE},
     produce::{Failure, Persisted},
-    validate::{Fault, Rejection},
+    validate::{Rejection, ValidationError},
 };
 
 /// The interim answer that asks for the body (RFC 9110 section 15.2.1).
@@ -318,11 +318,15 @@ fn invalid(code: Code, rejection: &Rejection) -> Value {
 /// What is wrong with records: how many, and the first faults.
 fn add_rejected(content: &mut Value, rejection: &Rejection) {
     if rejection.records > 0 {
-        content["rejected"] = json!(rejection.faulty.len());
+        content["rejected"] = json!(rejection.invalid_records.len());
     }
-    let errors: Vec<Value> = rejection.faults.iter().map(Fault::to_json).collect();
+    let errors: Vec<Value> = rejection
+        .errors
+        .iter()
+        .map(ValidationError::to_json)
+        .collect();
     content["errors"] = json!(errors);
-    content["errors_total"] = json!(rejection.faults_total);
+    content["errors_total"] = json!(rejection.errors_total);
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {

@@ -1,13 +1,13 @@
 //! Any body, in either format: accepted if and only if `serde_json` accepts it, with the very records
-//! that `serde_json` sees, and every fault within the body. With types: never more records than
-//! without, and what is told is within the body and within its bounds.
+//! that `serde_json` sees, and every error within the body. With types: never more records than
+//! without, and what is reported is within the body and within its bounds.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use ringest::model::{Field, OnInvalid, Rules, Type, UnknownFields};
-use ringest::validate::{FAULTS_MAX, Format, ValidateLimits, Validator};
+use ringest::validate::{ERRORS_MAX, Format, ValidateLimits, Validator};
 use serde_json::Value;
 
 /// `serde_json` reads to a depth of 127.
@@ -58,18 +58,18 @@ fn check_typed(body: &[u8], format: Format) {
     assert!(all == 0 || accepted <= all);
     if let Some(rejection) = rejection {
         assert_eq!(
-            rejection.faults.len(),
-            rejection.faults_total.min(FAULTS_MAX)
+            rejection.errors.len(),
+            rejection.errors_total.min(ERRORS_MAX)
         );
         assert!(
             rejection
-                .faults
+                .errors
                 .iter()
-                .all(|fault| fault.offset <= body.len())
+                .all(|error| error.offset <= body.len())
         );
-        assert!(rejection.faults.is_sorted_by_key(|fault| fault.offset));
+        assert!(rejection.errors.is_sorted_by_key(|error| error.offset));
         if rejection.records > 0 {
-            assert_eq!(accepted + rejection.faulty.len(), rejection.records);
+            assert_eq!(accepted + rejection.invalid_records.len(), rejection.records);
         }
     }
 }
@@ -107,13 +107,13 @@ fn check(body: &[u8], format: Format, expected: Option<&[Value]>) {
         Err(rejection) => {
             assert_eq!(expected, None, "{rejection:?}");
             assert_eq!(
-                rejection.faults.len(),
-                rejection.faults_total.min(FAULTS_MAX)
+                rejection.errors.len(),
+                rejection.errors_total.min(ERRORS_MAX)
             );
-            for fault in rejection.faults {
+            for error in rejection.errors {
                 assert!(
-                    fault.offset <= body.len() && fault.message != "not JSON",
-                    "{fault:?}"
+                    error.offset <= body.len() && error.message != "not JSON",
+                    "{error:?}"
                 );
             }
         }

@@ -13,9 +13,9 @@ use clap::{Args, ValueEnum};
 use super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
     config::Config,
-    explain::{faults, summary},
+    explain::{errors, summary},
     model::{Model, Version},
-    validate::{Fault, Format, Rejection, ValidateLimits, Validator},
+    validate::{Format, Rejection, ValidateLimits, ValidationError, Validator},
 };
 
 /// At least one record is invalid.
@@ -109,7 +109,7 @@ fn validate(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) 
         }),
         (Output::Text, Some(rejection)) => {
             let name = arguments.file.display().to_string();
-            let mut text = faults(&name, body, rejection);
+            let mut text = errors(&name, body, rejection);
             text.push_str(&summary(rejection, valid));
             text.push('\n');
             print(&text)
@@ -122,8 +122,8 @@ fn validate(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) 
 }
 
 fn print_errors(rejection: Option<&Rejection>) -> ExitCode {
-    let faults = rejection.map_or(&[][..], |rejection| &rejection.faults);
-    let errors: serde_json::Value = faults.iter().map(Fault::to_json).collect();
+    let reported = rejection.map_or(&[][..], |rejection| &rejection.errors);
+    let errors: serde_json::Value = reported.iter().map(ValidationError::to_json).collect();
     print(&format!("{errors:#}\n"))
 }
 

@@ -102,8 +102,8 @@ impl Connection {
         let records = match validator.validate(body.bytes(input), format, &model.rules) {
             Ok(records) => records,
             Err(rejection) => {
-                let faulty = rejection.faulty.len() as u64;
-                metrics.records_rejected.add(faulty);
+                let invalid = rejection.invalid_records.len() as u64;
+                metrics.records_rejected.add(invalid);
                 if dead_letter_topic.is_none() {
                     return Err(rejection.into());
                 }
@@ -114,8 +114,8 @@ impl Connection {
         metrics.records_received.add(count as u64);
         let mut rejected = None;
         if let Some(rejection) = records.rejection() {
-            let faulty = rejection.faulty.len() as u64;
-            metrics.records_rejected.add(faulty);
+            let invalid = rejection.invalid_records.len() as u64;
+            metrics.records_rejected.add(invalid);
             rejected = Some(Rejected {
                 rejection: rejection.clone(),
                 valid: records.records().map(|it| index_of(it.index)).collect(),
@@ -269,7 +269,12 @@ pub(super) fn conclude(
             None => Outcome::Empty,
         });
     };
-    let faulty = || rejection.faulty.iter().map(|(index, _)| index_of(*index));
+    let invalid = || {
+        rejection
+            .invalid_records
+            .iter()
+            .map(|(index, _)| index_of(*index))
+    };
     match (delivered, letters) {
         (None, Ok(())) => Err(rejection.into()),
         (None, Err(failure)) => Err(Refusal::DeadLetters(Failure {
@@ -280,7 +285,7 @@ pub(super) fn conclude(
         (Some(Ok(_)), Err(failure)) => Err(Refusal::DeadLetters(Failure {
             persisted: Persisted::Partial {
                 delivered: valid,
-                lost: faulty().collect(),
+                lost: invalid().collect(),
                 unknown: Vec::new(),
             },
             ..failure
@@ -293,7 +298,7 @@ pub(super) fn conclude(
                 }
                 // Sent again, they may get their letters.
                 (Persisted::Partial { lost, .. }, Err(_)) => {
-                    lost.extend(faulty());
+                    lost.extend(invalid());
                     lost.sort_unstable();
                 }
                 (Persisted::No | Persisted::Unknown, _) => {}

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     model::{Field, Kind, Type, UnknownFields},
-    validate::{FAULTS_MAX, Format, ValidateLimits},
+    validate::{ERRORS_MAX, Format, ValidateLimits},
 };
 
 const LIMITS: ValidateLimits = ValidateLimits {
@@ -212,7 +212,7 @@ fn many_letters_come_in_parts_that_hold_them_all() {
         .map(|it| parsed(it)["errors"][0]["index"].clone());
     assert!(indices.eq((0..RECORDS).map(|index| json!(index))));
     assert_eq!(
-        rejection(body.as_bytes(), Format::Ndjson).faults.len(),
-        FAULTS_MAX
+        rejection(body.as_bytes(), Format::Ndjson).errors.len(),
+        ERRORS_MAX
     );
 }

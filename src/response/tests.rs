@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     produce::{Delivered, Fault},
-    validate::{FaultCode, RejectionKind, Span},
+    validate::{ErrorCode, RejectionKind, Span},
 };
 
 const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -76,9 +76,9 @@ fn a_split_request_says_which_records_are_where() {
     assert_eq!(problem["unknown"], json!([2]));
 }
 
-/// Two faults told of three, in one record of two.
+/// Two of three errors reported, in one of two records.
 fn rejection() -> Rejection {
-    let fault = |column, code, expected: Option<&str>| crate::validate::Fault {
+    let error = |column, code, expected: Option<&str>| crate::validate::ValidationError {
         index: 1,
         offset: 9 + column,
         line: 2,
@@ -90,13 +90,13 @@ fn rejection() -> Rejection {
     };
     Rejection {
         kind: RejectionKind::Invalid,
-        faults: vec![
-            fault(1, FaultCode::WrongType, Some("Decimal(10, 2)")),
-            fault(4, FaultCode::MissingField, None),
+        errors: vec![
+            error(1, ErrorCode::WrongType, Some("Decimal(10, 2)")),
+            error(4, ErrorCode::MissingField, None),
         ],
-        faults_total: 3,
+        errors_total: 3,
         records: 2,
-        faulty: vec![(1, Span { offset: 9, len: 30 })],
+        invalid_records: vec![(1, Span { offset: 9, len: 30 })],
     }
 }
 

@@ -1,13 +1,13 @@
-//! simd-json's tape and structural offsets, read side by side.
+//! simd-json's tape and structural offsets, walked in step.
 //!
 //! simd-json's second stage turns the structural offsets (each `{ } [ ] : ,` outside strings and the
 //! first byte of each string, number and literal) into a tape of nodes (each container, key and
-//! scalar, in the order of the text). A node is followed by exactly one separator or closing bracket,
-//! which for the last child of a container is the container's own; an empty container brings its
-//! closing bracket itself. So a value of `n` nodes, `e` of them empty containers, spans exactly
-//! `2 n + e - 1` offsets: the two can be walked together, whole elements at a time, and no byte of a
-//! string is looked at again. For the same reason the node at place `i` of a value has its first byte
-//! at the structural offset `2 i - d + e`, with `d` containers open around it and `e` empty ones before.
+//! scalar, in document order). Each node is followed by exactly one separator or closing bracket,
+//! which for the last child of a container is the container's own; an empty container adds its
+//! closing bracket. So a value of `n` nodes, `e` of them empty containers, spans exactly
+//! `2 n + e - 1` offsets: the two can be walked together, whole elements at a time, without scanning
+//! strings again. Likewise, the first byte of the node with index `i` of a value is at structural offset
+//! `2 i - d + e`, where `d` containers enclose it and `e` empty ones precede it.
 
 use std::mem;
 
@@ -15,33 +15,33 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded
 
 use super::{Span, lines};
 
-/// What a parser keeps between bodies at most, in bytes.
+/// Maximum scratch that a parser keeps between bodies, in bytes.
 pub(super) const RETAINED_BYTES_MAX: usize = 12 << 20;
 
-/// The text is not JSON, or nested too deep.
-pub(super) struct Refused;
+/// The text is not JSON, or is nested too deep.
+pub(super) struct ParseFailed;
 
-/// simd-json with its scratch.
-pub(super) struct Parser {
+/// simd-json with its scratch buffers.
+pub(super) struct JsonParser {
     depth_max: usize,
     buffers: Buffers,
-    /// Empty between calls: only its allocation is kept.
+    /// Empty between calls; only the allocation is kept.
     tape: Tape<'static>,
-    /// What simd-json may write to: the text and the padding behind it.
+    /// The text, padded; simd-json writes to it.
     copy: Vec<u8>,
-    /// The most structural offsets that a text has had: bounds the capacity kept for them, which
-    /// can't be asked for. A text that is refused may have many and leave the tape as it was.
+    /// The most structural offsets of any text so far: bounds the capacity of simd-json's buffer for
+    /// them, which is not exposed. An invalid text may have many and still leave the tape small.
     structurals_max: usize,
 }
 
-impl std::fmt::Debug for Parser {
+impl std::fmt::Debug for JsonParser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parser").finish_non_exhaustive()
+        f.debug_struct("JsonParser").finish_non_exhaustive()
     }
 }
 
-impl Parser {
-    /// `depth_max`: arrays and objects around one another.
+impl JsonParser {
+    /// `depth_max`: maximum nesting of arrays and objects.
     pub(super) fn new(depth_max: usize) -> Self {
         Self {
             depth_max,
@@ -52,15 +52,15 @@ impl Parser {
         }
     }
 
-    /// Parses `json`, which has no whitespace around it, and lets `read` look at its one value.
+    /// Parses `json`, which must have no surrounding whitespace, and passes its value to `read`.
     ///
     /// # Errors
-    /// [`Refused`] without a reason: simd-json's own offset is exact for some errors and 0 for others.
+    /// [`ParseFailed`], without a reason: simd-json's offset is exact for some errors and 0 for others.
     pub(super) fn parse<R>(
         &mut self,
         json: &[u8],
-        read: impl FnOnce(&Value<'_>) -> R,
-    ) -> Result<R, Refused> {
+        read: impl FnOnce(&JsonValue<'_>) -> R,
+    ) -> Result<R, ParseFailed> {
         self.copy.clear();
         self.copy.reserve(json.len() + INPUT_PADDING);
         self.copy.extend_from_slice(json);
@@ -69,56 +69,56 @@ impl Parser {
         let parsed = fill_tape_padded(&mut self.copy, json.len(), &mut self.buffers, &mut tape);
         let structurals = self.buffers.structural_indexes();
         self.structurals_max = self.structurals_max.max(structurals.len());
-        let outcome = match parsed {
-            Ok(()) => Ok(read(&Value {
+        let result = match parsed {
+            Ok(()) => Ok(read(&JsonValue {
                 json,
                 nodes: &tape.0,
                 structurals,
                 end: json.len(),
             })),
-            Err(_) => Err(Refused),
+            Err(_) => Err(ParseFailed),
         };
         self.tape = tape.reset();
-        outcome
+        result
     }
 
-    /// Drops scratch that grew beyond [`RETAINED_BYTES_MAX`]: Vecs never shrink by themselves.
+    /// Drops scratch that grew beyond [`RETAINED_BYTES_MAX`]; a `Vec` never shrinks by itself.
     pub(super) fn release_outsized(&mut self) {
         let tape = self.tape.0.capacity() * size_of::<Node>();
-        // A Vec doubles: at most twice what it ever had to hold.
+        // A Vec doubles: its capacity is at most twice its maximum length.
         let structurals = self.structurals_max * 2 * size_of::<u32>();
-        // simd-json's string buffer is reserved by the length of the text, as the copy is.
+        // simd-json reserves its string buffer by the length of the text, as we do for the copy.
         let copy_and_strings = 2 * self.copy.capacity();
         if tape + structurals + copy_and_strings > RETAINED_BYTES_MAX {
             *self = Self::new(self.depth_max);
         }
     }
 
-    /// The most memory that parsing a text of `len` bytes takes, in bytes.
+    /// Maximum memory that parsing a text of `len` bytes takes, in bytes.
     pub(super) const fn scratch_bytes_max(len: usize) -> usize {
-        // Each byte can be structural. Offsets are counted with the doubling of their Vec and the
-        // copy made on the way; the tape grows at once to what it needs, or to twice what was kept.
+        // Each byte can be structural. Offsets are counted with the doubling of their Vec and the copy
+        // made while growing; the tape grows at once to the required size, or to twice what was kept.
         let worst_byte = size_of::<Node>() + 3 * size_of::<u32>() + 2;
         len.saturating_mul(worst_byte)
             .saturating_add(2 * RETAINED_BYTES_MAX)
     }
 }
 
-/// One value of a parsed text.
+/// A value of a parsed JSON text.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'a> {
-    /// The whole text as the client sent it; the strings of the nodes are the unescaped copy's.
+pub(super) struct JsonValue<'a> {
+    /// The whole text as received; the strings of the nodes are those of the unescaped copy.
     json: &'a [u8],
-    /// The value's own node, then those within it.
+    /// The node of the value, then those of its descendants.
     nodes: &'a [Node<'a>],
-    /// The offsets in `json` of the value's structural characters, the first that of its first byte.
+    /// The offsets in `json` of the value's structural characters, starting with its first byte.
     structurals: &'a [u32],
-    /// The offset of the separator or bracket that follows the value, or the length of `json`.
+    /// The offset of the separator or bracket after the value, or the length of `json`.
     end: usize,
 }
 
-impl<'a> Value<'a> {
-    /// The value, without the whitespace around it, in a body that has `base` bytes before the text.
+impl<'a> JsonValue<'a> {
+    /// The span of the value in a body in which the text starts at offset `base`.
     pub(super) fn span(&self, base: usize) -> Span {
         let start = self.structurals[0] as usize;
         let end = match self.nodes[0] {
@@ -133,12 +133,12 @@ impl<'a> Value<'a> {
         Span::new(base + start, base + end)
     }
 
-    /// The value's bytes as the client sent them.
+    /// The bytes of the value as received.
     pub(super) fn text(&self) -> &'a [u8] {
         self.span(0).of(self.json)
     }
 
-    /// What it is, with its article, for a message.
+    /// Its JSON type with an article, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self.nodes[0] {
             Node::Object { .. } => "an object",
@@ -150,14 +150,14 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value's own node, then those within it, in the order of the text.
+    /// The node of the value, then those of its descendants, in document order.
     pub(super) fn nodes(&self) -> &'a [Node<'a>] {
         self.nodes
     }
 
-    /// Finds the bytes of the nodes.
-    pub(super) fn cursor(&self) -> Cursor<'a> {
-        Cursor {
+    /// A cursor that maps the nodes to their bytes.
+    pub(super) fn cursor(&self) -> NodeCursor<'a> {
+        NodeCursor {
             json: self.json,
             nodes: self.nodes,
             structurals: self.structurals,
@@ -166,19 +166,19 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is an object.
+    /// Whether the value is an object.
     pub(super) fn is_object(&self) -> bool {
         matches!(self.nodes[0], Node::Object { .. })
     }
 
-    /// An array's elements; `None` if it is no array.
+    /// The elements of an array; `None` if the value is not an array.
     pub(super) fn elements(&self) -> Option<Elements<'a>> {
         let Node::Array { len, .. } = self.nodes[0] else {
             return None;
         };
         Some(Elements {
             json: self.json,
-            left: len,
+            remaining: len,
             nodes: &self.nodes[1..],
             structurals: &self.structurals[1..],
             has_empty: self.structurals.len() != 2 * self.nodes.len() - 1,
@@ -186,22 +186,22 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The elements of an array, first to last.
+/// Iterates over the elements of an array.
 pub(super) struct Elements<'a> {
     json: &'a [u8],
-    left: usize,
+    remaining: usize,
     nodes: &'a [Node<'a>],
     structurals: &'a [u32],
-    /// Whether there is any empty container to be counted.
+    /// Whether the array contains any empty container.
     has_empty: bool,
 }
 
 impl<'a> Iterator for Elements<'a> {
-    type Item = Value<'a>;
+    type Item = JsonValue<'a>;
 
-    fn next(&mut self) -> Option<Value<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        let (nodes, nodes_left) = self.nodes.split_at(match self.nodes[0] {
+    fn next(&mut self) -> Option<JsonValue<'a>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let (nodes, nodes_rest) = self.nodes.split_at(match self.nodes[0] {
             Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
             Node::String(_) | Node::Static(_) => 1,
         });
@@ -211,10 +211,10 @@ impl<'a> Iterator for Elements<'a> {
             0
         };
         let (structurals, follower_on) = self.structurals.split_at(2 * nodes.len() + empty - 1);
-        let (follower, structurals_left) = (follower_on[0], &follower_on[1..]);
-        self.nodes = nodes_left;
-        self.structurals = structurals_left;
-        Some(Value {
+        let (follower, structurals_rest) = (follower_on[0], &follower_on[1..]);
+        self.nodes = nodes_rest;
+        self.structurals = structurals_rest;
+        Some(JsonValue {
             json: self.json,
             nodes,
             structurals,
@@ -223,41 +223,41 @@ impl<'a> Iterator for Elements<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 
 impl ExactSizeIterator for Elements<'_> {}
 
-/// Finds the bytes of a value's nodes. It keeps its place: whoever asks for one node after the other
-/// pays for each node once.
-pub(super) struct Cursor<'a> {
+/// Maps the nodes of a value to their bytes. It remembers its position, so that queries in document
+/// order visit each node once.
+pub(super) struct NodeCursor<'a> {
     json: &'a [u8],
     nodes: &'a [Node<'a>],
     structurals: &'a [u32],
-    /// The node that was last asked for.
+    /// Index of the node of the last query.
     at: usize,
-    /// Empty containers before that one.
+    /// The number of empty containers before that node.
     empty: usize,
 }
 
-impl<'a> Cursor<'a> {
-    /// Bytes of the text before the node at `at`, which `depth` containers of the value are around.
+impl<'a> NodeCursor<'a> {
+    /// The offset in the text of the node at `at`, which is enclosed by `depth` containers of the value.
     pub(super) fn offset(&mut self, at: usize, depth: usize) -> usize {
         self.structurals[self.structural(at, depth)] as usize
     }
 
-    /// A number's bytes as the client sent them; so for `true`, `false` and `null`.
+    /// The bytes of a number, `true`, `false` or `null` as received.
     pub(super) fn number(&mut self, at: usize, depth: usize) -> &'a [u8] {
         let structural = self.structural(at, depth);
         let start = self.structurals[structural] as usize;
-        // A number within a container is followed by a separator or the closing bracket.
+        // In a container, a separator or the closing bracket follows.
         let end = self.structurals[structural + 1] as usize;
         lines::trim(self.json, start, end).of(self.json)
     }
 
-    /// Each node before has its own offset and, unless it is still open, that of what follows it; an
-    /// empty container has its closing bracket besides.
+    /// The index of the node in the structural offsets: each preceding node has its own offset and, unless
+    /// it is still open, the one of its follower; an empty container also has its closing bracket.
     fn structural(&mut self, at: usize, depth: usize) -> usize {
         if self.structurals.len() != 2 * self.nodes.len() - 1 {
             if at < self.at {

@@ -1,26 +1,26 @@
-//! What a record carries beside its bytes: its partition key and its timestamp, taken from its
-//! members. Of a member that comes twice the last counts, as it does for most readers of JSON.
+//! The partition key and the timestamp of a record, read from its fields. If a key is duplicated, the
+//! last value counts, as in most JSON parsers.
 
 use simd_json::{Node, StaticNode};
 
 use super::{
-    document::{Cursor, Value},
-    fault::{Cause, Causes, FaultCode},
-    flaw, path,
+    document::{JsonValue, NodeCursor},
+    error::{ErrorCode, RecordError, RecordErrors},
+    mismatch, path,
     text::{
-        integer::{self, Judged},
+        integer::{self, IntegerCheck},
         time,
     },
 };
 use crate::model::{Op, Rules};
 
-/// A record's partition key, as its bytes; `None` where it is null or absent. An object or an array
-/// is a fault, unless the model declares a type for it and so has told that already.
+/// The partition key of a record, as bytes; `None` if it is null or absent. An object or an array is an
+/// error; it is not reported again if the declared type of the field already rejects it.
 pub(super) fn key<'a>(
-    record: &Value<'a>,
+    record: &JsonValue<'a>,
     names: &[String],
     rules: &Rules,
-    causes: &mut Causes,
+    errors: &mut RecordErrors,
 ) -> Option<&'a [u8]> {
     let mut member = Member::find(record, names)?;
     match member.node() {
@@ -28,84 +28,84 @@ pub(super) fn key<'a>(
         Node::Static(StaticNode::Null) => None,
         Node::Static(_) => Some(member.json()),
         Node::Object { .. } | Node::Array { .. } => {
-            let told = declared(rules, names).is_some_and(|op| !is_container(op));
-            if !told {
+            let is_reported = declared(rules, names).is_some_and(|op| !is_container(op));
+            if !is_reported {
                 let expected = "a string, a number or a boolean as the partition key";
-                member.fault(names, FaultCode::WrongType, expected, "", causes);
+                member.report(names, ErrorCode::WrongType, expected, "", errors);
             }
             None
         }
     }
 }
 
-/// A record's time in milliseconds since 1970-01-01T00:00Z; `None` where it is null or absent. What
-/// is no time is a fault, unless the model declares a type of times and so has told that already.
+/// The timestamp of a record as Unix time in milliseconds; `None` if it is null or absent. An invalid
+/// timestamp is an error; it is not reported again if the declared type of the field already rejects it.
 pub(super) fn timestamp_ms(
-    record: &Value<'_>,
+    record: &JsonValue<'_>,
     names: &[String],
     rules: &Rules,
-    causes: &mut Causes,
+    errors: &mut RecordErrors,
 ) -> Option<i64> {
     let mut member = Member::find(record, names)?;
     let ms = match member.node() {
         Node::Static(StaticNode::Null) => return None,
-        Node::String(text) => of_text(text.as_bytes(), || declared(rules, names)),
+        Node::String(text) => parse_timestamp(text.as_bytes(), || declared(rules, names)),
         Node::Static(StaticNode::I64(ms)) => Ok(ms),
         Node::Static(StaticNode::U64(ms)) => i64::try_from(ms).map_err(|_| OUT_OF_RANGE),
         Node::Static(StaticNode::Bool(_)) | Node::Object { .. } | Node::Array { .. } => {
-            Err((FaultCode::WrongType, ""))
+            Err((ErrorCode::WrongType, ""))
         }
-        Node::Static(_) => match integer::judge(member.json(), true, 64) {
-            Judged::NoInteger => {
-                Err((FaultCode::WrongType, ": not a whole number of milliseconds"))
+        Node::Static(_) => match integer::check(member.json(), true, 64) {
+            IntegerCheck::NotAnInteger => {
+                Err((ErrorCode::WrongType, ": not a whole number of milliseconds"))
             }
-            Judged::Fits | Judged::OutOfRange => Err(OUT_OF_RANGE),
+            IntegerCheck::Fits | IntegerCheck::OutOfRange => Err(OUT_OF_RANGE),
         },
     };
     let (code, why) = match ms {
         Ok(ms @ 0..) => return Some(ms),
         Ok(_) => OUT_OF_RANGE,
-        Err(wrong) => wrong,
+        Err(invalid) => invalid,
     };
-    let told = code != FaultCode::OutOfRange
+    let is_reported = code != ErrorCode::OutOfRange
         && matches!(
             declared(rules, names),
             Some(Op::Date | Op::DateTime | Op::Integer { .. })
         );
-    if !told {
+    if !is_reported {
         let expected = "a timestamp such as 2026-11-24T08:00:00Z or milliseconds since 1970";
-        member.fault(names, code, expected, why, causes);
+        member.report(names, code, expected, why, errors);
     }
     None
 }
 
-/// Kafka takes no negative timestamp (`ProducerRecord`).
-const OUT_OF_RANGE: (FaultCode, &str) = (
-    FaultCode::OutOfRange,
+/// Kafka does not accept negative timestamps (`ProducerRecord`).
+const OUT_OF_RANGE: (ErrorCode, &str) = (
+    ErrorCode::OutOfRange,
     ": out of range, must be 1970 or later and fit 64 bits",
 );
 
-/// RFC 3339; where the model declares as much, a date or an integer.
-fn of_text(
+/// Parses RFC 3339; also a date or an integer if the field is declared as such.
+fn parse_timestamp(
     text: &[u8],
     declared: impl FnOnce() -> Option<Op>,
-) -> Result<i64, (FaultCode, &'static str)> {
-    let misspelt = match time::date_time(text) {
+) -> Result<i64, (ErrorCode, &'static str)> {
+    let error = match time::date_time(text) {
         Ok(time) => return Ok(time.unix_ms()),
-        Err(misspelt) => misspelt,
+        Err(error) => error,
     };
     match declared() {
         Some(Op::Date) => time::date(text)
             .map(time::Date::unix_ms)
-            .map_err(|_| (FaultCode::BadFormat, "")),
-        Some(Op::Integer { .. }) => match integer::judge(text, true, 64) {
-            Judged::NoInteger => Err((FaultCode::BadFormat, "")),
-            Judged::Fits | Judged::OutOfRange => {
+            .map_err(|_| (ErrorCode::BadFormat, "")),
+        Some(Op::Integer { .. }) => match integer::check(text, true, 64) {
+            IntegerCheck::NotAnInteger => Err((ErrorCode::BadFormat, "")),
+            IntegerCheck::Fits | IntegerCheck::OutOfRange => {
                 let ms = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
                 ms.ok_or(OUT_OF_RANGE)
             }
         },
-        _ => Err((FaultCode::BadFormat, misspelt)),
+        _ => Err((ErrorCode::BadFormat, error)),
     }
 }
 
@@ -121,17 +121,17 @@ fn is_container(op: Op) -> bool {
     )
 }
 
-/// A member of a record, or of an object in it.
+/// A field of a record, possibly nested.
 struct Member<'a> {
     nodes: &'a [Node<'a>],
-    cursor: Cursor<'a>,
+    cursor: NodeCursor<'a>,
     at: usize,
-    /// Containers around it.
+    /// The number of enclosing containers.
     depth: usize,
 }
 
 impl<'a> Member<'a> {
-    fn find(record: &Value<'a>, names: &[String]) -> Option<Self> {
+    fn find(record: &JsonValue<'a>, names: &[String]) -> Option<Self> {
         let nodes = record.nodes();
         let mut at = 0;
         for name in names {
@@ -149,29 +149,29 @@ impl<'a> Member<'a> {
         self.nodes[self.at]
     }
 
-    /// A scalar's own text.
+    /// The text of a scalar as received.
     fn json(&mut self) -> &'a [u8] {
         self.cursor.number(self.at, self.depth)
     }
 
     #[cold]
-    fn fault(
+    fn report(
         mut self,
         names: &[String],
-        code: FaultCode,
+        code: ErrorCode,
         expected: &str,
         why: &str,
-        causes: &mut Causes,
+        errors: &mut RecordErrors,
     ) {
-        if !causes.count() {
+        if !errors.count() {
             return;
         }
         let json = match self.node() {
             Node::Static(_) => self.json(),
             Node::String(_) | Node::Object { .. } | Node::Array { .. } => &[],
         };
-        let found = flaw::value(self.node(), json);
-        causes.tell(Cause {
+        let found = mismatch::describe(self.node(), json);
+        errors.report(RecordError {
             offset: self.cursor.offset(self.at, self.depth),
             path: path::of_members(names),
             code,
@@ -181,7 +181,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// The place of the last value of this name in the object at `at`.
+/// The index of the last value with this key in the object at `at`.
 fn last(nodes: &[Node<'_>], at: usize, name: &str) -> Option<usize> {
     let Node::Object { count, .. } = nodes[at] else {
         return None;

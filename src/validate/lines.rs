@@ -1,20 +1,20 @@
-//! Lines and the whitespace around a JSON text.
+//! Lines, and whitespace around JSON texts.
 
 use memchr::memchr;
 
 use super::Span;
 
-/// Whitespace of RFC 8259 section 2.
+/// Whitespace as RFC 8259 section 2 defines it.
 fn is_whitespace(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Bytes of whitespace that `text` starts with.
+/// The number of leading whitespace bytes.
 pub(super) fn leading_whitespace(text: &[u8]) -> usize {
     text.iter().take_while(|byte| is_whitespace(**byte)).count()
 }
 
-/// What is left of `body[start..end]` without the whitespace around it.
+/// `body[start..end]` without surrounding whitespace.
 pub(super) fn trim(body: &[u8], start: usize, end: usize) -> Span {
     let start = start + leading_whitespace(&body[start..end]);
     let last = body[start..end]
@@ -23,7 +23,7 @@ pub(super) fn trim(body: &[u8], start: usize, end: usize) -> Span {
     Span::new(start, last.map_or(start, |last| start + last + 1))
 }
 
-/// The lines of `body` that hold more than whitespace, trimmed. The CR of a CRLF is whitespace.
+/// The lines of `body` that are not blank, trimmed. The CR of a CRLF is whitespace.
 pub(super) fn non_empty(body: &[u8]) -> impl Iterator<Item = Span> {
     let mut rest = 0;
     std::iter::from_fn(move || {

@@ -1,32 +1,31 @@
 //! From a body to the spans of its records, each well-formed JSON and valid for its model.
 //!
 //! ```text
-//! body ─ copy ─> simd-json ─> tape + structural offsets ─ walk by the model's rules ─> records | faults
+//! body ─ copy ─> simd-json ─> tape + structural offsets ─ walk by the model's rules ─> records | errors
 //! ```
 //!
 //! - **The body is never written**: [`Validator::validate`] takes `&[u8]`. simd-json decodes escapes
-//!   in place, so it is given a scratch copy. Next to parsing in place where there is no escape,
-//!   that costs 1 to 2 % for a small event and 3 % for an array of a thousand; it buys that "the bytes
-//!   produced are the bytes received" rests on the borrow checker and not on what a parser happens
-//!   to leave alone. What is produced is the body itself; the copy ends here.
-//! - **What JSON is**: RFC 8259, strictly, in UTF-8 without a byte order mark. Duplicate keys and
-//!   integers beyond 64 bits pass. Three things that the grammar allows are refused: an escaped lone
-//!   surrogate (it is no Unicode character), a number beyond a 64-bit float (`1e400`; `1e-400`
-//!   passes), and nesting deeper than the limit.
-//! - **What a record is**: an object that fits the [`Rules`](crate::model::Rules) of its model: a flat
-//!   program, walked beside the tape. The same walk decides and tells, so that what is told is why.
-//!   No number that decides anything goes through a float: those beyond 64 bits, and those that might
-//!   be integers by another spelling, are judged by their own text.
-//! - **Cost**: time and memory are linear in the body, nothing recurses but the walk, and that only
-//!   as deep as the model's types are. Fields are looked for where the model declares them, else by a
-//!   hash made beforehand. Once the scratch has grown to the usual body nothing is allocated unless
-//!   there is a fault to tell.
+//!   in place, so it parses a scratch copy. Compared with parsing in place where there is no escape,
+//!   the copy costs 1 to 2 % for a small event and 3 % for an array of a thousand; in return the borrow
+//!   checker guarantees that the bytes produced are the bytes received. The body itself is produced; the
+//!   copy is used for validation only.
+//! - **JSON**: strictly RFC 8259, in UTF-8 without a byte order mark. Duplicate keys and integers
+//!   beyond 64 bits are accepted. Three things that the grammar allows are rejected: an escaped lone
+//!   surrogate (it is not a Unicode character), a number beyond a 64-bit float (`1e400`; `1e-400` is
+//!   accepted), and nesting deeper than the limit.
+//! - **Record**: an object that is valid for the [`Rules`](crate::model::Rules) of its model: a flat
+//!   program, walked in step with the tape. The same walk validates and reports errors, so the two
+//!   can't disagree. No check converts a number to a float: numbers beyond 64 bits, and integers
+//!   written with a fraction or exponent, are checked as text.
+//! - **Cost**: time and memory are linear in the body. Only the walk recurses, at most as deep as the
+//!   model's types. A field is first looked for at its declared position, then by a precomputed hash.
+//!   Once the scratch has grown to the usual body size, nothing is allocated for a valid body.
 
 mod document;
 mod envelope;
-mod fault;
-mod flaw;
+mod error;
 mod lines;
+mod mismatch;
 mod path;
 mod record;
 mod syntax;
@@ -34,35 +33,35 @@ mod text;
 mod validator;
 mod walk;
 
-pub use fault::{FAULTS_MAX, Fault, FaultCode, Rejection, RejectionKind};
+pub use error::{ERRORS_MAX, ErrorCode, Rejection, RejectionKind, ValidationError};
 pub use record::{Record, ValidBody};
 pub use validator::Validator;
 
-/// The longest body whose offsets fit a [`Span`], in bytes; `body_bytes_max` must not be above.
+/// The longest body whose offsets fit a [`Span`], in bytes; `body_bytes_max` must not exceed it.
 pub const BODY_BYTES_MAX: usize = u32::MAX as usize;
 
-/// How a body holds its records.
+/// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON text (RFC 8259): an object is one record, an array one record an element.
+    /// One JSON text (RFC 8259): an object is one record, each element of an array is one.
     Json,
-    /// One JSON object a line. LF or CRLF ends a line, the end of the body the last one; lines of
-    /// whitespace alone are skipped.
+    /// One JSON object per line. Lines end with LF or CRLF, the last one also with the body; blank lines
+    /// are skipped.
     Ndjson,
 }
 
-/// Bounds on what one body may hold.
+/// Limits of one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidateLimits {
-    /// Bytes of one record, without the whitespace around it.
+    /// Maximum bytes of one record, without surrounding whitespace.
     pub record_bytes_max: usize,
-    /// Records of one body.
+    /// Maximum number of records in one body.
     pub records_max: usize,
-    /// Arrays and objects around one another, the record itself and the outer array counted.
+    /// Maximum nesting of arrays and objects, including the record itself and the outer array.
     pub json_depth_max: usize,
 }
 
-/// Where one record's bytes are within the body, without the whitespace around them.
+/// The position of one record in the body, without surrounding whitespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Bytes of the body before the record.
@@ -74,7 +73,7 @@ pub struct Span {
 impl Span {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "validate() refuses bodies beyond BODY_BYTES_MAX before it makes a span"
+        reason = "validate() rejects bodies beyond BODY_BYTES_MAX before it creates a span"
     )]
     fn new(start: usize, end: usize) -> Self {
         Self {
@@ -86,7 +85,7 @@ impl Span {
     /// The record's bytes.
     ///
     /// # Panics
-    /// If `body` is not the body that the span was made of, and shorter.
+    /// If `body` is shorter than the body that the span refers to.
     pub fn of(self, body: &[u8]) -> &[u8] {
         &body[self.offset as usize..][..self.len as usize]
     }

@@ -4,39 +4,39 @@ use std::borrow::Cow;
 
 use simd_json::Node;
 
-/// The way to a value, on the stack of whoever walks there: the containers around it.
+/// The path to a value, as a linked list on the stack of the walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'p> {
-    /// The way to the container; `None` where the value is the record itself.
+    /// The path of the enclosing container; `None` for the record itself.
     pub(super) parent: Option<&'p Path<'p>>,
     pub(super) container: Container,
-    /// Which value of the container: the place of its key among the nodes, or of an array its index.
+    /// The position in the container: the node index of the key, or the index of the array element.
     pub(super) step: usize,
 }
 
-/// How the values of a container are told apart.
+/// How a container addresses its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
-    /// By the names that the model declares.
+    /// By names that the model declares.
     Object,
     /// By names that the client chose.
     Map,
-    /// By their order.
+    /// By index.
     Array,
 }
 
-/// Characters that are shown of a text that the client chose; a longer one ends with `…`.
+/// Maximum characters shown of client-chosen text; longer text is truncated and ends with `…`.
 pub(super) const SHOWN_CHARS_MAX: usize = 64;
 
 impl<'p> Path<'p> {
-    /// The record.
+    /// The path of the record itself.
     pub(super) const RECORD: Self = Self {
         parent: None,
         container: Container::Object,
         step: 0,
     };
 
-    /// The way into a container; `step` has to be set for each value.
+    /// A path into a container; `step` must be set for each value.
     #[inline]
     pub(super) fn within(&'p self, container: Container) -> Self {
         Self {
@@ -46,12 +46,12 @@ impl<'p> Path<'p> {
         }
     }
 
-    /// The containers around the value.
+    /// The number of enclosing containers.
     pub(super) fn depth(&self) -> usize {
         std::iter::successors(self.parent, |path| path.parent).count()
     }
 
-    /// As text; `nodes` are the record's.
+    /// As text; `nodes` are the nodes of the record.
     pub(super) fn text(&self, nodes: &[Node<'_>]) -> String {
         let Some(parent) = self.parent else {
             return String::from("$");
@@ -70,7 +70,7 @@ impl<'p> Path<'p> {
     }
 }
 
-/// A text that the client chose, as much as is shown of it.
+/// Truncates client-chosen text to [`SHOWN_CHARS_MAX`].
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         None => Cow::Borrowed(text),
@@ -78,7 +78,7 @@ pub(super) fn shown(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The path of a member of the record, name by name.
+/// The path of a (nested) member of the record.
 pub(super) fn of_members(names: &[String]) -> String {
     let mut path = String::from("$");
     for name in names {
@@ -87,8 +87,8 @@ pub(super) fn of_members(names: &[String]) -> String {
     path
 }
 
-/// Adds `.name` where that is a `member-name-shorthand` of RFC 9535 section 2.5.1 in ASCII, else the
-/// normalised form of section 2.7.
+/// Appends `.name` if that is an ASCII `member-name-shorthand` (RFC 9535 section 2.5.1), otherwise the
+/// normalized form of section 2.7.
 pub(super) fn push_member(path: &mut String, name: &str) {
     let is_plain = name
         .bytes()

@@ -1,9 +1,9 @@
-//! Records that were found valid.
+//! Valid records.
 
 use super::{Rejection, Span};
 
-/// The proof that a body, or what [`records`](Self::records) lists of it, is valid;
-/// [`Validator::validate`](super::Validator::validate) alone makes it.
+/// Proof that a body, or the part that [`records`](Self::records) lists, is valid. Only
+/// [`Validator::validate`](super::Validator::validate) creates it.
 #[derive(Debug)]
 pub struct ValidBody<'v> {
     pub(super) records: &'v Records,
@@ -13,71 +13,71 @@ pub struct ValidBody<'v> {
 /// One valid record of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'v> {
-    /// Its place among all records of the body, good and bad: 0 for the first.
+    /// Its index among all records of the body, valid or not: 0 for the first.
     pub index: usize,
-    /// Its bytes.
+    /// Its position in the body.
     pub span: Span,
-    /// Its partition key: a string's text, its escapes decoded, or the bytes of a number, `true` or
-    /// `false`. `None` where the model has no key, or the record's is null or left out.
+    /// Its partition key: the unescaped text of a string, or the bytes of a number, `true` or `false`.
+    /// `None` if the model has no key, or the field is null or absent.
     pub key: Option<&'v [u8]>,
-    /// Its time in milliseconds since 1970-01-01T00:00Z, never negative; `None` as for the key.
+    /// Its timestamp: Unix time in milliseconds, never negative; `None` as for the key.
     pub timestamp_ms: Option<i64>,
 }
 
 impl<'v> ValidBody<'v> {
-    /// The valid records in their order; none for `[]`.
+    /// The valid records in order; none for `[]`.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'v>> + Clone + use<'v> {
         let records = self.records;
         let accepted = records.accepted.iter().enumerate();
-        accepted.map(|(place, accepted)| Record {
+        accepted.map(|(position, accepted)| Record {
             index: accepted.index as usize,
             span: accepted.span,
-            key: records.key(place),
-            timestamp_ms: records.timestamps.get(place).copied().flatten(),
+            key: records.key(position),
+            timestamp_ms: records.timestamps.get(position).copied().flatten(),
         })
     }
 
-    /// How many valid records there are.
+    /// The number of valid records.
     pub fn len(&self) -> usize {
         self.records.accepted.len()
     }
 
-    /// Whether there are none: the body was `[]`.
+    /// Whether there are no records: the body was `[]`.
     pub fn is_empty(&self) -> bool {
         self.records.accepted.is_empty()
     }
 
-    /// What is wrong with the other records, where the model's `on_invalid` is `accept_valid` and
-    /// there are such.
+    /// The errors of the invalid records, if there are any and the model's `on_invalid` is
+    /// `accept_valid`.
     pub fn rejection(&self) -> Option<&Rejection> {
         self.rejection.as_ref()
     }
 }
 
-/// The valid records of one body after the other.
+/// The valid records of the current body; reused between bodies.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) accepted: Vec<Accepted>,
-    /// The place of each record's key in `key_bytes`; empty where the model has no key.
+    /// The span of each record's key in `key_bytes`; empty if the model has no key.
     keys: Vec<Option<Span>>,
     key_bytes: Vec<u8>,
-    /// Empty where the model has no timestamp.
+    /// Empty if the model has no timestamp.
     timestamps: Vec<Option<i64>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accepted {
     span: Span,
-    /// Below 2^32, as a body is shorter than that.
+    /// Below 2^32, because a body is shorter than that.
     index: u32,
 }
 
 impl Records {
-    /// What a record takes beside the bytes of its key.
+    /// Memory per record, in bytes, without the bytes of its key.
     pub(super) const ENTRY_BYTES: usize =
         size_of::<Accepted>() + size_of::<Option<Span>>() + size_of::<Option<i64>>();
 
-    /// What is kept of the memory for keys from one body to the next.
+    /// Maximum memory for keys that is kept between bodies, in bytes.
     const KEY_BYTES_RETAINED_MAX: usize = 1 << 20;
 
     pub(super) fn clear(&mut self) {
@@ -90,10 +90,10 @@ impl Records {
         }
     }
 
-    /// Adds a record; its key and timestamp come next, if the model has such.
+    /// Adds a record; if the model has a key or a timestamp, they must be pushed next.
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "validate() refuses bodies of which an offset, so a count of records, has more bits"
+        reason = "validate() rejects bodies whose offsets, and so record counts, exceed 32 bits"
     )]
     pub(super) fn push(&mut self, index: usize, span: Span) {
         let index = index as u32;
@@ -111,8 +111,8 @@ impl Records {
         self.timestamps.push(timestamp_ms);
     }
 
-    fn key(&self, place: usize) -> Option<&[u8]> {
-        let span = self.keys.get(place).copied().flatten()?;
+    fn key(&self, position: usize) -> Option<&[u8]> {
+        let span = self.keys.get(position).copied().flatten()?;
         Some(span.of(&self.key_bytes))
     }
 }

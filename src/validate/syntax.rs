@@ -1,55 +1,55 @@
-//! Where and why a text is refused. Off the fast path: simd-json knows that something is wrong, but
-//! its offset is exact for some errors and 0 for others. So a refused text is read once more, slowly,
-//! to find the first fault in the order of the text, with words for a person.
+//! Locates and describes syntax errors. Off the fast path: simd-json detects that a text is invalid, but
+//! its offset is exact for some errors and 0 for others. So an invalid text is parsed again, slowly, to
+//! find the first error with a readable message.
 
 use super::{
-    fault::{Cause, FaultCode, quote},
+    error::{ErrorCode, RecordError, quote},
     lines,
 };
 
-/// The first fault of a text that simd-json refused, and the element of the outer array it is in (0
-/// without one). The offset is one of `json`, which has no whitespace around it.
-pub(super) fn explain(json: &[u8], depth_max: usize) -> (usize, Cause) {
+/// The first error of a text that simd-json rejected, and the index of its element of the outer array (0
+/// without one). The offset is relative to `json`, which must have no surrounding whitespace.
+pub(super) fn first_error(json: &[u8], depth_max: usize) -> (usize, RecordError) {
     let valid_to = std::str::from_utf8(json).map_or_else(|error| error.valid_up_to(), str::len);
-    let mut reader = Reader {
+    let mut parser = SyntaxParser {
         json: &json[..valid_to],
         at: 0,
         depth_max,
         closers: Vec::new(),
         elements: 0,
     };
-    let cause = match (reader.text(), json.get(valid_to)) {
-        (Err(cause), _) if cause.offset < valid_to => cause,
-        // All is well up to the byte that is no UTF-8.
+    let error = match (parser.text(), json.get(valid_to)) {
+        (Err(error), _) if error.offset < valid_to => error,
+        // Valid up to the first byte that is not UTF-8.
         (_, Some(byte)) => {
             let message = format!("expected UTF-8, found the byte 0x{byte:02X}");
-            Cause::new(valid_to, FaultCode::InvalidUtf8, message)
+            RecordError::new(valid_to, ErrorCode::InvalidUtf8, message)
         }
-        (Err(cause), None) => cause,
-        // simd-json and this reader would disagree; the property tests look for such a text.
+        (Err(error), None) => error,
+        // simd-json and this parser would disagree; property tests search for such a text.
         (Ok(()), None) => bad_json(0, String::from("not JSON")),
     };
-    (reader.elements, cause)
+    (parser.elements, error)
 }
 
-fn bad_json(offset: usize, message: String) -> Cause {
-    Cause::new(offset, FaultCode::BadJson, message)
+fn bad_json(offset: usize, message: String) -> RecordError {
+    RecordError::new(offset, ErrorCode::BadJson, message)
 }
 
-/// A reader of RFC 8259 that keeps the open brackets in a list instead of recursing.
-struct Reader<'a> {
-    /// UTF-8, as it is checked beforehand.
+/// A parser of RFC 8259 that keeps open brackets on an explicit stack instead of recursing.
+struct SyntaxParser<'a> {
+    /// Already checked to be UTF-8.
     json: &'a [u8],
     at: usize,
     depth_max: usize,
-    /// The bracket that each open container waits for, outermost first.
+    /// The closing bracket of each open container, outermost first.
     closers: Vec<u8>,
-    /// Elements of the outer array that are complete.
+    /// Number of complete elements of the outer array.
     elements: usize,
 }
 
-impl Reader<'_> {
-    fn text(&mut self) -> Result<(), Cause> {
+impl SyntaxParser<'_> {
+    fn text(&mut self) -> Result<(), RecordError> {
         if self.json.starts_with(b"\xEF\xBB\xBF") {
             let message = "unexpected byte order mark (RFC 8259 section 8.1)";
             return Err(bad_json(0, String::from(message)));
@@ -62,8 +62,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value, or the opening of a container that has children: then it is not complete.
-    fn value(&mut self) -> Result<bool, Cause> {
+    /// Reads a value, or the start of a non-empty container; returns whether the value is complete.
+    fn value(&mut self) -> Result<bool, RecordError> {
         self.skip_whitespace();
         match self.peek() {
             Some(b'{') => return self.open(b'}'),
@@ -78,8 +78,8 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// After a complete value: closes what closes; false at the end of the text, else a value is next.
-    fn advance(&mut self) -> Result<bool, Cause> {
+    /// After a complete value: reads closing brackets and the comma; returns whether another value follows.
+    fn advance(&mut self) -> Result<bool, RecordError> {
         loop {
             if self.closers == b"]" {
                 self.elements += 1;
@@ -113,12 +113,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads an opening bracket, and the closing one if the container is empty: then it is complete.
-    fn open(&mut self, closer: u8) -> Result<bool, Cause> {
+    /// Reads an opening bracket, and the closing one if the container is empty; returns whether it is empty.
+    fn open(&mut self, closer: u8) -> Result<bool, RecordError> {
         if self.closers.len() == self.depth_max {
             let levels = self.depth_max;
             let message = format!("expected at most {levels} levels of arrays and objects");
-            return Err(Cause::new(self.at, FaultCode::TooDeep, message));
+            return Err(RecordError::new(self.at, ErrorCode::TooDeep, message));
         }
         self.at += 1;
         self.skip_whitespace();
@@ -133,7 +133,7 @@ impl Reader<'_> {
         Ok(false)
     }
 
-    fn key(&mut self) -> Result<(), Cause> {
+    fn key(&mut self) -> Result<(), RecordError> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("a key in quotation marks"));
         }
@@ -146,7 +146,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<(), Cause> {
+    fn string(&mut self) -> Result<(), RecordError> {
         self.at += 1;
         loop {
             match self.peek() {
@@ -161,7 +161,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn escape(&mut self) -> Result<(), Cause> {
+    fn escape(&mut self) -> Result<(), RecordError> {
         match self.json.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u') => {
@@ -180,11 +180,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The unit of the `\uXXXX` at `at`, if that is there.
+    /// The UTF-16 code unit of the `\uXXXX` at `at`, if there is one.
     fn utf16_unit(&self, at: usize) -> Option<u16> {
         let digits = self.json.get(at..at + 6)?.strip_prefix(b"\\u")?;
         let digits = std::str::from_utf8(digits).ok()?;
-        // from_str_radix would take a sign.
+        // from_str_radix would accept a sign.
         digits
             .bytes()
             .all(|byte| byte.is_ascii_hexdigit())
@@ -192,11 +192,11 @@ impl Reader<'_> {
         u16::from_str_radix(digits, 16).ok()
     }
 
-    fn bad_escape(&self) -> Cause {
+    fn bad_escape(&self) -> RecordError {
         self.expected(r#"one of the escapes \" \\ \/ \b \f \n \r \t \uXXXX"#)
     }
 
-    fn number(&mut self) -> Result<(), Cause> {
+    fn number(&mut self) -> Result<(), RecordError> {
         let start = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
         if self.peek() == Some(b'0') {
@@ -223,12 +223,16 @@ impl Reader<'_> {
         if value.is_some_and(f64::is_infinite) {
             let found = quote(digits);
             let message = format!("expected a number that a 64-bit float can hold, found {found}");
-            return Err(Cause::new(start, FaultCode::NumberOutOfRange, message));
+            return Err(RecordError::new(
+                start,
+                ErrorCode::NumberOutOfRange,
+                message,
+            ));
         }
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), Cause> {
+    fn digits(&mut self) -> Result<(), RecordError> {
         let digits = self.json[self.at..]
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
@@ -240,7 +244,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn literal(&mut self, word: &str) -> Result<(), Cause> {
+    fn literal(&mut self, word: &str) -> Result<(), RecordError> {
         if !self.json[self.at..].starts_with(word.as_bytes()) {
             return Err(self.expected(&quote(word.as_bytes())));
         }
@@ -256,8 +260,8 @@ impl Reader<'_> {
         self.json.get(self.at).copied()
     }
 
-    /// The fault that something else is at `at`, told with the rest of its line.
-    fn expected(&self, what: &str) -> Cause {
+    /// An error at the current position, quoting the rest of the line.
+    fn expected(&self, what: &str) -> RecordError {
         let rest = &self.json[self.at..];
         let message = if rest.is_empty() {
             format!("expected {what}, found the end of the input")

@@ -1,66 +1,65 @@
-//! The stage itself.
+//! The validator of bodies.
 
 use super::{
     BODY_BYTES_MAX, Format, Rejection, Span, ValidBody, ValidateLimits,
-    document::{Parser, RETAINED_BYTES_MAX, Refused, Value},
+    document::{JsonParser, JsonValue, ParseFailed, RETAINED_BYTES_MAX},
     envelope,
-    fault::{Cause, Causes, FaultCode, Faults, RejectionKind, quote},
+    error::{BodyErrors, ErrorCode, RecordError, RecordErrors, RejectionKind, quote},
     lines,
     record::Records,
     syntax, walk,
 };
 use crate::model::{OnInvalid, Rules};
 
-/// Validates one body after another with scratch that it keeps; one a worker.
+/// Validates bodies, reusing its scratch memory; one per worker.
 #[derive(Debug)]
 pub struct Validator {
     limits: ValidateLimits,
-    parser: Parser,
+    parser: JsonParser,
     records: Records,
-    /// For the walk: which fields have been met.
+    /// Scratch of the walk: which fields have been seen.
     seen: Vec<u64>,
 }
 
 impl Validator {
-    /// What the scratch may keep from one body to the next, in bytes. A body that took more has it
-    /// dropped afterwards, so that one huge body does not pin memory for ever; an ordinary one of
-    /// 1 MiB stays below. The list of records comes on top, by `records_max`, and the partition keys
-    /// of the last body.
+    /// Maximum scratch memory kept between bodies, in bytes. Scratch that grew beyond it is dropped after
+    /// the body, so that one huge body does not pin memory; an ordinary body of 1 MiB stays below. The
+    /// list of records (bounded by `records_max`) and the partition keys of the last body are extra.
     pub const SCRATCH_RETAINED_BYTES_MAX: usize = RETAINED_BYTES_MAX;
 
-    /// A validator whose scratch is empty and grows with the bodies it sees.
+    /// A validator with empty scratch, which grows with the bodies.
     pub fn new(limits: ValidateLimits) -> Self {
         Self {
             limits,
-            parser: Parser::new(limits.json_depth_max),
+            parser: JsonParser::new(limits.json_depth_max),
             records: Records::default(),
             seen: Vec::new(),
         }
     }
 
-    /// The most memory that a validator takes, in bytes: some 40 times the longest body, reached by
-    /// such as `[1,1,1,…]`; 8 times is usual.
+    /// Maximum memory of a validator, in bytes: about 40 times the longest body, reached by bodies such as
+    /// `[1,1,1,…]`; about 8 times is usual.
     pub const fn scratch_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
-        // A Vec doubles, and has half of it again while it grows; a record is good or faulty.
+        // A Vec doubles, and holds half of that again while growing; a record is valid or invalid.
         let records = limits
             .records_max
             .saturating_mul(3 * (Records::ENTRY_BYTES + size_of::<(usize, Span)>()));
-        Parser::scratch_bytes_max(body_bytes_max)
+        JsonParser::scratch_bytes_max(body_bytes_max)
             .saturating_add(records)
             .saturating_add(body_bytes_max.saturating_mul(3))
     }
 
-    /// Judges a whole body: the valid records, and what is wrong with the others.
+    /// Validates a body: returns the valid records, and the errors of the others.
     ///
-    /// A single record or a line that is too long is refused without a look at what it holds.
+    /// A single record or a line that is too long is rejected without parsing it.
     ///
     /// # Errors
-    /// [`Rejection`]: always the client's fault. A body that is not JSON has one fault, and so has
-    /// one with too many records; else each faulty record or line has all of its own. With
-    /// [`OnInvalid::AcceptValid`] only if no record is valid, or if the body is refused as a whole.
+    /// [`Rejection`]: always a client error. A body that is not JSON or has too many records has one
+    /// error; otherwise all errors of each invalid record or line are found. With
+    /// [`OnInvalid::AcceptValid`] only if no record is valid, or if the body is rejected as a whole.
     ///
     /// # Panics
-    /// If the body is longer than [`BODY_BYTES_MAX`]: `body_bytes_max` has to rule that out.
+    /// If the body is longer than [`BODY_BYTES_MAX`]; `body_bytes_max` must prevent that.
     pub fn validate(
         &mut self,
         body: &[u8],
@@ -69,12 +68,12 @@ impl Validator {
     ) -> Result<ValidBody<'_>, Rejection> {
         assert!(body.len() <= BODY_BYTES_MAX, "offsets have 32 bits");
         self.records.clear();
-        let verdict = match format {
+        let result = match format {
             Format::Json => self.json(body, rules),
             Format::Ndjson => self.ndjson(body, rules),
         };
         self.parser.release_outsized();
-        match (verdict?, rules.on_invalid) {
+        match (result?, rules.on_invalid) {
             (Some(rejection), OnInvalid::RejectAll) => Err(rejection),
             (Some(rejection), OnInvalid::AcceptValid) if self.records.accepted.is_empty() => {
                 Err(rejection)
@@ -86,112 +85,116 @@ impl Validator {
         }
     }
 
-    /// What is wrong with the bytes of one record, wherever they come from; `None` if nothing is.
-    /// Offsets count from its first byte, and its index is 0.
-    pub fn explain(&mut self, record: &[u8], rules: &Rules) -> Option<Rejection> {
+    /// Validates the bytes of a single record; `None` if it is valid. Offsets are relative to its first
+    /// byte, and its index is 0.
+    pub fn validate_record(&mut self, record: &[u8], rules: &Rules) -> Option<Rejection> {
         self.records.clear();
-        let (mut judge, parser) = self.judge(record, rules);
-        judge.line(lines::trim(record, 0, record.len()), parser);
-        let rejection = judge.rejection();
+        let (mut validation, parser) = self.start(record, rules);
+        validation.line(lines::trim(record, 0, record.len()), parser);
+        let rejection = validation.rejection();
         self.parser.release_outsized();
         rejection
     }
 
-    fn judge<'j>(&'j mut self, body: &'j [u8], rules: &'j Rules) -> (Judge<'j>, &'j mut Parser) {
-        let judge = Judge {
+    fn start<'v>(
+        &'v mut self,
+        body: &'v [u8],
+        rules: &'v Rules,
+    ) -> (BodyValidation<'v>, &'v mut JsonParser) {
+        let validation = BodyValidation {
             limits: self.limits,
             rules,
             body,
             count: 0,
             records: &mut self.records,
             seen: &mut self.seen,
-            faults: Faults::new(body),
+            errors: BodyErrors::new(body),
         };
-        (judge, &mut self.parser)
+        (validation, &mut self.parser)
     }
 
     fn json(&mut self, body: &[u8], rules: &Rules) -> Result<Option<Rejection>, Rejection> {
         let text = lines::trim(body, 0, body.len());
         let (json, base) = (text.of(body), text.offset as usize);
         if json.is_empty() {
-            return Err(Faults::refuse(body, 0, empty_body()));
+            return Err(BodyErrors::reject(body, 0, empty_body()));
         }
         let limits = self.limits;
-        let (mut judge, parser) = self.judge(body, rules);
+        let (mut validation, parser) = self.start(body, rules);
         if json.starts_with(b"{") && json.len() > limits.record_bytes_max {
-            judge.too_large(text);
-            return Ok(judge.rejection());
+            validation.too_large(text);
+            return Ok(validation.rejection());
         }
         let within_limit = parser.parse(json, |root| match root.elements() {
             None => {
-                judge.value(root, base);
+                validation.value(root, base);
                 true
             }
             Some(elements) if elements.len() > limits.records_max => false,
             Some(elements) => {
-                elements.for_each(|element| judge.value(&element, base));
+                elements.for_each(|element| validation.value(&element, base));
                 true
             }
         });
-        let (index, cause) = match within_limit {
-            Ok(true) => return Ok(judge.rejection()),
+        let (index, error) = match within_limit {
+            Ok(true) => return Ok(validation.rejection()),
             Ok(false) => (limits.records_max, too_many_records(base, limits)),
-            Err(Refused) => {
-                let (index, cause) = syntax::explain(json, limits.json_depth_max);
-                (index, cause.after(base))
+            Err(ParseFailed) => {
+                let (index, error) = syntax::first_error(json, limits.json_depth_max);
+                (index, error.shifted_by(base))
             }
         };
-        Err(Faults::refuse(body, index, cause))
+        Err(BodyErrors::reject(body, index, error))
     }
 
     fn ndjson(&mut self, body: &[u8], rules: &Rules) -> Result<Option<Rejection>, Rejection> {
         let limits = self.limits;
-        let (mut judge, parser) = self.judge(body, rules);
+        let (mut validation, parser) = self.start(body, rules);
         for line in lines::non_empty(body) {
-            if judge.count == limits.records_max {
-                let cause = too_many_records(line.offset as usize, limits);
-                return Err(Faults::refuse(body, judge.count, cause));
+            if validation.count == limits.records_max {
+                let error = too_many_records(line.offset as usize, limits);
+                return Err(BodyErrors::reject(body, validation.count, error));
             }
-            judge.line(line, parser);
+            validation.line(line, parser);
         }
-        if judge.count == 0 {
-            return Err(Faults::refuse(body, 0, empty_body()));
+        if validation.count == 0 {
+            return Err(BodyErrors::reject(body, 0, empty_body()));
         }
-        Ok(judge.rejection())
+        Ok(validation.rejection())
     }
 }
 
-/// What is known of one body so far.
-struct Judge<'a> {
+/// The validation of one body in progress.
+struct BodyValidation<'a> {
     limits: ValidateLimits,
     rules: &'a Rules,
     body: &'a [u8],
-    /// Records judged, good and bad.
+    /// Records validated so far, valid or not.
     count: usize,
-    /// The good ones.
+    /// The valid ones.
     records: &'a mut Records,
     seen: &'a mut Vec<u64>,
-    faults: Faults<'a>,
+    errors: BodyErrors<'a>,
 }
 
-impl Judge<'_> {
-    /// Judges the next record: a text of its own, without whitespace around it.
-    fn line(&mut self, line: Span, parser: &mut Parser) {
+impl BodyValidation<'_> {
+    /// Validates the next record: a line or a whole text, trimmed.
+    fn line(&mut self, line: Span, parser: &mut JsonParser) {
         let (json, base) = (line.of(self.body), line.offset as usize);
         if json.len() > self.limits.record_bytes_max {
             return self.too_large(line);
         }
         let parsed = parser.parse(json, |root| self.value(root, base));
-        parsed.unwrap_or_else(|Refused| self.unreadable(line));
+        parsed.unwrap_or_else(|ParseFailed| self.invalid_line(line));
     }
 
-    /// Judges the next record: `value` of a text that starts `base` bytes into the body.
-    fn value(&mut self, value: &Value<'_>, base: usize) {
+    /// Validates the next record: `value` of a text that starts at offset `base` in the body.
+    fn value(&mut self, value: &JsonValue<'_>, base: usize) {
         let span = value.span(base);
         if !value.is_object() {
-            let cause = || not_an_object(value, span.offset as usize);
-            self.faults
-                .push(self.count, span, RejectionKind::Invalid, cause);
+            let error = || not_an_object(value, span.offset as usize);
+            self.errors
+                .push(self.count, span, RejectionKind::Invalid, error);
         } else if span.len as usize > self.limits.record_bytes_max {
             return self.too_large(span);
         } else {
@@ -200,19 +203,19 @@ impl Judge<'_> {
         self.count += 1;
     }
 
-    fn object(&mut self, record: &Value<'_>, span: Span, base: usize) {
+    fn object(&mut self, record: &JsonValue<'_>, span: Span, base: usize) {
         let rules = self.rules;
-        let mut causes = Causes::new(self.faults.room());
+        let mut errors = RecordErrors::new(self.errors.capacity());
         if let Some(program) = rules.program() {
-            walk::judge(record, program, self.seen, &mut causes);
+            walk::validate(record, program, self.seen, &mut errors);
         }
         let key = rules.partition_key.as_deref();
-        let key = key.map(|names| envelope::key(record, names, rules, &mut causes));
+        let key = key.map(|names| envelope::key(record, names, rules, &mut errors));
         let timestamp_ms = rules.timestamp_field.as_deref();
         let timestamp_ms =
-            timestamp_ms.map(|names| envelope::timestamp_ms(record, names, rules, &mut causes));
-        if causes.total > 0 {
-            return self.faults.extend(self.count, span, base, causes);
+            timestamp_ms.map(|names| envelope::timestamp_ms(record, names, rules, &mut errors));
+        if errors.total > 0 {
+            return self.errors.extend(self.count, span, base, errors);
         }
         self.records.push(self.count, span);
         if let Some(key) = key {
@@ -224,47 +227,47 @@ impl Judge<'_> {
     }
 
     fn too_large(&mut self, record: Span) {
-        let cause = || record_too_large(record, self.limits);
-        self.faults
-            .push(self.count, record, RejectionKind::TooLarge, cause);
+        let error = || record_too_large(record, self.limits);
+        self.errors
+            .push(self.count, record, RejectionKind::TooLarge, error);
         self.count += 1;
     }
 
-    /// The next record is a line that simd-json refused.
-    fn unreadable(&mut self, line: Span) {
-        let cause = || {
-            let (_, cause) = syntax::explain(line.of(self.body), self.limits.json_depth_max);
-            cause.after(line.offset as usize)
+    /// Records a line that is not valid JSON.
+    fn invalid_line(&mut self, line: Span) {
+        let error = || {
+            let (_, error) = syntax::first_error(line.of(self.body), self.limits.json_depth_max);
+            error.shifted_by(line.offset as usize)
         };
-        self.faults
-            .push(self.count, line, RejectionKind::Invalid, cause);
+        self.errors
+            .push(self.count, line, RejectionKind::Invalid, error);
         self.count += 1;
     }
 
     fn rejection(self) -> Option<Rejection> {
-        self.faults.rejection(self.count)
+        self.errors.rejection(self.count)
     }
 }
 
-fn empty_body() -> Cause {
+fn empty_body() -> RecordError {
     let message = "expected at least one record, found an empty body";
-    Cause::new(0, FaultCode::EmptyBody, String::from(message))
+    RecordError::new(0, ErrorCode::EmptyBody, String::from(message))
 }
 
-fn not_an_object(value: &Value<'_>, offset: usize) -> Cause {
+fn not_an_object(value: &JsonValue<'_>, offset: usize) -> RecordError {
     let (kind, found) = (value.kind(), quote(value.text()));
     let message = format!("expected an object, found {kind}: {found}");
-    Cause::new(offset, FaultCode::NotAnObject, message)
+    RecordError::new(offset, ErrorCode::NotAnObject, message)
 }
 
-fn record_too_large(record: Span, limits: ValidateLimits) -> Cause {
+fn record_too_large(record: Span, limits: ValidateLimits) -> RecordError {
     let (len, max) = (record.len, limits.record_bytes_max);
     let message = format!("expected at most {max} bytes per record, found {len}");
-    Cause::new(record.offset as usize, FaultCode::RecordTooLarge, message)
+    RecordError::new(record.offset as usize, ErrorCode::RecordTooLarge, message)
 }
 
-fn too_many_records(offset: usize, limits: ValidateLimits) -> Cause {
+fn too_many_records(offset: usize, limits: ValidateLimits) -> RecordError {
     let max = limits.records_max;
     let message = format!("expected at most {max} records per request, found more");
-    Cause::new(offset, FaultCode::TooManyRecords, message)
+    RecordError::new(offset, ErrorCode::TooManyRecords, message)
 }

@@ -1,37 +1,37 @@
-//! A record's values against the types of its model: one walk over simd-json's nodes decides, and
-//! tells what is wrong where something is.
+//! Validates the values of a record against the types of its model: one walk over simd-json's nodes
+//! both checks them and reports errors.
 //!
-//! It recurses as deep as the type is, never as deep as the data: a value whose type asks nothing of
-//! what is in it is stepped over by the count of its nodes.
+//! It recurses as deep as the type, never as deep as the data: a value whose type does not restrict its
+//! contents is skipped by its node count.
 
+mod report;
 mod scalar;
 mod seen;
-mod tell;
 
 use simd_json::{Node, StaticNode};
 
-use self::seen::Seen;
+use self::seen::SeenFields;
 use super::{
-    document::{Cursor, Value},
-    fault::Causes,
-    flaw::Flaw,
+    document::{JsonValue, NodeCursor},
+    error::RecordErrors,
+    mismatch::TypeMismatch,
     path::{Container, Path},
 };
 use crate::model::{Instruction, Op, Program, UnknownFields};
 
-/// Judges `record`, which is an object. `seen` is scratch, empty before and after.
-pub(super) fn judge(
-    record: &Value<'_>,
+/// Validates `record`, which must be an object. `seen` is scratch, empty before and after.
+pub(super) fn validate(
+    record: &JsonValue<'_>,
     program: &Program,
     seen: &mut Vec<u64>,
-    causes: &mut Causes,
+    errors: &mut RecordErrors,
 ) {
     let mut walk = Walk {
         program,
         nodes: record.nodes(),
         cursor: record.cursor(),
         seen,
-        causes,
+        errors,
     };
     let end = walk.nodes.len();
     walk.object(0, end, program.root(), &Path::RECORD);
@@ -39,20 +39,20 @@ pub(super) fn judge(
 
 struct Walk<'w, 'a> {
     program: &'w Program,
-    /// The record's.
+    /// The nodes of the record.
     nodes: &'a [Node<'a>],
-    cursor: Cursor<'a>,
-    /// What [`Seen`] has no place for, of each object around.
+    cursor: NodeCursor<'a>,
+    /// Overflow storage of [`SeenFields`], for all enclosing objects.
     seen: &'w mut Vec<u64>,
-    causes: &'w mut Causes,
+    errors: &'w mut RecordErrors,
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Judges the value at `at`, and returns the place of the node behind it.
+    /// Validates the value at `at`; returns the index of the node after it.
     #[inline]
     fn value(&mut self, at: usize, instruction: &Instruction, path: &Path<'_>) -> usize {
         match (self.nodes[at], instruction.op) {
-            // What is frequent and always right costs no call.
+            // Frequent and always valid: no call.
             (Node::String(_), Op::String)
             | (
                 Node::Static(StaticNode::F64(_) | StaticNode::I64(_) | StaticNode::U64(_)),
@@ -72,7 +72,7 @@ impl<'a> Walk<'_, 'a> {
         path: &Path<'_>,
     ) -> usize {
         let Instruction { op, nullable, .. } = *instruction;
-        let verdict = match node {
+        let result = match node {
             Node::String(text) => self.text(op, text),
             Node::Static(StaticNode::Null) if nullable => Ok(()),
             Node::Static(scalar) => self.scalar(op, scalar, at, path),
@@ -82,7 +82,7 @@ impl<'a> Walk<'_, 'a> {
                     Op::Object(shape) => self.object(at, end, shape, path),
                     Op::Map { key, value } => self.map(at, end, key, value, path),
                     Op::Json | Op::Any => {}
-                    _ => self.fault(at, instruction, path, Flaw::WrongType),
+                    _ => self.report_mismatch(at, instruction, path, TypeMismatch::WrongType),
                 }
                 return end;
             }
@@ -95,23 +95,23 @@ impl<'a> Walk<'_, 'a> {
                         len: expected,
                     } => {
                         if len != expected as usize {
-                            self.fault(at, instruction, path, Flaw::WrongLength);
+                            self.report_mismatch(at, instruction, path, TypeMismatch::WrongLength);
                         }
                         self.tuple(at, end, first, expected, path);
                     }
                     Op::Any => {}
-                    _ => self.fault(at, instruction, path, Flaw::WrongType),
+                    _ => self.report_mismatch(at, instruction, path, TypeMismatch::WrongType),
                 }
                 return end;
             }
         };
-        if let Err(flaw) = verdict {
-            self.fault(at, instruction, path, flaw);
+        if let Err(mismatch) = result {
+            self.report_mismatch(at, instruction, path, mismatch);
         }
         at + 1
     }
 
-    /// The place of the node behind the value at `at`.
+    /// The index of the node after the value at `at`.
     #[inline]
     fn after(&self, at: usize) -> usize {
         match self.nodes[at] {
@@ -120,40 +120,40 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Judges the members of the object at `at`, whose nodes go up to `end`.
+    /// Validates the members of the object at `at`, whose nodes end before `end`.
     fn object(&mut self, at: usize, end: usize, shape: u32, path: &Path<'_>) {
         let program = self.program;
         let shape = program.shape(shape);
-        let mut seen = Seen::new(shape, self.seen);
+        let mut seen = SeenFields::new(shape, self.seen);
         let mut member = path.within(Container::Object);
         let mut next = at + 1;
-        // The field after the last one, and the one that was expected when that came instead: what
-        // only a few fields out of their order, or left out, make necessary.
-        let mut likely = [0, 0];
+        // Predicted next fields: the one declared after the last, and the previous prediction that was
+        // missed. Two suffice if only a few fields are out of order or absent.
+        let mut predicted = [0, 0];
         while next < end {
             let key = self.key(next);
-            if let Some(field) = shape.names.find(key, likely) {
-                if field != likely[0] {
-                    likely[1] = likely[0];
+            if let Some(field) = shape.names.find(key, predicted) {
+                if field != predicted[0] {
+                    predicted[1] = predicted[0];
                 }
-                likely[0] = field + 1;
+                predicted[0] = field + 1;
                 seen.insert(field, self.seen);
                 member.step = next;
                 next = self.value(next + 1, &shape.fields[field], &member);
             } else {
                 if shape.unknown_fields == UnknownFields::Reject {
-                    self.unknown(next, key, shape, path);
+                    self.report_unknown_field(next, key, shape, path);
                 }
                 next = self.after(next + 1);
             }
         }
         if !seen.has_all(shape, self.seen) {
-            self.missing(at, &seen, shape, path);
+            self.report_missing_fields(at, &seen, shape, path);
         }
         seen.release(self.seen);
     }
 
-    /// Judges the entries of the object at `at`.
+    /// Validates the entries of the map at `at`.
     fn map(&mut self, at: usize, end: usize, key_type: u32, value_type: u32, path: &Path<'_>) {
         let key_type = self.program.instruction(key_type);
         let value_type = self.program.instruction(value_type);
@@ -161,14 +161,14 @@ impl<'a> Walk<'_, 'a> {
         let mut next = at + 1;
         while next < end {
             entry.step = next;
-            if let Err(flaw) = self.map_key(key_type.op, self.key(next)) {
-                self.fault_of_key(next, key_type, &entry, flaw);
+            if let Err(mismatch) = self.map_key(key_type.op, self.key(next)) {
+                self.report_key_mismatch(next, key_type, &entry, mismatch);
             }
             next = self.value(next + 1, value_type, &entry);
         }
     }
 
-    /// Judges the elements of the array at `at`.
+    /// Validates the elements of the array at `at`.
     fn array(&mut self, at: usize, end: usize, type_: u32, path: &Path<'_>) {
         let type_ = self.program.instruction(type_);
         let mut element = path.within(Container::Array);
@@ -179,7 +179,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Judges as many elements as there are and should be.
+    /// Validates the elements of the tuple at `at`, up to the shorter of actual and declared length.
     fn tuple(&mut self, at: usize, end: usize, first: u32, len: u32, path: &Path<'_>) {
         let program = self.program;
         let mut element = path.within(Container::Array);
@@ -193,7 +193,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// A number's own text.
+    /// The text of a number as received.
     fn number(&mut self, at: usize, path: &Path<'_>) -> &'a [u8] {
         self.cursor.number(at, path.depth())
     }

@@ -14,7 +14,7 @@ use ringest::{
     openapi,
     outcome::TABLE,
     route::RouteTable,
-    validate::FaultCode,
+    validate::ErrorCode,
 };
 use serde_json::{Value, json};
 
@@ -233,19 +233,19 @@ fn every_answer_of_a_route_is_there() {
 #[test]
 fn a_problem_is_as_the_document_has_it() {
     let document = several();
-    let codes = FaultCode::ALL.map(FaultCode::as_str);
+    let codes = ErrorCode::ALL.map(ErrorCode::as_str);
     assert_eq!(
-        document["components"]["schemas"]["Fault"]["properties"]["code"]["enum"],
+        document["components"]["schemas"]["ValidationError"]["properties"]["code"]["enum"],
         json!(codes)
     );
     let schema = schema(&document, "Problem");
-    let fault = json!({
+    let error = json!({
         "index": 0, "offset": 1, "line": 1, "column": 2, "path": "$.a", "code": "missing_field",
         "expected": null, "message": "",
     });
     let mut problem = json!({
         "type": "about:blank", "title": "Bad Request", "status": 400, "detail": "",
-        "code": "invalid_record", "persisted": "no", "errors": [fault], "errors_total": 1,
+        "code": "invalid_record", "persisted": "no", "errors": [error], "errors_total": 1,
     });
     assert!(schema.is_valid(&problem));
     problem["errors"][0]["code"] = json!("no_such_code");

@@ -3,17 +3,17 @@
 
 mod batches;
 mod envelope;
-mod faults;
+mod errors;
 mod grammar;
 mod limits;
+mod messages;
 mod ndjson;
 mod planted;
 mod spans;
-mod told;
 mod typed;
 
 use ringest::model::Rules;
-use ringest::validate::{FaultCode, Format, Rejection, ValidateLimits, Validator};
+use ringest::validate::{ErrorCode, Format, Rejection, ValidateLimits, Validator};
 
 /// Wide enough for every test that is not about limits. `serde_json` reads to a depth of 127.
 const LIMITS: ValidateLimits = ValidateLimits {
@@ -29,10 +29,10 @@ fn records(limits: ValidateLimits, body: &[u8], format: Format) -> Result<Vec<&[
     Ok(valid.records().map(|record| record.span.of(body)).collect())
 }
 
-/// The first fault's code, if there is any.
-fn code(limits: ValidateLimits, body: &[u8], format: Format) -> Option<FaultCode> {
+/// The first error's code, if there is any.
+fn code(limits: ValidateLimits, body: &[u8], format: Format) -> Option<ErrorCode> {
     let rejection = records(limits, body, format).err()?;
-    Some(rejection.faults.first().expect("a rejection says why").code)
+    Some(rejection.errors.first().expect("a rejection says why").code)
 }
 
 /// Any JSON text within `serde_json`'s reach, with any whitespace and any spelling of strings and

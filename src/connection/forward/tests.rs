@@ -1,16 +1,16 @@
 use super::*;
 use crate::validate::RejectionKind;
 
-/// Of five records 1 and 3 are faulty.
+/// Of five records 1 and 3 are invalid.
 fn rejected(valid: &[u32]) -> Rejected {
     let span = Span { offset: 0, len: 1 };
     Rejected {
         rejection: Rejection {
             kind: RejectionKind::Invalid,
-            faults: Vec::new(),
-            faults_total: 2,
+            errors: Vec::new(),
+            errors_total: 2,
             records: 5,
-            faulty: vec![(1, span), (3, span)],
+            invalid_records: vec![(1, span), (3, span)],
         },
         valid: valid.to_vec(),
         body: None,
@@ -40,7 +40,7 @@ fn what_is_valid_and_in_is_accepted() {
     assert!(matches!(some, Ok(Outcome::PartlyAccepted(some, _)) if some.records() == 3));
     assert!(matches!(conclude(None, None, Ok(())), Ok(Outcome::Empty)));
     let none = conclude(None, Some(rejected(&[])), Ok(()));
-    assert!(matches!(none, Err(Refusal::Invalid(it)) if it.faults_total == 2));
+    assert!(matches!(none, Err(Refusal::Invalid(it)) if it.errors_total == 2));
 }
 
 #[test]

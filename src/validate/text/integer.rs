@@ -1,19 +1,19 @@
-//! Integers of 8 to 256 bits by their decimal text: compared with the limits' own digits, so no
-//! width needs arithmetic.
+//! Range checks of 8- to 256-bit integers on their decimal text: digits are compared with those of the
+//! limits, so no width needs arithmetic.
 
-/// What an integer's text is.
+/// Result of [`check`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Judged {
+pub(in super::super) enum IntegerCheck {
     /// In range.
     Fits,
     /// An integer, but out of range.
     OutOfRange,
     /// Not `-?(0|[1-9][0-9]*)`.
-    NoInteger,
+    NotAnInteger,
 }
 
-/// The integer types of `ClickHouse`: bits, then as text the greatest unsigned, the greatest signed
-/// and the least signed one without its sign.
+/// The integer types of `ClickHouse`: bits, then as text the unsigned maximum, the signed maximum and
+/// the signed minimum without its sign.
 const LIMITS: [(u16, &str, &str, &str); 6] = [
     (8, "255", "127", "128"),
     (16, "65535", "32767", "32768"),
@@ -38,7 +38,7 @@ const LIMITS: [(u16, &str, &str, &str); 6] = [
     ),
 ];
 
-/// The least, without its sign, and the greatest integer of a type, as text.
+/// The minimum (without its sign) and the maximum of a type, as text.
 pub(in super::super) fn limits(signed: bool, bits: u16) -> (&'static str, &'static str) {
     let widest = &LIMITS[LIMITS.len() - 1];
     let (_, unsigned, greatest, least) = LIMITS.iter().find(|row| row.0 == bits).unwrap_or(widest);
@@ -49,8 +49,9 @@ pub(in super::super) fn limits(signed: bool, bits: u16) -> (&'static str, &'stat
     }
 }
 
-/// Judges a text. `-0` is 0, signed or not; whether a text may be spelt so is the caller's affair.
-pub(in super::super) fn judge(text: &[u8], signed: bool, bits: u16) -> Judged {
+/// Checks a text against a type. `-0` counts as 0, signed or not; the caller rejects it where it is not
+/// allowed.
+pub(in super::super) fn check(text: &[u8], signed: bool, bits: u16) -> IntegerCheck {
     let (negative, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -58,33 +59,33 @@ pub(in super::super) fn judge(text: &[u8], signed: bool, bits: u16) -> Judged {
     match digits {
         [b'0'] => {}
         [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => {}
-        _ => return Judged::NoInteger,
+        _ => return IntegerCheck::NotAnInteger,
     }
     let (least, greatest) = limits(signed, bits);
     let limit = if negative { least } else { greatest }.as_bytes();
-    // Without leading zeros the longer is the greater, and of equal length the later in order.
+    // Without leading zeros the longer number is greater; of equal length, the lexicographically greater.
     if (digits.len(), digits) <= (limit.len(), limit) {
-        Judged::Fits
+        IntegerCheck::Fits
     } else {
-        Judged::OutOfRange
+        IntegerCheck::OutOfRange
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Judged::*, *};
+    use super::{IntegerCheck::*, *};
 
-    /// Decimal text plus or minus one, by hand.
+    /// Decimal text plus or minus one.
     fn step(text: &str, up: bool) -> String {
         let (wrap, to) = if up { (b'9', b'0') } else { (b'0', b'9') };
         let mut digits = text.as_bytes().to_vec();
         let carry = digits.iter().rposition(|digit| *digit != wrap);
-        for digit in &mut digits[carry.map_or(0, |place| place + 1)..] {
+        for digit in &mut digits[carry.map_or(0, |index| index + 1)..] {
             *digit = to;
         }
         match carry {
-            Some(place) if up => digits[place] += 1,
-            Some(place) => digits[place] -= 1,
+            Some(index) if up => digits[index] += 1,
+            Some(index) => digits[index] -= 1,
             None => digits.insert(0, b'1'),
         }
         let text = String::from_utf8(digits).expect("digits");
@@ -117,48 +118,52 @@ mod tests {
     }
 
     #[test]
-    fn exact_at_every_edge() {
+    fn limits_are_inclusive() {
         for (bits, unsigned, greatest, least) in LIMITS {
-            let judge = |text: &str, signed| judge(text.as_bytes(), signed, bits);
-            assert_eq!(judge(unsigned, false), Fits);
-            assert_eq!(judge(&step(unsigned, true), false), OutOfRange);
-            assert_eq!(judge(&format!("{unsigned}0"), false), OutOfRange);
-            assert_eq!(judge(greatest, true), Fits);
-            assert_eq!(judge(&step(greatest, false), true), Fits);
-            assert_eq!(judge(least, true), OutOfRange);
-            assert_eq!(judge(&format!("-{least}"), true), Fits);
-            assert_eq!(judge(&format!("-{}", step(least, true)), true), OutOfRange);
-            assert_eq!(judge("-1", false), OutOfRange);
+            let check = |text: &str, signed| check(text.as_bytes(), signed, bits);
+            assert_eq!(check(unsigned, false), Fits);
+            assert_eq!(check(&step(unsigned, true), false), OutOfRange);
+            assert_eq!(check(&format!("{unsigned}0"), false), OutOfRange);
+            assert_eq!(check(greatest, true), Fits);
+            assert_eq!(check(&step(greatest, false), true), Fits);
+            assert_eq!(check(least, true), OutOfRange);
+            assert_eq!(check(&format!("-{least}"), true), Fits);
+            assert_eq!(check(&format!("-{}", step(least, true)), true), OutOfRange);
+            assert_eq!(check("-1", false), OutOfRange);
             for zero in ["0", "-0"] {
-                assert_eq!((judge(zero, true), judge(zero, false)), (Fits, Fits));
+                assert_eq!((check(zero, true), check(zero, false)), (Fits, Fits));
             }
         }
     }
 
     #[test]
-    fn what_is_no_integer() {
+    fn non_integers_are_rejected() {
         let bad = [
             "", "-", "+1", "--1", "01", "-01", "00", "1.0", "1e2", " 1", "1 ", "1\n", "1_0", "0x1",
             "٣", "1\0",
         ];
         for text in bad {
             for (bits, ..) in LIMITS {
-                assert_eq!(judge(text.as_bytes(), true, bits), NoInteger, "{text:?}");
-                assert_eq!(judge(text.as_bytes(), false, bits), NoInteger, "{text:?}");
+                assert_eq!(check(text.as_bytes(), true, bits), NotAnInteger, "{text:?}");
+                assert_eq!(
+                    check(text.as_bytes(), false, bits),
+                    NotAnInteger,
+                    "{text:?}"
+                );
             }
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn as_an_i128_says(number: i128, bits in 0_usize..5, shift in 0_u32..128) {
+        fn agrees_with_i128(number: i128, bits in 0_usize..5, shift in 0_u32..128) {
             let (number, bits) = (number >> shift, LIMITS[bits].0);
             let text = number.to_string();
             let signed = number >> (bits - 1) == 0 || number >> (bits - 1) == -1;
             let unsigned = number >= 0 && (bits == 128 || number >> bits == 0);
             let expected = |fits| if fits { Fits } else { OutOfRange };
-            proptest::prop_assert_eq!(judge(text.as_bytes(), true, bits), expected(signed));
-            proptest::prop_assert_eq!(judge(text.as_bytes(), false, bits), expected(unsigned));
+            proptest::prop_assert_eq!(check(text.as_bytes(), true, bits), expected(signed));
+            proptest::prop_assert_eq!(check(text.as_bytes(), false, bits), expected(unsigned));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Internet addresses.
+//! IP addresses.
 
 use std::net::Ipv6Addr;
 
-use super::Misspelt;
+use super::FormatError;
 
-/// Four decimal parts of at most three digits, 0 to 255; leading zeros don't make them octal.
-pub(in super::super) fn v4(text: &[u8]) -> Result<(), Misspelt> {
+/// Four decimal numbers of at most three digits, 0 to 255; leading zeros are allowed and do not mean octal.
+pub(in super::super) fn v4(text: &[u8]) -> Result<(), FormatError> {
     let mut parts = 0;
     for part in text.split(|byte| *byte == b'.') {
         parts += 1;
@@ -26,9 +26,9 @@ pub(in super::super) fn v4(text: &[u8]) -> Result<(), Misspelt> {
     }
 }
 
-/// The forms of RFC 4291 section 2.2, without a zone, brackets or a prefix length. What an IPv4
-/// address is at its end has no leading zeros.
-pub(in super::super) fn v6(text: &str) -> Result<(), Misspelt> {
+/// The forms of RFC 4291 section 2.2, without a zone, brackets or a prefix length. An embedded IPv4
+/// address must not have leading zeros.
+pub(in super::super) fn v6(text: &str) -> Result<(), FormatError> {
     match text.parse::<Ipv6Addr>() {
         Ok(_) => Ok(()),
         Err(_) => Err(&"not an IPv6 address (RFC 4291 section 2.2)"),

@@ -1,4 +1,4 @@
-//! How a text is written that stands for a value: pure functions over the unescaped bytes.
+//! Parsers and checks of values written as text: pure functions over the unescaped bytes.
 
 pub(super) mod integer;
 pub(super) mod ip;
@@ -6,6 +6,6 @@ pub(super) mod number;
 pub(super) mod time;
 pub(super) mod uuid;
 
-/// What is wrong with a text, to follow a colon in a message. A thin pointer, so that a verdict fits
-/// the processor's registers.
-pub(super) type Misspelt = &'static &'static str;
+/// What is wrong with the format of a text; appended to a message after a colon. A thin pointer, so
+/// that a `Result` fits in registers.
+pub(super) type FormatError = &'static &'static str;

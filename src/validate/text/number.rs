@@ -1,15 +1,15 @@
-//! Numbers that are no plain integers, by their text.
+//! Floats, decimals and JSON numbers as text.
 
-use super::Misspelt;
+use super::FormatError;
 
-/// Bytes of ASCII digits that a text starts with.
+/// The number of leading ASCII digits.
 fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// A float in a string: `[+-]?(digits[.digits?][exp] | .digits[exp] | inf | infinity | nan)`, of any
-/// case. Any magnitude and any number of digits pass.
-pub(in super::super) fn float(text: &[u8]) -> Result<(), Misspelt> {
+/// A float in a string: `[+-]?(digits[.digits?][exp] | .digits[exp] | inf | infinity | nan)`, in any
+/// case. Any magnitude and any number of digits are accepted.
+pub(in super::super) fn float(text: &[u8]) -> Result<(), FormatError> {
     let unsigned = match text {
         [b'+' | b'-', rest @ ..] => rest,
         _ => text,
@@ -40,8 +40,8 @@ pub(in super::super) fn float(text: &[u8]) -> Result<(), Misspelt> {
     }
 }
 
-/// A decimal in a string: `-?digits(.digits)?`, with leading zeros if need be.
-pub(in super::super) fn decimal(text: &[u8]) -> Result<(), Misspelt> {
+/// A decimal in a string: `-?digits(.digits)?`; leading zeros are allowed.
+pub(in super::super) fn decimal(text: &[u8]) -> Result<(), FormatError> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     match digits(unsigned) {
         0 => Err(&"not a decimal number"),
@@ -56,49 +56,50 @@ pub(in super::super) fn decimal(text: &[u8]) -> Result<(), Misspelt> {
     }
 }
 
-/// What a JSON number is among the integers.
+/// A JSON number as an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Whole {
+pub(in super::super) enum IntegerValue {
     /// It has a fractional part.
-    No,
-    /// It is this one.
-    Is(i128),
-    /// It is an integer beyond an `i128`.
-    Beyond,
+    NotAnInteger,
+    /// It is exactly this integer.
+    Exact(i128),
+    /// It is an integer outside the range of `i128`.
+    OutOfRange,
 }
 
-/// Reads a JSON number (RFC 8259 section 6) as JSON Schema does: `1.0` and `1e2` are integers.
-pub(in super::super) fn whole(text: &[u8]) -> Whole {
+/// The integer value of a JSON number (RFC 8259 section 6), as JSON Schema defines it: `1.0` and `1e2`
+/// are integers.
+pub(in super::super) fn integer_value(text: &[u8]) -> IntegerValue {
     let (negative, unsigned) = match text.strip_prefix(b"-") {
         Some(unsigned) => (true, unsigned),
         None => (false, text),
     };
     let exponent_at = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
     let (mantissa, exponent) = match exponent_at {
-        Some(place) => (&unsigned[..place], exponent(&unsigned[place + 1..])),
+        Some(index) => (&unsigned[..index], exponent(&unsigned[index + 1..])),
         None => (unsigned, 0),
     };
     let point = mantissa.iter().position(|byte| *byte == b'.');
-    let fraction = point.map_or(0, |place| mantissa.len() - place - 1);
-    // The number is `digits` with `shift` zeros behind it, and no zero of its own at the end.
+    let fraction = point.map_or(0, |index| mantissa.len() - index - 1);
+    // The number is `digits` without trailing zeros, followed by `shift` zeros.
     let digits = || mantissa.iter().filter(|byte| **byte != b'.');
     let zeros = digits().rev().take_while(|digit| **digit == b'0').count();
     let count = mantissa.len() - usize::from(point.is_some());
     if zeros == count {
-        return Whole::Is(0);
+        return IntegerValue::Exact(0);
     }
     let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let shift = exponent
         .saturating_sub(signed(fraction))
         .saturating_add(signed(zeros));
     if shift < 0 {
-        return Whole::No;
+        return IntegerValue::NotAnInteger;
     }
     let value = digits()
         .take(count - zeros)
         .try_fold(0_i128, |value, digit| {
             let digit = i128::from(digit - b'0');
-            // Downwards: the least i128 has no positive counterpart.
+            // Negative accumulation: `-i128::MIN` does not fit an i128.
             value.checked_mul(10)?.checked_sub(digit)
         });
     let power = u32::try_from(shift).ok();
@@ -111,10 +112,10 @@ pub(in super::super) fn whole(text: &[u8]) -> Whole {
             value.checked_neg()
         }
     });
-    value.map_or(Whole::Beyond, Whole::Is)
+    value.map_or(IntegerValue::OutOfRange, IntegerValue::Exact)
 }
 
-/// An exponent's value; one of too many digits as the greatest or least there is.
+/// The value of an exponent; saturates at the limits of `i64`.
 fn exponent(text: &[u8]) -> i64 {
     let negative = text.starts_with(b"-");
     let digits = text.iter().filter(|byte| byte.is_ascii_digit());
@@ -198,53 +199,59 @@ mod tests {
     #[test]
     fn whole_numbers() {
         let cases = [
-            ("0", Whole::Is(0)),
-            ("-0.000e5", Whole::Is(0)),
-            ("0e99999999999999999999", Whole::Is(0)),
-            ("1.0", Whole::Is(1)),
-            ("-1e2", Whole::Is(-100)),
-            ("1.50E+1", Whole::Is(15)),
-            ("1200e-2", Whole::Is(12)),
-            ("1200e-3", Whole::No),
-            ("1.5", Whole::No),
-            ("1e-1", Whole::No),
-            ("1e-99999999999999999999", Whole::No),
-            ("1e38", Whole::Is(10_i128.pow(38))),
-            ("1e39", Whole::Beyond),
-            ("1e99999999999999999999", Whole::Beyond),
+            ("0", IntegerValue::Exact(0)),
+            ("-0.000e5", IntegerValue::Exact(0)),
+            ("0e99999999999999999999", IntegerValue::Exact(0)),
+            ("1.0", IntegerValue::Exact(1)),
+            ("-1e2", IntegerValue::Exact(-100)),
+            ("1.50E+1", IntegerValue::Exact(15)),
+            ("1200e-2", IntegerValue::Exact(12)),
+            ("1200e-3", IntegerValue::NotAnInteger),
+            ("1.5", IntegerValue::NotAnInteger),
+            ("1e-1", IntegerValue::NotAnInteger),
+            ("1e-99999999999999999999", IntegerValue::NotAnInteger),
+            ("1e38", IntegerValue::Exact(10_i128.pow(38))),
+            ("1e39", IntegerValue::OutOfRange),
+            ("1e99999999999999999999", IntegerValue::OutOfRange),
             (
                 "170141183460469231731687303715884105727",
-                Whole::Is(i128::MAX),
+                IntegerValue::Exact(i128::MAX),
             ),
-            ("170141183460469231731687303715884105728", Whole::Beyond),
+            (
+                "170141183460469231731687303715884105728",
+                IntegerValue::OutOfRange,
+            ),
             (
                 "-170141183460469231731687303715884105728",
-                Whole::Is(i128::MIN),
+                IntegerValue::Exact(i128::MIN),
             ),
-            ("-170141183460469231731687303715884105729", Whole::Beyond),
+            (
+                "-170141183460469231731687303715884105729",
+                IntegerValue::OutOfRange,
+            ),
             (
                 "-17014118346046923173168730371588410572.8e1",
-                Whole::Is(i128::MIN),
+                IntegerValue::Exact(i128::MIN),
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(whole(text.as_bytes()), expected, "{text}");
+            assert_eq!(integer_value(text.as_bytes()), expected, "{text}");
         }
     }
 
     proptest! {
-        /// The grammar is that of Rust's own floats, which is tried on texts alone.
+        /// The grammar is the one of `f64::from_str`.
         #[test]
-        fn floats_as_rust_reads_them(text in "[+-]?([0-9]{0,3}\\.?[0-9]{0,3}([eE][+-]?[0-9]{0,2})?|[iI]nf(inity)?|nan|[a-f.+-]{0,4})") {
+        fn floats_agree_with_rust(text in "[+-]?([0-9]{0,3}\\.?[0-9]{0,3}([eE][+-]?[0-9]{0,2})?|[iI]nf(inity)?|nan|[a-f.+-]{0,4})") {
             prop_assert_eq!(float(text.as_bytes()).is_ok(), text.parse::<f64>().is_ok());
         }
 
         #[test]
-        fn integers_however_written(number: i64, zeros in 0_usize..5, shift in 0_usize..5) {
+        fn integers_with_fraction_and_exponent(number: i64, zeros in 0_usize..5, shift in 0_usize..5) {
             let zeros = "0".repeat(zeros);
             let text = format!("{number}{zeros}.{}e-{}", "0".repeat(shift), zeros.len());
             let text = text.replace(".e", "e");
-            prop_assert_eq!(whole(text.as_bytes()), Whole::Is(number.into()));
+            prop_assert_eq!(integer_value(text.as_bytes()), IntegerValue::Exact(number.into()));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Dates and times (RFC 3339), with the calendar's own days.
+//! Dates and times (RFC 3339), checked against the calendar.
 
-use super::Misspelt;
+use super::FormatError;
 
 /// A day of the proleptic Gregorian calendar, year 0 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(in super::super) struct DateTime {
 }
 
 /// `YYYY-MM-DD`.
-pub(in super::super) fn date(text: &[u8]) -> Result<Date, Misspelt> {
+pub(in super::super) fn date(text: &[u8]) -> Result<Date, FormatError> {
     match text.split_first_chunk() {
         Some((digits, [])) => calendar_day(digits),
         Some((digits, _)) if calendar_day(digits).is_ok() => Err(&"unexpected text after the date"),
@@ -31,9 +31,9 @@ pub(in super::super) fn date(text: &[u8]) -> Result<Date, Misspelt> {
     }
 }
 
-/// RFC 3339's `date-time`, a space allowed in place of the `T`, second 60 in any minute; a fraction
-/// of any length, of which milliseconds are kept.
-pub(in super::super) fn date_time(text: &[u8]) -> Result<DateTime, Misspelt> {
+/// RFC 3339 `date-time`; a space is allowed instead of the `T`, and second 60 in any minute. The fraction
+/// may have any number of digits and is truncated to milliseconds.
+pub(in super::super) fn date_time(text: &[u8]) -> Result<DateTime, FormatError> {
     let (date, text) = text.split_first_chunk().ok_or(&"not YYYY-MM-DD")?;
     let date = calendar_day(date)?;
     let text = match text {
@@ -59,9 +59,9 @@ pub(in super::super) fn date_time(text: &[u8]) -> Result<DateTime, Misspelt> {
 }
 
 impl Date {
-    /// Milliseconds from 1970-01-01T00:00Z to its start in UTC.
+    /// Unix time of the start of the day in UTC, in milliseconds.
     pub(in super::super) fn unix_ms(self) -> i64 {
-        // Years that begin in March have their leap day last; 400 of them have 146,097 days.
+        // Counting years from March puts the leap day last; 400 years have 146,097 days.
         let (year, month) = (i64::from(self.year), i64::from(self.month));
         let (year, month) = if month > 2 {
             (year, month - 3)
@@ -76,7 +76,7 @@ impl Date {
 }
 
 impl DateTime {
-    /// Milliseconds from 1970-01-01T00:00Z; second 60 is the next minute's first.
+    /// Unix time in milliseconds; second 60 counts as the first second of the next minute.
     pub(in super::super) fn unix_ms(self) -> i64 {
         let minutes = 60 * i64::from(self.hour) + i64::from(self.minute) - i64::from(self.offset);
         let seconds = 60 * minutes + i64::from(self.second);
@@ -85,14 +85,14 @@ impl DateTime {
 }
 
 #[inline]
-fn calendar_day(text: &[u8; 10]) -> Result<Date, Misspelt> {
+fn calendar_day(text: &[u8; 10]) -> Result<Date, FormatError> {
     let start = numbers(text, *b"dddd-dd-");
     let end = numbers(&text[2..], *b"dd-dd-dd");
     let (Some(start), Some(end)) = (start, end) else {
         return Err(&"not YYYY-MM-DD");
     };
     let (century, year_of_century, month, day) = (start[0], start[2], end[3], end[6]);
-    // Of a century's first years those of every fourth century are leap years.
+    // A year divisible by 100 is a leap year only if divisible by 400.
     let is_leap = match year_of_century {
         0 => century % 4 == 0,
         _ => year_of_century % 4 == 0,
@@ -111,7 +111,7 @@ fn calendar_day(text: &[u8; 10]) -> Result<Date, Misspelt> {
 }
 
 #[inline]
-fn time_of_day(text: [u8; 8]) -> Result<(u8, u8, u8), Misspelt> {
+fn time_of_day(text: [u8; 8]) -> Result<(u8, u8, u8), FormatError> {
     let Some([hour, _, _, minute, _, _, second, _]) = numbers(&text, *b"dd:dd:dd") else {
         return Err(&"not hh:mm:ss");
     };
@@ -121,9 +121,9 @@ fn time_of_day(text: [u8; 8]) -> Result<(u8, u8, u8), Misspelt> {
     Ok((hour, minute, second))
 }
 
-/// The milliseconds of a fraction, and what follows it.
+/// The milliseconds of a fraction, and the rest of the text.
 #[inline]
-fn fraction(text: &[u8]) -> Result<(u16, &[u8]), Misspelt> {
+fn fraction(text: &[u8]) -> Result<(u16, &[u8]), FormatError> {
     let (mut milliseconds, mut weight, mut count) = (0, 100, 0);
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
@@ -142,7 +142,7 @@ fn fraction(text: &[u8]) -> Result<(u16, &[u8]), Misspelt> {
 
 /// Minutes ahead of UTC.
 #[inline]
-fn zone(text: &[u8]) -> Result<i16, Misspelt> {
+fn zone(text: &[u8]) -> Result<i16, FormatError> {
     match text {
         [b'Z' | b'z'] => Ok(0),
         [] => Err(&"the time zone is missing"),
@@ -164,20 +164,20 @@ fn zone(text: &[u8]) -> Result<i16, Misspelt> {
     }
 }
 
-/// Reads the first eight bytes of a text that is written as a pattern in which `d` is a digit and the
-/// rest is itself: at the place of a digit that another one follows is the number that both make.
-/// All at once in a word.
+/// Parses the first eight bytes of a text by a pattern in which `d` is a digit and any other byte is
+/// literal. In the result, the position of a digit followed by another one holds their two-digit number.
+/// All eight bytes are processed at once in one word (SWAR).
 #[inline]
 fn numbers(text: &[u8], pattern: [u8; 8]) -> Option<[u8; 8]> {
     let zero = pattern.map(|byte| if byte == b'd' { b'0' } else { byte });
-    // Beyond this a byte's highest bit is set: 9 for a digit, 0 for what must be itself.
-    let room = pattern.map(|byte| if byte == b'd' { 0x7f - 9 } else { 0x7f });
+    // Adding this sets the highest bit of a byte above 9 (digits) or above 0 (literals).
+    let headroom = pattern.map(|byte| if byte == b'd' { 0x7f - 9 } else { 0x7f });
     let digits = u64::from_le_bytes(*text.first_chunk()?) ^ u64::from_le_bytes(zero);
-    let excess = digits.wrapping_add(u64::from_le_bytes(room));
+    let excess = digits.wrapping_add(u64::from_le_bytes(headroom));
     if (digits | excess) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
-    // At most 99 each, so nothing is carried from one byte to the next.
+    // At most 99 each, so there is no carry between bytes.
     Some((10 * digits + (digits >> 8)).to_le_bytes())
 }
 
@@ -287,9 +287,9 @@ mod tests {
         assert_eq!(day.unix_ms(), 951_868_800_000);
     }
 
-    /// Day after day, so that each month and leap year is met.
+    /// Covers every month of every year.
     #[test]
-    fn days_follow_one_another() {
+    fn unix_time_is_contiguous_over_all_months() {
         let mut expected = Date {
             year: 0,
             month: 1,
@@ -299,7 +299,7 @@ mod tests {
         for year in 0..=9999_u16 {
             for month in 1..=12 {
                 let day = |day: u8| date(format!("{year:04}-{month:02}-{day:02}").as_bytes());
-                // Each month is checked at its ends; its days are as many as fit.
+                // Each month is checked at its first and last day.
                 let last = (28..=31).rev().find(|it| day(*it).is_ok()).expect("days");
                 assert_eq!(day(1).map(Date::unix_ms), Ok(expected));
                 assert_eq!(
@@ -314,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "[0-9TZtz:. +-]{0,40}") {
+        fn arbitrary_text_does_not_panic(text in "[0-9TZtz:. +-]{0,40}") {
             let _ = (date(text.as_bytes()), date_time(text.as_bytes()));
         }
     }

@@ -1,9 +1,9 @@
-//! UUIDs (RFC 9562 section 4) in the four forms that are in use.
+//! UUIDs (RFC 9562 section 4) in four common forms.
 
-use super::Misspelt;
+use super::FormatError;
 
 /// `8-4-4-4-12` hexadecimal digits, also in braces or after `urn:uuid:`; or 32 digits.
-pub(in super::super) fn judge(text: &[u8]) -> Result<(), Misspelt> {
+pub(in super::super) fn check(text: &[u8]) -> Result<(), FormatError> {
     if let Ok(hyphenated) = text.try_into() {
         return is_hyphenated(hyphenated);
     }
@@ -18,11 +18,11 @@ pub(in super::super) fn judge(text: &[u8]) -> Result<(), Misspelt> {
 }
 
 #[inline]
-fn is_hyphenated(text: &[u8; 36]) -> Result<(), Misspelt> {
-    if [8, 13, 18, 23].iter().any(|place| text[*place] != b'-') {
+fn is_hyphenated(text: &[u8; 36]) -> Result<(), FormatError> {
+    if [8, 13, 18, 23].iter().any(|index| text[*index] != b'-') {
         return Err(&"not 8-4-4-4-12 hexadecimal digits");
     }
-    // Side by side and without branches, so that judging them is a few vector instructions.
+    // Contiguous and without branches, so that the check compiles to a few vector instructions.
     let mut digits = [0; 32];
     digits[..8].copy_from_slice(&text[..8]);
     digits[8..12].copy_from_slice(&text[9..13]);
@@ -33,7 +33,7 @@ fn is_hyphenated(text: &[u8; 36]) -> Result<(), Misspelt> {
 }
 
 #[inline]
-fn are_hexadecimal(digits: &[u8; 32]) -> Result<(), Misspelt> {
+fn are_hexadecimal(digits: &[u8; 32]) -> Result<(), FormatError> {
     let mut others = 0;
     for byte in digits {
         let is_decimal = byte.wrapping_sub(b'0') < 10;
@@ -63,7 +63,7 @@ mod tests {
             "00000000-0000-0000-0000-000000000000",
             "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
         ] {
-            assert_eq!(judge(good.as_bytes()), Ok(()), "{good}");
+            assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
         }
         for bad in [
             "",
@@ -84,23 +84,23 @@ mod tests {
             "--------------------------------",
             "------------------------------------",
         ] {
-            assert!(judge(bad.as_bytes()).is_err(), "{bad}");
+            assert!(check(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn each_byte_counts() {
-        for place in 0..GOOD.len() {
+    fn each_byte_is_checked() {
+        for index in 0..GOOD.len() {
             for other in 0..=u8::MAX {
                 let mut text = GOOD.as_bytes().to_vec();
-                let is_digit = text[place] != b'-';
-                text[place] = other;
+                let is_digit = text[index] != b'-';
+                text[index] = other;
                 let fits = if is_digit {
                     other.is_ascii_hexdigit()
                 } else {
                     other == b'-'
                 };
-                assert_eq!(judge(&text).is_ok(), fits, "{other} at {place}");
+                assert_eq!(check(&text).is_ok(), fits, "{other} at {index}");
             }
         }
     }

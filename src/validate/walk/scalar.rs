@@ -4,10 +4,10 @@ use simd_json::StaticNode;
 
 use super::{
     super::{
-        flaw::Flaw,
+        mismatch::TypeMismatch,
         path::Path,
         text::{
-            integer::{self, Judged},
+            integer::{self, IntegerCheck},
             ip, number, time, uuid,
         },
     },
@@ -16,30 +16,36 @@ use super::{
 use crate::model::Op;
 
 impl Walk<'_, '_> {
-    /// Judges a JSON string, its escapes decoded.
+    /// Validates an unescaped JSON string.
     #[inline]
-    pub(super) fn text(&self, op: Op, text: &str) -> Result<(), Flaw> {
+    pub(super) fn text(&self, op: Op, text: &str) -> Result<(), TypeMismatch> {
         let bytes = text.as_bytes();
         match op {
             Op::Any | Op::String => Ok(()),
             Op::FixedString(len) if bytes.len() <= len as usize => Ok(()),
-            Op::FixedString(_) => Err(Flaw::TooLong),
-            Op::Integer { signed, bits } => match integer::judge(bytes, signed, bits) {
-                Judged::Fits if bytes == b"-0" && !signed => Err(Flaw::Misspelt(&"not an integer")),
-                Judged::Fits => Ok(()),
-                Judged::OutOfRange => Err(Flaw::OutOfRange),
-                Judged::NoInteger => Err(Flaw::Misspelt(&"not an integer")),
+            Op::FixedString(_) => Err(TypeMismatch::TooLong),
+            Op::Integer { signed, bits } => match integer::check(bytes, signed, bits) {
+                IntegerCheck::Fits if bytes == b"-0" && !signed => {
+                    Err(TypeMismatch::BadFormat(&"not an integer"))
+                }
+                IntegerCheck::Fits => Ok(()),
+                IntegerCheck::OutOfRange => Err(TypeMismatch::OutOfRange),
+                IntegerCheck::NotAnInteger => Err(TypeMismatch::BadFormat(&"not an integer")),
             },
-            Op::Float => number::float(bytes).map_err(Flaw::Misspelt),
-            Op::Decimal => number::decimal(bytes).map_err(Flaw::Misspelt),
-            Op::Date => time::date(bytes).map(|_| ()).map_err(Flaw::Misspelt),
-            Op::DateTime => time::date_time(bytes).map(|_| ()).map_err(Flaw::Misspelt),
-            Op::Uuid => uuid::judge(bytes).map_err(Flaw::Misspelt),
-            Op::Ipv4 => ip::v4(bytes).map_err(Flaw::Misspelt),
-            Op::Ipv6 => ip::v6(text).map_err(Flaw::Misspelt),
+            Op::Float => number::float(bytes).map_err(TypeMismatch::BadFormat),
+            Op::Decimal => number::decimal(bytes).map_err(TypeMismatch::BadFormat),
+            Op::Date => time::date(bytes)
+                .map(|_| ())
+                .map_err(TypeMismatch::BadFormat),
+            Op::DateTime => time::date_time(bytes)
+                .map(|_| ())
+                .map_err(TypeMismatch::BadFormat),
+            Op::Uuid => uuid::check(bytes).map_err(TypeMismatch::BadFormat),
+            Op::Ipv4 => ip::v4(bytes).map_err(TypeMismatch::BadFormat),
+            Op::Ipv6 => ip::v6(text).map_err(TypeMismatch::BadFormat),
             Op::Enum(members) | Op::Literals(members) => {
                 let found = self.program.members(members).names.look_up(text);
-                found.map(|_| ()).ok_or(Flaw::NotInEnum)
+                found.map(|_| ()).ok_or(TypeMismatch::NotInEnum)
             }
             Op::Bool
             | Op::Array(_)
@@ -48,20 +54,20 @@ impl Walk<'_, '_> {
             | Op::Tuple { .. }
             | Op::Json
             | Op::Number
-            | Op::WholeNumber(_) => Err(Flaw::WrongType),
+            | Op::WholeNumber(_) => Err(TypeMismatch::WrongType),
         }
     }
 
-    /// Judges a map's key: a JSON key is text, whatever it stands for.
-    pub(super) fn map_key(&self, op: Op, key: &str) -> Result<(), Flaw> {
+    /// Validates the key of a map entry, which is a string in JSON whatever its declared type.
+    pub(super) fn map_key(&self, op: Op, key: &str) -> Result<(), TypeMismatch> {
         match op {
             Op::Bool if matches!(key, "true" | "false") => Ok(()),
-            Op::Bool => Err(Flaw::Misspelt(&"not `true` or `false`")),
+            Op::Bool => Err(TypeMismatch::BadFormat(&"not `true` or `false`")),
             _ => self.text(op, key),
         }
     }
 
-    /// Judges a number, a boolean, or a null that is not allowed.
+    /// Validates a number, a boolean, or a null that is not allowed.
     #[inline]
     pub(super) fn scalar(
         &mut self,
@@ -69,11 +75,11 @@ impl Walk<'_, '_> {
         scalar: StaticNode,
         at: usize,
         path: &Path<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), TypeMismatch> {
         match (op, scalar) {
-            (_, StaticNode::Null) => Err(Flaw::WrongType),
+            (_, StaticNode::Null) => Err(TypeMismatch::WrongType),
             (Op::Any, _) | (Op::Bool, StaticNode::Bool(_)) => Ok(()),
-            (_, StaticNode::Bool(_)) => Err(Flaw::WrongType),
+            (_, StaticNode::Bool(_)) => Err(TypeMismatch::WrongType),
             (Op::Float | Op::Decimal | Op::Number, _) => Ok(()),
             (Op::Integer { signed, bits }, _) => {
                 let fits = match scalar {
@@ -86,15 +92,19 @@ impl Walk<'_, '_> {
                     }
                     _ => return self.long_integer(signed, bits, at, path),
                 };
-                if fits { Ok(()) } else { Err(Flaw::OutOfRange) }
+                if fits {
+                    Ok(())
+                } else {
+                    Err(TypeMismatch::OutOfRange)
+                }
             }
             (Op::WholeNumber(bounds), _) => self.whole_number(bounds, scalar, at, path),
             (Op::Enum(members), _) => self.enum_number(members, scalar, at, path),
-            _ => Err(Flaw::WrongType),
+            _ => Err(TypeMismatch::WrongType),
         }
     }
 
-    /// Judges a number that simd-json took for a float, as it does beyond 64 bits, by its text.
+    /// Validates, by its text, a number that simd-json parsed as a float, as it does beyond 64 bits.
     #[cold]
     fn long_integer(
         &mut self,
@@ -102,11 +112,11 @@ impl Walk<'_, '_> {
         bits: u16,
         at: usize,
         path: &Path<'_>,
-    ) -> Result<(), Flaw> {
-        match integer::judge(self.number(at, path), signed, bits) {
-            Judged::Fits => Ok(()),
-            Judged::OutOfRange => Err(Flaw::OutOfRange),
-            Judged::NoInteger => Err(Flaw::NoInteger),
+    ) -> Result<(), TypeMismatch> {
+        match integer::check(self.number(at, path), signed, bits) {
+            IntegerCheck::Fits => Ok(()),
+            IntegerCheck::OutOfRange => Err(TypeMismatch::OutOfRange),
+            IntegerCheck::NotAnInteger => Err(TypeMismatch::NotAnInteger),
         }
     }
 
@@ -116,18 +126,18 @@ impl Walk<'_, '_> {
         scalar: StaticNode,
         at: usize,
         path: &Path<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), TypeMismatch> {
         let bounds = self.program.bounds(bounds);
         let number = match scalar {
             StaticNode::I64(number) => i128::from(number),
             StaticNode::U64(number) => i128::from(number),
-            _ => match number::whole(self.number(at, path)) {
-                number::Whole::Is(number) => number,
-                number::Whole::No => return Err(Flaw::NoInteger),
-                number::Whole::Beyond if bounds.minimum.or(bounds.maximum).is_some() => {
-                    return Err(Flaw::OutOfRange);
+            _ => match number::integer_value(self.number(at, path)) {
+                number::IntegerValue::Exact(number) => number,
+                number::IntegerValue::NotAnInteger => return Err(TypeMismatch::NotAnInteger),
+                number::IntegerValue::OutOfRange if bounds.minimum.or(bounds.maximum).is_some() => {
+                    return Err(TypeMismatch::OutOfRange);
                 }
-                number::Whole::Beyond => return Ok(()),
+                number::IntegerValue::OutOfRange => return Ok(()),
             },
         };
         let above = bounds.minimum.is_none_or(|minimum| minimum <= number);
@@ -135,7 +145,7 @@ impl Walk<'_, '_> {
         if above && below {
             Ok(())
         } else {
-            Err(Flaw::OutOfRange)
+            Err(TypeMismatch::OutOfRange)
         }
     }
 
@@ -145,15 +155,15 @@ impl Walk<'_, '_> {
         scalar: StaticNode,
         at: usize,
         path: &Path<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), TypeMismatch> {
         let number = match scalar {
             StaticNode::I64(number) => i16::try_from(number).ok(),
             StaticNode::U64(number) => i16::try_from(number).ok(),
             _ => {
                 let text = self.number(at, path);
-                match integer::judge(text, true, 256) {
-                    Judged::NoInteger => return Err(Flaw::NoInteger),
-                    Judged::Fits | Judged::OutOfRange => None,
+                match integer::check(text, true, 256) {
+                    IntegerCheck::NotAnInteger => return Err(TypeMismatch::NotAnInteger),
+                    IntegerCheck::Fits | IntegerCheck::OutOfRange => None,
                 }
             }
         };
@@ -162,7 +172,7 @@ impl Walk<'_, '_> {
         if is_member {
             Ok(())
         } else {
-            Err(Flaw::NotInEnum)
+            Err(TypeMismatch::NotInEnum)
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Which fields of an object have been met.
+//! Which fields of an object have been seen.
 
 use std::iter;
 
 use crate::model::Shape;
 
-/// The fields of one object that have been met: a bit each.
-pub(super) struct Seen {
-    /// The first 64.
+/// A bit set of the fields of one object that have been seen.
+pub(super) struct SeenFields {
+    /// Bits of the first 64 fields.
     first: u64,
-    /// Where the bits of further ones begin in the scratch.
+    /// Start of the bits of further fields in the scratch.
     more: usize,
 }
 
-impl Seen {
+impl SeenFields {
     #[inline]
     pub(super) fn new(shape: &Shape, scratch: &mut Vec<u64>) -> Self {
         let more = scratch.len();
@@ -31,13 +31,13 @@ impl Seen {
         }
     }
 
-    /// The bits of 64 fields after another.
+    /// The bits, in words of 64 fields.
     #[inline]
     pub(super) fn words<'s>(&'s self, scratch: &'s [u64]) -> impl Iterator<Item = &'s u64> {
         iter::once(&self.first).chain(&scratch[self.more..])
     }
 
-    /// Whether all required fields have been met.
+    /// Whether all required fields have been seen.
     #[inline]
     pub(super) fn has_all(&self, shape: &Shape, scratch: &[u64]) -> bool {
         let mut words = shape.required.iter().zip(self.words(scratch));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use ringest::{
     model::{Model as Judged, OnInvalid},
-    validate::{FAULTS_MAX, Format, Rejection, ValidateLimits, Validator},
+    validate::{ERRORS_MAX, Format, Rejection, ValidateLimits, Validator},
 };
 
 use super::{
@@ -84,7 +84,7 @@ fn judge(model: &Model, format: Format, body: &[u8]) -> Result<Vec<Verdict>, Unr
 /// What is said of one record.
 #[derive(Debug)]
 enum Verdict {
-    /// The values that are faulty; none in a good record.
+    /// The values that are invalid; none in a good record.
     Faults(Vec<Path>),
     /// A line that is no JSON.
     Unreadable,
@@ -92,7 +92,7 @@ enum Verdict {
 
 impl Verdict {
     fn is_good(&self) -> bool {
-        matches!(self, Self::Faults(faults) if faults.is_empty())
+        matches!(self, Self::Faults(errors) if errors.is_empty())
     }
 }
 
@@ -125,38 +125,44 @@ fn agree(
         }
         Err(rejection) => {
             let is_refused = !bad.is_empty() && !takes_part;
-            prop_assert!(is_refused, "refused: {:?}", rejection.faults);
+            prop_assert!(is_refused, "refused: {:?}", rejection.errors);
             same_faults(&rejection, records, &bad)
         }
     }
 }
 
-/// Of each record the same values are said to be faulty.
+/// Of each record the same values are said to be invalid.
 fn same_faults(
     rejection: &Rejection,
     records: &[Verdict],
     bad: &[usize],
 ) -> Result<(), TestCaseError> {
-    let faults = &rejection.faults;
+    let errors = &rejection.errors;
     prop_assert_eq!(rejection.records, records.len());
-    prop_assert_eq!(faults.len(), rejection.faults_total.min(FAULTS_MAX));
-    let told_bad: Vec<usize> = rejection.faulty.iter().map(|(index, _)| *index).collect();
-    prop_assert_eq!(&told_bad, bad, "faulty records, of {:?}", records);
+    prop_assert_eq!(errors.len(), rejection.errors_total.min(ERRORS_MAX));
+    let told_bad: Vec<usize> = rejection
+        .invalid_records
+        .iter()
+        .map(|(index, _)| *index)
+        .collect();
+    prop_assert_eq!(&told_bad, bad, "invalid records, of {:?}", records);
     for (index, record) in records.iter().enumerate() {
-        let told = faults.iter().filter(|fault| fault.index == index);
-        let told: BTreeSet<Path> = told.map(|fault| json_path::parse(&fault.path)).collect();
+        let reported = errors.iter().filter(|error| error.index == index);
+        let reported: BTreeSet<Path> = reported
+            .map(|error| json_path::parse(&error.path))
+            .collect();
         match record {
-            Verdict::Faults(faults) => {
-                let faults: BTreeSet<Path> = faults.iter().map(json_path::shown).collect();
-                let are_same = if rejection.faults_total <= FAULTS_MAX {
-                    told == faults
+            Verdict::Faults(errors) => {
+                let errors: BTreeSet<Path> = errors.iter().map(json_path::shown).collect();
+                let are_same = if rejection.errors_total <= ERRORS_MAX {
+                    reported == errors
                 } else {
-                    told.is_subset(&faults)
+                    reported.is_subset(&errors)
                 };
-                prop_assert!(are_same, "not {faults:?} of record {index}: {rejection:?}");
+                prop_assert!(are_same, "not {errors:?} of record {index}: {rejection:?}");
             }
             Verdict::Unreadable => {
-                prop_assert_eq!(told, BTreeSet::from([Path::new()]), "{:?}", rejection);
+                prop_assert_eq!(reported, BTreeSet::from([Path::new()]), "{:?}", rejection);
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Good and bad records in one body.
+//! Valid and invalid records in one body.
 
 use proptest::{collection::vec, prelude::*};
 use ringest::model::{OnInvalid, Rules, UnknownFields};
-use ringest::validate::{FaultCode, Format, RejectionKind, ValidateLimits, Validator};
+use ringest::validate::{ErrorCode, Format, RejectionKind, ValidateLimits, Validator};
 
 use super::typed::{LIMITS, rules};
 
@@ -15,12 +15,12 @@ fn model(on_invalid: OnInvalid) -> Rules {
 const GOOD: &str = "{\"v\":1}";
 
 #[test]
-fn only_the_good_ones_if_the_model_says_so() {
+fn accept_valid_keeps_the_valid_records() {
     let body = format!("[{GOOD},{{\"v\":256}},{GOOD},7,{{}} , {GOOD}]");
     let mut validator = Validator::new(LIMITS);
     let all = model(OnInvalid::RejectAll);
     let rejected = validator.validate(body.as_bytes(), Format::Json, &all);
-    let rejected = rejected.expect_err("faults");
+    let rejected = rejected.expect_err("errors");
     let valid = model(OnInvalid::AcceptValid);
     let valid = validator.validate(body.as_bytes(), Format::Json, &valid);
     let valid = valid.expect("some are good");
@@ -32,17 +32,17 @@ fn only_the_good_ones_if_the_model_says_so() {
     let good = GOOD.as_bytes();
     assert_eq!(records, [(0, good), (2, good), (5, good)]);
     assert_eq!(
-        (valid.len(), rejected.records, rejected.faults_total),
+        (valid.len(), rejected.records, rejected.errors_total),
         (3, 6, 3)
     );
 }
 
 #[test]
-fn none_good_or_none_bad() {
+fn all_invalid_or_all_valid() {
     let rules = model(OnInvalid::AcceptValid);
     let mut validator = Validator::new(LIMITS);
     let bad = validator.validate(b"[{},7]", Format::Json, &rules);
-    assert_eq!(bad.expect_err("none is good").faults_total, 2);
+    assert_eq!(bad.expect_err("none is good").errors_total, 2);
     let good = validator.validate(GOOD.as_bytes(), Format::Json, &rules);
     assert_eq!(good.expect("good").rejection(), None);
     let none = validator.validate(b"[]", Format::Json, &rules);
@@ -51,7 +51,7 @@ fn none_good_or_none_bad() {
 }
 
 #[test]
-fn what_refuses_a_body_refuses_all_of_it() {
+fn errors_of_a_whole_body_reject_all_records() {
     let limits = ValidateLimits {
         records_max: 2,
         ..LIMITS
@@ -62,24 +62,24 @@ fn what_refuses_a_body_refuses_all_of_it() {
         (
             format!("[{GOOD},{{\"v\":]"),
             Format::Json,
-            FaultCode::BadJson,
+            ErrorCode::BadJson,
         ),
         (
             format!("[{GOOD},{GOOD},{GOOD}]"),
             Format::Json,
-            FaultCode::TooManyRecords,
+            ErrorCode::TooManyRecords,
         ),
         (
             format!("{GOOD}\n{GOOD}\n{GOOD}"),
             Format::Ndjson,
-            FaultCode::TooManyRecords,
+            ErrorCode::TooManyRecords,
         ),
-        ("\n".to_owned(), Format::Ndjson, FaultCode::EmptyBody),
+        ("\n".to_owned(), Format::Ndjson, ErrorCode::EmptyBody),
     ];
     for (body, format, code) in cases {
-        let verdict = validator.validate(body.as_bytes(), format, &rules);
-        let rejection = verdict.expect_err("refused");
-        assert_eq!((rejection.faults[0].code, rejection.records), (code, 0));
+        let result = validator.validate(body.as_bytes(), format, &rules);
+        let rejection = result.expect_err("rejected");
+        assert_eq!((rejection.errors[0].code, rejection.records), (code, 0));
     }
     // A line is a record: one that can't be read takes none with it.
     let body = format!("{GOOD}\n{{\"v\":");
@@ -87,13 +87,13 @@ fn what_refuses_a_body_refuses_all_of_it() {
     let valid = valid.expect("one is good");
     let rejection = valid.rejection().expect("one is bad");
     assert_eq!(
-        (valid.len(), rejection.faults[0].code),
-        (1, FaultCode::BadJson)
+        (valid.len(), rejection.errors[0].code),
+        (1, ErrorCode::BadJson)
     );
 }
 
 #[test]
-fn a_record_that_is_too_large_is_one_bad_record() {
+fn a_record_that_is_too_large_is_one_invalid_record() {
     let limits = ValidateLimits {
         record_bytes_max: GOOD.len(),
         ..LIMITS
@@ -109,16 +109,16 @@ fn a_record_that_is_too_large_is_one_bad_record() {
         let valid = valid.expect("one is good");
         let rejection = valid.rejection().expect("one is bad");
         assert_eq!(rejection.kind, RejectionKind::TooLarge);
-        assert_eq!(rejection.faults[0].code, FaultCode::RecordTooLarge);
-        let (index, span) = rejection.faulty[0];
+        assert_eq!(rejection.errors[0].code, ErrorCode::RecordTooLarge);
+        let (index, span) = rejection.invalid_records[0];
         assert_eq!((index, span.of(body.as_bytes())), (0, long.as_bytes()));
     }
 }
 
 proptest! {
-    /// In whatever company, each record is judged as it is alone, in either format.
+    /// Each record of a body is validated as if it were alone, in both formats.
     #[test]
-    fn each_as_alone(records in vec(prop_oneof![
+    fn records_are_validated_independently(records in vec(prop_oneof![
         Just(GOOD.to_owned()),
         Just("{\"v\":\"x\",\"v\":-1}".to_owned()),
         Just("{}".to_owned()),
@@ -127,9 +127,9 @@ proptest! {
     ], 0..12)) {
         let rules = model(OnInvalid::AcceptValid);
         let mut validator = Validator::new(LIMITS);
-        let faults = records.iter().map(|record| validator.explain(record.as_bytes(), &rules));
-        let faults: Vec<_> = faults.map(|it| it.map_or(0, |it| it.faults_total)).collect();
-        let good = |index: &usize| faults[*index] == 0;
+        let errors = records.iter().map(|record| validator.validate_record(record.as_bytes(), &rules));
+        let errors: Vec<_> = errors.map(|it| it.map_or(0, |it| it.errors_total)).collect();
+        let good = |index: &usize| errors[*index] == 0;
         let indices = 0..records.len();
         let (good, bad): (Vec<_>, Vec<_>) = indices.partition(good);
         let bodies = [
@@ -140,20 +140,20 @@ proptest! {
             if records.is_empty() {
                 continue;
             }
-            let verdict = validator.validate(body.as_bytes(), format, &rules);
-            let (accepted, rejection) = match verdict {
+            let result = validator.validate(body.as_bytes(), format, &rules);
+            let (accepted, rejection) = match result {
                 Ok(valid) => {
                     let records = valid.records().map(|record| (record.index, record.span));
                     (records.collect(), valid.rejection().cloned())
                 }
                 Err(rejection) => (Vec::new(), Some(rejection)),
             };
-            let (faulty, total) = rejection.map_or((Vec::new(), 0), |it| (it.faulty, it.faults_total));
-            prop_assert_eq!(total, faults.iter().sum::<usize>());
-            for (told, expected) in [(accepted, &good), (faulty, &bad)] {
-                let indices: Vec<_> = told.iter().map(|(index, _)| *index).collect();
+            let (invalid, total) = rejection.map_or((Vec::new(), 0), |it| (it.invalid_records, it.errors_total));
+            prop_assert_eq!(total, errors.iter().sum::<usize>());
+            for (reported, expected) in [(accepted, &good), (invalid, &bad)] {
+                let indices: Vec<_> = reported.iter().map(|(index, _)| *index).collect();
                 prop_assert_eq!(&indices, expected);
-                for (index, span) in told {
+                for (index, span) in reported {
                     prop_assert_eq!(span.of(body.as_bytes()), records[index].trim().as_bytes());
                 }
             }

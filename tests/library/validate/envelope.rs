@@ -1,7 +1,7 @@
 //! The partition key and the timestamp of a record.
 
 use ringest::model::{Rules, UnknownFields};
-use ringest::validate::{FaultCode, Format, Rejection, Validator};
+use ringest::validate::{ErrorCode, Format, Rejection, Validator};
 
 use super::typed::{LIMITS, rules};
 
@@ -20,21 +20,21 @@ fn path(text: &str) -> Vec<String> {
     text.split('.').map(str::to_owned).collect()
 }
 
-fn key(rules: &Rules, body: &str) -> Result<Option<String>, (FaultCode, String, usize)> {
+fn key(rules: &Rules, body: &str) -> Result<Option<String>, (ErrorCode, String, usize)> {
     let envelopes = envelopes(rules, body, Format::Json).map_err(|rejection| only(&rejection))?;
     let text = |key: &Vec<u8>| String::from_utf8(key.clone()).expect("text");
     Ok(envelopes[0].0.as_ref().map(text))
 }
 
-fn time(rules: &Rules, body: &str) -> Result<Option<i64>, FaultCode> {
+fn time(rules: &Rules, body: &str) -> Result<Option<i64>, ErrorCode> {
     let envelopes = envelopes(rules, body, Format::Json).map_err(|rejection| only(&rejection).0)?;
     Ok(envelopes[0].1)
 }
 
-fn only(rejection: &Rejection) -> (FaultCode, String, usize) {
-    assert_eq!(rejection.faults_total, 1, "{rejection:?}");
-    let fault = &rejection.faults[0];
-    (fault.code, fault.path.clone(), fault.offset)
+fn only(rejection: &Rejection) -> (ErrorCode, String, usize) {
+    assert_eq!(rejection.errors_total, 1, "{rejection:?}");
+    let error = &rejection.errors[0];
+    (error.code, error.path.clone(), error.offset)
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn keys_of_any_record() {
     }
     for (value, offset) in [("{}", 14), ("[1]", 14), (" {\"a\":1}", 15)] {
         let body = format!(r#"{{"user":{{"id":{value}}}}}"#);
-        let told = (FaultCode::WrongType, "$.user.id".to_owned(), offset);
-        assert_eq!(key(&rules, &body), Err(told), "{body}");
+        let reported = (ErrorCode::WrongType, "$.user.id".to_owned(), offset);
+        assert_eq!(key(&rules, &body), Err(reported), "{body}");
     }
 }
 
 #[test]
-fn each_record_has_its_own() {
+fn each_record_has_its_own_key_and_timestamp() {
     let mut rules = Rules::any();
     rules.partition_key = Some(path("k"));
     rules.timestamp_field = Some(path("t"));
@@ -111,21 +111,21 @@ fn times_of_any_record() {
             Ok(Some(1_795_507_200_123)),
         ),
         ("\"2016-12-31T23:59:60Z\"", Ok(Some(1_483_228_800_000))),
-        ("\"1969-12-31T23:59:59.999Z\"", Err(FaultCode::OutOfRange)),
-        ("\"2026-11-24\"", Err(FaultCode::BadFormat)),
-        ("\"1700000000000\"", Err(FaultCode::BadFormat)),
-        ("\"\"", Err(FaultCode::BadFormat)),
+        ("\"1969-12-31T23:59:59.999Z\"", Err(ErrorCode::OutOfRange)),
+        ("\"2026-11-24\"", Err(ErrorCode::BadFormat)),
+        ("\"1700000000000\"", Err(ErrorCode::BadFormat)),
+        ("\"\"", Err(ErrorCode::BadFormat)),
         ("0", Ok(Some(0))),
         ("-0", Ok(Some(0))),
         ("1700000000000", Ok(Some(1_700_000_000_000))),
         ("9223372036854775807", Ok(Some(i64::MAX))),
-        ("9223372036854775808", Err(FaultCode::OutOfRange)),
-        ("99999999999999999999999", Err(FaultCode::OutOfRange)),
-        ("-1", Err(FaultCode::OutOfRange)),
-        ("1.0", Err(FaultCode::WrongType)),
-        ("1e3", Err(FaultCode::WrongType)),
-        ("true", Err(FaultCode::WrongType)),
-        ("{}", Err(FaultCode::WrongType)),
+        ("9223372036854775808", Err(ErrorCode::OutOfRange)),
+        ("99999999999999999999999", Err(ErrorCode::OutOfRange)),
+        ("-1", Err(ErrorCode::OutOfRange)),
+        ("1.0", Err(ErrorCode::WrongType)),
+        ("1e3", Err(ErrorCode::WrongType)),
+        ("true", Err(ErrorCode::WrongType)),
+        ("{}", Err(ErrorCode::WrongType)),
         ("null", Ok(None)),
     ];
     for (value, expected) in cases {
@@ -139,7 +139,7 @@ fn times_of_any_record() {
 }
 
 #[test]
-fn what_the_type_tells_is_told_once() {
+fn type_errors_are_reported_once() {
     let fields = [
         ("k", "Nullable(String)"),
         ("t", "Nullable(Date)"),
@@ -154,21 +154,21 @@ fn what_the_type_tells_is_told_once() {
     };
     let cases = [
         ("t", r#"{"t":"2026-11-24"}"#, Ok(Some(1_795_478_400_000))),
-        ("t", r#"{"t":"2026-02-30"}"#, Err(FaultCode::BadFormat)),
-        ("t", r#"{"t":"1969-12-31"}"#, Err(FaultCode::OutOfRange)),
-        ("t", r#"{"t":[]}"#, Err(FaultCode::WrongType)),
+        ("t", r#"{"t":"2026-02-30"}"#, Err(ErrorCode::BadFormat)),
+        ("t", r#"{"t":"1969-12-31"}"#, Err(ErrorCode::OutOfRange)),
+        ("t", r#"{"t":[]}"#, Err(ErrorCode::WrongType)),
         ("i", r#"{"i":"1700000000000"}"#, Ok(Some(1_700_000_000_000))),
-        ("i", r#"{"i":1.5}"#, Err(FaultCode::WrongType)),
-        ("i", r#"{"i":"x"}"#, Err(FaultCode::BadFormat)),
-        ("i", r#"{"i":"-5"}"#, Err(FaultCode::OutOfRange)),
+        ("i", r#"{"i":1.5}"#, Err(ErrorCode::WrongType)),
+        ("i", r#"{"i":"x"}"#, Err(ErrorCode::BadFormat)),
+        ("i", r#"{"i":"-5"}"#, Err(ErrorCode::OutOfRange)),
         (
             "d",
             r#"{"d":"2026-11-24T00:00:00Z"}"#,
             Ok(Some(1_795_478_400_000)),
         ),
-        ("d", r#"{"d":"2026-11-24"}"#, Err(FaultCode::BadFormat)),
-        ("k", r#"{"k":"2026-11-24"}"#, Err(FaultCode::BadFormat)),
-        ("d", r#"{"k":{}}"#, Err(FaultCode::WrongType)),
+        ("d", r#"{"d":"2026-11-24"}"#, Err(ErrorCode::BadFormat)),
+        ("k", r#"{"k":"2026-11-24"}"#, Err(ErrorCode::BadFormat)),
+        ("d", r#"{"k":{}}"#, Err(ErrorCode::WrongType)),
         ("d", r#"{"d":null}"#, Ok(None)),
         ("d", "{}", Ok(None)),
     ];

@@ -1,7 +1,7 @@
 //! Accepted if and only if `serde_json` accepts it.
 
 use proptest::prelude::*;
-use ringest::validate::{FaultCode, Format};
+use ringest::validate::{ErrorCode, Format};
 
 use super::{LIMITS, any_json, any_object, code, records};
 
@@ -33,7 +33,7 @@ fn objects_only(body: &[u8]) -> bool {
     }
 }
 
-/// Values, one a line.
+/// Values, one per line.
 const GOOD: &str = r#"
 0
 -0
@@ -186,16 +186,16 @@ fn utf8_is_checked_wherever_it_is() {
                 let code = code(LIMITS, &body, Format::Json);
                 assert!(code.is_some(), "{body:?}");
                 if before.starts_with("{\"") && !before.ends_with('}') {
-                    assert_eq!(code, Some(FaultCode::InvalidUtf8), "{body:?}");
+                    assert_eq!(code, Some(ErrorCode::InvalidUtf8), "{body:?}");
                 }
             }
         }
     }
 }
 
-/// simd-json classifies bytes by tables and bit tricks: no byte may slip through anywhere.
+/// simd-json classifies bytes by tables and bit tricks: no byte may be misclassified at any position.
 #[test]
-fn every_byte_in_every_place_as_serde_json() {
+fn every_byte_at_every_position_as_serde_json() {
     let texts = [
         r#"{"a":[true,-10.5e+3,"x\u00e9\n"],"b":{"c":null},"d":false,"e":[{},[]]}"#,
         r#"[ {"a" : 0 } , {"b":"0123456789012345678901234567890123456789012345678901234567890123"} ]"#,
@@ -223,29 +223,29 @@ fn assert_same(body: &[u8]) {
         Err(rejection) => {
             let text = String::from_utf8_lossy(body);
             assert!(!expected, "refused {text}: {rejection:?}");
-            assert_first_fault(body, &rejection.faults[0]);
+            assert_first_error(body, &rejection.errors[0]);
         }
     }
 }
 
-/// A grammar fault is where the text stops being the beginning of a JSON text, not before or after.
-fn assert_first_fault(body: &[u8], fault: &ringest::validate::Fault) {
+/// The offset of a syntax error is the end of the longest prefix that could begin a JSON text.
+fn assert_first_error(body: &[u8], error: &ringest::validate::ValidationError) {
     let text = String::from_utf8_lossy(body);
-    assert_ne!(fault.message, "not JSON", "{text}");
-    assert!(fault.offset <= body.len(), "{text}: {fault:?}");
-    if fault.code == FaultCode::BadJson {
-        let before = &body[..fault.offset];
-        let error = serde_json::from_slice::<serde_json::Value>(before).err();
+    assert_ne!(error.message, "not JSON", "{text}");
+    assert!(error.offset <= body.len(), "{text}: {error:?}");
+    if error.code == ErrorCode::BadJson {
+        let before = &body[..error.offset];
+        let prefix = serde_json::from_slice::<serde_json::Value>(before).err();
         assert!(
-            error.is_none_or(|error| error.is_eof()) || before.iter().all(u8::is_ascii_whitespace),
-            "before {} there is a fault already in {text}: {fault:?}",
-            fault.offset,
+            prefix.is_none_or(|error| error.is_eof()) || before.iter().all(u8::is_ascii_whitespace),
+            "there is an earlier error before {} in {text}: {error:?}",
+            error.offset,
         );
     }
 }
 
 #[test]
-fn scalars_are_json_but_no_records() {
+fn scalars_are_json_but_not_records() {
     for text in [
         "1",
         "\"a\"",
@@ -257,7 +257,7 @@ fn scalars_are_json_but_no_records() {
         "[{},null]",
     ] {
         let code = code(LIMITS, text.as_bytes(), Format::Json);
-        assert_eq!(code, Some(FaultCode::NotAnObject), "{text}");
+        assert_eq!(code, Some(ErrorCode::NotAnObject), "{text}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Just below and just above each limit.
 
 use ringest::model::Rules;
-use ringest::validate::{FAULTS_MAX, FaultCode, Format, RejectionKind, ValidateLimits, Validator};
+use ringest::validate::{ERRORS_MAX, ErrorCode, Format, RejectionKind, ValidateLimits, Validator};
 
 use super::{LIMITS, code, records};
 
@@ -29,13 +29,13 @@ fn depth() {
             for format in [Format::Json, Format::Ndjson] {
                 assert_eq!(code(limits, below.as_bytes(), format), None, "{max} {open}");
                 let code = code(limits, above.as_bytes(), format);
-                assert_eq!(code, Some(FaultCode::TooDeep), "{max} {open}");
+                assert_eq!(code, Some(ErrorCode::TooDeep), "{max} {open}");
             }
             // The outer array is a level, and so the records within have one less.
             let array = format!("[{{}},{below}]");
             assert_eq!(
                 code(limits, array.as_bytes(), Format::Json),
-                Some(FaultCode::TooDeep)
+                Some(ErrorCode::TooDeep)
             );
             if max > 1 {
                 let array = format!("[{{}},{}]", object(max - 1, open));
@@ -46,29 +46,29 @@ fn depth() {
 }
 
 #[test]
-fn depth_is_told_where_it_is_exceeded() {
+fn depth_error_points_to_the_excess_bracket() {
     let limits = ValidateLimits {
         json_depth_max: 3,
         ..LIMITS
     };
     let body = "[{\"a\":[]},\n {\"a\":[\"[\",{}]}]";
     let rejection = records(limits, body.as_bytes(), Format::Json).expect_err("too deep");
-    let fault = &rejection.faults[0];
-    assert_eq!((fault.index, fault.line, fault.column), (1, 2, 12));
+    let error = &rejection.errors[0];
+    assert_eq!((error.index, error.line, error.column), (1, 2, 12));
     assert_eq!(rejection.kind, RejectionKind::Invalid);
 }
 
 #[test]
-fn depth_bombs_are_refused_without_recursion() {
+fn depth_bombs_are_rejected_without_recursion() {
     for bomb in ["[", "{\"a\":", "[{\"a\":"] {
         let body = bomb.repeat(2_000_000);
         assert_eq!(
             code(LIMITS, body.as_bytes(), Format::Json),
             Some(if body.starts_with('[') {
-                FaultCode::TooDeep
+                ErrorCode::TooDeep
             } else {
                 // Too long for a record, before anything else.
-                FaultCode::RecordTooLarge
+                ErrorCode::RecordTooLarge
             })
         );
         let limits = ValidateLimits {
@@ -76,7 +76,7 @@ fn depth_bombs_are_refused_without_recursion() {
             ..LIMITS
         };
         let code = code(limits, body.as_bytes(), Format::Json);
-        assert_eq!(code, Some(FaultCode::TooDeep));
+        assert_eq!(code, Some(ErrorCode::TooDeep));
     }
 }
 
@@ -95,8 +95,8 @@ fn record_bytes() {
             let body = format!("{around}{above}{around}");
             let rejection = records(limits, body.as_bytes(), format).expect_err("too large");
             assert_eq!(rejection.kind, RejectionKind::TooLarge);
-            assert_eq!(rejection.faults[0].code, FaultCode::RecordTooLarge);
-            assert_eq!(rejection.faults[0].offset, around.len());
+            assert_eq!(rejection.errors[0].code, ErrorCode::RecordTooLarge);
+            assert_eq!(rejection.errors[0].offset, around.len());
             assert_eq!(rejection.records, 1);
         }
     }
@@ -104,14 +104,14 @@ fn record_bytes() {
     let lines = format!("{below}\n{above}\n{below}\n{above}");
     for (body, format) in [(array, Format::Json), (lines, Format::Ndjson)] {
         let rejection = records(limits, body.as_bytes(), format).expect_err("too large");
-        let told = rejection
-            .faults
+        let reported = rejection
+            .errors
             .iter()
-            .map(|fault| (fault.index, fault.code));
-        let expected = [1, 3].map(|index| (index, FaultCode::RecordTooLarge));
-        assert_eq!(told.collect::<Vec<_>>(), expected);
+            .map(|error| (error.index, error.code));
+        let expected = [1, 3].map(|index| (index, ErrorCode::RecordTooLarge));
+        assert_eq!(reported.collect::<Vec<_>>(), expected);
         assert_eq!(
-            (rejection.kind, rejection.faults_total, rejection.records),
+            (rejection.kind, rejection.errors_total, rejection.records),
             (RejectionKind::TooLarge, 2, 4)
         );
     }
@@ -129,16 +129,16 @@ fn a_size_among_other_faults_is_not_413() {
         ("{\"a\":12345}\n{", Format::Ndjson),
     ];
     for (body, format) in bodies {
-        let rejection = records(limits, body.as_bytes(), format).expect_err("two faults");
+        let rejection = records(limits, body.as_bytes(), format).expect_err("two errors");
         assert_eq!(
-            (rejection.kind, rejection.faults_total),
+            (rejection.kind, rejection.errors_total),
             (RejectionKind::Invalid, 2),
             "{body}"
         );
     }
-    // Also when the fault that decides is not among those told.
-    let body = format!("[{}7]", "{\"a\":12345},".repeat(FAULTS_MAX));
-    let rejection = records(limits, body.as_bytes(), Format::Json).expect_err("many faults");
+    // Also when the error that decides is not among those reported.
+    let body = format!("[{}7]", "{\"a\":12345},".repeat(ERRORS_MAX));
+    let rejection = records(limits, body.as_bytes(), Format::Json).expect_err("many errors");
     assert_eq!(rejection.kind, RejectionKind::Invalid);
 }
 
@@ -149,7 +149,7 @@ fn records_of_a_body() {
             records_max: max,
             ..LIMITS
         };
-        for (count, expected) in [(max, None), (max + 1, Some(FaultCode::TooManyRecords))] {
+        for (count, expected) in [(max, None), (max + 1, Some(ErrorCode::TooManyRecords))] {
             let array = format!("[{}]", vec!["{}"; count].join(", "));
             assert_eq!(code(limits, array.as_bytes(), Format::Json), expected);
             if count > 0 {
@@ -160,29 +160,29 @@ fn records_of_a_body() {
         let array = format!("[1{}]", ",1".repeat(max));
         let rejection = records(limits, array.as_bytes(), Format::Json).expect_err("too many");
         assert_eq!(
-            (rejection.kind, rejection.faults_total),
+            (rejection.kind, rejection.errors_total),
             (RejectionKind::TooLarge, 1)
         );
     }
 }
 
 #[test]
-fn the_first_hundred_faults_are_told_and_all_are_counted() {
-    for count in [FAULTS_MAX - 1, FAULTS_MAX, FAULTS_MAX + 1, 5_000] {
+fn the_first_hundred_errors_are_reported_and_all_are_counted() {
+    for count in [ERRORS_MAX - 1, ERRORS_MAX, ERRORS_MAX + 1, 5_000] {
         let array = format!("[{}]", vec!["1"; count].join(","));
         let lines = vec!["{"; count].join("\n");
         for (body, format) in [(array, Format::Json), (lines, Format::Ndjson)] {
             let rejection = records(LIMITS, body.as_bytes(), format).expect_err("all bad");
-            assert_eq!(rejection.faults.len(), count.min(FAULTS_MAX));
-            assert_eq!((rejection.faults_total, rejection.records), (count, count));
-            let last = rejection.faults.last().expect("has faults");
-            assert_eq!(last.index, count.min(FAULTS_MAX) - 1);
+            assert_eq!(rejection.errors.len(), count.min(ERRORS_MAX));
+            assert_eq!((rejection.errors_total, rejection.records), (count, count));
+            let last = rejection.errors.last().expect("has errors");
+            assert_eq!(last.index, count.min(ERRORS_MAX) - 1);
         }
     }
 }
 
 #[test]
-fn a_body_after_one_too_large_to_keep_the_scratch_for() {
+fn a_body_after_the_scratch_was_released() {
     let mut validator = Validator::new(LIMITS);
     let huge = format!("[{}]", vec!["{\"a\":[1,2,3]}"; 90_000].join(","));
     for _ in 0..2 {

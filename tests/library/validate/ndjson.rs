@@ -1,7 +1,7 @@
-//! One record a line.
+//! One record per line.
 
 use proptest::prelude::*;
-use ringest::validate::{FaultCode, Format};
+use ringest::validate::{ErrorCode, Format};
 
 use super::{LIMITS, any_json, any_object, code, records};
 
@@ -23,38 +23,38 @@ fn line_ends() {
 }
 
 #[test]
-fn nothing_is_a_fault() {
+fn an_empty_body_is_an_error() {
     for body in ["", " ", "\n", "\r\n\r\n", " \t\n \r\n"] {
         for format in [Format::Json, Format::Ndjson] {
             let code = code(LIMITS, body.as_bytes(), format);
-            assert_eq!(code, Some(FaultCode::EmptyBody), "{body:?} as {format:?}");
+            assert_eq!(code, Some(ErrorCode::EmptyBody), "{body:?} as {format:?}");
         }
     }
 }
 
 #[test]
-fn every_bad_line_is_told() {
+fn every_invalid_line_is_reported() {
     let body = "{\"a\":1}\n[{\"a\":1}]\n\n3\r\n{\"a\":\n{\"a\":2} {\"a\":3}\n{\"a\":4}\rnull\n\u{feff}{}\n{\"ok\":1}";
     let rejection = records(LIMITS, body.as_bytes(), Format::Ndjson).expect_err("bad lines");
-    let told = rejection.faults.iter();
-    let told = told.map(|fault| (fault.index, fault.line, fault.column, fault.code));
+    let reported = rejection.errors.iter();
+    let reported = reported.map(|error| (error.index, error.line, error.column, error.code));
     let expected = [
-        (1, 2, 1, FaultCode::NotAnObject),
-        (2, 4, 1, FaultCode::NotAnObject),
-        (3, 5, 6, FaultCode::BadJson),
-        (4, 6, 9, FaultCode::BadJson),
-        (5, 7, 9, FaultCode::BadJson),
-        (6, 8, 1, FaultCode::BadJson),
+        (1, 2, 1, ErrorCode::NotAnObject),
+        (2, 4, 1, ErrorCode::NotAnObject),
+        (3, 5, 6, ErrorCode::BadJson),
+        (4, 6, 9, ErrorCode::BadJson),
+        (5, 7, 9, ErrorCode::BadJson),
+        (6, 8, 1, ErrorCode::BadJson),
     ];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
-    assert_eq!((rejection.faults_total, rejection.records), (6, 8));
+    assert_eq!(reported.collect::<Vec<_>>(), expected);
+    assert_eq!((rejection.errors_total, rejection.records), (6, 8));
 }
 
 #[test]
-fn a_pretty_printed_object_is_no_ndjson() {
+fn a_pretty_printed_object_is_not_ndjson() {
     let body = "{\n  \"a\": 1\n}\n";
     let rejection = records(LIMITS, body.as_bytes(), Format::Ndjson).expect_err("no objects");
-    assert_eq!(rejection.faults_total, 3);
+    assert_eq!(rejection.errors_total, 3);
 }
 
 proptest! {
@@ -81,25 +81,25 @@ proptest! {
     fn any_lines_as_each_line_alone(lines in prop::collection::vec(prop_oneof![any_json(), any_object(any_json()), ".{0,20}"], 1..8)) {
         let lines = lines.iter().map(|line| line.replace('\n', " ")).collect::<Vec<_>>();
         let body = lines.join("\n");
-        let told = lines.iter().map(|line| line.trim_matches([' ', '\t', '\r']));
-        let told = told.filter(|line| !line.is_empty()).enumerate().filter_map(|(index, line)| {
+        let reported = lines.iter().map(|line| line.trim_matches([' ', '\t', '\r']));
+        let reported = reported.filter(|line| !line.is_empty()).enumerate().filter_map(|(index, line)| {
             let is_array = line.starts_with('[');
             let code = code(LIMITS, line.as_bytes(), Format::Json);
             // The one difference: an array is no line.
-            let code = if is_array && !matches!(code, Some(FaultCode::BadJson | FaultCode::TooDeep | FaultCode::NumberOutOfRange)) {
-                Some(FaultCode::NotAnObject)
+            let code = if is_array && !matches!(code, Some(ErrorCode::BadJson | ErrorCode::TooDeep | ErrorCode::NumberOutOfRange)) {
+                Some(ErrorCode::NotAnObject)
             } else {
                 code
             };
             Some((index, code?))
         });
-        let told = told.collect::<Vec<_>>();
+        let reported = reported.collect::<Vec<_>>();
         match records(LIMITS, body.as_bytes(), Format::Ndjson) {
-            Ok(_) => prop_assert_eq!(told, vec![]),
-            Err(rejection) if rejection.records == 0 => prop_assert_eq!(rejection.faults[0].code, FaultCode::EmptyBody),
+            Ok(_) => prop_assert_eq!(reported, vec![]),
+            Err(rejection) if rejection.records == 0 => prop_assert_eq!(rejection.errors[0].code, ErrorCode::EmptyBody),
             Err(rejection) => {
-                let faults = rejection.faults.iter().map(|fault| (fault.index, fault.code));
-                prop_assert_eq!(faults.collect::<Vec<_>>(), told);
+                let errors = rejection.errors.iter().map(|error| (error.index, error.code));
+                prop_assert_eq!(errors.collect::<Vec<_>>(), reported);
             }
         }
     }

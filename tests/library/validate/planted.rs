@@ -1,11 +1,11 @@
-//! A fault planted somewhere in a record is told where it is, however it is nested and spelt.
+//! An error planted anywhere in a record is reported at its position, however it is nested and written.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use ringest::model::{Field, Kind, Object, Rules, Type, UnknownFields};
-use ringest::validate::FaultCode;
+use ringest::validate::ErrorCode;
 use serde_json::Value;
 
-use super::typed::verdict;
+use super::typed::validate;
 
 /// No other number looks like it.
 const PLANTED: &str = "98765432101234567";
@@ -21,7 +21,7 @@ enum Around {
     Map(String, Vec<String>),
 }
 
-/// A value in a record, with and without the fault.
+/// A value in a record, with and without the error.
 #[derive(Clone, Debug)]
 struct Nested {
     kind: Kind,
@@ -47,19 +47,19 @@ fn type_(kind: Kind) -> Type {
 }
 
 /// A JSON string of this text, every nth character escaped.
-fn spelt(text: &str, nth: usize) -> String {
+fn escaped(text: &str, nth: usize) -> String {
     let mut units = [0; 2];
-    let mut spelt = String::new();
+    let mut escaped = String::new();
     for (place, char) in text.chars().enumerate() {
         if place % nth == 0 {
             let units = char.encode_utf16(&mut units).iter();
-            spelt.extend(units.map(|unit| format!("\\u{unit:04x}")));
+            escaped.extend(units.map(|unit| format!("\\u{unit:04x}")));
         } else {
             let quoted = serde_json::to_string(&char).expect("a string");
-            spelt += &quoted[1..quoted.len() - 1];
+            escaped += &quoted[1..quoted.len() - 1];
         }
     }
-    format!("\"{spelt}\"")
+    format!("\"{escaped}\"")
 }
 
 impl Nested {
@@ -140,9 +140,9 @@ impl Nested {
         let object = |value: &str| {
             let mut members = others.to_vec();
             members.insert(place, (name, value));
-            let members = members
-                .iter()
-                .map(|(name, value)| format!("{space}{}{space}:{space}{value}", spelt(name, nth)));
+            let members = members.iter().map(|(name, value)| {
+                format!("{space}{}{space}:{space}{value}", escaped(name, nth))
+            });
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         };
         (object(&self.good), object(&self.bad))
@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn it_is_found(
+    fn the_error_is_reported_at_its_position(
         arounds in vec((around(), any::<Index>(), 1..4_usize), 0..6),
         (name, place, nth) in ("[a-z.' ]{1,6}", any::<Index>(), 1..4_usize),
         space in "[ \n\t]{0,2}",
@@ -207,19 +207,19 @@ proptest! {
             let good = vec![nested.good.clone(); before];
             format!("[{}]", [good, vec![last.to_owned()]].concat().join(",\n"))
         };
-        prop_assert_eq!(verdict(&rules, &body(&nested.good)).map_err(|it| it.faults), Ok(before + 1));
+        prop_assert_eq!(validate(&rules, &body(&nested.good)).map_err(|it| it.errors), Ok(before + 1));
         let body = body(&nested.bad);
-        let rejection = verdict(&rules, &body).expect_err("a fault");
-        prop_assert_eq!(rejection.faults_total, 1);
-        let fault = &rejection.faults[0];
-        prop_assert_eq!((fault.index, fault.code), (before, FaultCode::OutOfRange));
-        prop_assert_eq!(Some(fault.offset), body.find(PLANTED));
+        let rejection = validate(&rules, &body).expect_err("an error");
+        prop_assert_eq!(rejection.errors_total, 1);
+        let error = &rejection.errors[0];
+        prop_assert_eq!((error.index, error.code), (before, ErrorCode::OutOfRange));
+        prop_assert_eq!(Some(error.offset), body.find(PLANTED));
         let value: Value = serde_json::from_str(&nested.bad).expect("JSON");
-        let found = follow(&fault.path, &value).map(Value::to_string);
-        prop_assert_eq!(found.as_deref(), Some(PLANTED), "{}", &fault.path);
+        let found = follow(&error.path, &value).map(Value::to_string);
+        prop_assert_eq!(found.as_deref(), Some(PLANTED), "{}", &error.path);
     }
 
-    /// In whichever order, each field is found and judged.
+    /// Fields are validated in any order.
     #[test]
     fn the_order_of_fields_does_not_matter(
         names in prop::collection::btree_set("[a-c]{0,3}|[a-z]{8}|aaaaaaaa[a-b]{3}aaaaaaaa", 1..90),
@@ -239,16 +239,16 @@ proptest! {
             });
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         };
-        prop_assert!(verdict(&rules, &record(None, None)).is_ok());
-        let told = |record: &str| {
-            let rejection = verdict(&rules, record).expect_err("a fault");
-            rejection.faults.iter().map(|it| (it.code, it.path.clone())).collect::<Vec<_>>()
+        prop_assert!(validate(&rules, &record(None, None)).is_ok());
+        let reported = |record: &str| {
+            let rejection = validate(&rules, record).expect_err("an error");
+            rejection.errors.iter().map(|it| (it.code, it.path.clone())).collect::<Vec<_>>()
         };
         let path = |index: usize| {
             let name = names.iter().nth(index).expect("a name");
             if name.is_empty() { "$['']".to_owned() } else { format!("$.{name}") }
         };
-        prop_assert_eq!(told(&record(Some(bad), None)), vec![(FaultCode::OutOfRange, path(bad))]);
-        prop_assert_eq!(told(&record(None, Some(absent))), vec![(FaultCode::MissingField, path(absent))]);
+        prop_assert_eq!(reported(&record(Some(bad), None)), vec![(ErrorCode::OutOfRange, path(bad))]);
+        prop_assert_eq!(reported(&record(None, Some(absent))), vec![(ErrorCode::MissingField, path(absent))]);
     }
 }

@@ -49,23 +49,23 @@ proptest! {
         prop_assert_eq!(records, Ok(raw_values(&body)));
     }
 
-    /// Elements that are no objects are told with the very bytes that they have, and don't shift
+    /// Elements that are not objects are reported with the very bytes that they have, and don't shift
     /// the others.
     #[test]
-    fn elements_that_are_no_objects(array in any_array(prop_oneof![any_json(), any_object(any_json())])) {
+    fn elements_that_are_not_objects(array in any_array(prop_oneof![any_json(), any_object(any_json())])) {
         let values = raw_values(&array);
         let is_object = |value: &&[u8]| value.starts_with(b"{");
         let objects = values.iter().copied().filter(is_object).collect::<Vec<_>>();
         match records(LIMITS, array.as_bytes(), Format::Json) {
             Ok(records) => prop_assert_eq!(records, values),
             Err(rejection) => {
-                prop_assert_eq!(rejection.faults_total, values.len() - objects.len());
+                prop_assert_eq!(rejection.errors_total, values.len() - objects.len());
                 prop_assert_eq!(rejection.records, values.len());
-                for fault in rejection.faults {
-                    let value = values[fault.index];
+                for error in rejection.errors {
+                    let value = values[error.index];
                     prop_assert!(!is_object(&value));
                     let place = value.as_ptr() as usize - array.as_ptr() as usize;
-                    prop_assert_eq!(fault.offset, place);
+                    prop_assert_eq!(error.offset, place);
                 }
             }
         }

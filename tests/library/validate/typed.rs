@@ -1,20 +1,20 @@
-//! Models with types: what each type takes, at its edges.
+//! Typed models: accepted and rejected values at the limits of each type.
 
 use ringest::model::{Field, Kind, Object, OnInvalid, Rules, Type, UnknownFields};
-use ringest::validate::{Fault, FaultCode, Format, Rejection, ValidateLimits, Validator};
+use ringest::validate::{ErrorCode, Format, Rejection, ValidateLimits, ValidationError, Validator};
 
-use FaultCode::{
+use ErrorCode::{
     BadFormat, MissingField, NotInEnum, OutOfRange, TooLong, UnknownField, WrongLength, WrongType,
 };
 
 pub(crate) const LIMITS: ValidateLimits = super::LIMITS;
 
-/// A field of a type in `ClickHouse`'s words.
+/// A field of a type in `ClickHouse` notation.
 pub(crate) fn field(name: &str, type_: &str) -> Field {
     Field::declared(name.to_owned(), Type::parse(type_).expect(type_), false)
 }
 
-/// Rules of fields in `ClickHouse`'s words; a name with `=` behind it has a default.
+/// Rules of fields in `ClickHouse` notation; a name with `=` behind it has a default.
 pub(crate) fn rules(fields: &[(&str, &str)], unknown_fields: UnknownFields) -> Rules {
     let fields = fields.iter().map(|(name, type_)| {
         Field::declared(
@@ -26,47 +26,51 @@ pub(crate) fn rules(fields: &[(&str, &str)], unknown_fields: UnknownFields) -> R
     Rules::compile(&fields.collect::<Vec<_>>(), unknown_fields)
 }
 
-pub(crate) fn verdict(rules: &Rules, body: &str) -> Result<usize, Rejection> {
+pub(crate) fn validate(rules: &Rules, body: &str) -> Result<usize, Rejection> {
     let mut validator = Validator::new(LIMITS);
     let valid = validator.validate(body.as_bytes(), Format::Json, rules)?;
     Ok(valid.len())
 }
 
-/// The only fault.
-pub(crate) fn fault(rules: &Rules, body: &str) -> Fault {
-    let rejection = verdict(rules, body).expect_err(body);
-    assert_eq!(rejection.faults_total, 1, "{body}: {rejection:?}");
-    rejection.faults.into_iter().next().expect("one")
+/// The only error.
+pub(crate) fn error(rules: &Rules, body: &str) -> ValidationError {
+    let rejection = validate(rules, body).expect_err(body);
+    assert_eq!(rejection.errors_total, 1, "{body}: {rejection:?}");
+    rejection.errors.into_iter().next().expect("one")
 }
 
-fn codes(rules: &Rules, body: &str) -> Vec<FaultCode> {
-    match verdict(rules, body) {
+fn codes(rules: &Rules, body: &str) -> Vec<ErrorCode> {
+    match validate(rules, body) {
         Ok(_) => Vec::new(),
-        Err(rejection) => rejection.faults.iter().map(|fault| fault.code).collect(),
+        Err(rejection) => rejection.errors.iter().map(|error| error.code).collect(),
     }
 }
 
-/// Each value of a type with the code that it is refused with, if it is.
-fn check(type_: &str, cases: &[(&str, Option<FaultCode>)]) {
+/// Checks values of a type; with a code, the value must be rejected with it.
+fn check(type_: &str, cases: &[(&str, Option<ErrorCode>)]) {
     let rules = rules(&[("v", type_)], UnknownFields::Forward);
     for (value, code) in cases {
-        let told = codes(&rules, &format!("{{\"v\":{value}}}"));
+        let reported = codes(&rules, &format!("{{\"v\":{value}}}"));
         assert_eq!(
-            told,
+            reported,
             code.iter().copied().collect::<Vec<_>>(),
             "{type_} {value}"
         );
     }
 }
 
-/// The same for a type that has no text.
-fn check_kind(kind: Kind, cases: &[(&str, Option<FaultCode>)]) {
+/// The same for a type without a text form.
+fn check_kind(kind: Kind, cases: &[(&str, Option<ErrorCode>)]) {
     let text = "a type".to_owned();
     let field = Field::declared("v".to_owned(), Type { kind, text }, false);
     let rules = Rules::compile(&[field], UnknownFields::Forward);
     for (value, code) in cases {
-        let told = codes(&rules, &format!("{{\"v\":{value}}}"));
-        assert_eq!(told, code.iter().copied().collect::<Vec<_>>(), "{value}");
+        let reported = codes(&rules, &format!("{{\"v\":{value}}}"));
+        assert_eq!(
+            reported,
+            code.iter().copied().collect::<Vec<_>>(),
+            "{value}"
+        );
     }
 }
 
@@ -492,11 +496,14 @@ fn more_fields_than_a_word_has_bits() {
         assert_eq!(codes(&rules, &body(&all, &all)), []);
         for left_out in [0, 1, 62, count - 1] {
             let (name, some) = (&names[left_out], members(left_out));
-            let told = fault(&rules, &body(&some, &all));
-            assert_eq!((told.code, told.path), (MissingField, format!("$.{name}")));
-            let told = fault(&rules, &body(&all, &some));
+            let reported = error(&rules, &body(&some, &all));
+            assert_eq!(
+                (reported.code, reported.path),
+                (MissingField, format!("$.{name}"))
+            );
+            let reported = error(&rules, &body(&all, &some));
             let path = format!("$.nested[1].{name}");
-            assert_eq!((told.code, told.path), (MissingField, path));
+            assert_eq!((reported.code, reported.path), (MissingField, path));
         }
     }
 }
@@ -509,13 +516,13 @@ fn unknown_fields_are_inherited() {
     let forward = rules(&fields, UnknownFields::Forward);
     assert_eq!(codes(&forward, body), []);
     let reject = rules(&fields, UnknownFields::Reject);
-    let rejection = verdict(&reject, body).expect_err("unknown fields");
-    let told = rejection.faults.iter();
-    let told: Vec<_> = told
-        .map(|fault| (fault.code, fault.path.as_str()))
+    let rejection = validate(&reject, body).expect_err("unknown fields");
+    let reported = rejection.errors.iter();
+    let reported: Vec<_> = reported
+        .map(|error| (error.code, error.path.as_str()))
         .collect();
     let paths = ["$.v[0].x", "$.v[0].t.y", "$.w"];
-    assert_eq!(told, paths.map(|path| (UnknownField, path)));
+    assert_eq!(reported, paths.map(|path| (UnknownField, path)));
 
     // An object of its own mind decides for those within it.
     let inner = Object {
@@ -531,8 +538,11 @@ fn unknown_fields_are_inherited() {
         false,
     );
     let rules = Rules::compile(&[outer], UnknownFields::Reject);
-    let told = fault(&rules, r#"{"o":{"t":{"b":1,"x":1},"x":1},"x":1}"#);
-    assert_eq!((told.code, told.path.as_str()), (UnknownField, "$.x"));
+    let reported = error(&rules, r#"{"o":{"t":{"b":1,"x":1},"x":1},"x":1}"#);
+    assert_eq!(
+        (reported.code, reported.path.as_str()),
+        (UnknownField, "$.x")
+    );
 }
 
 #[test]
@@ -571,7 +581,7 @@ fn typed_paths_of_json() {
 }
 
 #[test]
-fn depth_is_the_parsers_affair() {
+fn depth_is_checked_by_the_parser() {
     let limits = ValidateLimits {
         json_depth_max: 5,
         ..LIMITS
@@ -583,19 +593,19 @@ fn depth_is_the_parsers_affair() {
     let mut validator = Validator::new(limits);
     for (body, code) in [
         (r#"[{"v":[[[1]]]}]"#, None),
-        (r#"[{"v":[[[[1]]]]}]"#, Some(FaultCode::TooDeep)),
+        (r#"[{"v":[[[[1]]]]}]"#, Some(ErrorCode::TooDeep)),
         (r#"{"v":[[[[1]]]]}"#, Some(WrongType)),
     ] {
-        let verdict = validator.validate(body.as_bytes(), Format::Json, &rules);
-        let told = verdict.err().map(|rejection| rejection.faults[0].code);
-        assert_eq!(told, code, "{body}");
+        let result = validator.validate(body.as_bytes(), Format::Json, &rules);
+        let reported = result.err().map(|rejection| rejection.errors[0].code);
+        assert_eq!(reported, code, "{body}");
     }
 }
 
 #[test]
-fn on_invalid_does_not_change_the_verdict_of_one() {
+fn on_invalid_does_not_change_a_single_record() {
     let mut rules = rules(&[("v", "UInt8")], UnknownFields::Forward);
     rules.on_invalid = OnInvalid::AcceptValid;
-    assert_eq!(verdict(&rules, "{\"v\":1}"), Ok(1));
-    assert_eq!(fault(&rules, "{\"v\":256}").code, OutOfRange);
+    assert_eq!(validate(&rules, "{\"v\":1}"), Ok(1));
+    assert_eq!(error(&rules, "{\"v\":256}").code, OutOfRange);
 }

@@ -80,7 +80,7 @@ error[bad_json]: expected no leading zero, found `1`
 3 |   \"b\": 01
   |         ^ $ of record 0
 
-the records can't be counted; the server would respond 400 invalid_json
+the number of records is unknown; the server would respond 400 invalid_json
 "
     );
 }

@@ -22,7 +22,7 @@ fn indices(answer: &Value) -> Vec<u64> {
 }
 
 #[test]
-fn one_faulty_record_keeps_the_others_out() {
+fn one_invalid_record_rejects_the_request() {
     let rig = rig("");
     let answer = rig.post(br#"[{"n":1},{"n":"two"},{"n":3},{}]"#);
     assert_problem(&answer, 400, "invalid_record");
@@ -34,15 +34,15 @@ fn one_faulty_record_keeps_the_others_out() {
     );
     assert_eq!(problem["errors_total"], 2);
     assert_eq!(indices(&problem), [1, 3]);
-    let fault = &problem["errors"][0];
-    assert_eq!(fault["path"], "$.n");
-    assert_eq!(fault["code"], "bad_format");
-    assert_eq!(fault["expected"], "Int32");
+    let error = &problem["errors"][0];
+    assert_eq!(error["path"], "$.n");
+    assert_eq!(error["code"], "bad_format");
+    assert_eq!(error["expected"], "Int32");
     assert_eq!(
-        (&fault["offset"], &fault["line"], &fault["column"]),
+        (&error["offset"], &error["line"], &error["column"]),
         (&json!(14), &json!(1), &json!(15))
     );
-    assert!(fault["message"].is_string(), "{fault}");
+    assert!(error["message"].is_string(), "{error}");
     assert_eq!(rig.topic(), Vec::<Vec<u8>>::new());
     assert_eq!(rig.ringest.count("ringest_records_rejected_total"), 2);
     assert_eq!(rig.ringest.count("ringest_dead_letters_total"), 0);
@@ -113,20 +113,20 @@ fn letters(rig: &Rig) -> Vec<(Vec<u8>, Value)> {
 }
 
 #[test]
-fn each_faulty_record_has_a_letter_and_the_client_its_answer() {
+fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
     for (on_invalid, status) in [("reject_all", 400), ("accept_valid", 207)] {
         let rig = rig(&format!(
             "on_invalid = \"{on_invalid}\"\ndead_letter_topic = \"{DEAD_LETTERS}\""
         ));
-        let faulty = "{ \"n\" : \"t\\u0077o\" }";
-        let body = format!("{{\"n\":1}}\n{faulty}\nno JSON\n{{\"n\":3}}");
+        let invalid = "{ \"n\" : \"t\\u0077o\" }";
+        let body = format!("{{\"n\":1}}\n{invalid}\nno JSON\n{{\"n\":3}}");
         let answer = rig.exchange(&request(PATH, NDJSON, body.as_bytes()));
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(indices(&answer.json()), [1, 2]);
 
         let letters = letters(&rig);
         assert_eq!(letters.len(), 2);
-        let start = format!("{{\"originalRecord\":{faulty},");
+        let start = format!("{{\"originalRecord\":{invalid},");
         assert!(letters[0].0.starts_with(start.as_bytes()), "byte for byte");
         for ((_, letter), index) in letters.iter().zip([1, 2]) {
             assert_eq!(letter["errorType"], "ValidationError");

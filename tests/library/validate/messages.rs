@@ -1,10 +1,10 @@
-//! What is said about records that don't fit their model.
+//! Messages for records that are invalid for their model.
 
 use proptest::prelude::*;
 use ringest::model::{Rules, UnknownFields};
-use ringest::validate::{FAULTS_MAX, FaultCode, Format, Validator};
+use ringest::validate::{ERRORS_MAX, ErrorCode, Format, Validator};
 
-use super::typed::{LIMITS, fault, rules, verdict};
+use super::typed::{LIMITS, error, rules, validate};
 
 fn model(unknown_fields: UnknownFields) -> Rules {
     let fields = [
@@ -123,176 +123,176 @@ fn messages() {
         ),
     ];
     for (members, path, offset, message) in cases {
-        let fault = fault(&rules, &body(members));
-        let told = (fault.path.as_str(), fault.offset, fault.message.as_str());
-        assert_eq!(told, (path, offset, message));
+        let error = error(&rules, &body(members));
+        let reported = (error.path.as_str(), error.offset, error.message.as_str());
+        assert_eq!(reported, (path, offset, message));
     }
 }
 
 #[test]
-fn the_name_that_may_have_been_meant() {
+fn similar_names_are_suggested() {
     let rules = model(UnknownFields::Forward);
-    let fault = fault(&rules, r#"{"Name":"n","count":1,"items":[],"ratios":{}}"#);
+    let error = error(&rules, r#"{"Name":"n","count":1,"items":[],"ratios":{}}"#);
     let message = "required field `name` (String) is missing; found `Name` instead";
     assert_eq!(
-        (fault.path.as_str(), fault.message.as_str()),
+        (error.path.as_str(), error.message.as_str()),
         ("$.name", message)
     );
-    assert_eq!(fault.expected.as_deref(), Some("String"));
+    assert_eq!(error.expected.as_deref(), Some("String"));
 }
 
 #[test]
-fn every_fault_of_every_record() {
+fn every_error_of_every_record() {
     let rules = model(UnknownFields::Reject);
     let bad = r#"{"x":1,"items":[{"price":null}],"count":-1}"#;
     let good = body(r#""at":null"#);
     let text = format!("[{good},\n {bad},\n{good},7,\n{bad}]");
-    let rejection = verdict(&rules, &text).expect_err("faults");
-    let told = rejection.faults.iter();
-    let told: Vec<_> = told
-        .map(|fault| {
+    let rejection = validate(&rules, &text).expect_err("errors");
+    let reported = rejection.errors.iter();
+    let reported: Vec<_> = reported
+        .map(|error| {
             (
-                fault.index,
-                fault.line,
-                fault.column,
-                fault.path.as_str(),
-                fault.code,
+                error.index,
+                error.line,
+                error.column,
+                error.path.as_str(),
+                error.code,
             )
         })
         .collect();
     let of = |index, line, space: usize| {
         [
-            (index, line, 1 + space, "$.name", FaultCode::MissingField),
-            (index, line, 1 + space, "$.ratios", FaultCode::MissingField),
-            (index, line, 2 + space, "$.x", FaultCode::UnknownField),
+            (index, line, 1 + space, "$.name", ErrorCode::MissingField),
+            (index, line, 1 + space, "$.ratios", ErrorCode::MissingField),
+            (index, line, 2 + space, "$.x", ErrorCode::UnknownField),
             (
                 index,
                 line,
                 17 + space,
                 "$.items[0].sku",
-                FaultCode::MissingField,
+                ErrorCode::MissingField,
             ),
             (
                 index,
                 line,
                 26 + space,
                 "$.items[0].price",
-                FaultCode::WrongType,
+                ErrorCode::WrongType,
             ),
-            (index, line, 41 + space, "$.count", FaultCode::OutOfRange),
+            (index, line, 41 + space, "$.count", ErrorCode::OutOfRange),
         ]
     };
-    let seven = (3, 3, good.len() + 2, "$", FaultCode::NotAnObject);
+    let seven = (3, 3, good.len() + 2, "$", ErrorCode::NotAnObject);
     let expected = [&of(1, 2, 1)[..], &[seven], &of(4, 4, 0)].concat();
-    assert_eq!(told, expected);
-    assert_eq!((rejection.faults_total, rejection.records), (13, 5));
-    let faulty = rejection.faulty.iter().map(|(index, span)| {
+    assert_eq!(reported, expected);
+    assert_eq!((rejection.errors_total, rejection.records), (13, 5));
+    let invalid = rejection.invalid_records.iter().map(|(index, span)| {
         let bytes = span.of(text.as_bytes());
         (*index, std::str::from_utf8(bytes).expect("text"))
     });
-    assert_eq!(faulty.collect::<Vec<_>>(), [(1, bad), (3, "7"), (4, bad)]);
+    assert_eq!(invalid.collect::<Vec<_>>(), [(1, bad), (3, "7"), (4, bad)]);
 }
 
 #[test]
-fn a_hundred_are_told_and_all_are_counted() {
+fn a_hundred_errors_are_reported_and_all_are_counted() {
     let rules = rules(
         &[("v", "Array(UInt8)"), ("w", "UInt8")],
         UnknownFields::Reject,
     );
-    for count in [FAULTS_MAX - 1, FAULTS_MAX, FAULTS_MAX + 1, 5_000] {
+    for count in [ERRORS_MAX - 1, ERRORS_MAX, ERRORS_MAX + 1, 5_000] {
         let values = vec!["-1"; count].join(",");
         let one = format!("{{\"v\":[{values}],\"w\":1}}");
         let each = vec!["{\"v\":[],\"w\":\"x\"}"; count].join(",");
         for body in [one, format!("[{each}]")] {
-            let rejection = verdict(&rules, &body).expect_err("faults");
-            let told = rejection.faults.len();
+            let rejection = validate(&rules, &body).expect_err("errors");
+            let reported = rejection.errors.len();
             assert_eq!(
-                (told, rejection.faults_total),
-                (count.min(FAULTS_MAX), count)
+                (reported, rejection.errors_total),
+                (count.min(ERRORS_MAX), count)
             );
-            let offsets: Vec<_> = rejection.faults.iter().map(|fault| fault.offset).collect();
+            let offsets: Vec<_> = rejection.errors.iter().map(|error| error.offset).collect();
             assert!(offsets.is_sorted());
         }
     }
-    // What is not told is counted, whatever it is.
+    // What is not reported is counted, whatever it is.
     let body = format!(
         "{{\"v\":[{}],\"x\":1,\"y\":1}}",
-        vec!["-1"; FAULTS_MAX].join(",")
+        vec!["-1"; ERRORS_MAX].join(",")
     );
-    let rejection = verdict(&rules, &body).expect_err("faults");
-    assert_eq!(rejection.faults_total, FAULTS_MAX + 3);
+    let rejection = validate(&rules, &body).expect_err("errors");
+    assert_eq!(rejection.errors_total, ERRORS_MAX + 3);
 }
 
 #[test]
-fn what_the_client_chose_is_cut_and_escaped() {
+fn client_text_is_truncated_and_escaped() {
     let rules = rules(&[("m", "Map(String, UInt8)")], UnknownFields::Reject);
     let (longest, longer) = ("é".repeat(64), "é".repeat(65));
     for (name, shown) in [
         (&longest, longest.clone()),
         (&longer, format!("{longest}…")),
     ] {
-        let told = fault(&rules, &format!("{{\"m\":{{}},\"{name}\":1}}"));
-        assert_eq!(told.path, format!("$['{shown}']"));
+        let reported = error(&rules, &format!("{{\"m\":{{}},\"{name}\":1}}"));
+        assert_eq!(reported.path, format!("$['{shown}']"));
         let message = format!("field `{shown}` is not declared");
-        assert_eq!(told.message, message);
-        let told = fault(&rules, &format!("{{\"m\":{{\"{name}\":\"{name}\"}}}}"));
-        assert_eq!(told.path, format!("$.m['{shown}']"));
+        assert_eq!(reported.message, message);
+        let reported = error(&rules, &format!("{{\"m\":{{\"{name}\":\"{name}\"}}}}"));
+        assert_eq!(reported.path, format!("$.m['{shown}']"));
         assert_eq!(
-            told.message,
+            reported.message,
             format!("expected UInt8, found `{shown}`: not an integer")
         );
     }
-    let told = fault(&rules, "{\"m\":{\"\\u001b'\\n\":\"\\u001b\\u0000\"}}");
-    assert_eq!(told.path, r"$.m['\u001b\'\n']");
+    let reported = error(&rules, "{\"m\":{\"\\u001b'\\n\":\"\\u001b\\u0000\"}}");
+    assert_eq!(reported.path, r"$.m['\u001b\'\n']");
     assert_eq!(
-        told.message,
+        reported.message,
         r"expected UInt8, found `\u{1b}\0`: not an integer"
     );
     let digits = "9".repeat(100);
-    let told = fault(&rules, &format!("{{\"m\":{{\"a\":{digits}}}}}"));
+    let reported = error(&rules, &format!("{{\"m\":{{\"a\":{digits}}}}}"));
     let message = format!(
         "expected UInt8, found the number {}…: out of range, 0 to 255",
         &digits[..64]
     );
-    assert_eq!(told.message, message);
+    assert_eq!(reported.message, message);
 }
 
 #[test]
-fn the_type_is_shown_short_and_told_whole() {
+fn the_type_is_truncated_in_the_message_only() {
     let members: Vec<_> = (0..100)
         .map(|number| format!("'m{number}' = {number}"))
         .collect();
     let type_ = format!("Enum8({})", members.join(", "));
     let rules = rules(&[("v", &type_)], UnknownFields::Forward);
-    let told = fault(&rules, "{\"v\":true}");
-    assert_eq!(told.expected.as_deref(), Some(type_.as_str()));
+    let reported = error(&rules, "{\"v\":true}");
+    assert_eq!(reported.expected.as_deref(), Some(type_.as_str()));
     assert_eq!(
-        told.message,
+        reported.message,
         format!("expected {}…, found true", &type_[..64])
     );
 }
 
 #[test]
-fn one_record_by_itself() {
+fn a_single_record() {
     let rules = model(UnknownFields::Forward);
     let mut validator = Validator::new(LIMITS);
     let good = body(r#""at":null"#);
-    assert_eq!(validator.explain(good.as_bytes(), &rules), None);
+    assert_eq!(validator.validate_record(good.as_bytes(), &rules), None);
     // Lines within a record end nothing.
     let lines = good.replace(',', ",\r\n");
-    assert_eq!(validator.explain(lines.as_bytes(), &rules), None);
+    assert_eq!(validator.validate_record(lines.as_bytes(), &rules), None);
     let cases = [
-        ("[{}]", FaultCode::NotAnObject),
-        ("{\"a\":}", FaultCode::BadJson),
-        ("{}", FaultCode::MissingField),
-        ("", FaultCode::BadJson),
+        ("[{}]", ErrorCode::NotAnObject),
+        ("{\"a\":}", ErrorCode::BadJson),
+        ("{}", ErrorCode::MissingField),
+        ("", ErrorCode::BadJson),
     ];
     for (record, code) in cases {
         let rejection = validator
-            .explain(record.as_bytes(), &rules)
-            .expect("faults");
+            .validate_record(record.as_bytes(), &rules)
+            .expect("errors");
         assert_eq!(
-            (rejection.faults[0].index, rejection.faults[0].code),
+            (rejection.errors[0].index, rejection.errors[0].code),
             (0, code),
             "{record}"
         );
@@ -300,18 +300,18 @@ fn one_record_by_itself() {
 }
 
 #[test]
-fn a_body_that_is_refused_as_a_whole() {
+fn a_body_that_is_rejected_as_a_whole() {
     let rules = model(UnknownFields::Forward);
     let mut validator = Validator::new(LIMITS);
-    let mut faulty = |body: &str, format| {
-        let verdict = validator.validate(body.as_bytes(), format, &rules);
-        verdict.expect_err("refused").faulty
+    let mut invalid = |body: &str, format| {
+        let result = validator.validate(body.as_bytes(), format, &rules);
+        result.expect_err("rejected").invalid_records
     };
-    let whole = faulty(" [{},{\"a\":] ", Format::Json);
+    let whole = invalid(" [{},{\"a\":] ", Format::Json);
     assert_eq!(whole.len(), 1);
     assert_eq!((whole[0].0, whole[0].1.offset, whole[0].1.len), (0, 0, 12));
-    assert_eq!(faulty("  ", Format::Json), []);
-    let lines = faulty("{}\n{\"a\":\n7", Format::Ndjson);
+    assert_eq!(invalid("  ", Format::Json), []);
+    let lines = invalid("{}\n{\"a\":\n7", Format::Ndjson);
     let lines: Vec<_> = lines
         .iter()
         .map(|(index, span)| (*index, span.offset, span.len))
@@ -320,19 +320,19 @@ fn a_body_that_is_refused_as_a_whole() {
 }
 
 proptest! {
-    /// Whatever is said is about a place in the body, and no text panics.
+    /// Offsets are within the body, and arbitrary text does not panic.
     #[test]
-    fn faults_are_within_the_body(value in super::any_json(), key in super::any_string()) {
+    fn errors_are_within_the_body(value in super::any_json(), key in super::any_string()) {
         let rules = model(UnknownFields::Reject);
         let text = format!("[{value},{{\"items\":[{value}],\"ratios\":{{{key}:{value}}},\"name\":{value}, {key} :1}}]");
-        if let Err(rejection) = verdict(&rules, &text) {
-            prop_assert_eq!(rejection.faults.len(), rejection.faults_total.min(FAULTS_MAX));
-            for fault in rejection.faults {
-                prop_assert!(fault.offset < text.len());
-                let line_start = text[..fault.offset].rfind('\n').map_or(0, |lf| lf + 1);
-                prop_assert_eq!(fault.column, fault.offset - line_start + 1);
-                let line = 1 + text[..fault.offset].matches('\n').count();
-                prop_assert_eq!(fault.line, line);
+        if let Err(rejection) = validate(&rules, &text) {
+            prop_assert_eq!(rejection.errors.len(), rejection.errors_total.min(ERRORS_MAX));
+            for error in rejection.errors {
+                prop_assert!(error.offset < text.len());
+                let line_start = text[..error.offset].rfind('\n').map_or(0, |lf| lf + 1);
+                prop_assert_eq!(error.column, error.offset - line_start + 1);
+                let line = 1 + text[..error.offset].matches('\n').count();
+                prop_assert_eq!(error.line, line);
             }
         }
     }

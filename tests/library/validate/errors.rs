@@ -1,21 +1,21 @@
-//! What is said about a bad body.
+//! Errors of invalid bodies.
 
-use ringest::validate::{Fault, FaultCode, Format, Rejection, RejectionKind};
+use ringest::validate::{ErrorCode, Format, Rejection, RejectionKind, ValidationError};
 
 use super::{LIMITS, records};
 
 fn reject(body: &[u8]) -> Rejection {
-    records(LIMITS, body, Format::Json).expect_err("a fault")
+    records(LIMITS, body, Format::Json).expect_err("an error")
 }
 
-fn only_fault(body: &[u8]) -> Fault {
+fn only_error(body: &[u8]) -> ValidationError {
     let rejection = reject(body);
-    assert_eq!(rejection.faults_total, 1);
-    rejection.faults.into_iter().next().expect("one fault")
+    assert_eq!(rejection.errors_total, 1);
+    rejection.errors.into_iter().next().expect("one error")
 }
 
 #[test]
-fn where_and_what() {
+fn offset_record_and_message() {
     let cases: &[(&str, usize, usize, &str)] = &[
         // body, offset, record, message
         (
@@ -92,16 +92,16 @@ fn where_and_what() {
         ),
     ];
     for (body, offset, index, message) in cases {
-        let fault = only_fault(body.as_bytes());
-        let told = (
-            fault.offset,
-            fault.index,
-            fault.message.as_str(),
-            fault.code,
+        let error = only_error(body.as_bytes());
+        let reported = (
+            error.offset,
+            error.index,
+            error.message.as_str(),
+            error.code,
         );
         assert_eq!(
-            told,
-            (*offset, *index, *message, FaultCode::BadJson),
+            reported,
+            (*offset, *index, *message, ErrorCode::BadJson),
             "{body}"
         );
     }
@@ -109,44 +109,44 @@ fn where_and_what() {
 
 #[test]
 fn offsets_count_the_whitespace_before_the_text() {
-    let fault = only_fault(b" \r\n\n  [{},\n   {\"a\" 1}]");
+    let error = only_error(b" \r\n\n  [{},\n   {\"a\" 1}]");
     assert_eq!(
-        (fault.offset, fault.line, fault.column, fault.index),
+        (error.offset, error.line, error.column, error.index),
         (19, 4, 9, 1)
     );
-    let fault = only_fault(b"\n\n [{}, 7]");
+    let error = only_error(b"\n\n [{}, 7]");
     assert_eq!(
-        (fault.offset, fault.line, fault.column, fault.index),
+        (error.offset, error.line, error.column, error.index),
         (8, 3, 7, 1)
     );
 }
 
 #[test]
 fn other_codes() {
-    let fault = only_fault(b"[{},{\"a\":\"\xff\"}]");
-    let told = (
-        fault.code,
-        fault.offset,
-        fault.index,
-        fault.message.as_str(),
+    let error = only_error(b"[{},{\"a\":\"\xff\"}]");
+    let reported = (
+        error.code,
+        error.offset,
+        error.index,
+        error.message.as_str(),
     );
     let expected = (
-        FaultCode::InvalidUtf8,
+        ErrorCode::InvalidUtf8,
         10,
         1,
         "expected UTF-8, found the byte 0xFF",
     );
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 
-    let fault = only_fault(b"{\"a\":-1e400}");
+    let error = only_error(b"{\"a\":-1e400}");
     let message = "expected a number that a 64-bit float can hold, found `-1e400`";
-    let told = (fault.code, fault.offset, fault.message.as_str());
-    assert_eq!(told, (FaultCode::NumberOutOfRange, 5, message));
+    let reported = (error.code, error.offset, error.message.as_str());
+    assert_eq!(reported, (ErrorCode::NumberOutOfRange, 5, message));
 
     let digits = format!("{{\"a\":{}}}", "9".repeat(310));
     assert_eq!(
-        only_fault(digits.as_bytes()).code,
-        FaultCode::NumberOutOfRange
+        only_error(digits.as_bytes()).code,
+        ErrorCode::NumberOutOfRange
     );
     let digits = format!("{{\"a\":{}}}", "9".repeat(308));
     assert_eq!(
@@ -154,27 +154,27 @@ fn other_codes() {
         Ok(vec![digits.as_bytes()])
     );
 
-    // The first fault of the text is told, whatever its sort.
+    // The first error of the text is reported, whatever its sort.
     assert_eq!(
-        only_fault(b"{\"a\":1e400,\"b\":\xff}").code,
-        FaultCode::NumberOutOfRange
+        only_error(b"{\"a\":1e400,\"b\":\xff}").code,
+        ErrorCode::NumberOutOfRange
     );
     assert_eq!(
-        only_fault(b"{\"a\":\"\xff\",\"b\":1e400}").code,
-        FaultCode::InvalidUtf8
+        only_error(b"{\"a\":\"\xff\",\"b\":1e400}").code,
+        ErrorCode::InvalidUtf8
     );
     assert_eq!(
-        only_fault(b"{\"a\":\"\xff\",}").code,
-        FaultCode::InvalidUtf8
+        only_error(b"{\"a\":\"\xff\",}").code,
+        ErrorCode::InvalidUtf8
     );
-    assert_eq!(only_fault(b"{\"a\":1,}\xff").code, FaultCode::BadJson);
+    assert_eq!(only_error(b"{\"a\":1,}\xff").code, ErrorCode::BadJson);
 }
 
 #[test]
-fn every_element_that_is_no_object() {
+fn every_element_that_is_not_an_object() {
     let rejection = reject(b"[{}, [1, 2] ,\"a\\u00e9\",{},null,true,-1.50 ]");
-    let told = rejection.faults.iter();
-    let told = told.map(|fault| (fault.index, fault.offset, fault.message.as_str()));
+    let reported = rejection.errors.iter();
+    let reported = reported.map(|error| (error.index, error.offset, error.message.as_str()));
     let expected = [
         (1, 5, "expected an object, found an array: `[1, 2]`"),
         (2, 13, "expected an object, found a string: `\"a\\u00e9\"`"),
@@ -182,12 +182,12 @@ fn every_element_that_is_no_object() {
         (5, 31, "expected an object, found a boolean: `true`"),
         (6, 36, "expected an object, found a number: `-1.50`"),
     ];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(reported.collect::<Vec<_>>(), expected);
     assert!(
         rejection
-            .faults
+            .errors
             .iter()
-            .all(|fault| fault.code == FaultCode::NotAnObject)
+            .all(|error| error.code == ErrorCode::NotAnObject)
     );
     assert_eq!(
         (rejection.records, rejection.kind),
@@ -200,35 +200,35 @@ fn quotes_are_short_and_printable() {
     let quoted = |message: &str| message.split('`').nth(1).expect("a quote").to_owned();
     for (len, cut) in [(62, false), (63, true)] {
         let body = format!("\"{}\"", "é".repeat(len));
-        let quote = quoted(&only_fault(body.as_bytes()).message);
+        let quote = quoted(&only_error(body.as_bytes()).message);
         assert_eq!(quote.ends_with('…'), cut, "{quote}");
         assert_eq!(quote.trim_end_matches('…').chars().count(), 64);
     }
     // Right-to-left override, a C1 control, an escape: none gets into a terminal.
     let body = "[\u{202e}\u{9b}31m";
-    let quote = quoted(&only_fault(body.as_bytes()).message);
+    let quote = quoted(&only_error(body.as_bytes()).message);
     assert_eq!(quote, "\\u{202e}\\u{9b}31m");
 }
 
 #[test]
 fn codes_have_stable_names() {
     let names = [
-        (FaultCode::EmptyBody, "empty_body"),
-        (FaultCode::BadJson, "bad_json"),
-        (FaultCode::InvalidUtf8, "invalid_utf8"),
-        (FaultCode::NumberOutOfRange, "number_out_of_range"),
-        (FaultCode::NotAnObject, "not_an_object"),
-        (FaultCode::TooDeep, "too_deep"),
-        (FaultCode::RecordTooLarge, "record_too_large"),
-        (FaultCode::TooManyRecords, "too_many_records"),
-        (FaultCode::MissingField, "missing_field"),
-        (FaultCode::UnknownField, "unknown_field"),
-        (FaultCode::WrongType, "wrong_type"),
-        (FaultCode::OutOfRange, "out_of_range"),
-        (FaultCode::BadFormat, "bad_format"),
-        (FaultCode::NotInEnum, "not_in_enum"),
-        (FaultCode::TooLong, "too_long"),
-        (FaultCode::WrongLength, "wrong_length"),
+        (ErrorCode::EmptyBody, "empty_body"),
+        (ErrorCode::BadJson, "bad_json"),
+        (ErrorCode::InvalidUtf8, "invalid_utf8"),
+        (ErrorCode::NumberOutOfRange, "number_out_of_range"),
+        (ErrorCode::NotAnObject, "not_an_object"),
+        (ErrorCode::TooDeep, "too_deep"),
+        (ErrorCode::RecordTooLarge, "record_too_large"),
+        (ErrorCode::TooManyRecords, "too_many_records"),
+        (ErrorCode::MissingField, "missing_field"),
+        (ErrorCode::UnknownField, "unknown_field"),
+        (ErrorCode::WrongType, "wrong_type"),
+        (ErrorCode::OutOfRange, "out_of_range"),
+        (ErrorCode::BadFormat, "bad_format"),
+        (ErrorCode::NotInEnum, "not_in_enum"),
+        (ErrorCode::TooLong, "too_long"),
+        (ErrorCode::WrongLength, "wrong_length"),
     ];
     for (code, name) in names {
         assert_eq!(code.as_str(), name);
