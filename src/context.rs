@@ -155,7 +155,7 @@ impl Context {
     /// Rare. Requests that have begun keep the snapshot that they have.
     fn activate(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<ActiveSnapshot> {
         if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
-            tracing::error!("the producer is replaced: {error}");
+            tracing::error!("replacing the producer: {error}");
         }
         let former = self.active.borrow().cache.replace(Cache::new(0));
         let active = Rc::new(ActiveSnapshot::new(snapshot, worker, former));

@@ -59,7 +59,7 @@ pub(crate) enum WorkerError {
     #[error(transparent)]
     Producer(#[from] OpenError),
     /// It could not start. The system's.
-    #[error("no runtime: {0}")]
+    #[error("cannot start the runtime: {0}")]
     Io(#[from] io::Error),
     /// Outside of a connection. Ours.
     #[error(transparent)]
@@ -153,10 +153,10 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         // Without requests too: the one before is let go of, and new topics are opened ahead.
         context.active_snapshot();
         publish_state(settings, context);
-        assert!(tasks.report(), "no more delivery reports are taken in");
+        assert!(tasks.report(), "the task that reads delivery reports ended");
         assert!(
             tasks.accept() || context.is_draining(),
-            "no more connections are accepted"
+            "the task that accepts connections ended"
         );
         if settings.readiness.is_draining()
             && let Some(drained) = drain.step(context, tasks, now)
@@ -194,6 +194,6 @@ fn pin(core: usize) {
         .set(core)
         .and_then(|()| nix::sched::sched_setaffinity(Pid::from_raw(0), &cores));
     if let Err(error) = pinned {
-        tracing::warn!("the worker runs on any core: pinning it to core {core} failed: {error}");
+        tracing::warn!("cannot pin the worker to core {core}, so it runs on any core: {error}");
     }
 }

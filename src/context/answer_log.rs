@@ -45,9 +45,9 @@ impl AnswerLog {
         let first = self.denials[denial as usize].replace(second) != second;
         let (reason, fingerprint) = (denial.as_str(), || auth::fingerprint(token));
         if first {
-            tracing::info!(reason, %peer, token = fingerprint(), "a credential was not taken");
+            tracing::info!(reason, %peer, token = fingerprint(), "credential rejected");
         } else if tracing::enabled!(Level::DEBUG) {
-            tracing::debug!(reason, %peer, token = fingerprint(), "a credential was not taken");
+            tracing::debug!(reason, %peer, token = fingerprint(), "credential rejected");
         }
     }
 }

@@ -7,15 +7,15 @@ use super::head::{Field, LONGEST_NAME, is_token_byte};
 /// Hex digits of a chunk size: what 64 bits need. Leading zeros count.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-/// Bounds on one chunked body: what it may carry, and what it may say around that.
+/// Limits of one chunked body: its data, its extensions and its trailer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkedLimits {
     /// Bytes of all chunks' data.
     pub body_bytes_max: usize,
     /// Bytes of extensions in one chunk's size line.
     pub line_extension_bytes_max: usize,
-    /// Bytes of extensions of the whole body, so that tiny chunks can't carry a multiple of
-    /// their data.
+    /// Bytes of extensions of the whole body, so that tiny chunks can't carry extensions of a
+    /// multiple of their data.
     pub extension_bytes_max: usize,
     /// Trailer fields.
     pub trailers_max: usize,
@@ -24,7 +24,7 @@ pub struct ChunkedLimits {
 }
 
 impl ChunkedLimits {
-    /// The usual bounds around at most `body_bytes_max` bytes of data: 256 bytes of extensions a
+    /// The default limits for at most `body_bytes_max` bytes of data: 256 bytes of extensions a
     /// chunk and 16 KiB a body, 32 trailer fields in 8 KiB.
     pub fn new(body_bytes_max: usize) -> Self {
         Self {
@@ -40,21 +40,21 @@ impl ChunkedLimits {
 /// What [`ChunkedDecoder::decode`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChunkedStep {
-    /// Bytes of the body: this range of the input, never empty, ending where the consumed part ends.
+    /// Bytes of the body: this range of the input, never empty; it ends with the consumed part.
     Data(Range<usize>),
-    /// The whole input is consumed and the body goes on.
+    /// The whole input is consumed, and the body is not complete.
     NeedMore,
     /// The body is complete; what follows the consumed part is another request's.
     Done,
 }
 
-/// Why a chunked body is refused. All but [`TooLarge`](Self::TooLarge) are malformed (400); after
-/// any of them where the next request starts is not known.
+/// Why a chunked body is rejected. All but [`TooLarge`](Self::TooLarge) are malformed (400); after
+/// any of them the start of the next request is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// A size without a digit, or something other than a digit, an extension or CRLF in its place:
-    /// a sign, `0x`, white space in front or behind (RFC 9112 section 7.1).
-    #[error("a chunk size is not hexadecimal digits")]
+    /// a sign, `0x`, whitespace in front or behind (RFC 9112 section 7.1).
+    #[error("a chunk size is not hexadecimal")]
     ChunkSize,
     /// More than 16 digits, leading zeros included (RFC 9112 section 7.1: recipients must
     /// anticipate large numerals).
@@ -69,24 +69,24 @@ pub enum BodyError {
     #[error("the chunk extensions are too long")]
     ChunkExtensionsTooLong,
     /// CR or LF that is not part of a CRLF (RFC 9112 section 2.2).
-    #[error("a line of the chunked coding does not end in CRLF, or holds a bare CR or LF")]
+    #[error("a line of the chunked coding does not end in CRLF, or contains a bare CR or LF")]
     LineEnd,
     /// A chunk's data is not followed by CRLF: its size is wrong (RFC 9112 section 7.1).
-    #[error("a chunk's data does not end where its size says")]
+    #[error("the length of a chunk's data does not match its size")]
     ChunkDataEnd,
     /// A trailer field whose name is empty or no token, or that is folded (RFC 9112 sections 5.1,
     /// 5.2 and 7.1.2).
-    #[error("a trailer field name is not valid")]
+    #[error("a trailer field name is invalid")]
     TrailerName,
     /// A control character in a trailer field's value (RFC 9110 section 5.5).
-    #[error("a trailer field value holds a control character")]
+    #[error("a trailer field value contains a control character")]
     TrailerValue,
-    /// A trailer field that would have said something about framing, routing, the credential or
-    /// the content (RFC 9110 section 6.5.1).
-    #[error("a field that must be in the head is in the trailer")]
+    /// A trailer field about framing, routing, the credential or the content (RFC 9110
+    /// section 6.5.1).
+    #[error("the trailer contains a field that is only allowed in the head")]
     TrailerForbidden,
     /// [`ChunkedLimits::trailers_max`] or [`ChunkedLimits::trailer_bytes_max`] is exceeded.
-    #[error("there are too many or too long trailer fields")]
+    #[error("the trailer fields are too many or too long")]
     TrailersTooLarge,
     /// [`ChunkedLimits::body_bytes_max`] is exceeded: 413, as soon as a chunk's size says so.
     #[error("the body is too large")]
@@ -167,12 +167,12 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Goes on with `input`, which starts where the part that the last call consumed ended.
-    /// Returns how many bytes of it are consumed now, and what they were. Called again after
-    /// [`ChunkedStep::Done`] it consumes nothing and says so again.
+    /// Decodes `input`, which starts where the part consumed by the last call ended. Returns how
+    /// many of its bytes are consumed, and what they were. After [`ChunkedStep::Done`] it consumes
+    /// nothing and returns the same.
     ///
     /// # Errors
-    /// [`BodyError`] at the first byte that breaks a rule; the decoder is of no use afterwards.
+    /// [`BodyError`] at the first byte that breaks a rule; the decoder must not be used afterwards.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, ChunkedStep), BodyError> {
         let mut at = 0;
         while self.state != State::Done {
@@ -188,7 +188,7 @@ impl ChunkedDecoder {
         Ok((at, ChunkedStep::Done))
     }
 
-    /// Hands out what the input from `start` to `end` has of the current chunk.
+    /// The part of the current chunk that is in the input from `start` to `end`.
     fn data(&mut self, start: usize, end: usize) -> (usize, ChunkedStep) {
         if start == end {
             return (start, ChunkedStep::NeedMore);
@@ -250,7 +250,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Decides on the chunk whose size line is complete.
+    /// The state after a complete size line.
     fn end_size_line(&mut self) -> Result<State, BodyError> {
         if self.size == 0 {
             return Ok(State::TrailerStart);
@@ -267,8 +267,8 @@ impl ChunkedDecoder {
         }
     }
 
-    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`; white space that nothing
-    /// follows is not part of it.
+    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`; whitespace at the end is not
+    /// part of it.
     fn extension_step(&mut self, byte: u8) -> Result<State, BodyError> {
         match byte {
             b'\r' if self.extension_may_end() => return Ok(State::SizeLf),
@@ -361,7 +361,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// A byte that a field value or a quoted string may hold: no control character but the tab
+/// A byte that a field value or a quoted string may contain: no control character but the tab
 /// (RFC 9110 section 5.5).
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)

@@ -1,10 +1,10 @@
 //! From a request's first bytes to a [`RequestHead`] (RFC 9112 sections 2 to 6).
 //!
-//! A head that can be read in two ways is refused, never guessed at. Two rules make the answer
-//! independent of how the bytes are split over reads:
+//! An ambiguous head is rejected, never guessed at. Two rules make the result independent of how the
+//! bytes are split over reads:
 //! - an error before the end of the head belongs to a position (a line end, a limit), and lines are
-//!   looked at from left to right;
-//! - everything else is judged once, when the blank line is there.
+//!   checked from left to right;
+//! - everything else is checked once, when the blank line has arrived.
 
 mod bytes;
 mod error;
@@ -37,10 +37,10 @@ pub const REQUEST_LINE_BYTES_MAX: usize = 8_192;
 /// Most header fields that [`HeadLimits::headers_max`] can allow.
 pub const HEADERS_MAX: usize = 1_024;
 
-/// Heads with more fields than this are read in the slower way, whose frame is 32 KiB.
+/// Heads with more fields than this take a slower path, whose stack frame is 32 KiB.
 const HEADERS_USUAL: usize = 48;
 
-/// Bounds on one head.
+/// Limits of one head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Bytes from the request's first to the end of the blank line.
@@ -55,7 +55,7 @@ pub struct HeadParser {
     limits: HeadLimits,
     /// Offset of the request line: 0, or 2 behind an empty line. `None` until it is known.
     start: Option<usize>,
-    /// Bytes that were searched for line ends.
+    /// Bytes already searched for line ends.
     scanned: usize,
     /// Offset of the line that `scanned` is in.
     line: usize,
@@ -80,18 +80,18 @@ impl HeadParser {
         }
     }
 
-    /// Forgets what was scanned: the next bytes are another request's first.
+    /// Starts over: the next bytes are the first ones of another request.
     pub fn reset(&mut self) {
         *self = Self::new(self.limits);
     }
 
     /// Reads the head of the request that starts at `bytes[0]`; `None`: more bytes are needed.
-    /// `bytes` holds all that has arrived since, so what it held at the last call comes first
-    /// again, and bytes behind the head are left alone. After a head or an error call
-    /// [`reset`](Self::reset) before the next request.
+    /// `bytes` contains everything received so far, those of the last call first; bytes behind the
+    /// head are ignored. After a head or an error, call [`reset`](Self::reset) before the next
+    /// request.
     ///
     /// # Errors
-    /// [`HeadError`] as soon as the bytes so far decide it; more bytes never change it.
+    /// [`HeadError`] as soon as the bytes so far determine it; more bytes never change it.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         let start = match self.start {
             Some(start) => start,
@@ -120,7 +120,7 @@ impl HeadParser {
         start
     }
 
-    /// Goes on looking for the blank line; its end is the head's length.
+    /// Continues the search for the blank line; its end is the head's length.
     fn scan(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, HeadError> {
         let window = bytes.len().min(self.limits.head_bytes_max);
         let line_max = start
@@ -160,8 +160,8 @@ impl HeadParser {
 }
 
 /// Where the request line starts: one empty line in front of it is skipped (RFC 9112 section 2.2).
-/// A first byte that can't start a method is refused at once, so that a TLS client does not wait
-/// for an answer until the deadline.
+/// A first byte that can't start a method is rejected at once, so that a TLS client does not wait
+/// for the deadline.
 fn request_line_start(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     let start = match bytes {
         [] | [b'\r'] | [b'\r', b'\n'] => return Ok(None),
@@ -177,20 +177,20 @@ fn request_line_start(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     }
 }
 
-/// [`interpret`] with room for the most fields, in a frame of its own.
+/// [`interpret`] for the maximum number of fields, in a stack frame of its own.
 #[cold]
 #[inline(never)]
 fn interpret_many(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
     interpret::<HEADERS_MAX>(head, start)
 }
 
-/// Judges a whole head whose lines all end in LF, the last one being the only empty one.
+/// Checks a complete head whose lines all end in LF; only the last one is empty.
 fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; N];
     let mut request = Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(&head[start..], &mut headers);
     match parsed {
-        // There must be no two opinions on where the head ends.
+        // httparse and the scan must agree on the end of the head.
         Ok(Status::Complete(len)) if start + len == head.len() => {}
         Ok(_) => return Err(HeadError::LineEnd),
         Err(error) => return Err(explain(error, &head[start..])),
@@ -224,21 +224,21 @@ fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, H
     })
 }
 
-/// Finds the rule behind httparse's refusal.
+/// The rule behind an error of httparse.
 #[cold]
 fn explain(error: httparse::Error, head: &[u8]) -> HeadError {
     match error {
         httparse::Error::HeaderName => HeadError::FieldName,
         httparse::Error::HeaderValue => HeadError::FieldValue,
         httparse::Error::TooManyHeaders => HeadError::TooManyHeaders,
-        // Said of the request line, and of a bare CR where a field or the blank line should start.
+        // Errors of the request line, or a bare CR where a field or the blank line should start.
         httparse::Error::Token
         | httparse::Error::Version
         | httparse::Error::NewLine
         | httparse::Error::Status => {
             let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            target::request_line_fault(line).unwrap_or(HeadError::LineEnd)
+            target::request_line_error(line).unwrap_or(HeadError::LineEnd)
         }
     }
 }

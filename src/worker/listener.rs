@@ -34,7 +34,7 @@ pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
             Err(_) if context.is_draining() => return,
             Err(error) => {
                 if !std::mem::replace(&mut warned, true) {
-                    tracing::error!("no connection can be accepted: {error}");
+                    tracing::error!("cannot accept connections: {error}");
                 }
                 sleep(BACK_OFF).await;
             }
@@ -62,7 +62,7 @@ async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Cont
     metrics.connections_open.add(1);
     if let Err(panicked) = isolated(connection.serve()).await {
         metrics.connection_panics.add(1);
-        tracing::error!("a connection ended: {panicked}");
+        tracing::error!("connection closed: {panicked}");
     }
     metrics.connections_open.sub(1);
 }

@@ -1,4 +1,4 @@
-//! The header fields that ringest acts on, one rule each; all others are ignored.
+//! The header fields that ringest evaluates, one rule each; all others are ignored.
 
 use memchr::memchr;
 
@@ -10,7 +10,7 @@ use super::{
     target,
 };
 
-/// A field that ringest acts on. In trailers they are refused (RFC 9110 section 6.5.1).
+/// A field that ringest evaluates. In trailers it is rejected (RFC 9110 section 6.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Field {
     Authorization,
@@ -44,12 +44,9 @@ impl Field {
     }
 }
 
-/// What the fields of one head said so far.
+/// The values of the fields of one head seen so far.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says whether something was seen"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is set by one field")]
 pub(super) struct Fields {
     host: bool,
     content_length: Option<u64>,
@@ -79,7 +76,7 @@ impl Fields {
         }
     }
 
-    /// Takes in one field; `value` lies in `head` and has no white space around it.
+    /// Evaluates one field; `value` is a part of `head` without whitespace around it.
     pub(super) fn add(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         let Some(field) = Field::named(name) else {
             return Ok(());
@@ -146,8 +143,8 @@ impl Fields {
         }
     }
 
-    /// The rules about several fields, once all are there. The expectation comes last: a head
-    /// whose framing is in doubt must not get the milder answer.
+    /// Checks the rules about several fields, after the last field. The expectation comes last: a
+    /// head whose framing is ambiguous must not be answered 417.
     pub(super) fn check(&self, version: Version) -> Result<(), HeadError> {
         let latest = version == Version::Http11;
         if latest && !self.host {
@@ -173,7 +170,7 @@ impl Fields {
         }
     }
 
-    /// RFC 9112 section 9.3: `close` wins; HTTP/1.0 has to ask for persistence.
+    /// RFC 9112 section 9.3: `close` takes precedence; HTTP/1.0 needs `keep-alive`.
     pub(super) fn keep_alive(&self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
@@ -195,8 +192,8 @@ impl Fields {
     }
 }
 
-/// The value of a field of `head`, which was read whole and without an error, by its name in lower
-/// case: that of the first where there are several, without the white space around it.
+/// The value of a field of `head`, a complete and valid head, by the field's name in lower case:
+/// the first value where there are several, without the whitespace around it.
 pub fn field_value<'h>(head: &'h [u8], lower_name: &str) -> Option<&'h [u8]> {
     let request = head.strip_prefix(b"\r\n").unwrap_or(head);
     // The request line comes first.
@@ -208,7 +205,7 @@ pub fn field_value<'h>(head: &'h [u8], lower_name: &str) -> Option<&'h [u8]> {
     })
 }
 
-/// Where `part` lies in `whole`, of which it is a slice.
+/// The position of `part` in `whole`, of which it is a slice.
 pub(super) fn span_in(whole: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     Span {
@@ -217,7 +214,7 @@ pub(super) fn span_in(whole: &[u8], part: &[u8]) -> Span {
     }
 }
 
-/// The members of a list (RFC 9110 section 5.6.1); empty ones are skipped, as a recipient must.
+/// The members of a list (RFC 9110 section 5.6.1); empty ones are skipped, as recipients must.
 fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
         .split(|&byte| byte == b',')

@@ -1,10 +1,10 @@
-//! What a `Content-Type` value (RFC 9110 section 8.3.1) means to ringest.
+//! The format that a `Content-Type` value (RFC 9110 section 8.3.1) stands for.
 
 use super::{bytes::is, request::MediaType};
 
-/// Looks at the type and at a `charset`; other parameters say nothing about the format.
+/// Evaluates the type and a `charset`; other parameters do not change the format.
 pub(super) fn media_type(value: &[u8]) -> MediaType {
-    // What nearly everyone sends.
+    // The usual value.
     if is(value, b"application/json") {
         return MediaType::Json;
     }
@@ -50,7 +50,7 @@ fn has_json_suffix(essence: &[u8]) -> bool {
             .is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
-/// JSON between systems is UTF-8 (RFC 8259 section 8.1), of which US-ASCII is a part.
+/// JSON between systems is UTF-8 (RFC 8259 section 8.1), of which US-ASCII is a subset.
 fn is_foreign_charset(parameter: &[u8]) -> bool {
     let Some((name, value)) = parameter.split_at_checked(b"charset=".len()) else {
         return false;
@@ -65,7 +65,7 @@ fn is_foreign_charset(parameter: &[u8]) -> bool {
             .any(|known| known.eq_ignore_ascii_case(value))
 }
 
-/// The parts between semicolons outside quotes, without white space around them.
+/// The parts between semicolons outside quotes, without whitespace around them.
 fn parameters(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
     let mut escaped = false;

@@ -1,4 +1,4 @@
-//! What the head of a request says.
+//! The parsed head of a request.
 
 /// Part of the bytes that were parsed, as offsets from the request's first byte, so that the
 /// buffer may move.
@@ -11,18 +11,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes meant, in the buffer that was parsed.
+    /// The bytes at this position of the buffer that was parsed.
     ///
     /// # Panics
-    /// If `request` is shorter than what was parsed.
+    /// If `request` is shorter than the buffer that was parsed.
     #[inline]
     pub fn of(self, request: &[u8]) -> &[u8] {
         &request[self.start..self.end]
     }
 }
 
-/// What the answers need to know of a request method (RFC 9110 section 9); names are
-/// case-sensitive.
+/// The request methods that ringest distinguishes (RFC 9110 section 9); names are case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
@@ -37,7 +36,7 @@ pub enum Method {
     Other,
 }
 
-/// The versions that are served (RFC 9112 section 2.3).
+/// The supported versions (RFC 9112 section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0
@@ -46,7 +45,7 @@ pub enum Version {
     Http11,
 }
 
-/// How the end of the body is found (RFC 9112 section 6.3).
+/// How the end of the body is determined (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Neither field: no body.
@@ -57,11 +56,11 @@ pub enum Framing {
     Chunked,
 }
 
-/// What `Content-Type` says about the body, as far as ringest reads it.
+/// The format that `Content-Type` declares for the body, as far as ringest evaluates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// One JSON document. Also assumed where the field says nothing (absent, empty,
-    /// `text/plain`, `application/octet-stream`) or is what `curl -d` sends unasked
+    /// One JSON document. Also assumed where the field declares no format (absent,
+    /// empty, `text/plain`, `application/octet-stream`) or is the default of `curl -d`
     /// (`application/x-www-form-urlencoded`).
     Json,
     /// One JSON document a line.
@@ -70,24 +69,23 @@ pub enum MediaType {
     Unsupported,
 }
 
-/// What `Content-Encoding` says (RFC 9110 section 8.4).
+/// The value of `Content-Encoding` (RFC 9110 section 8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentCoding {
-    /// As is.
+    /// Not compressed.
     Identity,
-    /// Compressed, or a coding that is not known.
+    /// Compressed, or an unknown coding.
     Unsupported,
 }
 
-/// What of `Authorization` (RFC 9110 section 11.6.2) is there.
+/// The `Authorization` field (RFC 9110 section 11.6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorization {
     /// No such field.
     Absent,
-    /// One; where its value is.
+    /// One, with the position of its value.
     Value(Span),
-    /// Several. Not a matter of framing: whoever authenticates refuses it as it refuses any other
-    /// bad credential.
+    /// Several. Not a framing error: authentication rejects it like any other invalid credential.
     Repeated,
 }
 
@@ -104,9 +102,9 @@ pub struct RequestHead {
     pub path: Span,
     /// The version.
     pub version: Version,
-    /// Where the body ends.
+    /// How the end of the body is determined.
     pub framing: Framing,
-    /// Whether the client wants to go on with this connection (RFC 9112 section 9.3).
+    /// Whether the client keeps the connection open (RFC 9112 section 9.3).
     pub keep_alive: bool,
     /// Whether the client may be waiting for `100 Continue` (RFC 9110 section 10.1.1).
     pub expect_continue: bool,

@@ -1,4 +1,4 @@
-//! The request line's parts: method, target and what may be wrong with them (RFC 9112 section 3).
+//! The request line's method and target, and their errors (RFC 9112 section 3).
 
 use memchr::{memchr, memchr2, memchr3};
 
@@ -13,8 +13,8 @@ use super::{
 /// # Errors
 /// [`HeadError::Target`] if the target has no form that the method allows.
 pub(super) fn parse<'a>(method: &[u8], target: &'a [u8]) -> Result<(Method, &'a [u8]), HeadError> {
-    // httparse let pass visible ASCII and UTF-8. Bytes that RFC 3986 does not list but that browsers
-    // send in a query (`|`, `{`, …) can't be misread and may stay.
+    // httparse accepts visible ASCII and UTF-8. Bytes that RFC 3986 does not list but that browsers
+    // send in a query (`|`, `{`, …) are unambiguous and accepted.
     if !target.is_ascii() {
         return Err(HeadError::Target);
     }
@@ -67,8 +67,8 @@ fn absolute_path(target: &[u8]) -> Result<&[u8], HeadError> {
     }
 }
 
-/// Cuts off the query; a fragment, which clients have to keep to themselves, and a `%` of the path
-/// without two hex digits (RFC 3986 section 2.1) are refused.
+/// The target without its query. A fragment, which clients must not send, and a `%` in the path
+/// without two hex digits (RFC 3986 section 2.1) are errors.
 fn without_query(target: &[u8]) -> Result<&[u8], HeadError> {
     let mut from = 0;
     while let Some(found) = memchr3(b'?', b'#', b'%', &target[from..]) {
@@ -85,12 +85,12 @@ fn without_query(target: &[u8]) -> Result<&[u8], HeadError> {
 }
 
 /// Whether this is `host [":" port]` (RFC 3986 section 3.2) without user information, with a host
-/// (http needs one, RFC 9110 section 4.2.1) and at most five digits of port. A registered name
-/// could hold two more things: the comma, refused because it is what joined `Host` fields look
-/// like, and percent-encoding, which names in use do without.
+/// (http needs one, RFC 9110 section 4.2.1) and at most five digits of port. Two things
+/// that a registered name may contain are rejected: the comma, because joined `Host` fields have
+/// one, and percent-encoding, which names in use do not need.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host_end, rest) = if let [b'[', literal @ ..] = bytes {
-        // An IPv6 address or a future form, as to its characters: nothing here resolves it.
+        // An IPv6 address or a future form; only its characters are checked, as nothing resolves it.
         let end = literal
             .iter()
             .position(|&byte| !is_name_byte(byte) && byte != b':');
@@ -113,9 +113,8 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
     host_end > 0 && port_valid
 }
 
-/// The rule that a request line (without its CRLF) breaks, if it breaks one before its target's
-/// form is looked at.
-pub(super) fn request_line_fault(line: &[u8]) -> Option<HeadError> {
+/// The first error of a request line (without its CRLF), the form of its target aside.
+pub(super) fn request_line_error(line: &[u8]) -> Option<HeadError> {
     if line.contains(&b'\r') {
         return Some(HeadError::LineEnd);
     }

@@ -187,7 +187,7 @@ fn file_descriptors() {
     let mut others: Vec<Http> = (0..40).map(|_| sent(&rig, &post(b"[]"))).collect();
     let noticed = eventually(PATIENCE, || {
         let log = rig.ringest.log();
-        log.contains("no connection can be accepted").then_some(())
+        log.contains("cannot accept connections").then_some(())
     });
     assert!(noticed.is_some(), "{}", rig.ringest.log());
     let answer = first.post(PATH, RECORD).expect("the first is served on");
