@@ -11,7 +11,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 const ANNOUNCEMENT: &str = "ringest::announcement";
 
 /// What the log looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
     /// For a person.
     Text,

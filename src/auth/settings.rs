@@ -20,10 +20,11 @@ pub struct Auth {
 }
 
 /// Whether senders are asked who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuthMode {
-    /// Anyone who reaches the port may send.
-    None,
     /// Whoever has a good token or key.
     Required,
+    /// Anyone who reaches the port may send.
+    None,
 }

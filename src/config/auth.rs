@@ -1,17 +1,20 @@
 //! `[auth]`: who may send.
 
 mod api_key;
-mod issuer;
+pub(super) mod issuer;
 mod key_source;
 
 use std::{fs::File, io::Read as _, net::SocketAddr, path::Path};
 
-use super::reader::Reader;
+use super::{
+    key::{ApiKeyTable, IssuerTable},
+    keys::{AUTH_MODE, CACHE_ENTRIES, LISTEN_ADDRESS, UNAUTHENTICATED_NETWORK},
+    reader::Reader,
+};
 use crate::auth::{Auth, AuthMode};
 
-const MODE: &str = "auth.mode";
-const ADDRESS: &str = "listen.address";
-const NETWORK: &str = "listen.unauthenticated_network";
+const MODE: &str = AUTH_MODE.name;
+const NETWORK: &str = UNAUTHENTICATED_NETWORK.name;
 
 /// The tables of API keys, and of issuers.
 const KEYS: &str = "auth.keys";
@@ -24,7 +27,7 @@ impl Reader {
     /// Lets nobody ask who may send, if that was not decided yet: nothing is served.
     pub(super) fn leave_undecided(&mut self) {
         const WHY: &str = "--list-routes";
-        if !self.is_set(MODE) && !self.knows_anyone() {
+        if !self.is_set(&AUTH_MODE) && !self.knows_anyone() {
             self.raw.read_flag(WHY, MODE, "none");
             self.raw.read_flag(WHY, NETWORK, "true");
         }
@@ -32,25 +35,30 @@ impl Reader {
 
     /// Whether there are credentials to check against.
     fn knows_anyone(&self) -> bool {
-        [ISSUERS, KEYS].iter().any(|it| !self.tables(it).is_empty())
+        self.are_tables_used().contains(&true)
+    }
+
+    /// Whether there are issuers, and whether there are API keys.
+    fn are_tables_used(&self) -> [bool; 2] {
+        [
+            !self.tables::<IssuerTable>().is_empty(),
+            !self.tables::<ApiKeyTable>().is_empty(),
+        ]
     }
 
     /// `directory` is what files of keys are relative to; where there is none they are not read, and
     /// issuers that have one are left out.
     pub(super) fn auth(&mut self, public: SocketAddr, directory: Option<&Path>) -> Auth {
-        let mode = match self.choice(MODE) {
-            "none" => AuthMode::None,
-            _ => AuthMode::Required,
-        };
+        let mode = self.get(&AUTH_MODE);
         let mut auth = Auth {
             mode,
-            cache_entries: self.integer("auth.cache_entries"),
+            cache_entries: self.get(&CACHE_ENTRIES),
             issuers: Vec::new(),
             api_keys: self.api_keys(),
             key_files: Vec::new(),
         };
         auth.issuers = self.issuers(directory, &mut auth.key_files);
-        let on_network = self.boolean(NETWORK);
+        let on_network = self.get(&UNAUTHENTICATED_NETWORK);
         if self.are_good(&[MODE]) {
             match mode {
                 AuthMode::None => self.serves_everyone(public, on_network),
@@ -63,22 +71,21 @@ impl Reader {
     /// Everyone may send who reaches the port: the network only where that is said.
     fn serves_everyone(&mut self, public: SocketAddr, on_network: bool) {
         let is_allowed = public.ip().is_loopback() || on_network;
-        if !is_allowed && self.are_good(&[ADDRESS, NETWORK]) {
+        if !is_allowed && self.are_good(&[LISTEN_ADDRESS.name, NETWORK]) {
             let message = format!(
                 "\"{public}\" can be reached from the network and {MODE} = \"none\" lets everyone \
                  send: set {NETWORK} = true if that is meant, or a loopback address"
             );
-            self.fail(ADDRESS, message);
+            self.fail(LISTEN_ADDRESS.at(), message);
         }
-        let unused = [ISSUERS, KEYS].map(|it| !self.tables(it).is_empty());
-        let unused = match unused {
+        let unused = match self.are_tables_used() {
             [true, true] => format!("{ISSUERS} and {KEYS} are"),
             [true, false] => format!("{ISSUERS} is"),
             [false, true] => format!("{KEYS} is"),
             [false, false] => return,
         };
         let message = format!("\"none\" lets everyone send: {unused} of no use, nobody is asked");
-        self.warn(MODE, message);
+        self.warn(AUTH_MODE.at(), message);
     }
 
     /// Someone must be able to send.
@@ -89,7 +96,7 @@ impl Reader {
                  one), {ISSUERS} or the environment variable MOOSE_INGEST_API_KEY; or {MODE} = \
                  \"none\" if everyone who reaches the port may send"
             );
-            self.fail(MODE, message);
+            self.fail(AUTH_MODE.at(), message);
         }
     }
 }

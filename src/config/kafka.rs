@@ -3,9 +3,13 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{Limits, reader::Reader};
+use super::{
+    Limits,
+    keys::{self, ACK_TIMEOUT},
+    reader::Reader,
+};
 use crate::{
-    document::{ConfigError, grouped},
+    document::{ConfigError, Setting, Value, grouped},
     model::SchemaPrefix,
     produce::{MESSAGE_OVERHEAD_BYTES, properties::check_properties},
 };
@@ -18,18 +22,13 @@ pub(super) struct Kafka {
 
 /// An operator's property.
 struct Given {
-    /// As the reader knows it.
-    key: String,
+    /// The name that librdkafka has for all of its names.
+    canonical: String,
     /// As written, without `kafka.`.
     name: String,
     value: String,
-}
-
-impl Given {
-    /// The whole key, as in errors.
-    fn written(&self) -> String {
-        format!("kafka.{}", self.name)
-    }
+    /// Where.
+    setting: Setting,
 }
 
 /// Every property, each judged by librdkafka; errors go to the reader.
@@ -43,11 +42,11 @@ pub(super) fn properties(
     let pairs = given.iter().map(|it| (it.name.clone(), it.value.clone()));
     for error in check_properties(&pairs.collect::<Vec<_>>()) {
         if let Some(it) = given.iter().find(|it| it.name == error.key) {
-            if error.is_of_value {
-                reader.refuse(&it.key, &error.message);
+            reader.raw.errors.push(if error.is_of_value {
+                it.setting.not_allowed(&error.message)
             } else {
-                reader.fail(&it.key, error.message);
-            }
+                it.setting.error(error.message)
+            });
         }
     }
     let mut defaults = defaults(limits, ack, workers);
@@ -66,8 +65,7 @@ pub(super) fn properties(
 
     let mut given: Vec<_> = given.into_iter().map(Some).collect();
     let ours = defaults.into_iter().map(|(name, default)| {
-        let key = reader.raw.property_key(name);
-        let same = |it: &&mut Option<Given>| it.as_ref().is_some_and(|it| it.key == key);
+        let same = |it: &&mut Option<Given>| is_property(reader, it.as_ref(), name);
         let operators = given.iter_mut().find(same).and_then(Option::take);
         (name.to_owned(), operators.map_or(default, |it| it.value))
     });
@@ -82,22 +80,16 @@ pub(super) fn properties(
 /// What was written in `[kafka]` and for it.
 fn given(reader: &mut Reader) -> Vec<Given> {
     let mut given = Vec::new();
-    let mut compound = Vec::new();
-    for (key, entry) in &reader.raw.entries {
-        let Some(name) = entry.key.strip_prefix("kafka.") else {
-            continue;
-        };
-        match entry.value.scalar() {
-            Some(value) => given.push(Given {
-                key: key.clone(),
-                name: name.to_owned(),
-                value: value.into_owned(),
+    for (canonical, setting) in &reader.raw.properties {
+        match setting.read("a string, a number, true or false", Value::scalar) {
+            Ok(value) => given.push(Given {
+                canonical: canonical.clone(),
+                name: setting.key.replacen("kafka.", "", 1),
+                value,
+                setting: setting.clone(),
             }),
-            None => compound.push(key.clone()),
+            Err(error) => reader.raw.errors.push(error),
         }
-    }
-    for key in compound {
-        reader.refuse(&key, "a string, a number, true or false");
     }
     given
 }
@@ -144,8 +136,12 @@ fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'sta
 
 /// The operator's value of a property, by any of its names.
 fn find<'a>(reader: &Reader, given: &'a [Given], name: &str) -> Option<&'a Given> {
-    let key = reader.raw.property_key(name);
-    given.iter().find(|it| it.key == key)
+    given.iter().find(|it| is_property(reader, Some(it), name))
+}
+
+/// Whether it is the property of that name.
+fn is_property(reader: &Reader, given: Option<&Given>, name: &str) -> bool {
+    given.is_some_and(|it| it.canonical == reader.raw.canonical(name))
 }
 
 /// The operator's `acks` if it is not that of all in-sync replicas.
@@ -154,10 +150,16 @@ fn weak_acks<'a>(reader: &Reader, given: &'a [Given]) -> Option<&'a str> {
     (acks != "-1" && !acks.eq_ignore_ascii_case("all")).then_some(acks)
 }
 
+/// Notes that a property's value is not what it may be.
+fn refuse(reader: &mut Reader, given: &Given, allowed: &str) {
+    let error = given.setting.not_allowed(allowed);
+    reader.raw.errors.push(error);
+}
+
 fn brokers_are_named(reader: &mut Reader, given: &[Given]) {
     const ALLOWED: &str = "one broker or more, such as \"localhost:9092\"";
     match find(reader, given, "bootstrap.servers") {
-        Some(it) if it.value.trim().is_empty() => reader.refuse(&it.key, ALLOWED),
+        Some(it) if it.value.trim().is_empty() => refuse(reader, it, ALLOWED),
         Some(_) => {}
         None => reader.raw.errors.push(ConfigError {
             origin: reader.raw.file.clone(),
@@ -169,7 +171,7 @@ fn brokers_are_named(reader: &mut Reader, given: &[Given]) {
 
 /// A record must be given up by librdkafka before its request is answered.
 fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
-    const ACK: &str = "timeouts.ack_timeout_ms";
+    const ACK: &str = ACK_TIMEOUT.name;
     let ack_ms = ack.as_millis();
     let timeout = find(reader, given, "message.timeout.ms");
     let timeout_ms = match timeout {
@@ -181,7 +183,7 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
             );
             match decimal(&it.value).filter(|ms| (1..=ack_ms).contains(&u128::from(*ms))) {
                 Some(ms) => u128::from(ms),
-                None => return reader.refuse(&it.key, &allowed),
+                None => return refuse(reader, it, &allowed),
             }
         }
         None => ack_ms,
@@ -190,10 +192,12 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     let linger_ms = linger.map_or(Some(1.0), |it| it.value.parse::<f64>().ok());
     let timeout_ms = u32::try_from(timeout_ms).map_or(f64::MAX, f64::from);
     if linger_ms.is_some_and(|linger_ms| linger_ms >= timeout_ms) && reader.are_good(&[ACK]) {
-        let key = timeout.or(linger).map_or(ACK, |it| &it.key);
         let message = "message.timeout.ms (by default timeouts.ack_timeout_ms) must be greater \
                        than linger.ms (by default 1)";
-        reader.fail(key, message.to_owned());
+        match timeout.or(linger) {
+            Some(it) => reader.raw.errors.push(it.setting.error(message)),
+            None => reader.fail(ACK_TIMEOUT.at(), message),
+        }
     }
 }
 
@@ -204,7 +208,7 @@ fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
         return;
     };
     let least = limits.record_bytes_max + BESIDE;
-    if reader.are_good(&["limits.record_bytes_max", &it.written()])
+    if reader.are_good(&[keys::RECORD_BYTES_MAX.name, &it.setting.key])
         && decimal(&it.value).is_none_or(|value| value < least as u64)
     {
         let allowed = format!(
@@ -213,7 +217,7 @@ fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
             grouped(least),
             grouped(limits.record_bytes_max)
         );
-        reader.refuse(&it.key, &allowed);
+        refuse(reader, it, &allowed);
     }
 }
 
@@ -224,13 +228,13 @@ fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<
         (
             "queue.buffering.max.messages",
             1,
-            ("limits.records_max", limits.records_max),
+            (keys::RECORDS_MAX.name, limits.records_max),
             "a request of the most records never fits: it is answered 503 queue_full",
         ),
         (
             "queue.buffering.max.kbytes",
             1_024,
-            ("limits.body_bytes_max", limits.body_bytes_max),
+            (keys::BODY_BYTES_MAX.name, limits.body_bytes_max),
             "a request of the most bytes may not fit, and is answered 503 queue_full then",
         ),
     ];
@@ -239,15 +243,15 @@ fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<
         let Some(it) = find(reader, given, name) else {
             continue;
         };
-        if !reader.are_good(&[limit, &it.written()]) {
+        if !reader.are_good(&[limit, &it.setting.key]) {
             continue;
         }
         let least = most.div_ceil(unit) as u64;
         match decimal(&it.value).filter(|value| *value > 0) {
-            None => reader.refuse(&it.key, "a whole number of at least 1"),
+            None => refuse(reader, it, "a whole number of at least 1"),
             Some(value) if value < least => warnings.push(format!(
                 "{} = {} is less than {} (from {limit} = {}): {consequence}",
-                it.written(),
+                it.setting.key,
                 grouped(value),
                 grouped(least),
                 grouped(most)

@@ -1,207 +1,283 @@
-//! Every key that there is: its name, its default, what it may hold. One table for the file, the
-//! environment, the errors, and the test that holds `config/ringest.toml` to it.
+//! Every key that there is: its name, its default, what it may hold. One list for the file, the
+//! environment, the errors, and the test that compares `config/ringest.toml` with it.
 
-use std::borrow::Cow;
+use std::{net::SocketAddr, time::Duration};
 
-use toml::de::DeValue;
+use tracing_subscriber::EnvFilter;
 
-use super::Limits;
-use crate::document::{Value, nearest};
-
-/// A key, outside `[kafka]` (librdkafka knows those).
-#[derive(Debug)]
-pub(super) struct Key {
-    /// Sections and name, separated by dots.
-    pub(super) name: &'static str,
-    /// As TOML has it.
-    pub(super) default: &'static str,
-    /// What it may hold.
-    pub(super) kind: Kind,
-}
-
-/// What a key may hold.
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// A whole number, both ends allowed.
-    Integer(i128, i128),
-    /// A string; what it means is checked where it is resolved.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-    /// One of these strings.
-    Choice(&'static [&'static str]),
-    /// An array of strings.
-    List,
-    /// A table of values that are no compounds.
-    Table,
-    /// Keys of its own, below its name: a table, or an array of them.
-    Tables,
-}
+use super::{
+    DriverChoice, Limits,
+    auth::issuer,
+    key::{ApiKeyTable, IssuerTable, Key, Known, Place, RequiredKey},
+};
+use crate::{
+    auth::{ApiKey, AuthMode},
+    document::{Value, nearest},
+    log::LogFormat,
+    model::{Model, is_path},
+    registry::is_base_url,
+    route::RouteTable,
+};
 
 /// A day, in milliseconds: no deadline is longer.
 const TIMEOUT_MS_MAX: i128 = 86_400_000;
 
-/// One gibibyte: simd-json indexes with 32 bits, and nobody posts more.
-const BODY_BYTES_MAX: i128 = 1 << 30;
+/// No body is longer: simd-json indexes with 32 bits.
+const GIBIBYTE: i128 = 1 << 30;
 
-impl Key {
-    /// The default, as if it had been written.
-    pub(super) fn default_value(&self) -> Value {
-        // Each of them is TOML: a test reads every default.
-        let value = DeValue::parse(self.default);
-        value.map_or(Value::Table(Vec::new()), |value| {
-            Value::new(value.get_ref())
-        })
-    }
+/// What an issuer's key source may be, if it is not a URL.
+const KEY_FILE: &str = "the path of a file, or \"\" for none";
+
+/// Declares keys, and the list of them.
+macro_rules! keys {
+    ($($name:ident: $type:ty = $key:expr;)*) => {
+        $(pub(super) const $name: $type = $key;)*
+
+        /// Every key, sorted as `config/ringest.toml` has them.
+        pub(super) const KEYS: &[Known] = &[$($name.known()),*];
+
+        /// Keys whose default can't be read.
+        #[cfg(test)]
+        fn bad_defaults() -> Vec<&'static str> {
+            let keys = [$(($name.known().name, $name.has_good_default())),*];
+            keys.into_iter().filter(|(_, is_good)| !is_good).map(|(name, _)| name).collect()
+        }
+    };
 }
 
-const fn key(name: &'static str, default: &'static str, kind: Kind) -> Key {
-    Key {
-        name,
-        default,
-        kind,
-    }
-}
-
-/// Sorted as `config/ringest.toml` has them.
-pub(super) const KEYS: &[Key] = &[
-    key("models", r#""models""#, Kind::Text),
-    key("workers", "0", Kind::Integer(0, 1_024)),
-    key("listen.address", r#""0.0.0.0:4000""#, Kind::Text),
-    key(
-        "listen.driver",
-        r#""auto""#,
-        Kind::Choice(&["auto", "io_uring", "epoll"]),
-    ),
-    key("listen.path_prefix", r#""""#, Kind::Text),
-    key("listen.unauthenticated_network", "false", Kind::Boolean),
-    key("management.address", r#""127.0.0.1:4001""#, Kind::Text),
-    key(
-        "limits.head_bytes_max",
-        "16_384",
-        Kind::Integer(1_024, 1_048_576),
-    ),
-    key("limits.headers_max", "100", Kind::Integer(1, 1_024)),
-    key(
-        "limits.body_bytes_max",
-        "10_485_760",
-        Kind::Integer(1, BODY_BYTES_MAX),
-    ),
-    key(
+keys! {
+    MODELS: Key<String> = Key::read_by(
+        "models",
+        r#""models""#,
+        || "the path of a directory".into(),
+        some_text,
+    );
+    WORKERS: Key<usize> = Key::integer("workers", "0", 0, 1_024);
+    LISTEN_ADDRESS: Key<SocketAddr> = Key::read_by(
+        "listen.address",
+        r#""0.0.0.0:4000""#,
+        || "an IP address and a port, such as \"127.0.0.1:4000\"".into(),
+        |value| value.text()?.parse().ok(),
+    );
+    LISTEN_DRIVER: Key<DriverChoice> = Key::choice("listen.driver", r#""auto""#);
+    PATH_PREFIX: Key<String> = Key::read_by(
+        "listen.path_prefix",
+        r#""""#,
+        || {
+            let max = RouteTable::PREFIX_BYTES_MAX;
+            format!(
+                "\"\", or a path such as \"/api\" without a slash at its end, of at most {max} bytes"
+            )
+            .into()
+        },
+        |value| {
+            let prefix = value.text()?;
+            let is_short = prefix.len() <= RouteTable::PREFIX_BYTES_MAX;
+            (prefix.is_empty() || is_path(prefix) && is_short).then(|| prefix.to_owned())
+        },
+    );
+    UNAUTHENTICATED_NETWORK: Key<bool> = Key::boolean("listen.unauthenticated_network", "false");
+    MANAGEMENT_ADDRESS: Key<Option<SocketAddr>> = Key::read_by(
+        "management.address",
+        r#""127.0.0.1:4001""#,
+        || "an IP address and a port, such as \"127.0.0.1:4001\", or \"\" for none".into(),
+        |value| match value.text()? {
+            "" => Some(None),
+            address => Some(Some(address.parse().ok()?)),
+        },
+    );
+    HEAD_BYTES_MAX: Key<usize> =
+        Key::integer("limits.head_bytes_max", "16_384", 1_024, 1_048_576);
+    HEADERS_MAX: Key<usize> = Key::integer("limits.headers_max", "100", 1, 1_024);
+    BODY_BYTES_MAX: Key<usize> =
+        Key::integer("limits.body_bytes_max", "10_485_760", 1, GIBIBYTE);
+    RECORD_BYTES_MAX: Key<usize> = Key::integer(
         "limits.record_bytes_max",
         "1_000_000",
-        Kind::Integer(1, Limits::RECORD_BYTES_MAX as i128),
-    ),
-    key(
-        "limits.records_max",
-        "100_000",
-        Kind::Integer(1, Limits::RECORDS_MAX as i128),
-    ),
-    key("limits.json_depth_max", "128", Kind::Integer(1, 1_000)),
-    key(
-        "limits.connections_max",
-        "10_000",
-        Kind::Integer(1, 1_000_000),
-    ),
-    key(
-        "limits.in_flight_bytes_max",
-        "268_435_456",
-        Kind::Integer(1, 1 << 40),
-    ),
-    key(
-        "timeouts.head_timeout_ms",
-        "5_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key(
-        "timeouts.body_timeout_ms",
-        "30_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key(
-        "timeouts.idle_timeout_ms",
-        "60_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key(
-        "timeouts.ack_timeout_ms",
-        "10_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key(
-        "timeouts.drain_timeout_ms",
-        "30_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key(
-        "auth.mode",
-        r#""required""#,
-        Kind::Choice(&["required", "none"]),
-    ),
-    key("auth.cache_entries", "8_192", Kind::Integer(1, 1_000_000)),
-    key("auth.jwt", "[]", Kind::Tables),
-    key("auth.jwt.issuer", r#""""#, Kind::Text),
-    key("auth.jwt.audience", r#""""#, Kind::Text),
-    key("auth.jwt.algorithms", "[]", Kind::List),
-    key("auth.jwt.public_key_file", r#""""#, Kind::Text),
-    key("auth.jwt.jwks_file", r#""""#, Kind::Text),
-    key("auth.jwt.jwks_url", r#""""#, Kind::Text),
-    key("auth.jwt.secret_file", r#""""#, Kind::Text),
-    key(
-        "auth.jwt.jwks_refresh_ms",
-        "300_000",
-        Kind::Integer(1_000, 86_400_000),
-    ),
-    key("auth.jwt.leeway_ms", "0", Kind::Integer(0, 60_000)),
-    key("auth.jwt.routes_claim", r#""""#, Kind::Text),
-    key("auth.jwt.required_claims", "{}", Kind::Table),
-    key("auth.jwt.subject_header", r#""""#, Kind::Text),
-    key("auth.keys", "[]", Kind::Tables),
-    key("auth.keys.name", r#""""#, Kind::Text),
-    key("auth.keys.hash", r#""""#, Kind::Text),
-    key("auth.keys.routes", r#"["*"]"#, Kind::List),
-    key("auth.keys.expires", r#""""#, Kind::Text),
-    key("schema_registry.url", r#""""#, Kind::Text),
-    key("schema_registry.username", r#""""#, Kind::Text),
-    key("schema_registry.password", r#""""#, Kind::Text),
-    key(
-        "schema_registry.timeout_ms",
-        "5_000",
-        Kind::Integer(1, TIMEOUT_MS_MAX),
-    ),
-    key("log.format", r#""text""#, Kind::Choice(&["text", "json"])),
-    key("log.filter", r#""info""#, Kind::Text),
-];
+        1,
+        Limits::RECORD_BYTES_MAX as i128,
+    );
+    RECORDS_MAX: Key<usize> =
+        Key::integer("limits.records_max", "100_000", 1, Limits::RECORDS_MAX as i128);
+    JSON_DEPTH_MAX: Key<usize> = Key::integer("limits.json_depth_max", "128", 1, 1_000);
+    CONNECTIONS_MAX: Key<usize> =
+        Key::integer("limits.connections_max", "10_000", 1, 1_000_000);
+    IN_FLIGHT_BYTES_MAX: Key<usize> =
+        Key::integer("limits.in_flight_bytes_max", "268_435_456", 1, 1 << 40);
+    HEAD_TIMEOUT: Key<Duration> = timeout("timeouts.head_timeout_ms", "5_000");
+    BODY_TIMEOUT: Key<Duration> = timeout("timeouts.body_timeout_ms", "30_000");
+    IDLE_TIMEOUT: Key<Duration> = timeout("timeouts.idle_timeout_ms", "60_000");
+    ACK_TIMEOUT: Key<Duration> = timeout("timeouts.ack_timeout_ms", "10_000");
+    DRAIN_TIMEOUT: Key<Duration> = timeout("timeouts.drain_timeout_ms", "30_000");
+    AUTH_MODE: Key<AuthMode> = Key::choice("auth.mode", r#""required""#);
+    CACHE_ENTRIES: Key<usize> = Key::integer("auth.cache_entries", "8_192", 1, 1_000_000);
+    ISSUER: RequiredKey<String, IssuerTable> = RequiredKey::read_by(
+        "auth.jwt.issuer",
+        r#""""#,
+        || "the `iss` of the tokens".into(),
+        some_text,
+    );
+    AUDIENCE: RequiredKey<String, IssuerTable> = RequiredKey::read_by(
+        "auth.jwt.audience",
+        r#""""#,
+        || "what the `aud` of the tokens must name".into(),
+        some_text,
+    );
+    ALGORITHMS: RequiredKey<Vec<String>, IssuerTable> = RequiredKey::read_by(
+        "auth.jwt.algorithms",
+        "[]",
+        || issuer::allowed_algorithms().into(),
+        some_list,
+    );
+    PUBLIC_KEY_FILE: Key<Option<String>, IssuerTable> =
+        Key::read_by("auth.jwt.public_key_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    JWKS_FILE: Key<Option<String>, IssuerTable> =
+        Key::read_by("auth.jwt.jwks_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    JWKS_URL: Key<Option<String>, IssuerTable> =
+        Key::read_by("auth.jwt.jwks_url", r#""""#, || "a URL, or \"\" for none".into(), text_or_none);
+    SECRET_FILE: Key<Option<String>, IssuerTable> =
+        Key::read_by("auth.jwt.secret_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    JWKS_REFRESH: Key<Duration, IssuerTable> =
+        Key::milliseconds("auth.jwt.jwks_refresh_ms", "300_000", 1_000, 86_400_000);
+    LEEWAY: Key<Duration, IssuerTable> =
+        Key::milliseconds("auth.jwt.leeway_ms", "0", 0, 60_000);
+    ROUTES_CLAIM: Key<Option<String>, IssuerTable> = Key::read_by(
+        "auth.jwt.routes_claim",
+        r#""""#,
+        || "the name of a claim, or \"\" for none".into(),
+        text_or_none,
+    );
+    REQUIRED_CLAIMS: Key<Vec<(Box<str>, serde_json::Value)>, IssuerTable> = Key::read_by(
+        "auth.jwt.required_claims",
+        "{}",
+        || {
+            "a table of claims with the strings, numbers or booleans that they must be, such as \
+             { tenant = \"acme\" }"
+                .into()
+        },
+        issuer::required_claims,
+    );
+    SUBJECT_HEADER: Key<Option<String>, IssuerTable> = Key::read_by(
+        "auth.jwt.subject_header",
+        r#""""#,
+        || {
+            let max = Model::HEADER_NAME_BYTES_MAX;
+            format!("the name of a Kafka header, of at most {max} bytes, or \"\" for none").into()
+        },
+        |value| text_or_none(value).filter(|name| {
+            name.as_ref().is_none_or(|it| it.len() <= Model::HEADER_NAME_BYTES_MAX)
+        }),
+    );
+    KEY_NAME: RequiredKey<String, ApiKeyTable> = RequiredKey::read_by(
+        "auth.keys.name",
+        r#""""#,
+        || {
+            let max = ApiKey::NAME_BYTES_MAX;
+            format!("a text of 1 to {max} bytes, without control characters").into()
+        },
+        |value| value.text().filter(|it| ApiKey::is_name(it)).map(str::to_owned),
+    );
+    KEY_HASH: RequiredKey<String, ApiKeyTable> = RequiredKey::read_by(
+        "auth.keys.hash",
+        r#""""#,
+        || "40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits".into(),
+        |value| value.text().map(str::to_owned),
+    );
+    KEY_ROUTES: Key<Vec<String>, ApiKeyTable> = Key::read_by(
+        "auth.keys.routes",
+        r#"["*"]"#,
+        || {
+            "an array of globs over <name>/<version>, such as [\"Order/*\"]; all routes are [\"*\"]"
+                .into()
+        },
+        some_list,
+    );
+    KEY_EXPIRES: Key<Option<u64>, ApiKeyTable> = Key::read_by(
+        "auth.keys.expires",
+        r#""""#,
+        || {
+            "a time with its distance from UTC, such as \"2027-01-01T00:00:00Z\" (RFC 3339), or \
+             \"\" for never"
+                .into()
+        },
+        |value| match value.moment()? {
+            "" => Some(None),
+            moment => Some(Some(ApiKey::expiry_ms(moment)?)),
+        },
+    );
+    REGISTRY_URL: Key<String> = Key::read_by(
+        "schema_registry.url",
+        r#""""#,
+        || {
+            "an http or https URL without a query, such as \"https://registry.example.com:8081\", \
+             or \"\" for none"
+                .into()
+        },
+        |value| {
+            let url = value.text()?;
+            (url.is_empty() || is_base_url(url)).then(|| url.trim_end_matches('/').to_owned())
+        },
+    );
+    REGISTRY_USERNAME: Key<String> = Key::read_by(
+        "schema_registry.username",
+        r#""""#,
+        || "a string without a colon".into(),
+        |value| value.text().filter(|name| !name.contains(':')).map(str::to_owned),
+    );
+    REGISTRY_PASSWORD: Key<String> = Key::read_by(
+        "schema_registry.password",
+        r#""""#,
+        || "a string".into(),
+        |value| value.text().map(str::to_owned),
+    );
+    REGISTRY_TIMEOUT: Key<Duration> = timeout("schema_registry.timeout_ms", "5_000");
+    LOG_FORMAT: Key<LogFormat> = Key::choice("log.format", r#""text""#);
+    LOG_FILTER: Key<String> = Key::read_by(
+        "log.filter",
+        r#""info""#,
+        || "a level or directives, such as \"info\" or \"warn,ringest=debug\"".into(),
+        |value| {
+            let filter = value.text()?;
+            EnvFilter::builder().parse(filter).ok()?;
+            Some(filter.to_owned())
+        },
+    );
+}
 
-/// The key of that name, as [`Raw::entries`](super::raw::Raw::entries) or a person has it: with or
-/// without the place of its table among several.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
-    let name = without_places(name);
+/// A deadline.
+const fn timeout(name: &'static str, default: &'static str) -> Key<Duration> {
+    Key::milliseconds(name, default, 1, TIMEOUT_MS_MAX)
+}
+
+fn some_text(value: &Value) -> Option<String> {
+    let text = value.text().filter(|text| !text.is_empty())?;
+    Some(text.to_owned())
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "an empty text is good, and stands for none"
+)]
+fn text_or_none(value: &Value) -> Option<Option<String>> {
+    let text = value.text()?;
+    Some((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn some_list(value: &Value) -> Option<Vec<String>> {
+    value.list().filter(|list| !list.is_empty())
+}
+
+/// Names of tables of which there can be several.
+const TABLES: [Option<&str>; 2] = [IssuerTable::TABLES, ApiKeyTable::TABLES];
+
+/// The key of that name.
+pub(super) fn find(name: &str) -> Option<&'static Known> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The name that keys of several tables are below, if this is it or below it, and what follows it.
-pub(super) fn tables_around(name: &str) -> Option<(&'static str, &str)> {
-    let tables = KEYS.iter().filter(|key| matches!(key.kind, Kind::Tables));
-    tables.map(|key| key.name).find_map(|tables| {
-        let rest = name.strip_prefix(tables)?;
-        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((tables, rest))
-    })
-}
-
-/// Whether it is that name.
-pub(super) fn is_tables(name: &str) -> bool {
-    tables_around(name).is_some_and(|(_, rest)| rest.is_empty())
-}
-
-/// `auth.keys[2].hash` -> `auth.keys.hash`.
-fn without_places(name: &str) -> Cow<'_, str> {
-    match (name.find('['), name.find(']')) {
-        (Some(start), Some(end)) if start < end => {
-            format!("{}{}", &name[..start], &name[end + 1..]).into()
-        }
-        _ => name.into(),
-    }
+/// The name of tables of which there can be several, if it is that.
+pub(super) fn tables(name: &str) -> Option<&'static str> {
+    TABLES.into_iter().flatten().find(|tables| *tables == name)
 }
 
 /// Whether keys can be below that name.
@@ -216,23 +292,27 @@ pub(super) fn is_section(name: &str) -> bool {
 
 /// What an unknown key most likely means: a name of its own section, else a whole key.
 pub(super) fn meant(unknown: &str) -> Option<&'static str> {
-    let unknown = &*without_places(unknown);
     let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
     let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
-    let names = || KEYS.iter().map(|key| section(key.name));
-    let siblings = names().filter(|(of, _)| *of == given_section);
+    // Of several tables a person may say which.
+    let given_section = given_section.split('[').next().unwrap_or_default();
+    let names = || {
+        let names = KEYS.iter().map(|key| key.name);
+        names.chain(TABLES.into_iter().flatten())
+    };
+    let siblings = names().map(section).filter(|(of, _)| *of == given_section);
     if let Some(name) = nearest(given, siblings.map(|(_, name)| name)) {
         return Some(name);
     }
-    let name = nearest(given, names().map(|(_, name)| name))?;
-    KEYS.iter()
-        .map(|key| key.name)
-        .find(|key| section(key).1 == name)
+    let name = nearest(given, names().map(|name| section(name).1))?;
+    names().find(|key| section(key).1 == name)
 }
 
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, fs, mem::discriminant};
+
+    use toml::de::DeValue;
 
     use super::*;
     use crate::config::Config;
@@ -247,9 +327,6 @@ mod tests {
             let line = line.strip_prefix("# ").unwrap_or(line);
             if let Some(name) = line.strip_prefix('[') {
                 let name = name.trim_matches(['[', ']']);
-                if is_tables(name) {
-                    stated.insert(name.to_owned(), Value::Array(Vec::new()));
-                }
                 name.clone_into(&mut section);
             } else if let Some((name, value)) = line.split_once(" = ") {
                 let name = name.trim_matches('"');
@@ -279,6 +356,7 @@ mod tests {
 
     #[test]
     fn the_reference_has_every_key_with_its_default() {
+        assert_eq!(bad_defaults(), [""; 0]);
         let mut stated = stated_defaults();
         for key in KEYS {
             let default = key.default_value();
@@ -328,7 +406,7 @@ mod tests {
     #[test]
     fn numbers_are_allowed_up_to_their_bounds_and_no_further() {
         for key in KEYS {
-            let Kind::Integer(min, max) = key.kind else {
+            let Some((min, max)) = key.bounds else {
                 continue;
             };
             let variable = format!("RINGEST_{}", key.name.replace('.', "__").to_uppercase());

@@ -3,6 +3,7 @@
 
 mod auth;
 mod kafka;
+mod key;
 mod keys;
 mod memory;
 mod raw;
@@ -132,7 +133,8 @@ pub struct Listen {
 }
 
 /// How sockets are driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum DriverChoice {
     /// `io_uring` where the kernel grants it, else epoll.
     Auto,

@@ -1,297 +1,174 @@
-//! What a person wrote: every key with its value and its place, from the file and from the
-//! environment, through the same table of known keys.
+//! What a person wrote: every key with its value and its position, from the file, the flags and the
+//! environment, through the same list of known keys.
 
 mod environment;
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, mem::discriminant};
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
-
-use super::keys::{self, KEYS, Key};
+use super::keys::{self, JWKS_URL, KEY_HASH, SECRET_FILE};
 use crate::{
-    document::{ConfigError, Document, Origin, Value, unknown_key},
+    document::{ConfigError, Origin, Setting, Value, unknown_key},
     produce::properties::KnownProperties,
 };
 
-/// One key that somebody set, or its default.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Its name in [`Raw::entries`].
-    name: String,
-    /// As written, sections before it.
-    pub(super) key: String,
-    /// What it was set to.
-    pub(super) value: Value,
-    /// The value's text as written, for errors; shortened, and masked where it may be secret.
-    pub(super) written: String,
-    /// Where.
-    pub(super) origin: Origin,
-    /// Whether it is the default and nobody set it.
-    pub(super) is_default: bool,
-}
-
-/// Every key, set or not, and what was wrong with reading them.
+/// Every key that is set, and what was wrong with reading them.
 #[derive(Debug)]
 pub(super) struct Raw {
-    /// By name; properties of librdkafka as [`Raw::property_key`] names them. Where there can be
-    /// several tables, each is an entry, and its keys are `auth.keys[2].hash`, as they are of an only
-    /// table, too.
-    pub(super) entries: BTreeMap<String, Entry>,
+    /// By name.
+    pub(super) sections: BTreeMap<&'static str, Setting>,
+    /// By the name that they have in common.
+    pub(super) tables: BTreeMap<&'static str, Vec<Table>>,
+    /// Properties of librdkafka, by the name that [`KnownProperties::canonical`] gives them.
+    pub(super) properties: BTreeMap<String, Setting>,
     /// Unknown keys, keys set twice.
     pub(super) errors: Vec<ConfigError>,
     /// What is allowed but an operator should know of.
     pub(super) warnings: Vec<String>,
     /// Where an error says to set what is missing.
     pub(super) file: Origin,
-    properties: KnownProperties,
+    known_properties: KnownProperties,
+}
+
+/// One of several tables of the same name.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The table as a whole.
+    pub(super) setting: Setting,
+    /// Its keys, by name.
+    pub(super) keys: BTreeMap<&'static str, Setting>,
 }
 
 impl Raw {
-    /// The defaults; `file` is where an error says to set what is missing.
+    /// Nothing is set; `file` is where an error says to set what is missing.
     pub(super) fn new(file: &Origin) -> Self {
-        let is_in_tables = |key: &&Key| {
-            keys::tables_around(key.name).is_some_and(|(tables, _)| tables != key.name)
-        };
-        let entries = KEYS.iter().filter(|key| !is_in_tables(key)).map(|key| {
-            let entry = Entry {
-                name: key.name.to_owned(),
-                key: key.name.to_owned(),
-                value: key.default_value(),
-                written: key.default.to_owned(),
-                origin: file.clone(),
-                is_default: true,
-            };
-            (key.name.to_owned(), entry)
-        });
         Self {
-            entries: entries.collect(),
+            sections: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            properties: BTreeMap::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
             file: file.clone(),
-            properties: KnownProperties::new(),
+            known_properties: KnownProperties::new(),
         }
     }
 
     /// Reads a file, which wins over what was read before.
-    pub(super) fn read_file(&mut self, document: Document<'_>, tree: &DeTable<'_>) {
-        let source = Source {
-            text: document.text,
-            origin: &|span| document.origin(span),
-        };
-        let mut layer = Vec::new();
-        self.walk(source, "", tree, &mut layer);
-        self.lay(layer);
+    pub(super) fn read_file(&mut self, file: Setting) {
+        self.walk(file, "");
     }
 
-    /// Lays one value over what was read before, as a flag of the command line does.
+    /// Sets one key over what was read before, as a flag of the command line does.
     pub(super) fn read_flag(&mut self, flag: &'static str, key: &str, value: &str) {
-        self.lay(vec![Entry {
-            name: self.name(key),
-            key: key.to_owned(),
-            value: Value::Untyped(value.to_owned()),
-            written: shown(key, &format!("{value:?}")),
-            origin: Origin::Flag(flag),
-            is_default: false,
-        }]);
+        let setting = Setting::untyped(key, Origin::Flag(flag), value.to_owned());
+        self.admit(setting, key);
     }
 
-    /// Drops what was read of these tables.
-    fn drop_tables(&mut self, tables: &str) {
-        self.entries
-            .retain(|name, _| match keys::tables_around(name) {
-                Some((around, rest)) => around != tables || rest.is_empty(),
-                None => true,
-            });
+    /// What is set for a property of librdkafka, whichever of its names is given.
+    pub(super) fn property(&self, name: &str) -> Option<&Setting> {
+        self.properties.get(self.known_properties.canonical(name))
     }
 
-    /// The name in [`Raw::entries`] of a property of librdkafka, whichever of its names is given.
-    pub(super) fn property_key(&self, property: &str) -> String {
-        format!("kafka.{}", self.properties.canonical(property))
+    /// The name that librdkafka has for all names of a property.
+    pub(super) fn canonical<'a>(&'a self, property: &'a str) -> &'a str {
+        self.known_properties.canonical(property)
     }
 
-    /// What a key is called in [`Raw::entries`].
-    fn name(&self, key: &str) -> String {
-        if let Some(property) = key.strip_prefix("kafka.") {
-            return self.property_key(property);
-        }
-        match keys::tables_around(key) {
-            // Of the only table.
-            Some((tables, rest)) if rest.starts_with('.') => format!("{tables}[0]{rest}"),
-            _ => key.to_owned(),
-        }
-    }
-
-    fn walk(
-        &mut self,
-        source: Source<'_>,
-        section: &str,
-        table: &DeTable<'_>,
-        layer: &mut Vec<Entry>,
-    ) {
-        for (name, value) in table {
-            let key = if section.is_empty() {
-                name.get_ref().to_string()
-            } else {
-                format!("{section}.{}", name.get_ref())
+    /// Reads the keys of a table. `within` is what it is called in the list of keys, where a table
+    /// has no number.
+    fn walk(&mut self, table: Setting, within: &str) {
+        for setting in table.inner {
+            let name = match within {
+                "" => setting.name.clone(),
+                within => format!("{within}.{}", setting.name),
             };
-            let origin = (source.origin)(&name.span());
-            if name.get_ref().contains('[') {
-                self.refuse_unknown(key, origin);
+            // Numbers of tables are not for a person to write, nor are keys of theirs in one string.
+            let tables = keys::find(&name).and_then(|key| key.tables);
+            if setting.name.contains('[') || tables.is_some_and(|tables| tables != within) {
+                self.refuse_unknown(&setting);
                 continue;
             }
             // A property of librdkafka written without quotes is a table in a table to TOML.
-            let is_section = keys::is_section(&key) || key.starts_with("kafka.");
-            let is_unknown_section = keys::find(&key).is_none();
-            match value.get_ref() {
-                _ if keys::is_tables(&key) => {
-                    self.walk_tables(source, &key, value, origin, layer);
+            let is_section = keys::is_section(&name) || name.starts_with("kafka.");
+            let is_unknown_section = keys::find(&name).is_none() && !setting.inner.is_empty();
+            match keys::tables(&name) {
+                Some(tables) => self.read_tables(tables, setting),
+                None if setting.is_table() && (is_section || is_unknown_section) => {
+                    self.walk(setting, &name);
                 }
-                DeValue::Table(inner) if is_section || is_unknown_section && !inner.is_empty() => {
-                    self.walk(source, &key, inner, layer);
-                }
-                _ => {
-                    let entry = source.entry(self.name(&key), key, value, origin);
-                    self.admit(entry, layer);
-                }
+                None => self.admit(setting, &name),
             }
         }
     }
 
-    /// An array of tables, or the only one.
-    fn walk_tables(
-        &mut self,
-        source: Source<'_>,
-        tables: &str,
-        value: &Spanned<DeValue<'_>>,
-        origin: Origin,
-        layer: &mut Vec<Entry>,
-    ) {
-        layer.push(source.entry(tables.to_owned(), tables.to_owned(), value, origin));
-        let (values, is_only): (Vec<_>, _) = match value.get_ref() {
-            DeValue::Array(array) => (array.iter().collect(), false),
-            _ => (vec![value], true),
+    /// Reads an array of tables, or the only one, in place of those that were read before.
+    fn read_tables(&mut self, name: &'static str, mut setting: Setting) {
+        let elements = match setting.value {
+            Value::Array(_) => std::mem::take(&mut setting.inner),
+            _ => vec![setting],
         };
-        for (place, value) in values.into_iter().enumerate() {
-            let name = format!("{tables}[{place}]");
-            let key = if is_only {
-                tables.to_owned()
+        self.tables.insert(name, Vec::new());
+        for element in elements {
+            if element.is_table() {
+                self.read_table(name, element);
             } else {
-                name.clone()
+                let message = format!("{HIDDEN} is not allowed: {TABLES}");
+                self.errors.push(element.error(message));
+            }
+        }
+    }
+
+    fn read_table(&mut self, tables: &'static str, mut setting: Setting) {
+        HIDDEN.clone_into(&mut setting.written);
+        let inner = std::mem::take(&mut setting.inner);
+        let keys = Setting {
+            inner,
+            ..setting.clone()
+        };
+        let all = self.tables.entry(tables).or_default();
+        all.push(Table {
+            setting,
+            keys: BTreeMap::new(),
+        });
+        self.walk(keys, tables);
+    }
+
+    /// Takes a setting if there is a key of that name. One in a table is of the last that was read.
+    fn admit(&mut self, mut setting: Setting, name: &str) {
+        mask(&mut setting, name);
+        if let Some(property) = name.strip_prefix("kafka.") {
+            let property = self.known_properties.canonical(property).to_owned();
+            let before = self.properties.insert(property, setting.clone());
+            self.refuse_second(&setting, before);
+        } else if let Some(key) = keys::find(name) {
+            let settings = match key.tables {
+                None => &mut self.sections,
+                Some(tables) => match self.tables.get_mut(tables).and_then(|it| it.last_mut()) {
+                    Some(table) => &mut table.keys,
+                    None => return self.refuse_unknown(&setting),
+                },
             };
-            let origin = (source.origin)(&value.span());
-            if let DeValue::Table(table) = value.get_ref() {
-                layer.push(source.entry(name, key.clone(), value, origin));
-                self.walk(source, &key, table, layer);
-            } else {
-                self.errors.push(ConfigError {
-                    origin,
-                    key,
-                    message: format!("{HIDDEN} is not allowed: {TABLES}"),
-                });
-            }
-        }
-    }
-
-    /// Takes an entry if there is such a key.
-    fn admit(&mut self, entry: Entry, layer: &mut Vec<Entry>) {
-        if entry.key.starts_with("kafka.") || keys::find(&entry.key).is_some() {
-            layer.push(entry);
-        } else if keys::is_section(&entry.key) {
-            let (given, key) = (&entry.written, &entry.key);
-            self.errors.push(ConfigError {
-                message: format!("{given} is not allowed: this is a section, [{key}]"),
-                origin: entry.origin,
-                key: entry.key,
-            });
+            let before = settings.insert(key.name, setting.clone());
+            self.refuse_second(&setting, before);
+        } else if keys::is_section(name) {
+            let allowed = format!("this is a section, [{name}]");
+            self.errors.push(setting.not_allowed(&allowed));
         } else {
-            self.refuse_unknown(entry.key, entry.origin);
+            self.refuse_unknown(&setting);
         }
     }
 
-    fn refuse_unknown(&mut self, key: String, origin: Origin) {
-        self.errors.push(ConfigError {
-            origin,
-            message: unknown_key(keys::meant(&key)),
-            key,
-        });
-    }
-
-    /// Lays one layer over those before it.
-    fn lay(&mut self, layer: Vec<Entry>) {
-        let mut seen = BTreeMap::new();
-        for entry in layer {
-            if keys::is_tables(&entry.name) {
-                self.drop_tables(&entry.name);
-            } else if let Some((tables, rest)) = keys::tables_around(&entry.key)
-                && rest.starts_with('.')
-                && !self.reach_only_table(tables, &entry)
-            {
-                continue;
-            }
-            if let Some(before) = seen.insert(entry.name.clone(), entry.origin.clone()) {
-                self.errors.push(ConfigError {
-                    origin: entry.origin.clone(),
-                    key: entry.key.clone(),
-                    message: format!("set twice: also at {before}"),
-                });
-            }
-            self.entries.insert(entry.name.clone(), entry);
+    /// Notes an error if a setting takes the place of one from the same source.
+    fn refuse_second(&mut self, setting: &Setting, before: Option<Setting>) {
+        let is_same = |it: &Setting| discriminant(&it.origin) == discriminant(&setting.origin);
+        if let Some(before) = before.filter(is_same) {
+            let message = format!("set twice: also at {}", before.origin);
+            self.errors.push(setting.error(message));
         }
     }
 
-    /// Sees to it that there is one table, of which this entry sets a key; whether that could be.
-    fn reach_only_table(&mut self, tables: &str, entry: &Entry) -> bool {
-        if self.entries.contains_key(&format!("{tables}[1]")) {
-            self.errors.push(ConfigError {
-                origin: entry.origin.clone(),
-                key: entry.key.clone(),
-                message: format!(
-                    "there are several [[{tables}]], and this does not say of which: set it in \
-                     the file"
-                ),
-            });
-            return false;
-        }
-        let name = format!("{tables}[0]");
-        self.entries.entry(name.clone()).or_insert_with(|| Entry {
-            name,
-            key: tables.to_owned(),
-            value: Value::Table(Vec::new()),
-            written: HIDDEN.to_owned(),
-            origin: entry.origin.clone(),
-            is_default: false,
-        });
-        true
-    }
-}
-
-/// A text that is being read, and the places in it.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    text: &'a str,
-    origin: &'a dyn Fn(&Range<usize>) -> Origin,
-}
-
-impl Source<'_> {
-    fn entry(
-        self,
-        name: String,
-        key: String,
-        value: &Spanned<DeValue<'_>>,
-        origin: Origin,
-    ) -> Entry {
-        let written = self.text.get(value.span()).unwrap_or_default();
-        Entry {
-            name,
-            written: shown(&key, written),
-            key,
-            value: Value::new(value.get_ref()),
-            origin,
-            is_default: false,
-        }
+    fn refuse_unknown(&mut self, setting: &Setting) {
+        let message = unknown_key(keys::meant(&setting.key));
+        self.errors.push(setting.error(message));
     }
 }
 
@@ -301,8 +178,8 @@ const TABLES: &str = "a table, or an array of tables: [{ … }, { … }]";
 /// Stands for a value that may be secret.
 const HIDDEN: &str = "the value given";
 
-/// A value for an error: one line, bounded, and never a credential.
-fn shown(key: &str, written: &str) -> String {
+/// Makes a value's text fit for an error: one line, bounded, and never a credential.
+fn mask(setting: &mut Setting, name: &str) {
     const CHARACTERS_MAX: usize = 60;
     const SECRET: [&str; 7] = [
         "password",
@@ -313,22 +190,23 @@ fn shown(key: &str, written: &str) -> String {
         "ssl_",
         "oauthbearer",
     ];
-    // What is before the @ of a URL may be a password.
-    let is_secret = match keys::tables_around(key) {
-        Some((_, "")) => true,
-        Some((_, rest)) => {
-            let name = rest.rsplit('.').next().unwrap_or_default();
-            ["hash", "secret_file"].contains(&name)
-                || name.ends_with("_url") && written.contains('@')
+    let written = &setting.written;
+    let is_secret = match keys::find(name) {
+        Some(key) if key.tables.is_some() => {
+            // What is before the @ of a URL may be a password.
+            name == KEY_HASH.key().name
+                || name == SECRET_FILE.name
+                || name == JWKS_URL.name && written.contains('@')
         }
-        None => SECRET.iter().any(|part| key.contains(part)),
+        _ => SECRET.iter().any(|part| name.contains(part)),
     };
     if is_secret {
-        return HIDDEN.to_owned();
+        HIDDEN.clone_into(&mut setting.written);
+        return;
     }
     let line = written.lines().next().unwrap_or_default();
-    match line.char_indices().nth(CHARACTERS_MAX) {
+    setting.written = match line.char_indices().nth(CHARACTERS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
-    }
+    };
 }

@@ -1,150 +1,190 @@
 //! Typed access to what was written: each key gives its value, and what is wrong is gathered.
-//! Checking goes on after an error, with the default in place of the bad value.
+//! Reading goes on after an error, with the default in place of the bad value.
 
-use std::time::Duration;
+use std::marker::PhantomData;
 
 use super::{
-    keys::{self, Kind},
-    raw::{Entry, Raw},
+    key::{Key, Place, RequiredKey, Sections},
+    raw::{self, Raw},
 };
-use crate::document::{ConfigError, Origin, Value, grouped};
+use crate::document::{ConfigError, Origin, Setting};
 
 /// What was written, and everything that is wrong with it so far.
 pub(super) struct Reader {
     pub(super) raw: Raw,
 }
 
+/// One of the tables of a [`Place`].
+pub(super) struct Table<P> {
+    index: usize,
+    place: PhantomData<P>,
+}
+
+impl<P> Clone for Table<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Table<P> {}
+
+/// Where something is set or could be, for errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The table by name and number, if it is in one of several.
+    table: Option<(&'static str, usize)>,
+    /// The key; `None` for the table itself.
+    key: Option<&'static str>,
+}
+
+impl<T> Key<T, Sections> {
+    /// Where it is set or could be.
+    pub(super) fn at(&self) -> At {
+        At {
+            table: None,
+            key: Some(self.name),
+        }
+    }
+}
+
+impl<P: Place> Table<P> {
+    /// The table itself.
+    pub(super) fn itself(self) -> At {
+        At {
+            table: P::TABLES.map(|name| (name, self.index)),
+            key: None,
+        }
+    }
+
+    /// Where a key of the table is set or could be.
+    pub(super) fn at<T>(self, key: &Key<T, P>) -> At {
+        At {
+            key: Some(key.name),
+            ..self.itself()
+        }
+    }
+}
+
 impl Reader {
-    /// What was written for a key, or its default.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
-        self.raw.entries.get(key)
+    /// What is set at a place, be it to the default.
+    pub(super) fn setting(&self, at: At) -> Option<&Setting> {
+        match (at.table, at.key) {
+            (None, key) => self.raw.sections.get(key?),
+            (Some(table), None) => Some(&self.table(table)?.setting),
+            (Some(table), Some(key)) => self.table(table)?.keys.get(key),
+        }
+    }
+
+    fn table(&self, (name, index): (&str, usize)) -> Option<&raw::Table> {
+        self.raw.tables.get(name)?.get(index)
     }
 
     /// Whether somebody set a key, be it to its default.
-    pub(super) fn is_set(&self, key: &str) -> bool {
-        self.entry(key).is_some_and(|entry| !entry.is_default)
+    pub(super) fn is_set<T>(&self, key: &Key<T>) -> bool {
+        self.setting(key.at()).is_some()
     }
 
-    /// Whether the value of a key comes from the environment.
-    pub(super) fn is_from_environment(&self, key: &str) -> bool {
-        self.entry(key)
-            .is_some_and(|entry| matches!(entry.origin, Origin::Environment(_)))
+    /// The tables of a place, in their order.
+    pub(super) fn tables<P: Place>(&self) -> Vec<Table<P>> {
+        let tables = P::TABLES.and_then(|name| self.raw.tables.get(name));
+        let indices = 0..tables.map_or(0, Vec::len);
+        let tables = indices.map(|index| Table {
+            index,
+            place: PhantomData,
+        });
+        tables.collect()
     }
 
-    /// The tables of that name, by theirs: `auth.keys[0]`, `auth.keys[1]`.
-    pub(super) fn tables(&self, name: &str) -> Vec<String> {
-        let place = |table: &str| -> Option<usize> {
-            let place = table.strip_prefix(name)?.strip_prefix('[')?;
-            let place = place.strip_suffix(']')?;
-            // One that has no number is the last.
-            Some(place.parse().unwrap_or(usize::MAX))
+    /// What is said of a place: where it is missing, at the table around it or at the file.
+    pub(super) fn error(&self, at: At, message: impl Into<String>) -> ConfigError {
+        let message = message.into();
+        if let Some(setting) = self.setting(at) {
+            return setting.error(message);
+        }
+        let key = at.key.unwrap_or_default();
+        let table = at
+            .table
+            .and_then(|table| Some((table.0, self.table(table)?)));
+        let (origin, key) = match table {
+            Some((name, raw::Table { setting, .. })) => {
+                let rest = key.strip_prefix(name).unwrap_or(key);
+                (&setting.origin, format!("{}{rest}", setting.key))
+            }
+            None => (&self.raw.file, key.to_owned()),
         };
-        let tables = self.raw.entries.keys();
-        let mut tables: Vec<_> = tables.filter_map(|it| Some((place(it)?, it))).collect();
-        tables.sort();
-        tables.into_iter().map(|(_, it)| it.clone()).collect()
-    }
-
-    /// What is said about a key, at its place, or where it is missing at that of its table.
-    fn said(&self, key: &str, message: String) -> Option<ConfigError> {
-        let (origin, key) = if let Some(entry) = self.entry(key) {
-            (&entry.origin, entry.key.clone())
-        } else {
-            let (table, key) = key.rsplit_once('.')?;
-            let table = self.entry(table)?;
-            (&table.origin, format!("{}.{key}", table.key))
-        };
-        Some(ConfigError {
+        ConfigError {
             origin: origin.clone(),
             key,
             message,
-        })
+        }
     }
 
-    /// Notes an error at the place of a key.
-    pub(super) fn fail(&mut self, key: &str, message: String) {
-        let error = self.said(key, message);
-        self.raw.errors.extend(error);
+    /// Notes an error.
+    pub(super) fn fail(&mut self, at: At, message: impl Into<String>) {
+        let error = self.error(at, message);
+        self.raw.errors.push(error);
     }
 
     /// Notes what an operator should know of a key.
-    pub(super) fn warn(&mut self, key: &str, message: String) {
-        let warning = self.said(key, message);
-        let warning = warning.map(|warning| warning.to_string());
-        self.raw.warnings.extend(warning);
+    pub(super) fn warn(&mut self, at: At, message: impl Into<String>) {
+        let warning = self.error(at, message).to_string();
+        self.raw.warnings.push(warning);
     }
 
-    /// Notes that a key's value is not what it may be.
-    pub(super) fn refuse(&mut self, key: &str, allowed: &str) {
-        let message = match self.entry(key) {
-            Some(entry) => format!("{} is not allowed: {allowed}", entry.written),
-            None => format!("missing: {allowed}"),
+    /// Notes that a value is not what it may be, or missing.
+    pub(super) fn refuse(&mut self, at: At, allowed: &str) {
+        let error = match self.setting(at) {
+            Some(setting) => setting.not_allowed(allowed),
+            None => self.error(at, format!("missing: {allowed}")),
         };
-        self.fail(key, message);
+        self.raw.errors.push(error);
     }
 
-    /// Whether none of these keys has an error so far: only then does it tell anything new that
-    /// they don't go together.
+    /// Whether none of these keys, as errors show them, has an error so far: only then does it tell
+    /// anything new that they don't go together.
     pub(super) fn are_good(&self, keys: &[&str]) -> bool {
         let errors = &self.raw.errors;
         !errors.iter().any(|error| keys.contains(&&*error.key))
     }
 
-    /// What `read` makes of a key's value, or of its default where nobody set it; else an error, and
-    /// what it makes of the default.
-    pub(super) fn value<T>(
+    /// The value of a key, or its default where it is not set or not allowed.
+    pub(super) fn get<T: Clone>(&mut self, key: &Key<T>) -> T {
+        self.read(key.at(), key).unwrap_or_else(|| key.default())
+    }
+
+    /// The value of a key in a table, or its default where it is not set or not allowed.
+    pub(super) fn get_in<T: Clone, P: Place>(&mut self, table: Table<P>, key: &Key<T, P>) -> T {
+        self.read(table.at(key), key)
+            .unwrap_or_else(|| key.default())
+    }
+
+    /// The value of a key that must be set.
+    pub(super) fn require<T: Clone, P: Place>(
         &mut self,
-        key: &str,
-        allowed: &str,
-        read: impl Fn(&Value) -> Option<T>,
+        table: Table<P>,
+        key: &RequiredKey<T, P>,
     ) -> Option<T> {
-        let default = || read(&keys::find(key)?.default_value());
-        let value = match self.entry(key) {
-            Some(entry) => read(&entry.value),
-            None => default(),
-        };
-        if value.is_none() {
-            self.refuse(key, allowed);
-            return default();
+        let at = table.at(key.key());
+        if self.setting(at).is_none() {
+            self.refuse(at, &key.key().allowed());
         }
-        value
+        self.read(at, key.key())
     }
 
-    /// A whole number within the bounds of its key.
-    pub(super) fn integer(&mut self, key: &str) -> usize {
-        let Some(Kind::Integer(min, max)) = keys::find(key).map(|key| &key.kind) else {
-            return 0;
-        };
-        let allowed = format!("a whole number from {} to {}", grouped(min), grouped(max));
-        let read = |value: &Value| {
-            let integer = value.integer().filter(|it| (min..=max).contains(&it))?;
-            usize::try_from(integer).ok()
-        };
-        self.value(key, &allowed, read).unwrap_or_default()
+    /// The value of a key if it is set; one that is not allowed is an error.
+    fn read<T: Clone, P: Place>(&mut self, at: At, key: &Key<T, P>) -> Option<T> {
+        let setting = self.setting(at)?;
+        match setting.read(&key.allowed(), |value| key.read(value)) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.raw.errors.push(error);
+                None
+            }
+        }
     }
 
-    /// A time in milliseconds, within the bounds of its key.
-    pub(super) fn milliseconds(&mut self, key: &str) -> Duration {
-        Duration::from_millis(self.integer(key) as u64)
-    }
-
-    /// `true` or `false`.
-    pub(super) fn boolean(&mut self, key: &str) -> bool {
-        let value = self.value(key, "true or false", Value::boolean);
-        value.unwrap_or_default()
-    }
-
-    /// One of the strings that its key allows.
-    pub(super) fn choice(&mut self, key: &str) -> &'static str {
-        let Some(Kind::Choice(choices)) = keys::find(key).map(|key| &key.kind) else {
-            return "";
-        };
-        let quoted: Vec<_> = choices.iter().map(|choice| format!("{choice:?}")).collect();
-        let read = |value: &Value| {
-            let given = value.text()?;
-            choices.iter().find(|choice| **choice == given).copied()
-        };
-        let value = self.value(key, &quoted.join(" or "), read);
-        value.unwrap_or_default()
+    /// Whether a setting comes from the environment.
+    pub(super) fn is_from_environment(setting: Option<&Setting>) -> bool {
+        setting.is_some_and(|setting| matches!(setting.origin, Origin::Environment(_)))
     }
 }

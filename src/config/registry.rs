@@ -2,40 +2,36 @@
 
 use std::sync::Arc;
 
-use super::reader::Reader;
+use super::{
+    keys::{REGISTRY_PASSWORD, REGISTRY_TIMEOUT, REGISTRY_URL, REGISTRY_USERNAME},
+    reader::Reader,
+};
 use crate::{
     document::{ConfigError, Origin},
     model::{Model, Schema},
-    registry::{Credentials, SchemaRegistry, is_base_url},
+    registry::{Credentials, SchemaRegistry},
 };
 
-const URL: &str = "schema_registry.url";
-const USERNAME: &str = "schema_registry.username";
-const PASSWORD: &str = "schema_registry.password";
+const URL: &str = REGISTRY_URL.name;
+const USERNAME: &str = REGISTRY_USERNAME.name;
+const PASSWORD: &str = REGISTRY_PASSWORD.name;
 
 impl Reader {
     /// `None` where there is no URL.
     pub(super) fn schema_registry(&mut self) -> Option<SchemaRegistry> {
-        const ALLOWED: &str = "an http or https URL without a query, such as \
-                               \"https://registry.example.com:8081\", or \"\" for none";
-        let timeout = self.milliseconds("schema_registry.timeout_ms");
+        let timeout = self.get(&REGISTRY_TIMEOUT);
         let credentials = self.credentials();
-        let written = self.entry(URL).and_then(|entry| entry.value.text());
+        let written = self.setting(REGISTRY_URL.at());
+        let written = written.and_then(|setting| setting.value.text());
         if written.is_some_and(|url| url.contains('@')) {
             // Not shown: what is before the @ may be a password.
             let message =
                 format!("a URL with credentials is not allowed: set {USERNAME} and {PASSWORD}");
-            self.fail(URL, message);
+            self.fail(REGISTRY_URL.at(), message);
             return None;
         }
-        let url = self.value(URL, ALLOWED, |value| {
-            let url = value.text()?;
-            (url.is_empty() || is_base_url(url)).then(|| url.trim_end_matches('/').to_owned())
-        })?;
-        if url.is_empty() {
-            return None;
-        }
-        Some(SchemaRegistry {
+        let url = self.get(&REGISTRY_URL);
+        (!url.is_empty()).then_some(SchemaRegistry {
             url,
             credentials,
             timeout,
@@ -44,16 +40,19 @@ impl Reader {
 
     /// Both or neither; an empty one is none.
     fn credentials(&mut self) -> Option<Credentials> {
-        let username = self.value(USERNAME, "a string without a colon", |value| {
-            let name = value.text().filter(|name| !name.contains(':'))?;
-            Some(name.to_owned())
-        })?;
-        let password = self.value(PASSWORD, "a string", |value| Some(value.text()?.to_owned()))?;
+        let username = self.get(&REGISTRY_USERNAME);
+        let password = self.get(&REGISTRY_PASSWORD);
         match (username.is_empty(), password.is_empty()) {
             _ if !self.are_good(&[USERNAME, PASSWORD]) => {}
             (false, false) => return Some(Credentials { username, password }),
-            (false, true) => self.fail(USERNAME, format!("of no use without {PASSWORD}")),
-            (true, false) => self.fail(PASSWORD, format!("of no use without {USERNAME}")),
+            (false, true) => {
+                let message = format!("of no use without {PASSWORD}");
+                self.fail(REGISTRY_USERNAME.at(), message);
+            }
+            (true, false) => {
+                let message = format!("of no use without {USERNAME}");
+                self.fail(REGISTRY_PASSWORD.at(), message);
+            }
             (true, true) => {}
         }
         None

@@ -8,18 +8,24 @@ use std::{
     sync::Arc,
 };
 
-use tracing_subscriber::EnvFilter;
-
 use super::{
-    Config, DriverChoice, Limits, Listen, Timeouts, kafka, raw::Raw, reader::Reader, registry,
+    Config, Limits, Listen, Timeouts, kafka,
+    keys::{
+        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
+        HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
+        LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
+        PATH_PREFIX, RECORD_BYTES_MAX, RECORDS_MAX, WORKERS,
+    },
+    raw::Raw,
+    reader::Reader,
+    registry,
     written::Written,
 };
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
-    log::LogFormat,
-    model::{self, Model, SchemaPrefix, is_path},
+    model::{self, Model, SchemaPrefix},
     produce::message_bytes_max,
     route::RouteTable,
 };
@@ -77,7 +83,7 @@ fn read(
         text: &text,
     };
     let mut raw = Raw::new(&document.whole());
-    raw.read_file(document, &document.parse().map_err(ConfigErrors::new)?);
+    raw.read_file(document.parse().map_err(ConfigErrors::new)?);
     raw.read_environment(environment);
     Ok(Reader { raw })
 }
@@ -87,22 +93,21 @@ pub(super) fn development(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
     let mut raw = Raw::new(&DEVELOPMENT.whole());
-    let tree = DEVELOPMENT.parse().map_err(ConfigErrors::new)?;
-    raw.read_file(DEVELOPMENT, &tree);
-    raw.read_flag("--dev", "workers", &available_cores().min(2).to_string());
+    raw.read_file(DEVELOPMENT.parse().map_err(ConfigErrors::new)?);
+    raw.read_flag("--dev", WORKERS.name, &available_cores().min(2).to_string());
     raw.read_environment(environment);
     let mut reader = Reader { raw };
-    let key = reader.raw.property_key("bootstrap.servers");
-    if reader.is_from_environment(&key) {
-        let message = "not to be set: --dev starts a broker of its own";
-        reader.fail(&key, message.to_owned());
+    let given = reader.raw.property("bootstrap.servers");
+    if let Some(given) = given.filter(|it| Reader::is_from_environment(Some(it))) {
+        let error = given.error("not to be set: --dev starts a broker of its own");
+        reader.raw.errors.push(error);
     }
     reader
         .raw
         .read_flag("--dev", "kafka.bootstrap.servers", brokers);
     let here = Path::new("");
     resolve(&mut reader, Some(here), |reader| {
-        if reader.is_from_environment("models") {
+        if Reader::is_from_environment(reader.setting(MODELS.at())) {
             reader.model_files(here)
         } else {
             model::samples()
@@ -124,11 +129,11 @@ fn resolve(
     let management = reader.management(listen.address);
     let auth = reader.auth(listen.address, key_files);
     let schema_registry = reader.schema_registry();
-    let (log_format, log_filter) = reader.log();
+    let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.get(&LOG_FILTER));
     let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
     let files = files(reader);
 
-    let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&["limits.records_max"]);
+    let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&[RECORDS_MAX.name]);
     let mut errors = std::mem::take(&mut reader.raw.errors);
     errors.sort_by(|a, b| a.origin.cmp(&b.origin));
     let models = model::load(&files, &mut errors);
@@ -166,10 +171,10 @@ fn resolve(
 
 /// What decides whether each worker's share of the memory in flight is enough for one request.
 const SHARE_KEYS: [&str; 4] = [
-    "limits.in_flight_bytes_max",
-    "limits.body_bytes_max",
-    "limits.head_bytes_max",
-    "workers",
+    IN_FLIGHT_BYTES_MAX.name,
+    BODY_BYTES_MAX.name,
+    HEAD_BYTES_MAX.name,
+    WORKERS.name,
 ];
 
 /// Cores that this process may run on; 1 where the system does not say.
@@ -180,7 +185,7 @@ fn available_cores() -> usize {
 impl Reader {
     /// 0 stands for the cores that this process may run on.
     fn workers(&mut self) -> NonZeroUsize {
-        let workers = NonZeroUsize::new(self.integer("workers"));
+        let workers = NonZeroUsize::new(self.get(&WORKERS));
         workers
             .or(NonZeroUsize::new(available_cores()))
             .unwrap_or(NonZeroUsize::MIN)
@@ -188,17 +193,17 @@ impl Reader {
 
     fn limits(&mut self, workers: NonZeroUsize) -> Limits {
         let mut limits = Limits {
-            head_bytes_max: self.integer("limits.head_bytes_max"),
-            headers_max: self.integer("limits.headers_max"),
-            body_bytes_max: self.integer("limits.body_bytes_max"),
-            record_bytes_max: self.integer("limits.record_bytes_max"),
-            records_max: self.integer("limits.records_max"),
-            json_depth_max: self.integer("limits.json_depth_max"),
-            connections_max: self.integer("limits.connections_max"),
-            in_flight_bytes_max: self.integer("limits.in_flight_bytes_max"),
+            head_bytes_max: self.get(&HEAD_BYTES_MAX),
+            headers_max: self.get(&HEADERS_MAX),
+            body_bytes_max: self.get(&BODY_BYTES_MAX),
+            record_bytes_max: self.get(&RECORD_BYTES_MAX),
+            records_max: self.get(&RECORDS_MAX),
+            json_depth_max: self.get(&JSON_DEPTH_MAX),
+            connections_max: self.get(&CONNECTIONS_MAX),
+            in_flight_bytes_max: self.get(&IN_FLIGHT_BYTES_MAX),
         };
         let workers = workers.get();
-        if self.is_set("limits.in_flight_bytes_max") {
+        if self.is_set(&IN_FLIGHT_BYTES_MAX) {
             self.shares(&limits, workers);
         } else {
             // The default is for a usual number of cores; with more of them it grows.
@@ -222,7 +227,7 @@ impl Reader {
                 grouped(limits.head_bytes_max),
                 grouped(needed),
             );
-            self.fail("limits.in_flight_bytes_max", message);
+            self.fail(IN_FLIGHT_BYTES_MAX.at(), message);
         }
     }
 
@@ -234,12 +239,11 @@ impl Reader {
         workers: NonZeroUsize,
         needed: usize,
     ) -> Option<ConfigError> {
-        const KEY: &str = "limits.in_flight_bytes_max";
         let of_all = needed.saturating_mul(workers.get());
         if limits.in_flight_bytes_max >= of_all {
             return None;
         }
-        if !self.is_set(KEY) {
+        if !self.is_set(&IN_FLIGHT_BYTES_MAX) {
             limits.in_flight_bytes_max = of_all;
             return None;
         }
@@ -253,105 +257,58 @@ impl Reader {
             grouped(limits.body_bytes_max),
             grouped(of_all),
         );
-        let entry = self.raw.entries.get(KEY);
-        Some(ConfigError {
-            origin: entry.map_or_else(|| self.raw.file.clone(), |entry| entry.origin.clone()),
-            key: KEY.to_owned(),
-            message,
-        })
+        Some(self.error(IN_FLIGHT_BYTES_MAX.at(), message))
     }
 
     fn timeouts(&mut self) -> Timeouts {
         Timeouts {
-            head: self.milliseconds("timeouts.head_timeout_ms"),
-            body: self.milliseconds("timeouts.body_timeout_ms"),
-            idle: self.milliseconds("timeouts.idle_timeout_ms"),
-            ack: self.milliseconds("timeouts.ack_timeout_ms"),
-            drain: self.milliseconds("timeouts.drain_timeout_ms"),
+            head: self.get(&HEAD_TIMEOUT),
+            body: self.get(&BODY_TIMEOUT),
+            idle: self.get(&IDLE_TIMEOUT),
+            ack: self.get(&ACK_TIMEOUT),
+            drain: self.get(&DRAIN_TIMEOUT),
         }
     }
 
     fn listen(&mut self) -> Listen {
-        const ALLOWED: &str = "an IP address and a port, such as \"127.0.0.1:4000\"";
-        let address = self.value("listen.address", ALLOWED, |value| {
-            value.text()?.parse().ok()
-        });
-        let driver = match self.choice("listen.driver") {
-            "io_uring" => DriverChoice::IoUring,
-            "epoll" => DriverChoice::Epoll,
-            _ => DriverChoice::Auto,
-        };
-        let allowed = format!(
-            "\"\", or a path such as \"/api\" without a slash at its end, of at most {} bytes",
-            RouteTable::PREFIX_BYTES_MAX
-        );
-        let path_prefix = self.value("listen.path_prefix", &allowed, |value| {
-            let prefix = value.text()?;
-            let is_short = prefix.len() <= RouteTable::PREFIX_BYTES_MAX;
-            (prefix.is_empty() || is_path(prefix) && is_short).then(|| prefix.to_owned())
-        });
         Listen {
-            address: address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4000))),
-            driver,
-            path_prefix: path_prefix.unwrap_or_default(),
+            address: self.get(&LISTEN_ADDRESS),
+            driver: self.get(&LISTEN_DRIVER),
+            path_prefix: self.get(&PATH_PREFIX),
         }
     }
 
     /// `None` where it is switched off.
     fn management(&mut self, public: SocketAddr) -> Option<SocketAddr> {
-        const KEY: &str = "management.address";
-        const ALLOWED: &str =
-            "an IP address and a port, such as \"127.0.0.1:4001\", or \"\" for none";
-        let address = self.value(KEY, ALLOWED, |value| match value.text()? {
-            "" => Some(None),
-            address => Some(Some(address.parse::<SocketAddr>().ok()?)),
-        })??;
+        let address = self.get(&MANAGEMENT_ADDRESS)?;
         let meets = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
         if address.port() != 0
             && address.port() == public.port()
             && meets(address.ip(), public.ip())
-            && self.are_good(&[KEY, "listen.address"])
+            && self.are_good(&[MANAGEMENT_ADDRESS.name, LISTEN_ADDRESS.name])
         {
             let message =
                 format!("{address} meets listen.address = \"{public}\": use another port");
-            self.fail(KEY, message);
+            self.fail(MANAGEMENT_ADDRESS.at(), message);
         }
         Some(address)
     }
 
-    fn log(&mut self) -> (LogFormat, String) {
-        const ALLOWED: &str = "a level or directives, such as \"info\" or \"warn,ringest=debug\"";
-        let format = match self.choice("log.format") {
-            "json" => LogFormat::Json,
-            _ => LogFormat::Text,
-        };
-        let filter = self.value("log.filter", ALLOWED, |value| {
-            let filter = value.text()?;
-            EnvFilter::builder().parse(filter).ok()?;
-            Some(filter.to_owned())
-        });
-        (format, filter.unwrap_or_default())
-    }
-
     /// The files in the directory of the models, which is relative to the configuration file.
     fn model_files(&mut self, relative_to: &Path) -> Vec<model::File> {
-        const KEY: &str = "models";
-        let directory = self.value(KEY, "the path of a directory", |value| {
-            let path = value.text().filter(|path| !path.is_empty())?;
-            Some(relative_to.join(path))
-        });
-        let Some(directory) = directory.filter(|_| self.are_good(&[KEY])) else {
+        let directory = relative_to.join(self.get(&MODELS));
+        if !self.are_good(&[MODELS.name]) {
             return Vec::new();
-        };
+        }
         match model::read_directory(&directory) {
             Ok(files) if files.is_empty() => {
                 let message = format!("no model (*.toml) in {}", directory.display());
-                self.fail(KEY, message);
+                self.fail(MODELS.at(), message);
                 files
             }
             Ok(files) => files,
             Err(error) => {
-                self.fail(KEY, error.to_string());
+                self.fail(MODELS.at(), error.to_string());
                 Vec::new()
             }
         }

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::raw::Raw;
+use super::{keys::KEYS, raw::Raw};
+use crate::document::Value;
 
-/// The value of every key, set or not. It may hold passwords, and so `Debug` shows nothing.
+/// The value of every key, set or not, but for keys of tables of which there can be several: those
+/// can all be changed by a reload. It may hold passwords, and so `Debug` shows nothing.
 #[derive(Clone)]
 pub(super) struct Written(BTreeMap<String, Setting>);
 
@@ -16,16 +18,29 @@ struct Setting {
     value: Option<String>,
 }
 
+impl Setting {
+    fn new(key: &str, value: &Value) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: value.scalar(),
+        }
+    }
+}
+
 impl Written {
     pub(super) fn new(raw: &Raw) -> Self {
-        let entries = raw.entries.iter().map(|(name, entry)| {
-            let setting = Setting {
-                key: entry.key.clone(),
-                value: entry.value.scalar().map(std::borrow::Cow::into_owned),
+        let sections = KEYS.iter().filter(|key| key.tables.is_none()).map(|key| {
+            let setting = match raw.sections.get(key.name) {
+                Some(setting) => Setting::new(key.name, &setting.value),
+                None => Setting::new(key.name, &key.default_value()),
             };
-            (name.clone(), setting)
+            (key.name.to_owned(), setting)
         });
-        Self(entries.collect())
+        let properties = raw.properties.iter().map(|(name, setting)| {
+            let name = format!("kafka.{name}");
+            (name, Setting::new(&setting.key, &setting.value))
+        });
+        Self(sections.chain(properties).collect())
     }
 
     /// The keys whose values are others in `new`, sorted.

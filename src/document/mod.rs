@@ -2,6 +2,7 @@
 //! themselves.
 
 mod error;
+mod setting;
 mod value;
 
 use std::{fmt::Display, ops::Range};
@@ -11,6 +12,7 @@ use toml::de::DeTable;
 
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
+pub(crate) use setting::{Setting, Source};
 pub(crate) use value::Value;
 
 /// A TOML file that is being read.
@@ -22,12 +24,23 @@ pub(crate) struct Document<'a> {
     pub(crate) text: &'a str,
 }
 
-impl<'a> Document<'a> {
-    /// The tree, or every error of syntax.
-    pub(crate) fn parse(self) -> Result<DeTable<'a>, Vec<ConfigError>> {
+impl Document<'_> {
+    /// The file as one table, or every error of syntax.
+    pub(crate) fn parse(self) -> Result<Setting, Vec<ConfigError>> {
         let (tree, errors) = DeTable::parse_recoverable(self.text);
         if errors.is_empty() {
-            return Ok(tree.into_inner());
+            let source = Source {
+                text: self.text,
+                origin: &|span| self.origin(span),
+            };
+            return Ok(Setting {
+                name: String::new(),
+                key: String::new(),
+                origin: self.whole(),
+                written: String::new(),
+                value: Value::Table(Vec::new()),
+                inner: Setting::of_table(source, "", tree.get_ref()),
+            });
         }
         let errors = errors.into_iter().map(|error| ConfigError {
             origin: error
@@ -56,11 +69,6 @@ impl<'a> Document<'a> {
             path: self.path.to_owned(),
             line: None,
         }
-    }
-
-    /// What was written there.
-    pub(crate) fn written(self, span: Range<usize>) -> &'a str {
-        self.text.get(span).unwrap_or_default()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Values of a TOML file, or of the environment.
 
-use std::borrow::Cow;
-
 use toml::de::DeValue;
 
 /// A value as written, before its key says what it should be.
@@ -89,11 +87,11 @@ impl Value {
     }
 
     /// Any value that is not a compound, as librdkafka takes it.
-    pub(crate) fn scalar(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn scalar(&self) -> Option<String> {
         match self {
-            Self::Text(text) | Self::Float(text) | Self::Untyped(text) => Some(text.into()),
-            Self::Integer(integer) => Some(integer.to_string().into()),
-            Self::Boolean(boolean) => Some(boolean.to_string().into()),
+            Self::Text(text) | Self::Float(text) | Self::Untyped(text) => Some(text.clone()),
+            Self::Integer(integer) => Some(integer.to_string()),
+            Self::Boolean(boolean) => Some(boolean.to_string()),
             Self::Datetime(_) | Self::Array(_) | Self::Table(_) => None,
         }
     }

@@ -4,11 +4,10 @@
 use std::path::Path;
 
 use jsonwebtoken::Algorithm;
-use toml::de::{DeTable, DeValue};
 
 use crate::{
     auth::{KeyError, VerificationKeys},
-    document::{ConfigError, Document, Value, grouped},
+    document::{ConfigError, Document, Setting, Value, grouped},
     model::is_path,
     route::RouteTable,
 };
@@ -82,14 +81,13 @@ impl Project {
         let document = Document { path: &shown, text };
         let tree = document.parse()?;
         let mut reader = Reader {
-            document,
             tree: &tree,
             errors: Vec::new(),
         };
         let defaults = Self::default();
         let http = "http_server_config";
         // Moose's older name for the section still works.
-        let kafka = if tree.contains_key("redpanda_config") {
+        let kafka = if tree.get("redpanda_config").is_some() {
             "redpanda_config"
         } else {
             "kafka_config"
@@ -142,8 +140,7 @@ impl Project {
 
 /// Sections of a file, and what is wrong with them.
 struct Reader<'a> {
-    document: Document<'a>,
-    tree: &'a DeTable<'a>,
+    tree: &'a Setting,
     errors: Vec<ConfigError>,
 }
 
@@ -156,17 +153,12 @@ impl Reader<'_> {
         allowed: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
-        let DeValue::Table(table) = self.tree.get(section)?.get_ref() else {
-            return None;
-        };
-        let value = table.get(key)?;
-        let read = read(&Value::new(value.get_ref()));
+        let setting = self.tree.get(section)?.get(key)?;
+        let read = read(&setting.value);
         if read.is_none() {
-            self.errors.push(ConfigError {
-                origin: self.document.origin(&value.span()),
-                key: format!("{section}.{key}"),
-                message: format!("not allowed: {allowed}"),
-            });
+            // The value may be a secret, and is not shown.
+            self.errors
+                .push(setting.error(format!("not allowed: {allowed}")));
         }
         read
     }

@@ -5,15 +5,10 @@ mod kafka;
 mod location;
 mod names;
 
-use std::{borrow::Cow, sync::Arc};
-
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use std::sync::Arc;
 
 use super::{Field, File, Model, OnInvalid, Rules, UnknownFields};
-use crate::document::{ConfigError, Document, Origin, Value, nearest, unknown_key};
+use crate::document::{ConfigError, Document, Origin, Setting};
 
 /// Keys that a model may have.
 pub(super) const KEYS: [&str; 14] = [
@@ -65,8 +60,8 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
         errors: Vec::new(),
     };
     let model = reader.model();
-    let origin = |name| match tree.get_key_value(name) {
-        Some((key, _)) => document.origin(&key.span()),
+    let origin = |name| match tree.get(name) {
+        Some(setting) => setting.origin.clone(),
         None => document.whole(),
     };
     match model {
@@ -83,9 +78,6 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     }
 }
 
-type Key<'a> = Spanned<Cow<'a, str>>;
-type Written<'a> = Spanned<DeValue<'a>>;
-
 /// What a model declares about its records' fields.
 struct Declared {
     /// `None`: nothing is declared, or something is wrong with it.
@@ -95,14 +87,14 @@ struct Declared {
 
 struct Reader<'a> {
     document: Document<'a>,
-    tree: &'a DeTable<'a>,
+    tree: &'a Setting,
     errors: Vec<ConfigError>,
 }
 
 impl Reader<'_> {
     /// The model as far as it could be read: good if there are no errors.
     fn model(&mut self) -> Option<Model> {
-        self.refuse_unknown("", self.tree, &KEYS);
+        self.errors.extend(self.tree.unknown_keys(&KEYS));
         let name = self.name();
         let version = self.version();
         let topic = self.topic(name.as_deref(), version.as_ref());
@@ -143,34 +135,14 @@ impl Reader<'_> {
         })
     }
 
-    fn fail(&mut self, origin: Origin, key: &str, message: String) {
-        self.errors.push(ConfigError {
-            origin,
-            key: key.to_owned(),
-            message,
-        });
+    /// Notes an error at a setting.
+    fn fail(&mut self, setting: &Setting, message: impl Into<String>) {
+        self.errors.push(setting.error(message));
     }
 
-    fn origin(&self, key: &Key<'_>) -> Origin {
-        self.document.origin(&key.span())
-    }
-
-    /// Notes that the value of a key, of this full name, is not what it may be.
-    fn refuse(&mut self, name: &str, key: &Key<'_>, value: &Written<'_>, allowed: &str) {
-        let given = self.document.written(value.span());
-        let message = format!("{given} is not allowed: {allowed}");
-        self.fail(self.origin(key), name, message);
-    }
-
-    /// Notes each key of a table that is none of `known`; `within` names the table.
-    fn refuse_unknown(&mut self, within: &str, table: &DeTable<'_>, known: &[&str]) {
-        for key in table.keys() {
-            let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
-                let message = unknown_key(nearest(name, known.iter().copied()));
-                self.fail(self.origin(key), &format!("{within}{name}"), message);
-            }
-        }
+    /// Notes that a setting's value is not what it may be.
+    fn refuse(&mut self, setting: &Setting, allowed: &str) {
+        self.errors.push(setting.not_allowed(allowed));
     }
 
     /// A string that passes `is_allowed`; else an error.
@@ -180,12 +152,11 @@ impl Reader<'_> {
         allowed: &str,
         is_allowed: impl Fn(&str) -> bool,
     ) -> Option<String> {
-        let (key, value) = self.tree.get_key_value(name)?;
-        let text = Value::new(value.get_ref());
-        if let Some(text) = text.text().filter(|text| is_allowed(text)) {
+        let setting = self.tree.get(name)?;
+        if let Some(text) = setting.value.text().filter(|text| is_allowed(text)) {
             return Some(text.to_owned());
         }
-        self.refuse(name, key, value, allowed);
+        self.refuse(setting, allowed);
         None
     }
 

@@ -4,26 +4,26 @@ use std::{collections::HashMap, hash::Hash};
 
 use jiff::Timestamp;
 
-use super::KEYS;
 use crate::{
     auth::{ApiKey, Globs, KeyHash},
-    config::reader::Reader,
+    config::{
+        key::ApiKeyTable,
+        keys::{KEY_EXPIRES, KEY_HASH, KEY_NAME, KEY_ROUTES},
+        reader::{At, Reader, Table},
+    },
     route::RouteTable,
 };
-
-/// What a hash may be.
-const HASH: &str = "40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits";
 
 impl Reader {
     /// Keys that are good as far as can be told.
     pub(super) fn api_keys(&mut self) -> Vec<ApiKey> {
         let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         let mut keys = Vec::new();
-        for table in self.tables(KEYS) {
-            let name = self.key_name(&format!("{table}.name"), &mut names);
-            let hash = self.hash(&format!("{table}.hash"), &mut hashes);
-            let routes = self.globs(&table);
-            let expires_ms = self.expiry(&format!("{table}.expires"));
+        for table in self.tables() {
+            let name = self.key_name(table, &mut names);
+            let hash = self.hash(table, &mut hashes);
+            let routes = self.get_in(table, &KEY_ROUTES);
+            let expires_ms = self.expiry(table);
             if let (Some(name), Some(hash)) = (name, hash) {
                 keys.push(ApiKey {
                     name: name.into(),
@@ -36,31 +36,30 @@ impl Reader {
         keys
     }
 
-    fn key_name(&mut self, key: &str, names: &mut HashMap<String, String>) -> Option<String> {
-        let allowed = format!(
-            "a text of 1 to {} bytes, without control characters",
-            ApiKey::NAME_BYTES_MAX
-        );
-        let name = self.value(key, &allowed, |value| {
-            let name = value.text().filter(|it| ApiKey::is_name(it))?;
-            Some(name.to_owned())
-        })?;
-        self.refuse_second(key, name.clone(), names);
+    fn key_name(
+        &mut self,
+        table: Table<ApiKeyTable>,
+        names: &mut HashMap<String, At>,
+    ) -> Option<String> {
+        let name = self.require(table, &KEY_NAME)?;
+        self.refuse_second(table.at(KEY_NAME.key()), name.clone(), names);
         Some(name)
     }
 
-    fn hash(&mut self, key: &str, hashes: &mut HashMap<KeyHash, String>) -> Option<KeyHash> {
-        let Some(text) = self.entry(key).and_then(|entry| entry.value.text()) else {
-            self.refuse(key, HASH);
-            return None;
-        };
-        match KeyHash::parse(text) {
+    fn hash(
+        &mut self,
+        table: Table<ApiKeyTable>,
+        hashes: &mut HashMap<KeyHash, At>,
+    ) -> Option<KeyHash> {
+        let text = self.require(table, &KEY_HASH)?;
+        let at = table.at(KEY_HASH.key());
+        match KeyHash::parse(&text) {
             Ok(hash) => {
-                self.refuse_second(key, hash, hashes);
+                self.refuse_second(at, hash, hashes);
                 Some(hash)
             }
             Err(error) => {
-                self.refuse(key, &format!("{HASH}; {error}"));
+                self.refuse(at, &format!("{}; {error}", KEY_HASH.key().allowed()));
                 None
             }
         }
@@ -69,54 +68,36 @@ impl Reader {
     /// Notes an error if the value of a key is that of one before.
     pub(super) fn refuse_second<T: Eq + Hash>(
         &mut self,
-        key: &str,
+        at: At,
         value: T,
-        seen: &mut HashMap<T, String>,
+        seen: &mut HashMap<T, At>,
     ) {
-        let Some(before) = seen.insert(value, key.to_owned()) else {
-            return;
-        };
-        if let Some(before) = self.entry(&before) {
+        let before = seen.insert(value, at).and_then(|at| self.setting(at));
+        if let Some(before) = before {
             let message = format!("the same as {} at {}", before.key, before.origin);
-            self.fail(key, message);
+            self.fail(at, message);
         }
-    }
-
-    /// Where the key of a table may send.
-    fn globs(&mut self, table: &str) -> Vec<String> {
-        const ALLOWED: &str = "an array of globs over <name>/<version>, such as [\"Order/*\"]; all \
-                               routes are [\"*\"]";
-        let globs = self.value(&format!("{table}.routes"), ALLOWED, |value| {
-            value.list().filter(|globs| !globs.is_empty())
-        });
-        globs.unwrap_or_default()
     }
 
     /// Warns of globs that match none of the routes.
     pub(in crate::config) fn warn_of_idle_globs(&mut self, routes: &RouteTable) {
-        for table in self.tables(KEYS) {
-            for glob in self.globs(&table) {
+        for table in self.tables() {
+            for glob in self.get_in(table, &KEY_ROUTES) {
                 let globs = Globs::new([glob.as_str()]);
                 if !routes.routes().iter().any(|route| globs.matches(route)) {
-                    let message = format!("{glob:?} matches no route");
-                    self.warn(&format!("{table}.routes"), message);
+                    self.warn(table.at(&KEY_ROUTES), format!("{glob:?} matches no route"));
                 }
             }
         }
     }
 
     /// In milliseconds since 1970; `None`: never.
-    fn expiry(&mut self, key: &str) -> Option<u64> {
-        const ALLOWED: &str = "a time with its distance from UTC, such as \"2027-01-01T00:00:00Z\" \
-                               (RFC 3339), or \"\" for never";
-        let expires_ms = self.value(key, ALLOWED, |value| match value.moment()? {
-            "" => Some(None),
-            moment => Some(Some(ApiKey::expiry_ms(moment)?)),
-        })??;
+    fn expiry(&mut self, table: Table<ApiKeyTable>) -> Option<u64> {
+        let expires_ms = self.get_in(table, &KEY_EXPIRES)?;
         let now = Timestamp::now().as_millisecond();
         if i128::from(expires_ms) <= i128::from(now) {
-            let message = "is past: the key opens nothing any more".to_owned();
-            self.warn(key, message);
+            let message = "is past: the key opens nothing any more";
+            self.warn(table.at(&KEY_EXPIRES), message);
         }
         Some(expires_ms)
     }

@@ -8,9 +8,15 @@ use std::{
 
 use jsonwebtoken::Algorithm;
 
-use super::ISSUERS;
 use crate::{
-    auth::Issuer, config::reader::Reader, document::Value, excerpt::excerpt, model::Model,
+    auth::Issuer,
+    config::{
+        key::IssuerTable,
+        keys::{self, AUDIENCE, ISSUER, LEEWAY, REQUIRED_CLAIMS, ROUTES_CLAIM, SUBJECT_HEADER},
+        reader::{Reader, Table},
+    },
+    document::Value,
+    excerpt::excerpt,
 };
 
 /// Every algorithm that tokens may be signed with, by its name (RFC 7518 section 3.1, RFC 8037).
@@ -29,6 +35,21 @@ pub(super) const ALGORITHMS: [(&str, Algorithm); 12] = [
     ("HS512", Algorithm::HS512),
 ];
 
+/// What the algorithms of an issuer may be.
+pub(in crate::config) fn allowed_algorithms() -> String {
+    let names = ALGORITHMS.map(|(name, _)| name).join(", ");
+    format!("an array of one or more of {names}")
+}
+
+/// Claims with the scalars that they must be.
+pub(in crate::config) fn required_claims(
+    value: &Value,
+) -> Option<Vec<(Box<str>, serde_json::Value)>> {
+    let claims = value.table()?.into_iter();
+    let claims = claims.map(|(name, value)| Some((name.into(), json(&value)?)));
+    claims.collect()
+}
+
 impl Reader {
     /// Issuers that are good as far as can be told; the files that were read are added to
     /// `key_files`.
@@ -39,12 +60,12 @@ impl Reader {
     ) -> Vec<Arc<Issuer>> {
         let mut names = HashMap::new();
         let mut issuers = Vec::new();
-        for table in self.tables(ISSUERS) {
-            let key = format!("{table}.issuer");
-            if let Some(name) = self.entry(&key).and_then(|entry| entry.value.text()) {
-                self.refuse_second(&key, name.to_owned(), &mut names);
+        for table in self.tables() {
+            let at = table.at(ISSUER.key());
+            if let Some(name) = self.setting(at).and_then(|it| it.value.text()) {
+                self.refuse_second(at, name.to_owned(), &mut names);
             }
-            let issuer = self.issuer(&table, directory, key_files);
+            let issuer = self.issuer(table, directory, key_files);
             issuers.extend(issuer.map(Arc::new));
         }
         issuers
@@ -52,24 +73,23 @@ impl Reader {
 
     fn issuer(
         &mut self,
-        table: &str,
+        table: Table<IssuerTable>,
         directory: Option<&Path>,
         key_files: &mut Vec<PathBuf>,
     ) -> Option<Issuer> {
-        let key = |name: &str| format!("{table}.{name}");
-        let issuer = self.some_text(&key("issuer"), "the `iss` of the tokens");
-        let audience = self.some_text(&key("audience"), "what the `aud` of the tokens must name");
-        let algorithms = self.algorithms(&key("algorithms"));
-        let leeway_ms = self.integer(&key("leeway_ms")) as u64;
-        let routes_claim = self.text_or_none(&key("routes_claim"), "the name of a claim");
-        let required_claims = self.required_claims(&key("required_claims"));
-        let subject_header = self.subject_header(&key("subject_header"));
+        let issuer = self.require(table, &ISSUER);
+        let audience = self.require(table, &AUDIENCE);
+        let algorithms = self.algorithms(table);
+        let leeway = self.get_in(table, &LEEWAY);
+        let routes_claim = self.get_in(table, &ROUTES_CLAIM);
+        let required_claims = self.get_in(table, &REQUIRED_CLAIMS);
+        let subject_header = self.get_in(table, &SUBJECT_HEADER);
         let keys = self.key_source(table, algorithms.as_deref(), directory, key_files);
         Some(Issuer {
             issuer: issuer?.into(),
             audience: audience?.into(),
             algorithms: algorithms?,
-            leeway_ms,
+            leeway_ms: u64::try_from(leeway.as_millis()).unwrap_or(u64::MAX),
             routes_claim: routes_claim.map(String::into),
             required_claims,
             subject_header: subject_header.map(String::into),
@@ -77,64 +97,24 @@ impl Reader {
         })
     }
 
-    fn some_text(&mut self, key: &str, allowed: &str) -> Option<String> {
-        self.value(key, allowed, |value| {
-            let text = value.text().filter(|text| !text.is_empty())?;
-            Some(text.to_owned())
-        })
-    }
-
-    /// `None` where it is empty.
-    pub(super) fn text_or_none(&mut self, key: &str, allowed: &str) -> Option<String> {
-        let allowed = format!("{allowed}, or \"\" for none");
-        let text = self.value(key, &allowed, |value| Some(value.text()?.to_owned()));
-        text.filter(|text| !text.is_empty())
-    }
-
-    fn algorithms(&mut self, key: &str) -> Option<Vec<Algorithm>> {
-        let names = ALGORITHMS.map(|(name, _)| name).join(", ");
-        let allowed = format!("an array of one or more of {names}");
-        let given = self.value(key, &allowed, |value| {
-            value.list().filter(|names| !names.is_empty())
-        })?;
+    fn algorithms(&mut self, table: Table<IssuerTable>) -> Option<Vec<Algorithm>> {
+        let at = table.at(keys::ALGORITHMS.key());
         let mut algorithms = Vec::new();
-        for given in given {
+        for given in self.require(table, &keys::ALGORITHMS)? {
             match ALGORITHMS.iter().find(|(name, _)| *name == given) {
                 Some((_, algorithm)) if algorithms.contains(algorithm) => {
-                    self.fail(key, format!("{given:?} is there twice"));
+                    self.fail(at, format!("{given:?} is there twice"));
                 }
                 Some((_, algorithm)) => algorithms.push(*algorithm),
                 None => {
                     let given = excerpt(given.as_bytes(), 60);
-                    self.fail(key, format!("\"{given}\" is not allowed: {allowed}"));
+                    let allowed = allowed_algorithms();
+                    self.fail(at, format!("\"{given}\" is not allowed: {allowed}"));
                     return None;
                 }
             }
         }
         Some(algorithms)
-    }
-
-    fn required_claims(&mut self, key: &str) -> Vec<(Box<str>, serde_json::Value)> {
-        const ALLOWED: &str = "a table of claims with the strings, numbers or booleans that they \
-                               must be, such as { tenant = \"acme\" }";
-        let claims = self.value(key, ALLOWED, |value| {
-            let claims = value.table()?.into_iter();
-            let claims = claims.map(|(name, value)| Some((name.into(), json(&value)?)));
-            claims.collect::<Option<Vec<_>>>()
-        });
-        claims.unwrap_or_default()
-    }
-
-    fn subject_header(&mut self, key: &str) -> Option<String> {
-        let allowed = format!(
-            "the name of a Kafka header, of at most {} bytes, or \"\" for none",
-            Model::HEADER_NAME_BYTES_MAX
-        );
-        let header = self.value(key, &allowed, |value| {
-            let name = value.text()?;
-            (name.len() <= Model::HEADER_NAME_BYTES_MAX).then(|| name.to_owned())
-        });
-        header.filter(|name| !name.is_empty())
     }
 }
 

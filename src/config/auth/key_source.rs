@@ -12,31 +12,55 @@ use ureq::http::Uri;
 use super::{issuer::ALGORITHMS, read_key_file};
 use crate::{
     auth::{JwksUrl, KeyError, KeySource, Loaded, VerificationKeys},
-    config::reader::Reader,
+    config::{
+        key::{IssuerTable, Key},
+        keys::{self, JWKS_FILE, JWKS_REFRESH, JWKS_URL, PUBLIC_KEY_FILE, SECRET_FILE},
+        reader::{At, Reader, Table},
+    },
 };
 
-/// Where keys can be.
-const PEM: &str = "public_key_file";
-const JWKS: &str = "jwks_file";
-const URL: &str = "jwks_url";
-const SECRET: &str = "secret_file";
-const SOURCES: [&str; 4] = [PEM, JWKS, URL, SECRET];
+/// What keys are read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Pem,
+    JwkSet,
+    Url,
+    Secret,
+}
+
+impl Source {
+    const ALL: [Self; 4] = [Self::Pem, Self::JwkSet, Self::Url, Self::Secret];
+
+    fn key(self) -> Key<Option<String>, IssuerTable> {
+        match self {
+            Self::Pem => PUBLIC_KEY_FILE,
+            Self::JwkSet => JWKS_FILE,
+            Self::Url => JWKS_URL,
+            Self::Secret => SECRET_FILE,
+        }
+    }
+
+    /// Its key in a table of an issuer.
+    fn name(self) -> &'static str {
+        self.key().last_name()
+    }
+}
 
 impl Reader {
     /// Where the keys of the issuer in a table are, and those of a file: it is read if it is known
     /// what for, and where it is.
     pub(super) fn key_source(
         &mut self,
-        table: &str,
+        table: Table<IssuerTable>,
         algorithms: Option<&[Algorithm]>,
         directory: Option<&Path>,
         key_files: &mut Vec<PathBuf>,
     ) -> Option<KeySource> {
-        let refresh = self.milliseconds(&format!("{table}.jwks_refresh_ms"));
+        let refresh = self.get_in(table, &JWKS_REFRESH);
         let (source, value) = self.only_source(table)?;
-        let key = format!("{table}.{source}");
-        if source == URL {
-            let is_good = self.is_jwks_url(&key, &value);
+        let at = table.at(&source.key());
+        if source == Source::Url {
+            let is_good = self.is_jwks_url(at, &value);
             return is_good.then_some(KeySource::Url(JwksUrl {
                 url: value,
                 refresh,
@@ -45,42 +69,39 @@ impl Reader {
         let algorithms = algorithms?;
         self.go_together(table, source, algorithms);
         let path = directory?.join(value);
-        let keys = self.key_file(&key, source, &path, algorithms);
+        let keys = self.key_file(at, source, &path, algorithms);
         key_files.push(path);
         Some(KeySource::File(Arc::new(keys?)))
     }
 
     /// The only source that is given, and its value.
-    fn only_source(&mut self, table: &str) -> Option<(&'static str, String)> {
+    fn only_source(&mut self, table: Table<IssuerTable>) -> Option<(Source, String)> {
         let errors = self.raw.errors.len();
         let mut given = Vec::new();
-        for source in SOURCES {
-            let allowed = if source == URL {
-                "a URL"
-            } else {
-                "the path of a file"
-            };
-            if let Some(value) = self.text_or_none(&format!("{table}.{source}"), allowed) {
-                given.push((source, value));
-            }
+        for source in Source::ALL {
+            let value = self.get_in(table, &source.key());
+            given.extend(value.map(|value| (source, value)));
         }
-        let refresh = format!("{table}.jwks_refresh_ms");
         match &given[..] {
             [(source, value)] => {
-                if *source != URL && self.is_set(&refresh) {
-                    self.fail(&refresh, format!("of no use without {URL}"));
+                let refresh = table.at(&JWKS_REFRESH);
+                if *source != Source::Url && self.setting(refresh).is_some() {
+                    let url = Source::Url.name();
+                    self.fail(refresh, format!("of no use without {url}"));
                 }
-                return Some((source, value.clone()));
+                return Some((*source, value.clone()));
             }
             [] if self.raw.errors.len() == errors => {
-                let sources = SOURCES.join(", ");
-                self.fail(table, format!("its keys are missing: set one of {sources}"));
+                let sources = Source::ALL.map(Source::name).join(", ");
+                let message = format!("its keys are missing: set one of {sources}");
+                self.fail(table.itself(), message);
             }
             [] => {}
             [(first, _), others @ ..] => {
+                let first = first.name();
                 for (other, _) in others {
                     let message = format!("not allowed beside {first}: an issuer has one of them");
-                    self.fail(&format!("{table}.{other}"), message);
+                    self.fail(table.at(&other.key()), message);
                 }
             }
         }
@@ -90,74 +111,76 @@ impl Reader {
     /// Reads a file of keys.
     fn key_file(
         &mut self,
-        key: &str,
-        source: &str,
+        at: At,
+        source: Source,
         path: &Path,
         algorithms: &[Algorithm],
     ) -> Option<VerificationKeys> {
         let shown = path.display();
         let bytes = match read_key_file(path) {
             Ok(bytes) => bytes,
-            Err(error) if source == SECRET => {
+            Err(error) if source == Source::Secret => {
                 // The secret itself may stand where its file should be named.
-                self.fail(key, format!("the file {error}"));
+                self.fail(at, format!("the file {error}"));
                 return None;
             }
             Err(error) => {
-                self.fail(key, format!("{shown} {error}"));
+                self.fail(at, format!("{shown} {error}"));
                 return None;
             }
         };
         let loaded = match source {
-            SECRET => VerificationKeys::from_secret(&bytes, algorithms).map(only),
-            JWKS => VerificationKeys::from_jwks(&bytes, algorithms),
-            _ => VerificationKeys::from_pem(&bytes, algorithms).map(only),
+            Source::Secret => VerificationKeys::from_secret(&bytes, algorithms).map(only),
+            Source::JwkSet => VerificationKeys::from_jwks(&bytes, algorithms),
+            Source::Pem => VerificationKeys::from_pem(&bytes, algorithms).map(only),
+            Source::Url => return None,
         };
         match loaded {
             Ok(Loaded { keys, left_out }) => {
                 for line in left_out {
-                    self.warn(key, format!("{shown}: {line}"));
+                    self.warn(at, format!("{shown}: {line}"));
                 }
                 Some(keys)
             }
             Err(KeyError(error)) => {
-                self.fail(key, format!("{shown}: {error}"));
+                self.fail(at, format!("{shown}: {error}"));
                 None
             }
         }
     }
 
     /// A file of one kind can't hold a key for each algorithm. (In a JWK set each key has its kind.)
-    fn go_together(&mut self, table: &str, source: &str, algorithms: &[Algorithm]) {
+    fn go_together(&mut self, table: Table<IssuerTable>, source: Source, algorithms: &[Algorithm]) {
         let unfit = ALGORITHMS.iter().find(|(_, algorithm)| {
             let is_fit = match source {
-                PEM => !is_hmac(*algorithm),
-                SECRET => is_hmac(*algorithm),
-                _ => true,
+                Source::Pem => !is_hmac(*algorithm),
+                Source::Secret => is_hmac(*algorithm),
+                Source::JwkSet | Source::Url => true,
             };
             !is_fit && algorithms.contains(algorithm)
         });
         if let Some((name, _)) = unfit {
-            let needs = if source == PEM {
+            let needs = if source == Source::Pem {
                 "a secret"
             } else {
                 "a public key"
             };
+            let source = source.name();
             let message = format!("\"{name}\" is not allowed with {source}: it needs {needs}");
-            self.fail(&format!("{table}.algorithms"), message);
+            self.fail(table.at(keys::ALGORITHMS.key()), message);
         }
     }
 
-    fn is_jwks_url(&mut self, key: &str, url: &str) -> bool {
+    fn is_jwks_url(&mut self, at: At, url: &str) -> bool {
         const ALLOWED: &str = "an https URL such as \"https://id.example.com/jwks.json\"; http to a \
                                loopback address only";
         let uri = url.parse::<Uri>().ok().filter(|_| !url.contains('#'));
         let Some(uri) = uri else {
-            self.refuse(key, ALLOWED);
+            self.refuse(at, ALLOWED);
             return false;
         };
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
-            self.fail(key, "a URL with credentials is not allowed".to_owned());
+            self.fail(at, "a URL with credentials is not allowed");
             return false;
         }
         let host = uri.host().filter(|host| !host.is_empty());
@@ -167,7 +190,7 @@ impl Reader {
             _ => false,
         };
         if !is_good {
-            self.refuse(key, ALLOWED);
+            self.refuse(at, ALLOWED);
         }
         is_good
     }

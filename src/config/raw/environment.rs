@@ -1,11 +1,13 @@
 //! Variables: how they are called, and what their texts stand for.
 
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 
-use super::{Entry, HIDDEN, Raw, Source, TABLES, shown};
+use super::{HIDDEN, Raw, TABLES, Table};
 use crate::{
-    config::keys,
-    document::{ConfigError, Origin, Value},
+    config::keys::{self, KEY_HASH, KEY_NAME},
+    document::{ConfigError, Origin, Setting, Source, Value},
 };
 
 /// What every environment variable of ringest starts with.
@@ -17,6 +19,7 @@ const TEST_PREFIX: &str = "RINGEST_TEST_";
 /// Moose's name for the hash of its key, which is one more of ours, so called.
 const MOOSE_KEY: &str = "MOOSE_INGEST_API_KEY";
 const MOOSE_KEY_NAME: &str = "moose";
+const MOOSE_TABLES: &str = "auth.keys";
 
 impl Raw {
     /// Reads an environment, which wins over what was read before.
@@ -30,89 +33,117 @@ impl Raw {
         // Sorted, so that all tables of a name come before a key of the only one.
         let mut variables: Vec<_> = ours.collect();
         variables.sort();
-        let mut layer = Vec::new();
         let mut moose_key = None;
         for (name, value) in variables {
             match name.strip_prefix(PREFIX) {
                 Some(rest) => {
                     let key = self.key_of_variable(rest);
-                    self.read_variable(name, key, value, &mut layer);
+                    self.read_variable(name, &key, value);
                 }
                 None => moose_key = Some(value),
             }
         }
-        self.lay(layer);
         if let Some(hash) = moose_key {
-            self.lay_moose_key(hash);
+            self.add_moose_key(hash);
         }
     }
 
-    fn read_variable(
-        &mut self,
-        variable: String,
-        key: String,
-        value: String,
-        layer: &mut Vec<Entry>,
-    ) {
-        // The places of tables are ours to say.
+    fn read_variable(&mut self, variable: String, key: &str, value: String) {
+        let origin = Origin::Environment(variable);
+        if let Some(tables) = keys::tables(key) {
+            self.read_tables_of_variable(tables, origin, &value);
+            return;
+        }
+        let setting = Setting::untyped(key, origin, value);
+        // The numbers of tables are ours to give.
         if key.contains('[') {
-            self.refuse_unknown(key, Origin::Environment(variable));
+            self.refuse_unknown(&setting);
             return;
         }
-        if keys::is_tables(&key) {
-            let source = Source {
-                text: &value,
-                origin: &|_| Origin::Environment(variable.clone()),
-            };
-            match DeValue::parse(&value) {
-                Ok(value) => {
-                    self.walk_tables(source, &key, &value, (source.origin)(&(0..0)), layer);
-                }
-                Err(error) => self.errors.push(ConfigError {
-                    origin: Origin::Environment(variable),
-                    message: format!("not valid TOML: {}; {TABLES}", error.message()),
-                    key,
-                }),
-            }
-            return;
+        let tables = keys::find(key).and_then(|key| key.tables);
+        if tables.is_none_or(|tables| self.has_only_table(tables, &setting)) {
+            self.admit(setting, key);
         }
-        let entry = Entry {
-            name: self.name(&key),
-            written: shown(&key, &format!("{value:?}")),
-            key,
-            value: Value::Untyped(value),
-            origin: Origin::Environment(variable),
-            is_default: false,
-        };
-        self.admit(entry, layer);
     }
 
-    /// Moose's key beside those that there are.
-    fn lay_moose_key(&mut self, hash: String) {
-        let entry = |key: &str, value| Entry {
-            name: format!("auth.keys[{MOOSE_KEY_NAME}]{key}"),
-            key: "auth.keys".to_owned(),
-            value,
-            written: HIDDEN.to_owned(),
-            origin: Origin::Environment(MOOSE_KEY.to_owned()),
-            is_default: false,
-        };
-        self.lay(vec![
-            entry("", Value::Table(Vec::new())),
-            entry(".name", Value::Text(MOOSE_KEY_NAME.to_owned())),
-            entry(".hash", Value::Text(hash)),
-        ]);
+    fn read_tables_of_variable(&mut self, tables: &'static str, origin: Origin, text: &str) {
+        match DeValue::parse(text) {
+            Ok(value) => {
+                let source = Source {
+                    text,
+                    origin: &|_| origin.clone(),
+                };
+                let name = (tables, tables.to_owned());
+                let setting = Setting::new(source, name, origin.clone(), &value);
+                self.read_tables(tables, setting);
+            }
+            Err(error) => self.errors.push(ConfigError {
+                origin,
+                message: format!("not valid TOML: {}; {TABLES}", error.message()),
+                key: tables.to_owned(),
+            }),
+        }
+    }
+
+    /// Sees to it that there is one table, of which this setting sets a key; whether that could be.
+    fn has_only_table(&mut self, tables: &'static str, setting: &Setting) -> bool {
+        let all = self.tables.entry(tables).or_default();
+        if all.len() > 1 {
+            let message = format!(
+                "there are several [[{tables}]], and this does not say of which: set it in the file"
+            );
+            self.errors.push(setting.error(message));
+            return false;
+        }
+        if all.is_empty() {
+            all.push(Table::empty(tables, setting.origin.clone()));
+        }
+        true
+    }
+
+    /// Adds Moose's key to those that there are.
+    fn add_moose_key(&mut self, hash: String) {
+        let origin = Origin::Environment(MOOSE_KEY.to_owned());
+        let mut table = Table::empty(MOOSE_TABLES, origin);
+        for (key, text) in [
+            (KEY_NAME.key().name, MOOSE_KEY_NAME.to_owned()),
+            (KEY_HASH.key().name, hash),
+        ] {
+            let setting = Setting {
+                value: Value::Text(text),
+                ..table.setting.clone()
+            };
+            table.keys.insert(key, setting);
+        }
+        self.tables.entry(MOOSE_TABLES).or_default().push(table);
     }
 
     /// `LISTEN__ADDRESS` -> `listen.address`; `KAFKA__LINGER_MS` -> `kafka.linger.ms`.
     fn key_of_variable(&self, name: &str) -> String {
         let name = name.to_ascii_lowercase();
         match name.strip_prefix("kafka__") {
-            Some(property) if property.contains('.') || self.properties.contains(property) => {
+            Some(property)
+                if property.contains('.') || self.known_properties.contains(property) =>
+            {
                 format!("kafka.{property}")
             }
             Some(property) => format!("kafka.{}", property.replace('_', ".")),
             None => name.replace("__", "."),
+        }
+    }
+}
+
+impl Table {
+    /// A table without keys.
+    fn empty(name: &str, origin: Origin) -> Self {
+        let setting = Setting {
+            written: HIDDEN.to_owned(),
+            value: Value::Table(Vec::new()),
+            ..Setting::untyped(name, origin, String::new())
+        };
+        Self {
+            setting,
+            keys: BTreeMap::new(),
         }
     }
 }

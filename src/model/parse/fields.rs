@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use toml::de::DeValue;
-
-use super::{Declared, Key, Reader, Written};
+use super::{Declared, Reader};
 use crate::{
-    document::nearest,
+    document::{ConfigError, Setting, nearest},
     model::{Field, Type, UnknownFields, json_schema},
 };
 
 /// Keys that a field may have when it is more than a type.
 const FIELD_KEYS: [&str; 2] = ["type", "default"];
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(super) fn declared(&mut self) -> Declared {
         let choices = [
             ("forward", UnknownFields::Forward),
@@ -21,7 +19,7 @@ impl<'a> Reader<'a> {
         ];
         let unknown_fields = self.choice("unknown_fields", choices);
         let before = self.errors.len();
-        let (fields, unknown_fields) = if self.tree.contains_key("fields_from") {
+        let (fields, unknown_fields) = if self.tree.get("fields_from").is_some() {
             self.refuse_beside_schema();
             self.json_schema().unzip()
         } else {
@@ -43,19 +41,18 @@ impl<'a> Reader<'a> {
             ("fields", "\"properties\""),
             ("unknown_fields", "\"additionalProperties\""),
         ] {
-            if let Some((key, _)) = self.tree.get_key_value(name) {
+            if let Some(setting) = self.tree.get(name) {
                 let message = format!("not allowed beside fields_from: the schema has {instead}");
-                self.fail(self.origin(key), name, message);
+                self.fail(setting, message);
             }
         }
     }
 
     fn refuse_without_fields(&mut self) {
-        const KEY: &str = "unknown_fields";
-        let is_declared = self.tree.contains_key("fields");
-        if let Some((key, value)) = self.tree.get_key_value(KEY).filter(|_| !is_declared) {
-            let allowed = "without [fields] every field is unknown";
-            self.refuse(KEY, key, value, allowed);
+        let is_declared = self.tree.get("fields").is_some();
+        let setting = self.tree.get("unknown_fields").filter(|_| !is_declared);
+        if let Some(setting) = setting {
+            self.refuse(setting, "without [fields] every field is unknown");
         }
     }
 
@@ -70,77 +67,72 @@ impl<'a> Reader<'a> {
         match std::fs::read_to_string(&path) {
             Ok(text) => json_schema::fields(&shown, &text, &mut self.errors),
             Err(error) => {
-                let (key, _) = self.tree.get_key_value(KEY)?;
-                self.fail(self.origin(key), KEY, format!("{shown}: {error}"));
+                let setting = self.tree.get(KEY)?;
+                self.fail(setting, format!("{shown}: {error}"));
                 None
             }
         }
     }
 
     fn fields(&mut self) -> Option<Vec<Field>> {
-        let (key, value) = self.tree.get_key_value("fields")?;
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = "not allowed: this is a section, [fields]".to_owned();
-            self.fail(self.origin(key), "fields", message);
+        let setting = self.tree.get("fields")?;
+        if !setting.is_table() {
+            self.fail(setting, "not allowed: this is a section, [fields]");
             return None;
-        };
-        // A table is sorted by name; a person's order is that of the file.
-        let mut declared: Vec<_> = table.iter().collect();
-        declared.sort_by_key(|(key, _)| key.span().start);
-        let fields = declared
-            .into_iter()
-            .filter_map(|(key, value)| self.field(key, value));
+        }
+        let fields = setting.inner.iter().filter_map(|it| self.field(it));
         Some(fields.collect())
     }
 
-    fn field(&mut self, key: &'a Key<'a>, value: &'a Written<'a>) -> Option<Field> {
-        let name = key.get_ref().to_string();
-        let path = format!("fields.{name}");
+    fn field(&mut self, field: &Setting) -> Option<Field> {
+        let name = field.name.clone();
         if name.is_empty() {
-            self.fail(self.origin(key), &path, "an empty name".to_owned());
+            self.fail(field, "an empty name");
         }
-        let (written, has_default) = match value.get_ref() {
-            DeValue::Table(table) => (table.get("type"), table.contains_key("default")),
-            _ => (Some(value), false),
+        let (type_, has_default) = if field.is_table() {
+            (field.get("type"), field.get("default").is_some())
+        } else {
+            (Some(field), false)
         };
-        let Some(text) = written.and_then(|it| it.get_ref().as_str()) else {
-            self.refuse_field(&path, key, value);
+        let Some(text) = type_.and_then(|it| it.value.text()) else {
+            self.refuse_field(field);
             return None;
         };
-        if let DeValue::Table(table) = value.get_ref() {
-            self.refuse_unknown(&format!("{path}."), table, &FIELD_KEYS);
-        }
+        self.errors.extend(unknown_keys(field));
         match Type::parse(text) {
             Ok(type_) => Some(Field::declared(name, type_, has_default)),
             Err(error) => {
-                self.fail(self.origin(key), &path, error.to_string());
+                self.fail(field, error.to_string());
                 None
             }
         }
     }
 
     /// A key without a type: what its value may be, or what went wrong with a table's keys.
-    fn refuse_field(&mut self, path: &str, key: &Key<'_>, value: &Written<'_>) {
+    fn refuse_field(&mut self, field: &Setting) {
         let allowed = "a type such as \"String\", or { type = \"…\", default = … }";
-        let keys = match value.get_ref() {
-            DeValue::Table(table) if !table.contains_key("type") => table.iter().next(),
-            _ => None,
-        };
-        match keys {
-            Some((inner, _)) if nearest(inner.get_ref(), FIELD_KEYS.into_iter()).is_none() => {
+        let inner = field.inner.first();
+        let inner = inner.filter(|_| field.is_table() && field.get("type").is_none());
+        match inner {
+            Some(inner) if nearest(&inner.name, FIELD_KEYS.into_iter()).is_none() => {
                 let message = format!(
                     "not a type: {allowed}; a name with a dot is quoted: \"{}.{}\"",
-                    key.get_ref(),
-                    inner.get_ref()
+                    field.name, inner.name
                 );
-                self.fail(self.origin(inner), path, message);
+                self.errors.push(ConfigError {
+                    origin: inner.origin.clone(),
+                    ..field.error(message)
+                });
             }
             _ => {
-                if let DeValue::Table(table) = value.get_ref() {
-                    self.refuse_unknown(&format!("{path}."), table, &FIELD_KEYS);
-                }
-                self.refuse(path, key, value, allowed);
+                self.errors.extend(unknown_keys(field));
+                self.refuse(field, allowed);
             }
         }
     }
+}
+
+/// Keys of a field that there are not.
+fn unknown_keys(field: &Setting) -> Vec<ConfigError> {
+    field.unknown_keys(&FIELD_KEYS)
 }

@@ -1,10 +1,8 @@
 //! What a record carries to Kafka beside its own bytes: headers, and the schema in its prefix.
 
-use toml::de::{DeTable, DeValue};
-
-use super::{Key, Model, Reader, Written};
+use super::{Model, Reader};
 use crate::{
-    document::Value,
+    document::{Setting, Value},
     model::{HeaderValue, KafkaHeader, Schema},
 };
 
@@ -22,70 +20,63 @@ const SCHEMA: &str = "{ id = 7 } or { subject = \"orders-value\", version = 3 }"
 
 impl Reader<'_> {
     pub(super) fn kafka_headers(&mut self) -> Vec<KafkaHeader> {
-        const KEY: &str = "kafka_headers";
-        let Some((key, value)) = self.tree.get_key_value(KEY) else {
+        let Some(setting) = self.tree.get("kafka_headers") else {
             return Vec::new();
         };
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = "not allowed: this is a section, [kafka_headers]".to_owned();
-            self.fail(self.origin(key), KEY, message);
+        if !setting.is_table() {
+            self.fail(setting, "not allowed: this is a section, [kafka_headers]");
             return Vec::new();
-        };
-        if table.len() > Model::KAFKA_HEADERS_MAX {
+        }
+        let headers = &setting.inner;
+        if headers.len() > Model::KAFKA_HEADERS_MAX {
             let message = format!(
                 "{} are too many: at most {}",
-                table.len(),
+                headers.len(),
                 Model::KAFKA_HEADERS_MAX
             );
-            self.fail(self.origin(key), KEY, message);
+            self.fail(setting, message);
         }
-        let mut declared: Vec<_> = table.iter().collect();
-        declared.sort_by_key(|(key, _)| key.span().start);
-        let headers = declared
-            .into_iter()
-            .filter_map(|(key, value)| self.kafka_header(key, value));
+        let headers = headers.iter().filter_map(|it| self.kafka_header(it));
         headers.collect()
     }
 
-    fn kafka_header(&mut self, key: &Key<'_>, value: &Written<'_>) -> Option<KafkaHeader> {
-        let name = key.get_ref().to_string();
-        let path = format!("kafka_headers.{name}");
+    fn kafka_header(&mut self, header: &Setting) -> Option<KafkaHeader> {
+        let name = header.name.clone();
         if !(1..=Model::HEADER_NAME_BYTES_MAX).contains(&name.len()) {
             let message = format!(
                 "the name has {} bytes: from 1 to {}",
                 name.len(),
                 Model::HEADER_NAME_BYTES_MAX
             );
-            self.fail(self.origin(key), &path, message);
+            self.fail(header, message);
         }
-        let value = match value.get_ref() {
-            DeValue::String(text) if text.len() <= Model::HEADER_CONSTANT_BYTES_MAX => {
-                HeaderValue::Constant(text.to_string())
+        let value = match &header.value {
+            Value::Text(text) if text.len() <= Model::HEADER_CONSTANT_BYTES_MAX => {
+                HeaderValue::Constant(text.clone())
             }
-            DeValue::String(text) => {
+            Value::Text(text) => {
                 let message = format!(
                     "the text has {} bytes: at most {}",
                     text.len(),
                     Model::HEADER_CONSTANT_BYTES_MAX
                 );
-                self.fail(self.origin(key), &path, message);
+                self.fail(header, message);
                 return None;
             }
-            DeValue::Table(table) => {
-                self.refuse_unknown(&format!("{path}."), table, &["header", "principal"]);
-                match (table.get("header"), table.get("principal")) {
-                    (Some(field), None) => self.request_field(&path, key, field)?,
-                    (None, Some(it)) if it.get_ref().as_bool() == Some(true) => {
-                        HeaderValue::Principal
-                    }
+            Value::Table(_) => {
+                let unknown = header.unknown_keys(&["header", "principal"]);
+                self.errors.extend(unknown);
+                match (header.get("header"), header.get("principal")) {
+                    (Some(field), None) => self.request_field(field)?,
+                    (None, Some(it)) if it.value.boolean() == Some(true) => HeaderValue::Principal,
                     _ => {
-                        self.refuse(&path, key, value, HEADER);
+                        self.refuse(header, HEADER);
                         return None;
                     }
                 }
             }
             _ => {
-                self.refuse(&path, key, value, HEADER);
+                self.refuse(header, HEADER);
                 return None;
             }
         };
@@ -93,93 +84,86 @@ impl Reader<'_> {
     }
 
     /// A field of the request, by its name in lower case.
-    fn request_field(
-        &mut self,
-        path: &str,
-        key: &Key<'_>,
-        field: &Written<'_>,
-    ) -> Option<HeaderValue> {
-        let path = format!("{path}.header");
-        let Some(name) = field.get_ref().as_str().filter(|name| is_token(name)) else {
+    fn request_field(&mut self, field: &Setting) -> Option<HeaderValue> {
+        let Some(name) = field.value.text().filter(|name| is_token(name)) else {
             let allowed = format!(
                 "the name of a header field of HTTP, of at most {} bytes",
                 Model::HEADER_NAME_BYTES_MAX
             );
-            self.refuse(&path, key, field, &allowed);
+            self.refuse(field, &allowed);
             return None;
         };
         let name = name.to_ascii_lowercase();
         if CREDENTIALS.contains(&name.as_str()) {
-            let allowed = "a credential must not end up in a topic";
-            self.refuse(&path, key, field, allowed);
+            self.refuse(field, "a credential must not end up in a topic");
             return None;
         }
         Some(HeaderValue::Request(name))
     }
 
     pub(super) fn schema(&mut self) -> Option<Schema> {
-        if let Some((key, value)) = self.tree.get_key_value("schema_id") {
-            if self.tree.contains_key("schema") {
-                let message = "not allowed beside schema, which says it too".to_owned();
-                self.fail(self.origin(key), "schema_id", message);
+        let schema = self.tree.get("schema");
+        if let Some(id) = self.tree.get("schema_id") {
+            if schema.is_some() {
+                self.fail(id, "not allowed beside schema, which says it too");
             }
-            return self.number("schema_id", key, value).map(Schema::Id);
+            return self.number(id).map(Schema::Id);
         }
-        let (key, value) = self.tree.get_key_value("schema")?;
-        let DeValue::Table(table) = value.get_ref() else {
-            self.refuse("schema", key, value, SCHEMA);
+        let schema = schema?;
+        if !schema.is_table() {
+            self.refuse(schema, SCHEMA);
             return None;
-        };
-        self.refuse_unknown("schema.", table, &["id", "subject", "version"]);
-        match (table.get_key_value("id"), table.get_key_value("subject")) {
-            (Some((key, id)), None) if !table.contains_key("version") => {
-                self.number("schema.id", key, id).map(Schema::Id)
-            }
-            (None, Some((key, subject))) => {
-                let version = self.schema_version(table);
-                let subject = self.subject(key, subject)?;
+        }
+        let unknown = schema.unknown_keys(&["id", "subject", "version"]);
+        self.errors.extend(unknown);
+        match (
+            schema.get("id"),
+            schema.get("subject"),
+            schema.get("version"),
+        ) {
+            (Some(id), None, None) => self.number(id).map(Schema::Id),
+            (None, Some(subject), version) => {
+                let version = version.and_then(|it| self.schema_version(it));
+                let subject = self.subject(subject)?;
                 Some(Schema::Subject { subject, version })
             }
             _ => {
-                self.refuse("schema", key, value, SCHEMA);
+                self.refuse(schema, SCHEMA);
                 None
             }
         }
     }
 
-    fn subject(&mut self, key: &Key<'_>, value: &Written<'_>) -> Option<String> {
+    fn subject(&mut self, setting: &Setting) -> Option<String> {
         let is_allowed = |name: &&str| {
             (1..=SUBJECT_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control)
         };
-        let subject = value.get_ref().as_str().filter(is_allowed);
+        let subject = setting.value.text().filter(is_allowed);
         if subject.is_none() {
             let allowed = format!("the name of a subject, of 1 to {SUBJECT_BYTES_MAX} bytes");
-            self.refuse("schema.subject", key, value, &allowed);
+            self.refuse(setting, &allowed);
         }
         subject.map(str::to_owned)
     }
 
     /// `None` for the latest, which is the default.
-    fn schema_version(&mut self, table: &DeTable<'_>) -> Option<u32> {
-        const KEY: &str = "schema.version";
-        let (key, value) = table.get_key_value("version")?;
-        match value.get_ref().as_str() {
-            None => self.number(KEY, key, value),
+    fn schema_version(&mut self, setting: &Setting) -> Option<u32> {
+        match setting.value.text() {
+            None => self.number(setting),
             Some("latest") => None,
             Some(_) => {
-                self.refuse(KEY, key, value, "a number, or \"latest\" (the default)");
+                self.refuse(setting, "a number, or \"latest\" (the default)");
                 None
             }
         }
     }
 
     /// A number as a registry gives it: a positive `int` of Java.
-    fn number(&mut self, name: &str, key: &Key<'_>, value: &Written<'_>) -> Option<u32> {
-        let number = Value::new(value.get_ref()).integer();
+    fn number(&mut self, setting: &Setting) -> Option<u32> {
+        let number = setting.value.integer();
         let number = number.filter(|it| (1..=i128::from(i32::MAX)).contains(it));
         if number.is_none() {
-            let allowed = "a whole number from 1 to 2_147_483_647";
-            self.refuse(name, key, value, allowed);
+            self.refuse(setting, "a whole number from 1 to 2_147_483_647");
         }
         number.and_then(|it| u32::try_from(it).ok())
     }

@@ -49,8 +49,8 @@ impl Reader<'_> {
                 format!("{} {message}", shown(&path[..path.len() - left]))
             }
         };
-        let (key, value) = self.tree.get_key_value(name)?;
-        self.refuse(name, key, value, &wrong);
+        let setting = self.tree.get(name)?;
+        self.refuse(setting, &wrong);
         None
     }
 }

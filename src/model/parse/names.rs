@@ -1,7 +1,10 @@
 //! What a model is called, where it is posted and where its records go.
 
 use super::{Model, Reader};
-use crate::model::{self, NotAVersion, Version};
+use crate::{
+    document::ConfigError,
+    model::{self, NotAVersion, Version},
+};
 
 /// What a topic may be called (Kafka's `Topic.validate`).
 fn is_topic(name: &str) -> bool {
@@ -28,9 +31,12 @@ fn is_path(path: &str) -> bool {
 
 impl Reader<'_> {
     fn required(&mut self, name: &str, allowed: &str) {
-        if !self.tree.contains_key(name) {
-            let message = format!("missing: {allowed}");
-            self.fail(self.document.whole(), name, message);
+        if self.tree.get(name).is_none() {
+            self.errors.push(ConfigError {
+                origin: self.document.whole(),
+                key: name.to_owned(),
+                message: format!("missing: {allowed}"),
+            });
         }
     }
 
@@ -62,7 +68,7 @@ impl Reader<'_> {
         name: Option<&str>,
         version: Option<&Version>,
     ) -> Option<String> {
-        if !self.tree.contains_key("topic") {
+        if self.tree.get("topic").is_none() {
             let version = version?.as_str().replace('.', "_");
             return Some(format!("{}_{version}", name?));
         }
@@ -74,8 +80,8 @@ impl Reader<'_> {
         const KEY: &str = "dead_letter_topic";
         let name = self.text(KEY, &allowed_topic(), is_topic)?;
         if Some(name.as_str()) == topic {
-            let (key, value) = self.tree.get_key_value(KEY)?;
-            self.refuse(KEY, key, value, "another topic than that of the records");
+            let setting = self.tree.get(KEY)?;
+            self.refuse(setting, "another topic than that of the records");
         }
         Some(name)
     }
