@@ -1,4 +1,4 @@
-// Arrays of RECORDS events each, as batching producers send them.
+// Arrays of RECORDS events each, as sent by clients that batch.
 //   k6 run loadtest/arrays.js            20 arrays of 1,000 records a second for 30 s
 import { checkAccepted, event, iteration, openLoop, send, setting } from './ingest.js';
 

@@ -1,11 +1,11 @@
-// What the k6 scenarios share; not a scenario itself. The environment chooses:
-//   BASE_URL   where ringest listens (http://127.0.0.1:4000)
-//   ROUTE      the route to post to (/ingest/RawEvent/1.0, a sample model)
-//   RATE       requests a second at the scenario's ordinary level
-//   DURATION   in seconds, how long that level is held
-//   TOKEN      sent with each request as `Authorization: Bearer …` (or RINGEST_TOKEN; else none is)
-//   TOKENS     a file with a token a line, relative to this directory or absolute; requests take
-//              them in turns
+// Shared by the k6 scenarios; not a scenario itself. Environment variables:
+//   BASE_URL   URL of ringest (http://127.0.0.1:4000)
+//   ROUTE      path of the route (/ingest/RawEvent/1.0, a sample model)
+//   RATE       base rate of the scenario, in requests a second
+//   DURATION   duration of the scenario's main phase, in seconds
+//   TOKEN      sent with each request as `Authorization: Bearer …` (default: RINGEST_TOKEN, or none)
+//   TOKENS     a file with one token a line, relative to this directory or absolute; consecutive
+//              requests use consecutive tokens
 import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import http from 'k6/http';
@@ -19,7 +19,7 @@ const TOKENS = new SharedArray('tokens', () => {
   }
   const tokens = open(__ENV.TOKENS).split('\n').filter((line) => line !== '');
   if (tokens.length === 0) {
-    throw new Error(`${__ENV.TOKENS} holds no token`);
+    throw new Error(`${__ENV.TOKENS} contains no tokens`);
   }
   return tokens;
 });
@@ -30,33 +30,33 @@ function split(text, mark) {
   return [text.slice(0, at), text.slice(at + mark.length)];
 }
 
-// A whole number of at least 1 from the environment.
+// An integer of at least 1 from the environment.
 export function setting(name, otherwise) {
   const value = Number(__ENV[name] || otherwise);
   if (!Number.isInteger(value) || value < 1) {
-    throw new Error(`${name} must be a whole number of at least 1`);
+    throw new Error(`${name} must be an integer of at least 1`);
   }
   return value;
 }
 
-// What k6 needs to know to send at a rate whatever the answers take (open loop).
+// k6 options to send at a constant rate regardless of response times (open loop).
 export function openLoop(settings) {
   return { timeUnit: '1s', preAllocatedVUs: 100, maxVUs: 1000, gracefulStop: '20s', ...settings };
 }
 
-// The event of this number, 293 bytes.
+// The event with this number, 293 bytes.
 export function event(number) {
   return ID + (number >>> 0).toString(16).padStart(8, '0') + REST;
 }
 
-// A number that no other iteration of this run has.
+// The number of this iteration, unique within the run.
 export function iteration() {
   return exec.scenario.iterationInTest;
 }
 
 export const HAS_TOKENS = TOKENS.length > 0;
 
-// A token for this iteration's request, or undefined where none is sent.
+// The token for this iteration's request; undefined without tokens.
 export function token() {
   return HAS_TOKENS ? TOKENS[iteration() % TOKENS.length] : undefined;
 }
@@ -65,7 +65,7 @@ export function send(body) {
   return sendAs(token(), body);
 }
 
-// With a token of one's own, or with none.
+// Sends with the given token; undefined: without one.
 export function sendAs(token, body) {
   const headers = { 'Content-Type': 'application/json' };
   if (token !== undefined) {
@@ -74,10 +74,10 @@ export function sendAs(token, body) {
   return http.post(URL, body, { headers, timeout: '20s' });
 }
 
-// A sound answer says 200 and that it took exactly what was sent.
-export function checkAccepted(answer, records) {
-  return check(answer, {
+// A correct response is 200 and reports as many accepted records as were sent.
+export function checkAccepted(response, records) {
+  return check(response, {
     'status is 200': (a) => a.status === 200,
-    'accepted is what was sent': (a) => a.status === 200 && a.json('accepted') === records,
+    'all records accepted': (a) => a.status === 200 && a.json('accepted') === records,
   });
 }

@@ -1,11 +1,11 @@
-// The rate climbs in steps to four times RATE and comes down again: where does latency turn?
+// The rate rises in steps to four times RATE and falls again: at which rate does latency rise?
 //   k6 run loadtest/ramp.js              500 to 2,000 requests a second, four levels of 10 s
 import { checkAccepted, event, iteration, openLoop, send, setting } from './ingest.js';
 
 const RATE = setting('RATE', 500);
 const DURATION = setting('DURATION', 10);
 
-// Each level is reached within 2 s and then held.
+// Each level is reached within 2 s, then held for DURATION.
 const LEVELS = [1, 2, 4, 1].flatMap((times) => [
   { target: times * RATE, duration: '2s' },
   { target: times * RATE, duration: `${DURATION}s` },

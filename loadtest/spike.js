@@ -1,5 +1,5 @@
-// Ten times RATE out of nothing for DURATION seconds, then RATE again. Within the spike a server
-// may shed, but only as it promises: 503 with Retry-After. Afterwards all must be well again.
+// A sudden spike of ten times RATE for DURATION seconds, then RATE again. During the spike the server
+// may shed requests with 503 and Retry-After. Afterwards all requests must succeed again.
 //   k6 run loadtest/spike.js             300, then 3,000, then 300 requests a second
 import http from 'k6/http';
 import { check } from 'k6';
@@ -19,7 +19,7 @@ export const options = {
       startTime: '5s',
       exec: 'spike',
     }),
-    // A pause of 5 s lets the spike's last answers come in.
+    // Starts 5 s after the spike, when its last responses have arrived.
     after: openLoop({ ...CALM, duration: '10s', startTime: `${DURATION + 10}s` }),
   },
   thresholds: {
@@ -38,9 +38,9 @@ export function calm() {
 
 export function spike() {
   http.setResponseCallback(http.expectedStatuses(200, 503));
-  const answer = send(event(iteration()));
-  check(answer, {
-    'taken, or shed as promised': (a) =>
+  const response = send(event(iteration()));
+  check(response, {
+    'accepted, or shed with Retry-After': (a) =>
       (a.status === 200 && a.json('accepted') === 1) ||
       (a.status === 503 && a.headers['Retry-After'] !== undefined),
   });

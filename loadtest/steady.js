@@ -1,4 +1,4 @@
-// A constant rate of single records, the everyday case.
+// A constant rate of single records, the common case.
 //   k6 run loadtest/steady.js            1,000 requests a second for 30 s
 import { checkAccepted, event, iteration, openLoop, send, setting } from './ingest.js';
 
@@ -17,7 +17,7 @@ export const options = {
     checks: ['rate==1'],
     http_req_failed: ['rate==0'],
     http_req_duration: ['p(99)<500'],
-    // Requests that k6 could not even send in time: above this the rate was not what it says.
+    // Requests that k6 could not send in time: above this limit the rate was not reached.
     dropped_iterations: [`count<${Math.max(1, (RATE * DURATION) / 100)}`],
   },
 };

@@ -1,5 +1,5 @@
-"""What `loadtest/compare` is made of; Python's standard library only."""
+"""The modules of `loadtest/compare` and `loadtest/flood`; standard library only."""
 
 
 class Fault(Exception):
-    """Why a row has no figures; the text stands in the row."""
+    """Why a row has no figures; the row shows the message."""

@@ -1,7 +1,7 @@
-"""The request bodies of the load tests: realistic events of an exact size, the same every time.
+"""The request bodies of the load tests: realistic events of an exact size, deterministic.
 
 `python3 -m comparison.bodies NAME` (in `loadtest/`) prints one. `records/event-293.json` is the
-first event as a file, for whatever cannot run Python; a test holds the two together.
+first event as a file, for tools that can't run Python; a test keeps both equal.
 """
 
 import dataclasses
@@ -13,17 +13,17 @@ EVENT_BYTES = 293
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """What one request carries, and over how many connections requests are sent."""
+    """The body of each request and the number of connections."""
 
     name: str
     records: int
     record_bytes: int
     connections: int
     tokens: int = 0
-    """Distinct tokens that its requests carry; 0: nobody is asked who they are."""
+    """Distinct tokens among the requests; 0: no authentication."""
     in_turns: bool = False
-    """Whether each request carries another one than that before it; else each connection keeps to
-    its own."""
+    """Whether consecutive requests of a connection carry different tokens; else each connection
+    always sends the same one."""
 
     def body(self):
         """The body of each request: one record, or an array of several."""
@@ -49,7 +49,7 @@ SCENARIOS = {
 def event(number, record_bytes=EVENT_BYTES):
     """The web event with this number as compact JSON of exactly `record_bytes` bytes.
 
-    Above 293 bytes the basket grows, and a note fills what an item's size leaves over.
+    Above 293 bytes, basket items are added and a note fills the remaining bytes.
     """
     fields = {
         "eventId": f"{number:08x}-5f0c-4c8e-9d0f-3f1c2a7d4e5f",

@@ -1,4 +1,4 @@
-"""What the servers produce to: librdkafka's mock broker, or an Apache Kafka, on the load's core."""
+"""The brokers: librdkafka's mock broker or Apache Kafka, on the load's core."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ log.retention.check.interval.ms=5000
 
 
 class Broker:
-    """A broker that is up, with the topic there."""
+    """A running broker that has the topic."""
 
     def __init__(self, counter):
         self._counter = counter
@@ -44,13 +44,13 @@ class Broker:
         self.bootstrap = said[1]
 
     def records(self):
-        """How many records the topic has ever taken."""
+        """The number of records ever written to the topic."""
         try:
             self._counter.stdin.write(f"records {TOPIC}\n")
             self._counter.stdin.flush()
             return int(self._counter.stdout.readline())
         except (BrokenPipeError, ValueError) as error:
-            raise Fault("the broker does not answer") from error
+            raise Fault("the broker does not respond") from error
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def mock(executable, core, partitions):
 
 @contextlib.contextmanager
 def kafka(executable, core, partitions):
-    """One node of Apache Kafka, broker and controller, its data in a directory of its own."""
+    """A single Apache Kafka node (broker and controller) with a temporary data directory."""
     jars = f"{kafka_jars()}/*"
     with tempfile.TemporaryDirectory(prefix="loadtest-kafka-") as directory:
         ports = dict(zip(("broker", "controller"), free_ports(2)))
@@ -88,7 +88,7 @@ def kafka(executable, core, partitions):
 
 @contextlib.contextmanager
 def counting(executable, core, arguments):
-    """The process that is the mock broker, or that only counts what a real one took."""
+    """The process that runs the mock broker, or only counts the records of a real one."""
     counter = subprocess.Popen(
         ["taskset", "--cpu-list", str(core), executable, f"--topic={TOPIC}", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -103,7 +103,7 @@ BROKERS = {"mock": mock, "kafka": kafka}
 
 
 def kafka_jars():
-    """The directory with Kafka's jars, brought from Maven Central the first time."""
+    """The directory with Kafka's jars, downloaded from Maven Central the first time."""
     for tool in ("java", "mvn"):
         if not shutil.which(tool):
             raise Fault(f"{tool} is not installed")
@@ -113,7 +113,7 @@ def kafka_jars():
     if not KAFKA_POM.exists():
         raise Fault(f"no {KAFKA_POM.relative_to(REPOSITORY)}")
     jars.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete, so that a copy cut short is never taken for the whole.
+    # Renamed when complete, so that an interrupted download is never used.
     with tempfile.TemporaryDirectory(dir=jars.parent) as incomplete:
         copied = f"{incomplete}/jars"
         run(["mvn", "-q", "-f", KAFKA_POM, "dependency:copy-dependencies",
@@ -123,7 +123,7 @@ def kafka_jars():
 
 
 def run(command):
-    """What a tool prints; its failure is a fault."""
+    """Runs a tool and returns its output; raises `Fault` if it fails."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         last = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or [""]
@@ -132,13 +132,13 @@ def run(command):
 
 
 def cache():
-    """Where what is costly to fetch is kept between runs."""
+    """The cache directory for downloads."""
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(os.environ.get("RINGEST_TEST_CACHE") or pathlib.Path(base) / "ringest-test")
 
 
 def free_ports(count):
-    """Ports of the loopback address that are free just now."""
+    """Currently free ports of the loopback address."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is built, started on its core, asked and stopped."""
+"""The compared servers: how to build, start, probe and stop each of them."""
 
 import contextlib
 import dataclasses
@@ -52,46 +52,46 @@ mobile = "Bool"
 tags = "Array(LowCardinality(String))"
 geo = "Tuple(lat Float64, lon Float64, city String, country FixedString(2))"
 """
-"""What the events of every scenario hold; the larger ones' basket and note are unknown to it."""
+"""The fields of the events; the basket and note of larger events are undeclared."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A server, and the token that each request to it carries."""
+    """A server and the kind of token that its clients send."""
 
     package: str
-    """Of cargo."""
+    """The cargo package."""
     arguments: typing.Callable
-    """From the broker's address, a directory of the server's own and the run's credentials."""
+    """Returns its arguments, given the broker's address, a directory and the run's credentials."""
     sends: str = ""
-    """`jwt`, `key` or none."""
+    """Kind of the clients' tokens: `jwt`, `key` or none."""
     checks: bool = False
-    """Whether it takes good tokens only; one that does not is sent the same ones all the same."""
+    """Whether it verifies tokens; if not, clients send them nevertheless."""
 
 
 def bare(_bootstrap, _directory, _credentials):
-    """The floor takes no arguments."""
+    """The bare server has no arguments."""
     return []
 
 
 def ringest(bootstrap, directory, _credentials):
-    """Any JSON object is a record, and everyone may send."""
+    """Accepts any JSON object; no authentication."""
     return configured(bootstrap, directory, RINGEST_MODEL)
 
 
 def typed(bootstrap, directory, _credentials):
-    """Every field of a record is judged by its type."""
+    """Validates the type of each field; no authentication."""
     return configured(bootstrap, directory, RINGEST_MODEL + RINGEST_FIELDS)
 
 
 def jwt(bootstrap, directory, made):
-    """Whoever has a JWT of the issuer's may send."""
+    """Requires a JWT of the issuer."""
     (directory / "jwt.pem").write_text(made.public_key)
     return configured(bootstrap, directory, RINGEST_MODEL, credentials.jwt_lines())
 
 
 def keyed(hashed):
-    """Whoever has an API key whose hash is known may send."""
+    """Requires an API key with a configured hash."""
     def arguments(bootstrap, directory, made):
         lines = credentials.key_lines(made.keys, hashed)
         return configured(bootstrap, directory, RINGEST_MODEL, lines)
@@ -99,7 +99,7 @@ def keyed(hashed):
 
 
 def configured(bootstrap, directory, model, who=""):
-    """Writes ringest's configuration, its defaults but for what a row needs, into `directory`."""
+    """Writes ringest's configuration to `directory`: defaults except for what the row needs."""
     (directory / "models").mkdir()
     (directory / "models" / "event.toml").write_text(model)
     config = directory / "ringest.toml"
@@ -109,12 +109,12 @@ def configured(bootstrap, directory, model, who=""):
 
 
 def axum(bootstrap, _directory, _credentials):
-    """One tokio worker, as ringest has one."""
+    """One tokio worker, like ringest's single worker."""
     return ["--worker-threads=1", f"--brokers={bootstrap}", f"--route=Event/1.0={TOPIC}"]
 
 
 def axum_jwt(bootstrap, directory, made):
-    """The same, and a JWT is asked for."""
+    """The same, and requires a JWT."""
     public_key = directory / "jwt.pem"
     public_key.write_text(made.public_key)
     return [*axum(bootstrap, directory, made), f"--jwt-public-key={public_key}",
@@ -122,7 +122,7 @@ def axum_jwt(bootstrap, directory, made):
 
 
 def axum_key(bootstrap, directory, made):
-    """The same, and an API key is asked for."""
+    """The same, and requires an API key."""
     hashes = directory / "hashes.txt"
     hashes.write_text("".join(f"{credentials.pbkdf2(key)}\n" for key in made.keys))
     return [*axum(bootstrap, directory, made), f"--api-key-hashes={hashes}"]
@@ -142,14 +142,14 @@ CONTENDERS = {
     "axum-key": Contender("loadtest-axum-gateway", axum_key, "key", checks=True),
 }
 ANONYMOUS = ("bare", "ringest", "typed", "axum")
-"""Those of a scenario without tokens, in the order in which they run."""
+"""Contenders of a scenario without tokens, in the order of their runs."""
 AUTHENTICATED = ("ringest", "open-jwt", "jwt", "open-key", "pbkdf2", "sha256",
                  "axum", "axum-jwt", "axum-key")
-"""Those of a scenario with tokens. What differs in nothing but checking runs next to one another."""
+"""Contenders of a scenario with tokens. Pairs that differ only in verification are adjacent."""
 
 
 def build(package):
-    """Builds `package` by itself, so that no other's features get into it; its executable's path."""
+    """Builds `package` alone, so that features are not unified with others; returns its executable."""
     command = ["cargo", "build", "--release", "--locked", "--package", package]
     built = subprocess.run(
         [*command, "--message-format=json-render-diagnostics"],
@@ -166,7 +166,7 @@ def build(package):
 
 @contextlib.contextmanager
 def running(executable, arguments, core, directory):
-    """The server, started on `core` and listening: yields its process and its `host:port`."""
+    """Starts the server on `core`; yields its process and its `host:port` once it listens."""
     log = directory / "stderr"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -180,7 +180,7 @@ def running(executable, arguments, core, directory):
 
 
 def address(process, log):
-    """Waits for the line that says where the server listens."""
+    """Waits for the line with the address that the server listens on."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         ended = process.poll()
@@ -188,14 +188,14 @@ def address(process, log):
         if found := re.search(r"^listening on (?:http://)?(\S+)$", text, re.MULTILINE):
             return found[1]
         if ended is not None:
-            last = text.strip().splitlines()[-1:] or ["and said nothing"]
+            last = text.strip().splitlines()[-1:] or ["without output"]
             raise Fault(f"did not start: exit code {ended}, {last[0][:100]}")
         time.sleep(0.02)
-    raise Fault(f"did not say where it listens within {START_TIMEOUT_S} s")
+    raise Fault(f"did not report its address within {START_TIMEOUT_S} s")
 
 
 def stop(process):
-    """SIGTERM, and SIGKILL where that is not heeded."""
+    """Sends SIGTERM, then SIGKILL after a timeout."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_TIMEOUT_S)
@@ -205,9 +205,9 @@ def stop(process):
 
 
 def probe(host_port, body, records, token=""):
-    """Sends one request until it is answered 200; `records` is what must have been accepted.
+    """Sends a request until it is answered 200 and checks the number of accepted records.
 
-    A server may start before its broker has answered it, so a 503 is asked again for a while.
+    A server may start before it has reached its broker, so a 503 is retried for a while.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
@@ -218,11 +218,11 @@ def probe(host_port, body, records, token=""):
             raise Fault(f"answers {status}: {answer[:100]!r}")
         time.sleep(0.2)
     if records is not None and json.loads(answer) != {"accepted": records}:
-        raise Fault(f"sent {records} records, was answered {answer[:100]!r}")
+        raise Fault(f"sent {records} records, the response was {answer[:100]!r}")
 
 
 def probe_refusal(host_port, body, token):
-    """Nobody may send without a token, nor with one in which a character is wrong."""
+    """Checks that requests without a token, or with a modified one, are rejected."""
     wrong = token[:-20] + ("a" if token[-20] != "a" else "b") + token[-19:]
     for sent in ("", wrong):
         status, _ = post(host_port, body, sent)
@@ -231,7 +231,7 @@ def probe_refusal(host_port, body, token):
 
 
 def post(host_port, body, token=""):
-    """One POST on a connection of its own: the status and the answer's body."""
+    """Sends a POST on a new connection; returns the status and the body of the response."""
     connection = http.client.HTTPConnection(host_port, timeout=READY_TIMEOUT_S)
     headers = {"Content-Type": "application/json"}
     if token:
@@ -241,6 +241,6 @@ def post(host_port, body, token=""):
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise Fault(f"does not answer: {error}") from error
+        raise Fault(f"does not respond: {error}") from error
     finally:
         connection.close()

@@ -1,11 +1,11 @@
-"""Keys and tokens for one run, made anew each time: RS256 JWTs by the openssl command, API keys.
+"""Generates the keys and tokens of a run: RS256 JWTs (with the openssl command) and API keys.
 
-`python3 -m comparison.credentials DIRECTORY` (in `loadtest/`) writes, for load by hand,
+`python3 -m comparison.credentials DIRECTORY` (in `loadtest/`) writes files for manual load tests:
 
-  auth.env      what a shell sources, so that the ringest it starts takes them
-  jwt.pem       the JWTs' public key, which is named there
-  jwts.txt      good JWTs, one a line
-  keys.txt      good API keys, one a line
+  auth.env      environment variables for ringest that make it accept these tokens
+  jwt.pem       the public key of the JWTs, as named in auth.env
+  jwts.txt      valid JWTs, one a line
+  keys.txt      valid API keys, one a line
 """
 
 import argparse
@@ -33,23 +33,23 @@ PBKDF2_BYTES = 20
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """What servers check against and what clients send."""
+    """The keys for the servers and the tokens for the clients."""
 
     public_key: str
     """PEM of the key that the JWTs are signed with."""
     jwts: list
-    """Each with a `jti` of its own, so that no two are equal."""
+    """Distinct JWTs, each with its own `jti`."""
     keys: list
-    """`<32 hex>.<32 hex>`: API keys of Moose's form. They are random in 256 bits, so the very same
-    tokens do where a server knows them by their SHA-256."""
+    """API keys in Moose's format, `<32 hex>.<32 hex>`. They have 256 random bits, so that servers
+    which compare SHA-256 hashes can use them too."""
 
     def tokens(self, kind):
-        """Those of one kind, `jwt` or `key`."""
+        """The tokens of one kind, `jwt` or `key`."""
         return {"jwt": self.jwts, "key": self.keys}[kind]
 
 
 def make(jwts, keys):
-    """So many of each."""
+    """Generates this many JWTs and API keys."""
     with tempfile.TemporaryDirectory(prefix="loadtest-") as name:
         private = pathlib.Path(name) / "private.pem"
         openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
@@ -62,7 +62,7 @@ def make(jwts, keys):
 
 
 def jwt(private, subject):
-    """A token with what identity providers put into theirs, about 800 bytes."""
+    """A JWT with the claims of common identity providers, about 800 bytes."""
     now = int(time.time())
     header = {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
     claims = {
@@ -84,17 +84,17 @@ def jwt(private, subject):
 
 
 def key():
-    """An API key of Moose's form."""
+    """An API key in Moose's format."""
     return f"{secrets.token_hex(16)}.{secrets.token_hex(16)}"
 
 
 def base64url(data):
-    """Without padding, as RFC 7515 section 2 has it."""
+    """base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def openssl(*arguments, stdin=b""):
-    """What the openssl command prints."""
+    """Runs the openssl command and returns its output."""
     try:
         return subprocess.run(["openssl", *arguments], input=stdin, capture_output=True,
                               check=True).stdout
@@ -111,24 +111,24 @@ def pbkdf2(token):
 
 
 def sha256(token):
-    """The hash of an API key that is random in 256 bits."""
+    """The SHA-256 hash of an API key with 256 random bits."""
     return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
 def jwt_lines():
-    """For ringest's configuration: the issuer, its key in `jwt.pem`."""
+    """The issuer in ringest's configuration, with its key in `jwt.pem`."""
     return (f'[auth.jwt]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
             'algorithms = ["RS256"]\npublic_key_file = "jwt.pem"\n')
 
 
 def key_lines(keys, hashed):
-    """For ringest's configuration: each key with its hash by this function."""
+    """The API keys in ringest's configuration, hashed with the function `hashed`."""
     return "".join(f'[[auth.keys]]\nname = "client-{number}"\nhash = "{hashed(token)}"\n'
                    for number, token in enumerate(keys))
 
 
 def environment(directory, keys, hashed):
-    """The same as variables of ringest's environment, for a shell."""
+    """The same as environment variables, for a shell."""
     tables = ", ".join(f'{{ name = "client-{number}", hash = "{hashed(token)}" }}'
                        for number, token in enumerate(keys))
     variables = {
@@ -144,7 +144,7 @@ def environment(directory, keys, hashed):
 
 
 def main():
-    """Writes them into a directory."""
+    """Writes the files to a directory."""
     parser = argparse.ArgumentParser(
         prog="comparison.credentials", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -152,7 +152,7 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--count", type=int, default=100, help="tokens of each kind (100)")
     parser.add_argument("--hash", choices=["pbkdf2", "sha256"], default="pbkdf2",
-                        help="of the API keys (pbkdf2)")
+                        help="hash of the API keys (pbkdf2)")
     chosen = parser.parse_args()
     made = make(jwts=chosen.count, keys=chosen.count)
     chosen.directory.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""What floods say: each as it was, bad ones included, and the targets."""
+"""Reports floods: the figures of each (invalid ones included) and the targets."""
 
 import statistics
 import time
 
 from . import flooding
-from .report import describe_cpu, facts, spread, table, verdict
+from .report import describe_cpu, facts, spread, table, result
 
 P99_RATIO_MAX = 2.0
 CPU_US_MAX = 10.0
@@ -21,7 +21,7 @@ CLIENT_COLUMNS = (
 
 
 def flood_cells(flood):
-    """What the flood was and what it cost; what was not measured is a dash."""
+    """The figures of a flood; a dash stands for one that was not measured."""
     head = [flood.server, flood.kind, str(flood.round)]
     if flood.fault or not flood.flooded:
         return [*head, *["–"] * 9, flood.fault]
@@ -44,7 +44,7 @@ def flood_cells(flood):
 
 
 def client_cells(flood):
-    """A line for each client and phase."""
+    """The figures of each client and phase, one a line."""
     if not flood.flooded:
         return []
     lines = []
@@ -62,14 +62,14 @@ def client_cells(flood):
 
 
 def answers(sums, without=""):
-    """Each status and how often it came."""
+    """The number of responses by status."""
     counts = [f"{status}: {count:,}" for status, count in sorted(sums["answers"].items())
               if status != without]
     return ", ".join(counts) or "none"
 
 
 def groups(floods):
-    """The sound floods of each server and kind of junk, in the order in which they ran."""
+    """The valid floods of each server and kind of junk, in the order of their runs."""
     found = {}
     for flood in floods:
         same = found.setdefault((flood.server, flood.kind), [])
@@ -79,28 +79,28 @@ def groups(floods):
 
 
 def targets(floods, rate):
-    """Whether the targets are met, for each server and kind of junk; medians decide."""
+    """Whether the medians meet the targets, for each server and kind of junk."""
     rate_min = RATE_SHARE_MIN * rate
     lines = []
-    for (server, kind), sound in groups(floods).items():
+    for (server, kind), valid in groups(floods).items():
         checks = (
             (f"known clients' p99 flooded ÷ quiet, at most {P99_RATIO_MAX}",
-             [flood.p99_ratio for flood in sound], lambda value: value <= P99_RATIO_MAX, 2),
+             [flood.p99_ratio for flood in valid], lambda value: value <= P99_RATIO_MAX, 2),
             ("known clients' requests answered 200, all",
-             [flooding.success(flood.flooded.known) for flood in sound],
+             [flooding.success(flood.flooded.known) for flood in valid],
              lambda value: value == 1, 5),
             (f"CPU µs a junk token, below {CPU_US_MAX}",
-             [flood.cpu_us_per_junk for flood in sound], lambda value: value < CPU_US_MAX, 2),
+             [flood.cpu_us_per_junk for flood in valid], lambda value: value < CPU_US_MAX, 2),
             (f"junk tokens answered a second, at least {rate_min:,.0f}",
-             [flood.junk_per_s for flood in sound], lambda value: value >= rate_min, 0),
+             [flood.junk_per_s for flood in valid], lambda value: value >= rate_min, 0),
         )
-        lines += [f"- {server}, {kind}: {name}: {spread(values, digits)}: {verdict(values, holds)}"
+        lines += [f"- {server}, {kind}: {name}: {spread(values, digits)}: {result(values, holds)}"
                   for name, values, holds, digits in checks]
     return "\n".join(lines)
 
 
 def medians(floods):
-    """One line for each server and kind: what one would quote."""
+    """The medians, one line for each server and kind of junk."""
     figures = (
         ("junk a second", "{:,.0f}", lambda flood: flood.junk_per_s),
         ("CPU µs/junk", "{:.2f}", lambda flood: flood.cpu_us_per_junk),
@@ -110,21 +110,21 @@ def medians(floods):
         ("known: 200", "{:.2%}", lambda flood: flooding.success(flood.flooded.known)),
         ("fresh: 200", "{:.2%}", lambda flood: flooding.success(flood.flooded.fresh)),
     )
-    lines = [[server, kind, *(form.format(statistics.median(map(figure, sound)))
+    lines = [[server, kind, *(form.format(statistics.median(map(figure, valid)))
                               for _, form, figure in figures)]
-             for (server, kind), sound in groups(floods).items() if sound]
+             for (server, kind), valid in groups(floods).items() if valid]
     return table(("server", "junk", *(name for name, _, _ in figures)), lines)
 
 
 def every(floods):
-    """Both tables of all that was measured."""
+    """The tables of all floods and of all clients."""
     clients = [line for flood in floods for line in client_cells(flood)]
     return (f"{table(FLOOD_COLUMNS, [flood_cells(flood) for flood in floods])}\n\n"
             f"{table(CLIENT_COLUMNS, clients)}")
 
 
 def markdown(floods, command, cores, rate):
-    """The whole run for `loadtest/runs/`: no host name and no path of the machine in it."""
+    """The report for `loadtest/runs/`, without host name and local paths."""
     return "\n".join([
         f"# {time.strftime('%Y-%m-%d', time.gmtime())}: {describe_cpu()}: junk tokens",
         "",

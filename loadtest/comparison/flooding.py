@@ -1,4 +1,4 @@
-"""One flood: clients with good tokens send records, first in quiet, then while junk tokens come."""
+"""One flood: clients with valid tokens send records, first without, then with a flood of junk."""
 
 import contextlib
 import dataclasses
@@ -15,11 +15,11 @@ SERVERS = {
     "ringest": {"jwt-signature": "jwt", "pbkdf2": "pbkdf2", "sha256": "sha256", "garbage": "jwt"},
     "axum": {"jwt-signature": "axum-jwt", "pbkdf2": "axum-key", "garbage": "axum-jwt"},
 }
-"""The kinds of junk, and which contender of `compare` each is sent to."""
+"""The kinds of junk tokens, and the contender of `compare` that each is sent to."""
 
 KNOWN_TOKENS = 16
 KNOWN_ADDRESS = "127.0.0.1"
-"""That of the flood too, unless it comes from many: as behind a proxy."""
+"""Also the address of the flood, as behind a proxy, unless it has several."""
 FRESH_ADDRESS = "127.0.0.2"
 WARM_UP_S = 2
 FLOOD_HEAD_START_S = 0.5
@@ -27,7 +27,7 @@ FLOOD_HEAD_START_S = 0.5
 
 @dataclasses.dataclass
 class Phase:
-    """What the clients saw, and what it cost the server; `junk` where there was any."""
+    """The results of the clients and the CPU time of the server; `junk` is empty without a flood."""
 
     seconds: float
     cpu_s: float
@@ -40,7 +40,7 @@ class Phase:
 
 @dataclasses.dataclass
 class Flood:
-    """One kind of junk against one server; with a `fault` the figures prove nothing."""
+    """One kind of junk against one server; with a `fault` the figures are invalid."""
 
     server: str
     kind: str
@@ -49,51 +49,51 @@ class Flood:
     flooded: Phase = None
     rss_before: int = 0
     rss_after: int = 0
-    """Resident bytes of the server when the quiet phase, and when the flood was over."""
+    """Resident bytes of the server after the quiet phase and after the flood."""
     fault: str = ""
 
     @property
     def p99_ratio(self):
-        """Of the clients with known tokens: flooded over quiet."""
+        """p99 of the clients with cached tokens: with the flood over without."""
         return self.flooded.known["p99_us"] / self.quiet.known["p99_us"]
 
     @property
     def cpu_us_per_junk(self):
-        """CPU of the flood, less what the good clients cost in quiet, by answered junk token."""
+        """CPU time a junk token: total minus the cost of the valid clients without a flood."""
         idle = self.quiet.cpu_s / self.quiet.seconds * self.flooded.seconds
         return (self.flooded.cpu_s - idle) * 1e6 / self.flooded.junk["answered"]
 
     @property
     def junk_per_s(self):
-        """Junk tokens that were answered in a second."""
+        """Answered junk tokens a second."""
         return self.flooded.junk["answered"] / self.flooded.junk["seconds"]
 
 
 def success(sums):
-    """Share of a client's requests that were answered 200."""
+    """Share of a client's requests answered 200."""
     return sums["answers"].get("200", 0) / sums["requests"] if sums["requests"] else 0.0
 
 
 def fresh_tokens(chosen, seconds):
-    """How many tokens the client whose tokens are always new needs for a phase."""
+    """The number of tokens for the client that sends each token once, for one phase."""
     return int(chosen.fresh_rate * seconds) + 1
 
 
 def tokens_needed(chosen):
-    """Good tokens of a kind for one flood; servers forget them when they end."""
+    """The number of valid tokens of one kind for one flood; each server starts with an empty cache."""
     return KNOWN_TOKENS + sum(
         fresh_tokens(chosen, seconds) for seconds in (chosen.quiet, flood_s(chosen))
     )
 
 
 def flood_s(chosen):
-    """How long a flood takes if the server keeps up, and some."""
+    """The expected duration of a flood in seconds, with a margin."""
     return chosen.count / chosen.rate * 1.2 + 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """Where floods take place."""
+    """What all floods share."""
 
     chosen: object
     broker: object
@@ -103,7 +103,7 @@ class Field:
 
 
 def run(flood, field, executable):
-    """Starts the server, and has it serve in quiet, then under the flood; fills `flood`."""
+    """Starts the server, measures it without and with the flood, and fills `flood`."""
     contender = contenders.CONTENDERS[SERVERS[flood.server][flood.kind]]
     tokens = field.credentials.tokens(contender.sends)
     calm = KNOWN_TOKENS + fresh_tokens(field.chosen, field.chosen.quiet)
@@ -128,11 +128,11 @@ def run(flood, field, executable):
             flood.flooded = clients.phase("flooded", flood.kind)
             flood.rss_after = resident_bytes(process.pid)
             contenders.probe(where, bodies.event(0), 1, sent["known"][0])
-            judge(flood, field.broker.records() - there)
+            check(flood, field.broker.records() - there)
 
 
-def judge(flood, arrived):
-    """Raises what makes the figures worthless."""
+def check(flood, arrived):
+    """Raises `Fault` if the figures are invalid."""
     phases = (flood.quiet, flood.flooded)
     taken = sum(one["answers"].get("200", 0) for phase in phases
                 for one in (phase.known, phase.fresh))
@@ -142,14 +142,14 @@ def judge(flood, arrived):
     if strange := {status for status in junk["answers"] if status not in ("401", "503")}:
         raise Fault(f"junk is answered {', '.join(sorted(strange))}")
     if success(flood.quiet.known) < 1:
-        raise Fault("not all went well in quiet")
+        raise Fault("a request failed without a flood")
     if not junk["answered"] or not flood.flooded.known["p99_us"]:
         raise Fault("nothing was answered")
 
 
 @dataclasses.dataclass(frozen=True)
 class Clients:
-    """Starts the clients of one server."""
+    """The clients of one server."""
 
     field: Field
     process: object
@@ -157,12 +157,12 @@ class Clients:
     directory: pathlib.Path
 
     def known_alone(self, seconds):
-        """The clients with known tokens, their figures not looked at."""
-        with self.good("known", seconds):
+        """Runs the clients with cached tokens without recording their figures."""
+        with self.valid("known", seconds):
             time.sleep(seconds)
 
     def phase(self, fresh, junk_kind=""):
-        """Good clients for as long as the flood takes, or for the quiet time."""
+        """Runs the clients with valid tokens during the flood, or for the quiet time."""
         chosen, cores = self.field.chosen, self.field.cores
         limit = 2 * flood_s(chosen) if junk_kind else chosen.quiet + 5
         before = self.spent()
@@ -170,9 +170,9 @@ class Clients:
             if junk_kind:
                 junk = stack.enter_context(self.junk(junk_kind, limit))
                 time.sleep(FLOOD_HEAD_START_S)
-            known = stack.enter_context(self.good("known", limit))
+            known = stack.enter_context(self.valid("known", limit))
             new = stack.enter_context(
-                self.good(fresh, limit, "--once", f"--from={FRESH_ADDRESS}",
+                self.valid(fresh, limit, "--once", f"--from={FRESH_ADDRESS}",
                           f"--rate={chosen.fresh_rate}", "--connections=4")
             )
             if junk_kind:
@@ -181,29 +181,29 @@ class Clients:
                 junk_sums = {}
                 time.sleep(chosen.quiet)
             after = self.spent()
-            # The end of their stdin is the end of the clients.
+            # Closing their stdin ends the clients.
             known, new = sums(known, 30), sums(new, 30)
         cpu, server, loading, seconds = (b - a for a, b in zip(before, after))
         return Phase(seconds, cpu, max(0.0, server - cpu) / seconds, loading / seconds,
                      known, new, junk_sums)
 
     def spent(self):
-        """CPU seconds of the server and of both cores, and the time."""
+        """CPU seconds of the server and of both cores so far, and the current time."""
         cores = self.field.cores
         return (measure.process_s(self.process.pid), measure.busy_s(cores.server),
                 measure.busy_s(cores.load), time.monotonic())
 
-    def good(self, tokens, seconds, *more):
-        """Clients with the tokens of a file."""
+    def valid(self, tokens, seconds, *more):
+        """Starts clients with the valid tokens of a file."""
         return self.client(
-            "good", f"--tokens={self.directory}/{tokens}.txt", f"--body={self.directory}/body.json",
+            "valid", f"--tokens={self.directory}/{tokens}.txt", f"--body={self.directory}/body.json",
             f"--seconds={seconds:.0f}",
             *(more or (f"--rate={self.field.chosen.good_rate}", f"--from={KNOWN_ADDRESS}")),
         )
 
     def junk(self, kind, seconds):
-        """The flood. It yields its core to the good clients, who would else wait for it, not for
-        the server."""
+        """Starts the flood, at a low priority: clients with valid tokens must wait for the server,
+        not for the CPU."""
         chosen = self.field.chosen
         return self.client(
             "junk", f"--kind={kind}", f"--jwt={self.directory}/known.txt",
@@ -214,7 +214,7 @@ class Clients:
 
     @contextlib.contextmanager
     def client(self, role, *arguments, niceness=0):
-        """One process on the load's core, killed if it has not ended by itself."""
+        """Runs a process on the load's core, killed if it does not end."""
         command = [
             "nice", f"--adjustment={niceness}",
             "taskset", "--cpu-list", str(self.field.cores.load), self.field.clients,
@@ -229,13 +229,13 @@ class Clients:
 
 
 def sums(process, timeout_s):
-    """What a client says at its end, which its stdin's end brings about."""
+    """Closes a client's stdin, which ends it, and returns its report."""
     try:
         said, complaint = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise Fault("a client did not end") from error
     if process.returncode != 0:
-        last = complaint.strip().splitlines()[-1:] or ["and said nothing"]
+        last = complaint.strip().splitlines()[-1:] or ["without output"]
         raise Fault(f"a client failed: {last[0][:100]}")
     return json.loads(said)
 
@@ -245,5 +245,5 @@ def resident_bytes(pid):
     try:
         text = pathlib.Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError as error:
-        raise Fault("ended while it was under load") from error
+        raise Fault("the server ended during the measurement") from error
     return int(re.search(r"^VmRSS:\s*(\d+) kB$", text, re.MULTILINE)[1]) * 1024

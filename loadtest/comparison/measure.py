@@ -1,4 +1,4 @@
-"""One row: load on a running server for a while, and what it cost the server's core."""
+"""Measures one row: puts load on a running server and reads the CPU time that it used."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ WRK_TIMEOUT_S = 10
 
 @dataclasses.dataclass
 class Row:
-    """What one contender did in one round; with a `fault` the figures prove nothing."""
+    """The figures of one contender in one round; with a `fault` they are invalid."""
 
     broker: str
     scenario: str
@@ -32,37 +32,37 @@ class Row:
     cpu_s: float = 0.0
     """CPU time of all the server's threads, in user and in kernel mode."""
     errors: int = 0
-    """Answers that are not 2xx, and connections that failed or were too slow."""
+    """Responses other than 2xx, and connections that failed or timed out."""
     server_core_other: float = 0.0
-    """Share of the server's core that other processes, or the hypervisor, used."""
+    """Share of the server's core used by other processes or the hypervisor."""
     load_core_busy: float = 0.0
-    """Share of the other core in use by load generator, broker and whatever else there was."""
+    """Share of the load's core in use, by any process."""
     fault: str = ""
 
     @property
     def cpu_us_per_request(self):
-        """CPU microseconds a request, or None where there was none."""
+        """CPU microseconds a request, or None without requests."""
         return self.cpu_s * 1e6 / self.requests if self.requests else None
 
     @property
     def cpu_us_per_record(self):
-        """CPU microseconds a record, or None where there was none."""
+        """CPU microseconds a record, or None without records."""
         return self.cpu_s * 1e6 / self.records if self.records else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Cores:
-    """Which core the server has for itself, and which one all else shares."""
+    """The core of the server, and the core of everything else."""
 
     server: int
     load: int
 
 
 def load(row, cores, process, host_port, scenario, files, seconds):
-    """Loads the server for `seconds` and fills `row`.
+    """Puts load on the server for `seconds` and fills `row`.
 
-    The CPU time is read just before wrk starts and just after it has ended. An idle server costs
-    next to nothing, so what is counted is what these requests cost, the connections included.
+    The CPU time is read just before wrk starts and just after it has ended. An idle server uses
+    almost none, so the difference is the cost of the requests and their connections.
     """
     before = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
     sums = wrk(cores.load, host_port, scenario, files, seconds)
@@ -89,10 +89,10 @@ WRK_ERRORS = ("connect", "read", "write", "timeout", "status")
 
 
 def wrk(core, host_port, scenario, files, seconds):
-    """Runs wrk, closed loop: each connection sends its next request on the answer to its last.
+    """Runs wrk, closed loop: each connection sends its next request after the previous response.
 
-    `files`: the one with the body, and, if requests carry tokens, the one with these. Where
-    connections keep to their token, those of one of wrk's threads share one.
+    `files` are the body and, if requests carry tokens, the list of tokens. Unless tokens alternate,
+    all connections of a wrk thread send the same token.
     """
     threads = 1 if scenario.in_turns else max(1, scenario.tokens)
     command = [
@@ -115,8 +115,8 @@ def process_s(pid):
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError as error:
-        raise Fault("ended while it was under load") from error
-    # The name in parentheses may hold anything; field 3 follows the last parenthesis.
+        raise Fault("the server ended during the measurement") from error
+    # The name in parentheses may contain any character; field 3 follows the last parenthesis.
     fields = text.rpartition(")")[2].split()
     return (int(fields[14 - 3]) + int(fields[15 - 3])) / TICKS_PER_S
 

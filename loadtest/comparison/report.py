@@ -1,4 +1,4 @@
-"""What a run says: the rows as they are, bad ones included, the ratios, and the targets."""
+"""Reports a run: all rows (invalid ones included), the ratios and the targets."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ COLUMNS = (
 )
 DISTURBED_ABOVE = 0.10
 CHECKED = (("jwt", "open-jwt"), ("pbkdf2", "open-key"), ("sha256", "open-key"))
-"""Rows that differ in nothing but whether the token, which was seen before, is looked up."""
+"""Rows that differ only in whether the (cached) token is checked."""
 RATIOS = (
     ("ringest", "bare"), ("typed", "ringest"), ("axum", "ringest"), ("axum", "bare"),
     *CHECKED, ("open-jwt", "ringest"), ("axum-jwt", "axum"), ("axum-key", "axum"),
@@ -27,7 +27,7 @@ RATIOS = (
 
 
 def cells(row):
-    """A row as text; what was not measured is a dash."""
+    """A row as text; a dash stands for a figure that was not measured."""
     head = [row.broker, row.scenario, str(row.round), row.contender]
     if not row.requests:
         return [*head, *["–"] * 6, str(row.errors), *["–"] * 3, row.fault]
@@ -48,7 +48,7 @@ def cells(row):
 
 
 def table(header, rows):
-    """A Markdown table, aligned so that it reads well as plain text too."""
+    """A Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -58,7 +58,7 @@ def table(header, rows):
 
 
 def ratios(rows, over, under):
-    """CPU a request of one contender over another's, round by round, sound rows only."""
+    """Ratios of CPU a request between two contenders, one a round; valid rows only."""
     cost = {(row.round, row.contender): row.cpu_us_per_request for row in rows if not row.fault}
     rounds = sorted({number for number, _ in cost})
     return [
@@ -69,15 +69,15 @@ def ratios(rows, over, under):
 
 
 def spread(values, digits=3):
-    """The median, with the least and the greatest."""
+    """The median, with minimum and maximum."""
     if not values:
-        return "no sound rows"
+        return "no valid rows"
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
 def groups(rows):
-    """The rows of each broker and scenario, in the order in which they ran."""
+    """The rows of each broker and scenario, in the order of their runs."""
     found = {}
     for row in rows:
         found.setdefault((row.broker, row.scenario), []).append(row)
@@ -85,16 +85,16 @@ def groups(rows):
 
 
 def summary(rows):
-    """Medians over the rounds, with least and greatest, and the ratios of CPU a request."""
+    """Medians, minima and maxima over the rounds, and the ratios of CPU a request."""
     lines = []
     for (broker, scenario), group in groups(rows).items():
         for contender in dict.fromkeys(row.contender for row in group):
-            sound = [row for row in group if row.contender == contender and not row.fault]
+            valid = [row for row in group if row.contender == contender and not row.fault]
             lines.append([
                 broker, scenario, contender,
-                spread([row.requests / row.seconds for row in sound], 0),
-                spread([row.cpu_us_per_request for row in sound], 2),
-                spread([row.cpu_us_per_record for row in sound]),
+                spread([row.requests / row.seconds for row in valid], 0),
+                spread([row.cpu_us_per_request for row in valid], 2),
+                spread([row.cpu_us_per_record for row in valid]),
             ])
         for over, under in RATIOS:
             if values := ratios(group, over, under):
@@ -104,7 +104,7 @@ def summary(rows):
 
 
 def targets(rows):
-    """Whether the targets are met: one line each, the missed ones said as plainly."""
+    """Whether each target is met, one a line."""
     mock = {scenario: group for (broker, scenario), group in groups(rows).items()
             if broker == "mock"}
     single, arrays = mock.get("event-293", []), mock.get("array-1000", [])
@@ -124,29 +124,29 @@ def targets(rows):
           for over, under in CHECKED),
     )
     return "\n".join(
-        f"- {name}: {spread(values)}: {verdict(values, holds)}" for name, values, holds in checks
+        f"- {name}: {spread(values)}: {result(values, holds)}" for name, values, holds in checks
     )
 
 
 def disturbed(rows):
-    """How many rows were not alone on the server's core, so that a reader can judge the rest."""
+    """The number of rows in which other processes used the server's core."""
     measured = [row for row in rows if row.requests]
     shared = [row for row in measured if row.server_core_other > DISTURBED_ABOVE]
     return (
-        f"In {len(shared)} of {len(measured)} rows others used more than {DISTURBED_ABOVE:.0%} of "
-        "the server's core."
+        f"In {len(shared)} of {len(measured)} rows other processes used more than "
+        f"{DISTURBED_ABOVE:.0%} of the server's core."
     )
 
 
-def verdict(values, holds):
-    """The median decides; nothing measured is not a success."""
+def result(values, holds):
+    """Whether the median meets the target; without values it is not met."""
     if not values:
         return "not measured"
     return "met" if holds(statistics.median(values)) else "MISSED"
 
 
 def markdown(rows, command, cores):
-    """The whole run for `loadtest/runs/`: no host name and no path of the machine in it."""
+    """The report for `loadtest/runs/`, without host name and local paths."""
     return "\n".join([
         f"# {time.strftime('%Y-%m-%d', time.gmtime())}: {describe_cpu()}",
         "",
@@ -159,7 +159,7 @@ def markdown(rows, command, cores):
         "",
         targets(rows),
         "",
-        "## Medians (least–greatest)",
+        "## Medians (minimum–maximum)",
         "",
         summary(rows),
         "",
@@ -173,7 +173,7 @@ def markdown(rows, command, cores):
 
 
 def facts(cores):
-    """What the figures depend on besides the code."""
+    """The environment that the figures depend on."""
     return [
         f"finished {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {commit()}",
         f"{os.cpu_count()} cores, server on core {cores.server}, load and broker on {cores.load}",
@@ -185,26 +185,26 @@ def facts(cores):
 
 
 def describe_cpu():
-    """How many cores of which make."""
+    """The number and the model of the CPUs."""
     found = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     return f"{os.cpu_count()} × {found[1] if found else platform.machine()}"
 
 
 def commit():
-    """The commit that was measured, and whether it was all of it."""
+    """The measured commit, and whether there are uncommitted changes."""
     revision = first_line(["git", "rev-parse", "--short", "HEAD"])
     return revision + (" with changes" if first_line(["git", "status", "--porcelain"]) else "")
 
 
 def librdkafka():
-    """The librdkafka that ringest and the axum gateway share (the build part of the version)."""
+    """The version of librdkafka in ringest and the axum gateway (build part of rdkafka-sys)."""
     lock = (REPOSITORY / "Cargo.lock").read_text()
     found = re.search(r'name = "rdkafka-sys"\nversion = "[^"+]*\+([^"]*)"', lock)
     return found[1] if found else "of unknown version"
 
 
 def first_line(command):
-    """What a tool says first; nothing where there is no such tool."""
+    """The first line of a tool's output; empty if the tool is not installed."""
     if not shutil.which(command[0]):
         return ""
     ran = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)

@@ -22,7 +22,7 @@ def row(contender, number, cpu_s, requests=1_000, scenario="event-293", records=
 
 
 class Bodies(unittest.TestCase):
-    def test_each_record_is_an_object_of_the_size_its_name_says(self):
+    def test_each_record_is_an_object_of_the_stated_size(self):
         for scenario in bodies.SCENARIOS.values():
             value = json.loads(scenario.body())
             records = value if isinstance(value, list) else [value]
@@ -34,7 +34,7 @@ class Bodies(unittest.TestCase):
     def test_the_file_is_the_first_event(self):
         self.assertEqual((RECORDS / "event-293.json").read_bytes(), bodies.event(0))
 
-    def test_a_size_that_cannot_be_met_is_an_error(self):
+    def test_an_impossible_size_is_an_error(self):
         with self.assertRaises(ValueError):
             bodies.event(0, 292)
 
@@ -55,20 +55,20 @@ class Processor(unittest.TestCase):
             self.assertAlmostEqual(measure.process_s(process.pid), own, delta=0.05)
             process.communicate("\n")
 
-    def test_a_process_that_has_ended_is_a_fault(self):
+    def test_an_ended_process_is_an_error(self):
         ended = subprocess.Popen(["true"])
         ended.wait()
         with self.assertRaises(Fault):
             measure.process_s(ended.pid)
 
-    def test_a_core_that_does_not_exist_is_a_fault(self):
+    def test_an_unknown_core_is_an_error(self):
         with self.assertRaises(Fault):
             measure.busy_s(os.cpu_count() + 1_000)
 
 
 class Start(unittest.TestCase):
     def started(self, script):
-        """What `running` makes of a server that this shell script plays."""
+        """Runs `running` with this shell script as the server."""
         with tempfile.TemporaryDirectory() as name:
             core = min(os.sched_getaffinity(0))
             with contenders.running("sh", ["-c", script], core, pathlib.Path(name)) as (_, where):
@@ -78,7 +78,7 @@ class Start(unittest.TestCase):
         script = "echo starting >&2; echo listening on 127.0.0.1:4711 >&2; exec sleep 5"
         self.assertEqual(self.started(script), "127.0.0.1:4711")
 
-    def test_a_server_that_ends_is_a_fault_with_its_last_words(self):
+    def test_a_server_that_ends_is_an_error_with_its_last_line(self):
         before = time.monotonic()
         with self.assertRaisesRegex(Fault, "exit code 3, no broker"):
             self.started("echo no broker >&2; exit 3")
@@ -92,44 +92,44 @@ class Figures(unittest.TestCase):
         found = report.ratios(rows, "ringest", "bare")
         self.assertEqual([round(value, 6) for value in found], [1.1, 1.5])
 
-    def test_a_bad_row_takes_its_round_out_of_the_ratios_but_stays_in_the_report(self):
+    def test_an_invalid_row_is_reported_but_excluded_from_ratios(self):
         rows = [row("bare", 1, 0.010), row("ringest", 1, 0.011, fault="3 status"),
                 row("bare", 2, 0.010), row("ringest", 2, 0.012)]
         self.assertEqual(report.ratios(rows, "ringest", "bare"), [1.2])
         text = report.markdown(rows, "loadtest/compare", measure.Cores(0, 1))
         self.assertIn("3 status", text)
 
-    def test_targets_are_met_at_their_bound_and_missed_beyond(self):
+    def test_targets_include_their_bound(self):
         for cpu_s, word in ((0.0125, "met"), (0.0126, "MISSED")):
-            said = report.targets([row("bare", 1, 0.010), row("ringest", 1, cpu_s)])
-            self.assertTrue(said.splitlines()[0].endswith(word), said)
+            text = report.targets([row("bare", 1, 0.010), row("ringest", 1, cpu_s)])
+            self.assertTrue(text.splitlines()[0].endswith(word), text)
         for cpu_s, word in ((0.0160, "met"), (0.0159, "MISSED")):
-            said = report.targets([row("ringest", 1, 0.010), row("axum", 1, cpu_s)])
-            self.assertTrue(said.splitlines()[1].endswith(word), said)
+            text = report.targets([row("ringest", 1, 0.010), row("axum", 1, cpu_s)])
+            self.assertTrue(text.splitlines()[1].endswith(word), text)
         for cpu_s, word in ((1.0, "met"), (1.01, "MISSED")):
             arrays = row("ringest", 1, cpu_s, scenario="array-1000", records=1_000_000)
             self.assertTrue(report.targets([arrays]).splitlines()[2].endswith(word))
         for cpu_s, word in ((0.0103, "met"), (0.0104, "MISSED")):
             rows = [row("open-jwt", 1, 0.010, scenario="auth-293"),
                     row("jwt", 1, cpu_s, scenario="auth-293")]
-            said = report.targets(rows).splitlines()
-            self.assertIn("jwt ÷ open-jwt", said[3])
-            self.assertTrue(said[3].endswith(word), said[3])
+            text = report.targets(rows).splitlines()
+            self.assertIn("jwt ÷ open-jwt", text[3])
+            self.assertTrue(text[3].endswith(word), text[3])
 
-    def test_nothing_measured_is_no_success(self):
+    def test_without_measurements_no_target_is_met(self):
         rows = [row("ringest", 1, 0.0, requests=0, fault="did not start")]
-        said = report.targets(rows)
-        self.assertEqual(said.count("not measured"), len(said.splitlines()))
+        text = report.targets(rows)
+        self.assertEqual(text.count("not measured"), len(text.splitlines()))
         self.assertIn("did not start", report.cells(rows[0]))
 
-    def test_a_report_names_no_host_and_no_path(self):
+    def test_a_report_has_no_host_name_and_no_path(self):
         text = report.markdown([row("bare", 1, 0.01)], "loadtest/compare", measure.Cores(0, 1))
         self.assertNotIn(os.uname().nodename, text)
         self.assertNotIn(str(contenders.REPOSITORY), text)
 
 
 class Tokens(unittest.TestCase):
-    def test_jwts_are_signed_with_the_key_whose_public_half_is_given(self):
+    def test_jwts_are_signed_by_the_returned_key(self):
         made = credentials.make(jwts=2, keys=0)
         self.assertEqual(len(set(made.jwts)), 2)
         with tempfile.TemporaryDirectory() as name:
@@ -138,27 +138,27 @@ class Tokens(unittest.TestCase):
             for jwt in made.jwts:
                 signed, _, signature = jwt.rpartition(".")
                 (directory / "signature").write_bytes(base64.urlsafe_b64decode(signature + "=="))
-                said = credentials.openssl(
+                text = credentials.openssl(
                     "dgst", "-sha256", "-verify", directory / "public.pem",
                     "-signature", directory / "signature", stdin=signed.encode())
-                self.assertEqual(said, b"Verified OK\n")
+                self.assertEqual(text, b"Verified OK\n")
                 claims = json.loads(base64.urlsafe_b64decode(signed.split(".")[1] + "=="))
                 self.assertEqual((claims["iss"], claims["aud"]),
                                  (credentials.ISSUER, [credentials.AUDIENCE]))
 
-    def test_keys_are_of_mooses_form_and_distinct(self):
+    def test_keys_are_distinct_and_in_mooses_format(self):
         made = [credentials.key() for _ in range(100)]
         for key in made:
             self.assertRegex(key, r"^[0-9a-f]{32}\.[0-9a-f]{32}$")
         self.assertEqual(len(set(made)), 100)
 
-    def test_a_hash_is_the_one_that_moose_writes(self):
+    def test_the_hash_equals_mooses(self):
         # Made by the openssl command: `openssl kdf -keylen 20 -kdfopt digest:SHA256 -kdfopt iter:1000
         # -kdfopt pass:001122… -kdfopt salt:ffeedd… PBKDF2`.
         key = "00112233445566778899aabbccddeeff.ffeeddccbbaa99887766554433221100"
         self.assertEqual(credentials.pbkdf2(key), "d8de8fcd077e81e756e11f0c422463d9e1d4560e")
 
-    def test_what_authenticates_is_sent_tokens_of_its_kind(self):
+    def test_contenders_that_authenticate_receive_tokens(self):
         for name in contenders.AUTHENTICATED:
             contender = contenders.CONTENDERS[name]
             self.assertIn(contender.sends, ("", "jwt", "key"))
@@ -184,32 +184,32 @@ def flood(p99_us=2_000, cpu_s=1.0, answers=None, good=None):
 
 
 class Floods(unittest.TestCase):
-    def test_what_junk_costs_is_what_the_good_clients_do_not(self):
+    def test_the_cost_of_junk_excludes_the_valid_clients(self):
         self.assertAlmostEqual(flood(cpu_s=0.7).cpu_us_per_junk, 7.0)
 
-    def test_targets_are_met_at_their_bound_and_missed_beyond(self):
+    def test_targets_include_their_bound(self):
         for one, line, word in (
             (flood(p99_us=2_000), 0, "met"), (flood(p99_us=2_001), 0, "MISSED"),
             (flood(), 1, "met"), (flood(good=999), 1, "MISSED"),
             (flood(cpu_s=0.999), 2, "met"), (flood(cpu_s=1.0), 2, "MISSED"),
         ):
-            said = flood_report.targets([one], 10_000).splitlines()[line]
-            self.assertTrue(said.endswith(word), said)
+            text = flood_report.targets([one], 10_000).splitlines()[line]
+            self.assertTrue(text.endswith(word), text)
         for rate, word in ((10_000, "met"), (11_000, "MISSED")):
-            said = flood_report.targets([flood()], rate).splitlines()[3]
-            self.assertTrue(said.endswith(word), said)
+            text = flood_report.targets([flood()], rate).splitlines()[3]
+            self.assertTrue(text.endswith(word), text)
 
-    def test_junk_that_is_taken_is_a_fault(self):
-        flooding.judge(flood(answers={"401": 1, "503": 99_999}), arrived=10_000)
+    def test_accepted_junk_is_an_error(self):
+        flooding.check(flood(answers={"401": 1, "503": 99_999}), arrived=10_000)
         with self.assertRaisesRegex(Fault, "junk is answered 200, 500"):
-            flooding.judge(flood(answers={"200": 1, "500": 1, "401": 99_998}), arrived=10_000)
+            flooding.check(flood(answers={"200": 1, "500": 1, "401": 99_998}), arrived=10_000)
 
-    def test_records_that_did_not_arrive_are_a_fault(self):
+    def test_missing_records_are_an_error(self):
         with self.assertRaisesRegex(Fault, "2199 arrived"):
-            flooding.judge(flood(), arrived=2_199)
-        flooding.judge(flood(), arrived=2_200)
+            flooding.check(flood(), arrived=2_199)
+        flooding.check(flood(), arrived=2_200)
 
-    def test_a_flood_with_a_fault_meets_no_target_and_stays_in_the_report(self):
+    def test_a_failed_flood_is_reported_and_meets_no_target(self):
         bad = flooding.Flood("ringest", "sha256", 1, fault="did not start")
         text = flood_report.markdown([bad], "loadtest/flood", measure.Cores(0, 1), 10_000)
         self.assertIn("did not start", text)

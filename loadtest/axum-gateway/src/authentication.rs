@@ -1,6 +1,6 @@
-//! Who may send, as one would write it: RS256 tokens by jsonwebtoken, Moose's API keys by PBKDF2,
-//! and one cache of what was verified for all of tokio's workers, so that a request with a known
-//! token costs a look-up.
+//! Authentication in the conventional way: RS256 tokens with jsonwebtoken, Moose's API keys with
+//! PBKDF2, and one cache of verified tokens shared by all of tokio's workers, so that a cached token
+//! costs a look-up.
 
 use std::{
     collections::HashSet,
@@ -27,22 +27,22 @@ use serde::Deserialize;
 
 use crate::Gateway;
 
-/// Tokens that are remembered at most, as many as ringest does for each worker.
+/// Tokens in the cache, at most; ringest has as many for each worker.
 const CACHE_ENTRIES: NonZeroUsize = NonZeroUsize::new(8_192).expect("not 0");
 /// Moose's number of rounds.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(1_000).expect("not 0");
 /// Bytes of Moose's hashes.
 const HASH_BYTES: usize = 20;
 
-/// What tokens are verified against.
+/// Verifies tokens.
 pub(crate) struct Authentication {
     jwt: Option<(DecodingKey, Validation)>,
     key_hashes: HashSet<[u8; HASH_BYTES]>,
-    /// Verified tokens, and until when, in seconds since 1970.
+    /// Verified tokens and their expiry times, in seconds since 1970.
     verified: Mutex<LruCache<String, u64>>,
 }
 
-/// Proof that a request's token is good, or that none is needed.
+/// Proof that a request's token was accepted, or that none is needed.
 pub(crate) struct Client;
 
 #[derive(Deserialize)]
@@ -51,8 +51,8 @@ struct Claims {
 }
 
 impl Authentication {
-    /// `jwt`: a PEM file with the public key, the issuer and the audience. `key_hashes`: a file
-    /// with the hash of an API key a line, in hex. `None` where neither is asked for.
+    /// `jwt`: a PEM file with the public key, the issuer and the audience. `key_hashes`: a file with
+    /// one hex hash of an API key a line. Returns `None` without either: no authentication.
     pub(crate) fn new(
         jwt: Option<(&Path, &str, &str)>,
         key_hashes: Option<&Path>,
@@ -87,7 +87,7 @@ impl Authentication {
         }))
     }
 
-    fn is_good(&self, token: &str) -> bool {
+    fn is_valid(&self, token: &str) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(u64::MAX, |since| since.as_secs());
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Authentication {
         true
     }
 
-    /// Until when a token is good, if it is.
+    /// The expiry time of a token, if it is valid.
     fn verify(&self, token: &str) -> Option<u64> {
         if let Some((password, salt)) = token.split_once('.')
             && !salt.contains('.')
@@ -125,7 +125,7 @@ impl Authentication {
     }
 }
 
-/// Twice as many hex digits as a hash has bytes.
+/// Parses a hash of two hex digits a byte.
 fn hash(hex: &str) -> Option<[u8; HASH_BYTES]> {
     let mut hash = [0; HASH_BYTES];
     if hex.len() != 2 * HASH_BYTES || !hex.is_ascii() {
@@ -151,7 +151,7 @@ impl FromRequestParts<Arc<Gateway>> for Client {
             .headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
-            .filter(|token| authentication.is_good(token))
+            .filter(|token| authentication.is_valid(token))
             .map(|_| Self)
             .ok_or((StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]))
     }
@@ -173,26 +173,26 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_known_by_its_hash_and_then_remembered() {
+    fn a_key_is_verified_by_its_hash_and_cached() {
         let authentication = authentication();
         let wrong = KEY.replace("00112233", "00112234");
         for _ in 0..2 {
-            assert!(authentication.is_good(KEY));
+            assert!(authentication.is_valid(KEY));
             for token in [wrong.as_str(), "a.b.c", ""] {
-                assert!(!authentication.is_good(token), "{token}");
+                assert!(!authentication.is_valid(token), "{token}");
             }
         }
-        let remembered = authentication.verified.lock().expect("no panic").len();
-        assert_eq!(remembered, 1);
+        let cached = authentication.verified.lock().expect("no panic").len();
+        assert_eq!(cached, 1);
     }
 
     #[test]
-    fn what_is_remembered_ends_with_its_token() {
+    fn a_cached_token_expires() {
         let authentication = authentication();
         let mut verified = authentication.verified.lock().expect("no panic");
         verified.put("past".to_owned(), 1);
         drop(verified);
-        assert!(!authentication.is_good("past"));
+        assert!(!authentication.is_valid("past"));
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! The gateway that ringest is compared with, as one would write it with the usual crates: axum,
-//! `serde_json::Value`, rdkafka's `FutureProducer`. `POST /ingest/{model}/{version}` takes an
-//! object or an array of objects, sends each re-serialised, waits for every delivery report and
-//! answers `200 {"accepted":N}`. What a user would not write is left out, so that the comparison
-//! favours this side: no tracing layer, no validation beyond "is it an object". It asks for a token
-//! where the command line says against what to check it.
+//! The gateway that ringest is compared with, written in the conventional way: axum,
+//! `serde_json::Value`, rdkafka's `FutureProducer`. `POST /ingest/{model}/{version}` accepts an
+//! object or an array of objects, serialises and sends each, waits for every delivery report and
+//! responds `200 {"accepted":N}`. The comparison favours this side: it has no tracing layer and no
+//! validation beyond "is it an object". Tokens are required if the command line has keys for them.
 
 mod authentication;
 
@@ -35,34 +34,34 @@ use authentication::{Authentication, Client};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Bytes of one request's body, ringest's default.
+/// Bytes of a request's body, at most; ringest's default.
 const BODY_BYTES_MAX: usize = 10_485_760;
 
-/// Takes JSON at /ingest/{model}/{version} and produces it to Kafka.
+/// Accepts JSON at /ingest/{model}/{version} and produces it to Kafka.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen; port 0 lets the system choose.
+    /// Address to listen on; port 0 lets the system choose.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// The brokers to connect to first, as `host:port,…`.
+    /// Bootstrap brokers, as `host:port,…`.
     #[arg(long)]
     brokers: String,
     /// tokio's worker threads.
     #[arg(long, default_value_t = 1)]
     worker_threads: usize,
-    /// A route and where its records go, as `model/version=topic`.
+    /// A route and its topic, as `model/version=topic`.
     #[arg(long, required = true, value_parser = route)]
     route: Vec<(String, String)>,
-    /// Take RS256 tokens; the issuer's public key as a PEM file.
+    /// Accept RS256 JWTs; PEM file with the issuer's public key.
     #[arg(long, requires_all = ["issuer", "audience"])]
     jwt_public_key: Option<PathBuf>,
-    /// What the tokens' `iss` is.
+    /// Required `iss` of the JWTs.
     #[arg(long, requires = "jwt_public_key")]
     issuer: Option<String>,
-    /// What the tokens' `aud` names.
+    /// Required `aud` of the JWTs.
     #[arg(long, requires = "jwt_public_key")]
     audience: Option<String>,
-    /// Take API keys `<password>.<salt>`; a file with the PBKDF2 hash of a key a line, in hex.
+    /// Accept API keys `<password>.<salt>`; file with one PBKDF2 hash a line, in hex.
     #[arg(long)]
     api_key_hashes: Option<PathBuf>,
 }
@@ -112,8 +111,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("listening on {}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = listener.tap_io(|stream| {
-        // Without it small answers may wait for the client's acknowledgement; the connection works
-        // all the same where it cannot be set.
+        // Without it small responses may wait for the client's acknowledgement. If it can't be set,
+        // the connection still works.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router)

@@ -1,7 +1,7 @@
-//! The floor that ringest is measured against: one thread, monoio, a POST is read whole and
-//! answered `200 {"accepted":1}` with the headers that ringest sends. Nothing is validated or
-//! produced, no deadline or limit but the two constants is kept: what ringest costs above this is
-//! what its work costs.
+//! The lower bound that ringest is compared with: one thread with monoio that reads each POST
+//! completely and responds `200 {"accepted":1}` with ringest's headers. It validates and produces
+//! nothing and has no deadlines and only the limits below: the difference is the cost of ringest's
+//! work.
 //!
 //! `loadtest-bare [ADDRESS]`; the default is a free port of the loopback address.
 
@@ -20,11 +20,11 @@ use monoio::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Bytes that a connection's buffer has from the start and keeps.
+/// Initial size of a connection's buffer, in bytes.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Bytes of head and body together.
+/// Bytes of head and body together, at most.
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Header fields of a request.
+/// Header fields of a request, at most.
 const HEADERS_MAX: usize = 64;
 
 fn main() -> io::Result<()> {
@@ -62,7 +62,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
                 answer.text = bytes;
                 continue;
             }
-            // `reserve_exact` leaves an array's body room without doubling it at every read.
+            // `reserve_exact` makes room for a large body without doubling the buffer.
             Some(needed) => received.reserve_exact(needed - received.len()),
             None if received.len() == received.capacity() => received.reserve(BUFFER_BYTES),
             None => {}
@@ -76,11 +76,10 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// How long the request at the start of `received` is, head and body, once its head is complete.
+/// The length of the request at the start of `received`; `None` while its head is incomplete.
 ///
 /// # Errors
-/// `InvalidData` for a head that httparse refuses, one without a `Content-Length`, and a request
-/// above [`REQUEST_BYTES_MAX`].
+/// `InvalidData` for an invalid head, one without a `Content-Length`, and a request above [`REQUEST_BYTES_MAX`].
 fn request_bytes(received: &[u8]) -> io::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
@@ -89,7 +88,7 @@ fn request_bytes(received: &[u8]) -> io::Result<Option<usize>> {
         return if received.len() < REQUEST_BYTES_MAX {
             Ok(None)
         } else {
-            Err(refused())
+            Err(invalid())
         };
     };
     head.headers
@@ -104,17 +103,17 @@ fn request_bytes(received: &[u8]) -> io::Result<Option<usize>> {
         .and_then(|body_bytes| head_bytes.checked_add(body_bytes))
         .filter(|&total| total <= REQUEST_BYTES_MAX)
         .map(Some)
-        .ok_or_else(refused)
+        .ok_or_else(invalid)
 }
 
-fn refused() -> io::Error {
+fn invalid() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "no Content-Length, or too large a request",
+        "no valid Content-Length, or request too large",
     )
 }
 
-/// The one answer, written anew when the second changes (its `Date`).
+/// The response, formatted once a second because of its `Date`.
 #[derive(Default)]
 struct Answer {
     text: Vec<u8>,
@@ -122,7 +121,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The answer's bytes, lent to the ring; the caller puts them back into `text`.
+    /// The bytes of the response, to be passed to monoio; the caller puts them back into `text`.
     fn bytes(&mut self, now: SystemTime) -> Vec<u8> {
         let second = now
             .duration_since(UNIX_EPOCH)
@@ -151,18 +150,18 @@ mod tests {
         let request = b"POST /ingest/Event/1.0 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
         for cut in 0..request.len() - 2 {
             assert_eq!(
-                request_bytes(&request[..cut]).expect("a head in part"),
+                request_bytes(&request[..cut]).expect("a partial head"),
                 None
             );
         }
         for cut in request.len() - 2..=request.len() {
-            let needed = request_bytes(&request[..cut]).expect("a whole head");
+            let needed = request_bytes(&request[..cut]).expect("a complete head");
             assert_eq!(needed, Some(request.len()));
         }
     }
 
     #[test]
-    fn what_cannot_be_framed_is_refused() {
+    fn invalid_framing_is_an_error() {
         for request in [
             "POST / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",

@@ -1,26 +1,26 @@
-//! An answer of HTTP/1.1, as far as a client that counts needs it.
+//! A minimal parser of HTTP/1.1 responses.
 
 use std::io;
 
-/// Header fields of an answer.
+/// Header fields of a response, at most.
 const HEADERS_MAX: usize = 32;
 
-/// One answer at the start of what was received.
+/// A response at the start of the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// Its status code.
+    /// Status code.
     pub(crate) status: u16,
-    /// Bytes of head and body.
+    /// Bytes of head and body together.
     pub(crate) len: usize,
-    /// Whether the server closes the connection after it.
+    /// Whether the server closes the connection after this response.
     pub(crate) closes: bool,
 }
 
 impl Answer {
-    /// The answer that `received` begins with, once it is there whole.
+    /// Parses the response that `received` begins with; `None` while it is incomplete.
     ///
     /// # Errors
-    /// `InvalidData` for what is no answer, and for one without a `Content-Length`.
+    /// `InvalidData` for an invalid response or one without a `Content-Length`.
     pub(crate) fn parse(received: &[u8]) -> io::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut headers);
@@ -55,11 +55,11 @@ mod tests {
     use super::Answer;
 
     #[test]
-    fn an_answer_is_its_head_and_its_body() {
+    fn a_response_is_its_head_and_its_body() {
         let whole =
             b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
         for cut in 0..whole.len() {
-            let found = Answer::parse(&whole[..cut]).expect("a part of an answer");
+            let found = Answer::parse(&whole[..cut]).expect("a partial response");
             assert_eq!(found, None, "{cut}");
         }
         let expected = Answer {
@@ -67,12 +67,12 @@ mod tests {
             len: whole.len(),
             closes: true,
         };
-        let found = Answer::parse(whole).expect("an answer");
+        let found = Answer::parse(whole).expect("a response");
         assert_eq!(found, Some(expected));
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn an_invalid_response_is_an_error() {
         for text in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
             assert!(Answer::parse(text.as_bytes()).is_err(), "{text:?}");
         }

@@ -1,6 +1,6 @@
-//! The flood: one task a connection, each sends the next token when it is due and waits for the
-//! answer. A server that answers late, or that closes connections, holds the flood up: what was
-//! reached is in the sums.
+//! The flood: one task a connection, each of which sends the next token when it is due and waits for
+//! the response. A server that responds late or closes connections slows the flood down; the report
+//! has the rate that was reached.
 
 use std::{
     cell::RefCell,
@@ -26,9 +26,9 @@ use crate::{
     token::{Junk, Kind},
 };
 
-/// How long a connection that failed lets the server alone.
+/// Delay before a failed connection is retried.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// Bytes of an answer.
+/// Bytes of a response, at most.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
 #[derive(clap::Args)]
@@ -39,10 +39,10 @@ pub(crate) struct Arguments {
     path: String,
     #[arg(long)]
     kind: Kind,
-    /// A file with a good JWT in its first line: what junk JWTs imitate.
+    /// A file with a valid JWT in its first line, which junk JWTs are derived from.
     #[arg(long, required_if_eq("kind", "jwt-signature"))]
     jwt: Option<PathBuf>,
-    /// Tokens altogether.
+    /// Number of tokens.
     #[arg(long)]
     count: u64,
     /// Tokens a second.
@@ -50,15 +50,15 @@ pub(crate) struct Arguments {
     rate: u32,
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// Addresses that the connections come from: 127.0.0.1, or 127.1.0.1 and those after it.
+    /// Number of source addresses; 1: 127.0.0.1, else 127.1.0.1 and the following ones.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     addresses: u16,
-    /// The end, whatever was sent by then.
+    /// Time limit in seconds.
     #[arg(long)]
     seconds: u64,
 }
 
-/// What every connection shares.
+/// Shared by all connections.
 struct Flood {
     server: SocketAddr,
     before: String,
@@ -71,10 +71,10 @@ struct Flood {
 
 struct State {
     junk: Junk,
-    /// Tokens that a connection has taken to send.
+    /// Tokens that connections have started to send.
     taken: u64,
     answers: BTreeMap<u16, u64>,
-    /// Tokens that no answer came for.
+    /// Tokens without a response.
     cut_off: u64,
     connects_failed: u64,
 }
@@ -133,7 +133,7 @@ pub(crate) fn run(arguments: Arguments) -> io::Result<Value> {
     }))
 }
 
-/// One of so many addresses. A lone one is that of the good client too, as behind a proxy.
+/// One of several source addresses. A single one is also that of the valid client, as behind a proxy.
 fn address(index: u16, of: u16) -> IpAddr {
     let [high, low] = (index + 1).to_be_bytes();
     match of {
@@ -157,15 +157,15 @@ async fn connection(flood: Rc<Flood>, from: IpAddr) {
 
 fn connect(from: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
     let stream = crate::connect(from, server)?;
-    // monoio's epoll driver takes it as it is.
+    // monoio's epoll driver expects a non-blocking socket.
     stream.set_nonblocking(true)?;
     TcpStream::from_std(stream)
 }
 
-/// Sends this token and those after it, until all are sent or the server closes after an answer.
+/// Sends this token and the next ones until all are sent or the server closes the connection.
 ///
 /// # Errors
-/// The connection's, with the last token unanswered.
+/// If the connection fails before the last token was answered.
 async fn converse(flood: &Flood, stream: &mut TcpStream, number: u64) -> io::Result<()> {
     let mut request = Vec::new();
     let mut received = Vec::with_capacity(ANSWER_BYTES_MAX);
@@ -182,7 +182,7 @@ async fn converse(flood: &Flood, stream: &mut TcpStream, number: u64) -> io::Res
             let filled = received.len();
             let (read, slice) = stream.read(received.slice_mut(filled..)).await;
             received = slice.into_inner();
-            // Nor is there an answer that fills the buffer.
+            // Also zero if a response fills the buffer.
             if read? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -215,7 +215,7 @@ impl Flood {
         })
     }
 
-    /// For a token that there is no connection for: another one is taken later.
+    /// Returns a token that could not be sent because connecting failed.
     fn give_back(&self) {
         let mut state = self.state.borrow_mut();
         state.connects_failed += 1;

@@ -1,12 +1,12 @@
-//! The clients of `loadtest/flood`, for servers on the loopback address: `junk` sends tokens that
-//! nobody issued, each another one, at a rate; `good` sends records with tokens that are good, at a
-//! steady rate, and measures how long their answers take. Each prints one line of JSON at its end,
-//! and is bounded in time whatever the server does.
+//! The clients of `loadtest/flood`, for servers on the loopback address: `junk` sends distinct invalid
+//! tokens at a given rate; `valid` sends records with valid tokens at a constant rate and measures
+//! response times. Each prints one line of JSON at its end and has a time limit, whatever the server
+//! does.
 
 mod answer;
-mod good;
 mod junk;
 mod token;
+mod valid;
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use socket2::{Domain, Socket, Type};
 
-/// How long a connection may take to be made.
+/// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Clients of an authentication flood.
@@ -29,23 +29,23 @@ enum Arguments {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Strangers: distinct junk tokens at a rate.
+    /// Send distinct invalid tokens at a given rate.
     Junk(junk::Arguments),
-    /// Clients with good tokens, at a steady rate until stdin ends.
-    Good(good::Arguments),
+    /// Send records with valid tokens at a constant rate until stdin is closed.
+    Valid(valid::Arguments),
 }
 
 fn main() -> io::Result<()> {
     let Arguments::Role(role) = Arguments::parse();
     let sums = match role {
         Role::Junk(arguments) => junk::run(arguments)?,
-        Role::Good(arguments) => good::run(&arguments)?,
+        Role::Valid(arguments) => valid::run(&arguments)?,
     };
     println!("{sums}");
     Ok(())
 }
 
-/// A connection from this address of ours: servers may tell clients apart by it.
+/// Connects from this local address: servers may distinguish clients by it.
 fn connect(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -54,7 +54,7 @@ fn connect(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// The head of a POST up to the token; [`after_token`] goes behind it.
+/// The head of a POST up to the token; followed by [`after_token`].
 fn before_token(server: SocketAddr, path: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n\
@@ -62,7 +62,7 @@ fn before_token(server: SocketAddr, path: &str) -> String {
     )
 }
 
-/// What follows the token: the rest of the head, and the body.
+/// The rest of the request after the token: the end of the head, and the body.
 fn after_token(body: &str) -> String {
     format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }

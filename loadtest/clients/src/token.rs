@@ -1,4 +1,4 @@
-//! Tokens that nobody issued, of the shapes that cost a server most.
+//! Invalid tokens, in the forms that cost a server most.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::ValueEnum;
@@ -6,29 +6,29 @@ use clap::ValueEnum;
 /// Bytes of an RS256 signature by a key of 2,048 bits.
 const SIGNATURE_BYTES: usize = 256;
 
-/// What is wrong with the tokens.
+/// Kinds of invalid tokens.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Kind {
-    /// A JWT in which all is right but its signature.
+    /// A JWT that is valid except for its signature.
     JwtSignature,
-    /// `<32 hex>.<32 hex>`, an API key of Moose's form that there is not.
+    /// `<32 hex>.<32 hex>`: an unknown API key in Moose's format.
     Pbkdf2,
-    /// 256 random bits as base64url, an API key that there is not.
+    /// 256 random bits as base64url: an unknown API key.
     Sha256,
-    /// Characters of tokens, in no order, 1 to 400 of them.
+    /// 1 to 400 random characters that are allowed in tokens.
     Garbage,
 }
 
-/// Makes junk, never the same twice: each token but the shortest garbage has 256 random bits or more.
+/// Generates distinct junk tokens: all but short garbage have at least 256 random bits.
 pub(crate) struct Junk {
     kind: Kind,
-    /// `<header>.<claims>.` of a good JWT.
+    /// `<header>.<claims>.` of a valid JWT.
     signed: String,
     random: fastrand::Rng,
 }
 
 impl Junk {
-    /// `jwt` is a good token; what it says is what junk JWTs say.
+    /// `jwt` is a valid token; junk JWTs copy its header and claims.
     pub(crate) fn new(kind: Kind, jwt: &str, seed: u64) -> Self {
         let signed = jwt.rfind('.').map_or("", |dot| &jwt[..=dot]);
         Self {
@@ -44,7 +44,7 @@ impl Junk {
             Kind::JwtSignature => {
                 let mut signature = [0; SIGNATURE_BYTES];
                 self.random.fill(&mut signature);
-                // Below every modulus of that size, or it would be refused without arithmetic.
+                // Below every modulus of this size, or it would be rejected without arithmetic.
                 signature[0] &= 0x7F;
                 output.extend_from_slice(self.signed.as_bytes());
                 output.extend_from_slice(URL_SAFE_NO_PAD.encode(signature).as_bytes());
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_comes_twice() {
+    fn tokens_are_distinct() {
         for kind in [Kind::JwtSignature, Kind::Pbkdf2, Kind::Sha256] {
             let tokens = tokens(kind);
             let distinct: HashSet<&String> = tokens.iter().collect();
@@ -95,11 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn junk_has_the_shape_of_what_it_imitates() {
+    fn junk_has_the_format_of_its_kind() {
         for token in tokens(Kind::JwtSignature) {
-            let signature = token
-                .strip_prefix("head.claims.")
-                .expect("as it was signed");
+            let signature = token.strip_prefix("head.claims.").expect("the signed part");
             let bytes = URL_SAFE_NO_PAD
                 .decode(signature)
                 .expect("canonical base64url");

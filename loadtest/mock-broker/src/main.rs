@@ -1,9 +1,9 @@
-//! librdkafka's mock cluster in a process of its own, so that its work is not counted as the
-//! gateway's. Prints `bootstrap ADDRESS` when its topics are there, answers each line
-//! `records TOPIC` on stdin with how many records the topic ever took, and ends with its stdin.
+//! librdkafka's mock cluster in a process of its own, so that its CPU time is not counted as the
+//! gateway's. Prints `bootstrap ADDRESS` once its topics exist, answers each line `records TOPIC` on
+//! stdin with the number of records ever written to the topic, and ends when stdin is closed.
 //!
-//! With `--cluster` it starts no broker but waits for a real one, has it create the topics and
-//! answers the same question: a load test's proof that what was answered 200 arrived.
+//! With `--cluster` it starts no broker but waits for a real one, creates the topics there and counts
+//! its records: load tests compare the count with the number of 200 responses.
 
 use std::{
     error::Error,
@@ -20,21 +20,21 @@ use rdkafka::{
     mocking::MockCluster,
 };
 
-/// How long a real cluster may take to answer and to create the topics.
+/// Time limit for a real cluster to respond and to create the topics.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long one question to a broker may take.
+/// Time limit for a request to a broker.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A mock Kafka broker that counts what it took.
+/// A mock Kafka broker that counts its records.
 #[derive(Parser)]
 struct Arguments {
-    /// A topic to create; may be given several times.
+    /// Topic to create; may be repeated.
     #[arg(long, required = true)]
     topic: Vec<String>,
     /// Partitions of each topic. The mock broker keeps the last 5 MiB of each.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=64))]
     partitions: i32,
-    /// Use this real cluster (`host:port,…`), which must create topics by itself, instead of a mock.
+    /// Use this real cluster (`host:port,…`) instead of a mock; it must create topics automatically.
     #[arg(long)]
     cluster: Option<String>,
 }
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     answer(&reader)
 }
 
-/// Waits until the cluster answers and each partition of `topic` has a leader.
+/// Waits until the cluster responds and each partition of `topic` has a leader.
 fn await_topic(reader: &BaseConsumer, topic: &str) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     loop {
@@ -106,7 +106,7 @@ fn partitions(reader: &BaseConsumer, topic: &str) -> KafkaResult<Vec<i32>> {
     Ok(ids)
 }
 
-/// How many records `topic` ever took: the sum of its partitions' next offsets.
+/// The number of records ever written to `topic`: the sum of its partitions' next offsets.
 fn records(reader: &BaseConsumer, topic: &str, partitions: &[i32]) -> KafkaResult<i64> {
     partitions
         .iter()

@@ -1,6 +1,6 @@
-//! Clients whose tokens are good: one thread a connection, blocking, so that what is measured is the
-//! server and the machine. A request that is due while the last answer is out waits, and its wait
-//! counts as its answer's.
+//! Clients with valid tokens: one blocking thread a connection, so that measured times are those of
+//! the server and the machine. A request that is due before the previous response has arrived waits;
+//! its response time includes that wait.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 
-/// What has no answer by then has failed.
+/// Time limit for a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of an answer.
+/// Bytes of a response, at most.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
 #[derive(clap::Args)]
@@ -31,16 +31,16 @@ pub(crate) struct Arguments {
     server: SocketAddr,
     #[arg(long)]
     path: String,
-    /// A file with a token a line. Requests take them in turns.
+    /// File with one token a line; consecutive requests use consecutive tokens.
     #[arg(long)]
     tokens: PathBuf,
-    /// Take each token but once, and end with the last.
+    /// Send each token once and end after the last.
     #[arg(long)]
     once: bool,
-    /// A file with the body of each request.
+    /// File with the body of each request.
     #[arg(long)]
     body: PathBuf,
-    /// Where the connections come from.
+    /// Source address of the connections.
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
     from: IpAddr,
     /// Requests a second.
@@ -48,12 +48,12 @@ pub(crate) struct Arguments {
     rate: u32,
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// The end, if stdin has not ended by then.
+    /// Time limit in seconds, unless stdin is closed earlier.
     #[arg(long)]
     seconds: u64,
 }
 
-/// What every connection shares.
+/// Shared by all connections.
 struct Load<'a> {
     arguments: &'a Arguments,
     before: String,
@@ -64,13 +64,13 @@ struct Load<'a> {
     stop: Arc<AtomicBool>,
 }
 
-/// What became of some requests.
+/// Results of requests.
 #[derive(Default)]
 struct Sums {
-    /// Microseconds until each 200.
+    /// Response time of each 200, in microseconds.
     waits_us: Vec<u64>,
     answers: BTreeMap<u16, u64>,
-    /// Without an answer.
+    /// Requests without a response.
     failed: u64,
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<Value> {
     }
     let stop = Arc::clone(&load.stop);
     thread::spawn(move || {
-        // Whether it ends or fails, nobody waits for more.
+        // End of file and errors both end the load.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         stop.store(true, Ordering::Relaxed);
     });
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<Value> {
 }
 
 impl Load<'_> {
-    /// What one connection, made again whenever it fails, does until the end.
+    /// Runs one connection until the end; reconnects whenever it fails.
     fn run(&self) -> Sums {
         let mut sums = Sums::default();
         let mut stream = None;
@@ -116,8 +116,8 @@ impl Load<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            // Of a request that had to wait for the one before it, the wait counts; how late this
-            // thread woke up does not.
+            // Include the time that a request waited for the previous response, but not a late
+            // wake-up of this thread.
             let from = if free_since > due {
                 due
             } else {
@@ -138,7 +138,7 @@ impl Load<'_> {
         sums
     }
 
-    /// When the next request is due, and its token; nothing at the end.
+    /// The due time and the token of the next request; `None` at the end.
     fn take(&self) -> Option<(Instant, &str)> {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         let after = Duration::from_secs(number) / self.arguments.rate;
@@ -152,7 +152,7 @@ impl Load<'_> {
         Some((self.start + after, self.tokens[index % self.tokens.len()]))
     }
 
-    /// The status of one answer; `stream` is left as it can be used again, if it can.
+    /// Sends a request and returns the status; `stream` keeps the connection if it stays open.
     fn request(&self, stream: &mut Option<TcpStream>, token: &str) -> io::Result<u16> {
         let connection = match stream {
             Some(stream) => stream,
@@ -164,7 +164,7 @@ impl Load<'_> {
         let mut filled = 0;
         loop {
             let read = connection.read(&mut received[filled..])?;
-            // Nor is there an answer that fills the buffer.
+            // Also zero if a response fills the buffer.
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -206,8 +206,7 @@ fn report(parts: Vec<Sums>) -> Value {
     })
 }
 
-/// The least value that so many per cent of the sorted ones do not exceed (nearest rank); nothing
-/// of none.
+/// The percentile of sorted values by the nearest-rank method; `None` without values.
 fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_the_nearest_rank() {
+    fn percentiles_use_the_nearest_rank() {
         let hundred: Vec<u64> = (1..=100).collect();
         for percent in [1, 50, 99, 100] {
             assert_eq!(percentile(&hundred, percent), Some(percent as u64));
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_added_up() {
+    fn results_are_summed() {
         let part = |status, waits_us: &[u64], failed| Sums {
             waits_us: waits_us.to_vec(),
             answers: BTreeMap::from([(status, 3)]),
