@@ -18,12 +18,16 @@ use crate::{
     response::{Form, Persistence},
 };
 
-use forward::{Destination, Validated, conclude, produce_dead_letters};
+use conclude::conclude;
+use dead_letters::produce_dead_letters;
+use forward::{Destination, Validated};
 use head::body_format;
 use transport::{Gone, Transport, Unread};
 
 mod authenticate;
 mod body;
+mod conclude;
+mod dead_letters;
 mod forward;
 mod head;
 mod transport;

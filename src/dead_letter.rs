@@ -1,23 +1,22 @@
-//! Dead letters: what is written about records that are not valid, so that somebody can look at
-//! them and send them again.
+//! Dead letters: one for each invalid record, so that it can be inspected and sent again.
 //!
-//! A letter is a JSON object with the members that [Moose's have](https://github.com/514-labs/moosestack)
-//! (`DeadLetterModel` of its SDKs, and what its ingest server adds), in the same sense:
+//! A dead letter is a JSON object with the members that [Moose's have](https://github.com/514-labs/moosestack)
+//! (`DeadLetterModel` of its SDKs, and what its ingest server adds), with the same meaning:
 //!
-//! | member | what |
+//! | member | value |
 //! |---|---|
-//! | `originalRecord` | the record, byte for byte; null where it is no JSON, or too large |
-//! | `errorMessage` | the first error, for a person |
+//! | `originalRecord` | the record, byte for byte; null where it is not JSON, or too large |
+//! | `errorMessage` | the first error, for people |
 //! | `errorType` | `"ValidationError"` |
-//! | `failedAt` | when, as RFC 3339 in UTC |
+//! | `failedAt` | the time, as RFC 3339 in UTC |
 //! | `source` | `"api"` |
-//! | `topic` | where the record was meant to go |
+//! | `topic` | the topic of the model |
 //!
-//! and some of ours: `errors`, the errors as in the answer to the client, except that `offset`, `line`
+//! and some of its own: `errors`, the errors as in the answer to the client, except that `offset`, `line`
 //! and `column` are those of the record (the first 100; `errorsTotal` counts all);
-//! `originalRecordBase64` (RFC 4648 section 4) for bytes that are no JSON; `originalRecordBytes`,
-//! their number, where a letter with them would be larger than a message may be, even with `errors`
-//! left empty.
+//! `originalRecordBase64` (RFC 4648 section 4) for a record that is not JSON;
+//! `originalRecordBytes`, its length, where a dead letter with the record would exceed the size limit of
+//! a message, even with an empty list of `errors`.
 //!
 //! Each invalid record is validated again by itself to find its errors: keeping the errors of all
 //! records would be bounded only by the size of the body.
@@ -25,43 +24,40 @@
 use std::ops::Range;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::{
-    format::Writer,
-    time::{FormatTime, SystemTime},
-};
 
 use crate::{
     model::Rules,
     validate::{Rejection, ValidationError, Validator},
 };
 
-/// Letters that are written at once: those that begin within so many bytes.
+/// Dead letters are written in parts: a part ends with the one that reaches this many bytes.
 pub(crate) const PART_BYTES: usize = 256 * 1024;
 
-/// What the members about the record take at most, without the record, in bytes.
+/// The bytes of the members about the record at most, without the record.
 const NAMES_BYTES: usize = 80;
 
-/// The letters about one body.
-pub(crate) struct Letters<'r> {
-    /// Where the records were meant to go.
+/// The dead letters for one body.
+pub(crate) struct DeadLetters<'r> {
+    /// The topic of the model.
     topic: &'r str,
     rejection: &'r Rejection,
     body: &'r [u8],
-    /// The largest letter, in bytes.
+    /// The size limit of one dead letter, in bytes.
     bytes_max: usize,
     /// How many of the invalid records are done.
     written: usize,
 }
 
-/// What is wrong with one record.
+/// The errors of one record.
 struct Errors {
     reported: Vec<ValidationError>,
     total: usize,
 }
 
-impl<'r> Letters<'r> {
-    /// Letters about what `rejection` says of `body`.
+impl<'r> DeadLetters<'r> {
+    /// Those for the records of `body` that `rejection` lists.
     pub(crate) fn new(
         topic: &'r str,
         rejection: &'r Rejection,
@@ -77,8 +73,8 @@ impl<'r> Letters<'r> {
         }
     }
 
-    /// The next few letters, one behind the other, and where each is; `None` when all are written.
-    /// About bytes that are nothing but white space there is nothing to be written.
+    /// The next part: the dead letters one behind the other, and the position of each; `None` when all
+    /// are written. There is none for a record that is nothing but whitespace.
     pub(crate) fn next(
         &mut self,
         validator: &mut Validator,
@@ -97,13 +93,13 @@ impl<'r> Letters<'r> {
             }
             let errors = self.errors(*index, record, validator, rules);
             let start = text.len();
-            text.extend_from_slice(&self.letter(record, &errors, &failed_at));
+            text.extend_from_slice(&self.dead_letter(record, &errors, &failed_at));
             places.push(start..text.len());
         }
         (!places.is_empty()).then_some((text, places))
     }
 
-    /// What is wrong with the record at `index`.
+    /// The errors of the record at `index`.
     fn errors(
         &self,
         index: usize,
@@ -112,7 +108,7 @@ impl<'r> Letters<'r> {
         rules: &Rules,
     ) -> Errors {
         if self.rejection.records == 0 {
-            // The body as a whole is what is wrong, and that has been said.
+            // The error is one of the body as a whole.
             return Errors {
                 reported: self.rejection.errors.clone(),
                 total: self.rejection.errors_total,
@@ -127,9 +123,9 @@ impl<'r> Letters<'r> {
         Errors { reported, total }
     }
 
-    /// One letter. Where not all has room, the errors go first, which can be found again; then the
-    /// record, of which the length is left.
-    fn letter(&self, record: &[u8], errors: &Errors, failed_at: &str) -> Vec<u8> {
+    /// One dead letter. Above the size limit, the errors are left out first, as validating the record
+    /// finds them again; then the record is replaced with its length.
+    fn dead_letter(&self, record: &[u8], errors: &Errors, failed_at: &str) -> Vec<u8> {
         let full = json!({
             "errorMessage": errors.message(),
             "errorType": "ValidationError",
@@ -162,17 +158,17 @@ impl<'r> Letters<'r> {
             None => rest["originalRecordBytes"] = json!(record.len()),
         }
         let rest = rest.to_string();
-        // The object goes on where it began.
+        // The members follow the first one in the same object.
         let rest = rest.trim_start_matches('{').as_bytes();
         [br#"{"originalRecord":"#, original, b",", rest].concat()
     }
 }
 
 impl Errors {
-    /// The first, and how many there are besides.
+    /// The first one, and the number of further ones.
     fn message(&self) -> String {
         let Some(first) = self.reported.first() else {
-            return "the record is not valid".to_owned();
+            return "the record is invalid".to_owned();
         };
         let place = match first.path.as_str() {
             "" | "$" => String::new(),
@@ -187,12 +183,9 @@ impl Errors {
     }
 }
 
-/// Now, as RFC 3339 in UTC, with microseconds.
+/// The current time as RFC 3339 in UTC, with microseconds.
 fn now() -> String {
-    let mut text = String::new();
-    // A String takes all.
-    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
-    text
+    format!("{:.6}", Timestamp::now())
 }
 
 #[cfg(test)]

@@ -1,25 +1,23 @@
-//! What a request's body becomes: records on their way to the topic, letters about those that are
-//! not valid, and from how both end the request's outcome.
+//! From a request's body to valid records on their way to the topic.
 
 use crate::{
     admission::{InFlightFull, Permit},
     auth::{AuthorizedRoute, Principal},
-    buffer::{Frozen, ReadBuffer, segment_capacity},
+    buffer::{Frozen, ReadBuffer},
     context::Context,
-    dead_letter::Letters,
     http::{RequestHead, field_value},
     metrics::RouteMetrics,
     model::{HeaderValue, KafkaHeader},
-    outcome::{Outcome, Refusal},
-    produce::{Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted},
+    outcome::Refusal,
+    produce::{Delivered, Delivery, Failure, Headers, Payloads},
     route::Route,
     validate::{Format, Rejection, Span, ValidBody},
 };
 
 use super::{Connection, body::RawBody};
 
-/// The longest value of a request's field that becomes a Kafka header, in bytes; a longer one is
-/// left out, as half a value is none.
+/// The longest value of a request's field that becomes a Kafka header, in bytes. A longer one is
+/// left out, as a truncated value would be wrong.
 const HEADER_VALUE_BYTES_MAX: usize = 1_024;
 
 /// Where the records of a request go, and what is counted of them.
@@ -33,30 +31,30 @@ pub(super) struct Destination<'a> {
 pub(super) struct Validated {
     /// Its valid records, enqueued; `None` if there are none.
     pub(super) delivery: Option<Enqueued>,
-    /// What is not valid.
+    /// Its invalid records, if there are any.
     pub(super) rejected: Option<Rejected>,
 }
 
-/// Records that librdkafka has.
+/// Enqueued records whose delivery reports are awaited.
 pub(super) struct Enqueued {
     count: usize,
     delivery: Delivery,
 }
 
-/// The part of a body that is not valid, and its body.
+/// The invalid records of a body.
 pub(super) struct Rejected {
-    rejection: Rejection,
+    pub(super) rejection: Rejection,
     /// The indices of the valid records, in their order.
-    valid: Vec<u32>,
-    /// Where letters are to be written about the others. What pays for its memory is the permit
-    /// here, or, where the records are in there too, that of their delivery.
-    body: Option<(Frozen, Option<Permit>)>,
+    pub(super) valid: Vec<u32>,
+    /// The body, where the route has a dead-letter topic. Its memory is covered by the permit here
+    /// or, where the valid records are in it too, by that of their delivery.
+    pub(super) body: Option<(Frozen, Option<Permit>)>,
 }
 
 impl Connection {
-    /// The headers that the request's records shall carry: of a field that came several times the
-    /// first value; none for one that is absent or too long. To be called before the body is read,
-    /// which may take the place of the head.
+    /// The Kafka headers of the request's records: the first value of a field that is repeated, and
+    /// no header for a field that is absent or too long. Call it before reading the body, which may
+    /// overwrite the head.
     pub(super) fn kafka_headers(
         &self,
         head: &RequestHead,
@@ -83,8 +81,8 @@ impl Connection {
         headers
     }
 
-    /// Validates the body and enqueues its valid records, if its model lets them go without the
-    /// others.
+    /// Validates the body and enqueues its valid records: all of them, or, where the model has
+    /// `on_invalid = "accept_valid"`, those that are valid.
     pub(super) fn validate_and_enqueue(
         &mut self,
         Destination { route, metrics }: Destination<'_>,
@@ -129,11 +127,11 @@ impl Connection {
         }
         let (payloads, permit) = payloads(context, route.route(), body, input, &records)?;
         if let Some(Rejected {
-            body: Some((_, pays)),
+            body: Some((_, body_permit)),
             ..
         }) = &mut rejected
         {
-            *pays = permit;
+            *body_permit = permit;
         }
         let enqueued = context.producer.enqueue(route, &records, payloads, headers);
         let delivery = enqueued.inspect_err(|failure| context.undelivered(count, failure))?;
@@ -173,7 +171,7 @@ impl Validated {
     }
 }
 
-/// The records as librdkafka shall get them, and the body's permit where it does not go with them.
+/// The records as librdkafka gets them, and the body's permit where they do not take it along.
 fn payloads(
     context: &Context,
     route: &Route,
@@ -191,7 +189,8 @@ fn payloads(
         let payloads = Payloads::as_received(buffer.freeze(range), permit);
         return Ok((payloads, None));
     };
-    // Where there are others, what is before a record may be one that a letter is to be about.
+    // Where there are several, the bytes before a record may belong to an invalid one, which its
+    // dead letter needs.
     if let Some(record) = only_record(records) {
         let start = range.start + record.offset as usize;
         let place = start..start + record.len as usize;
@@ -206,7 +205,7 @@ fn payloads(
     Ok((payloads, Some(permit)))
 }
 
-/// The record of a body that has no other, good or bad.
+/// The record of a body that has no other, valid or invalid.
 fn only_record(records: &ValidBody<'_>) -> Option<Span> {
     let mut spans = records.records().map(|record| record.span);
     spans
@@ -214,104 +213,7 @@ fn only_record(records: &ValidBody<'_>) -> Option<Span> {
         .filter(|_| records.len() == 1 && records.rejection().is_none())
 }
 
-/// Writes letters about what is not valid, if the route has a topic for them, and waits until the
-/// brokers have them. A part of them after the other, so that they take little memory, however many
-/// they are.
-///
-/// # Errors
-/// Some are not known to be in their topic.
-pub(super) async fn produce_dead_letters(
-    context: &Context,
-    Destination { route, metrics }: Destination<'_>,
-    rejected: &Rejected,
-) -> Result<(), Failure> {
-    let Some((body, _)) = &rejected.body else {
-        return Ok(());
-    };
-    let model = &route.route().model;
-    let bytes_max = context.producer.record_bytes_max();
-    let mut letters = Letters::new(&model.topic, &rejected.rejection, body.bytes(), bytes_max);
-    loop {
-        let next = letters.next(&mut context.validator.borrow_mut(), &model.rules);
-        let Some((text, places)) = next else {
-            return Ok(());
-        };
-        let permit = context.admission.admit(segment_capacity(text.len()));
-        let full = |InFlightFull| Failure::before_enqueue(Fault::QueueFull);
-        let permit = permit.map_err(full)?;
-        let mut memory = context.pool.take(text.len());
-        memory.append(&text);
-        let memory = memory.freeze(0..text.len());
-        drop(text);
-        let producer = &context.producer;
-        let delivered = match producer.enqueue_letters(route, &places, memory, permit) {
-            Ok(delivery) => delivery.await,
-            Err(failure) => Err(failure),
-        };
-        let lost = |failure: &Failure| context.undelivered(places.len(), failure);
-        let delivered = delivered.inspect_err(lost)?;
-        metrics.dead_letters.add(delivered.records() as u64);
-    }
-}
-
-/// From how records and letters ended to what the client is told.
-pub(super) fn conclude(
-    delivered: Option<Result<Delivered, Failure>>,
-    rejected: Option<Rejected>,
-    letters: Result<(), Failure>,
-) -> Result<Outcome, Refusal> {
-    let Some(Rejected {
-        rejection, valid, ..
-    }) = rejected
-    else {
-        return Ok(match delivered {
-            Some(delivered) => Outcome::Accepted(delivered?),
-            None => Outcome::Empty,
-        });
-    };
-    let invalid = || {
-        rejection
-            .invalid_records
-            .iter()
-            .map(|(index, _)| index_of(*index))
-    };
-    match (delivered, letters) {
-        (None, Ok(())) => Err(rejection.into()),
-        (None, Err(failure)) => Err(Refusal::DeadLetters(Failure {
-            persisted: Persisted::No,
-            ..failure
-        })),
-        (Some(Ok(delivered)), Ok(())) => Ok(Outcome::PartlyAccepted(delivered, rejection)),
-        (Some(Ok(_)), Err(failure)) => Err(Refusal::DeadLetters(Failure {
-            persisted: Persisted::Partial {
-                delivered: valid,
-                lost: invalid().collect(),
-                unknown: Vec::new(),
-            },
-            ..failure
-        })),
-        (Some(Err(failure)), letters) => {
-            let mut failure = failure.with_indices(&valid);
-            match (&mut failure.persisted, letters) {
-                (Persisted::Partial { .. }, Ok(())) => {
-                    return Err(Refusal::ProduceValid(failure, Box::new(rejection)));
-                }
-                // Sent again, they may get their letters.
-                (Persisted::Partial { lost, .. }, Err(_)) => {
-                    lost.extend(invalid());
-                    lost.sort_unstable();
-                }
-                (Persisted::No | Persisted::Unknown, _) => {}
-            }
-            Err(failure.into())
-        }
-    }
-}
-
-/// As answers have it: no request has more records than that.
-fn index_of(index: usize) -> u32 {
+/// An index as answers list it; no request has more records than that.
+pub(super) fn index_of(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
-
-#[cfg(test)]
-mod tests;

@@ -29,74 +29,77 @@ fn rules() -> Rules {
 
 fn rejection(body: &[u8], format: Format) -> Rejection {
     let mut validator = Validator::new(LIMITS);
-    let judged = validator.validate(body, format, &rules());
-    judged.expect_err("something is wrong with it")
+    let validated = validator.validate(body, format, &rules());
+    validated.expect_err("an invalid body")
 }
 
-/// The letters about a body, part by part, each as its text.
+/// The dead letters for a body, part by part, each as its text.
 fn parts(body: &[u8], format: Format, bytes_max: usize) -> Vec<Vec<String>> {
     let rejection = rejection(body, format);
-    let mut letters = Letters::new("events", &rejection, body, bytes_max);
+    let mut dead_letters = DeadLetters::new("events", &rejection, body, bytes_max);
     let mut validator = Validator::new(LIMITS);
     let text = |text: &[u8]| String::from_utf8(text.to_vec()).expect("UTF-8");
-    std::iter::from_fn(|| letters.next(&mut validator, &rules()))
+    std::iter::from_fn(|| dead_letters.next(&mut validator, &rules()))
         .map(|(all, places)| places.into_iter().map(|it| text(&all[it])).collect())
         .collect()
 }
 
-fn letters(body: &[u8], format: Format, bytes_max: usize) -> Vec<String> {
+fn dead_letters(body: &[u8], format: Format, bytes_max: usize) -> Vec<String> {
     parts(body, format, bytes_max).concat()
 }
 
-fn parsed(letter: &str) -> Value {
-    serde_json::from_str(letter).expect("a letter is JSON")
+fn parsed(dead_letter: &str) -> Value {
+    serde_json::from_str(dead_letter).expect("a dead letter is JSON")
 }
 
 #[test]
-fn a_letter_has_what_moose_s_have() {
+fn a_dead_letter_has_the_members_of_moose() {
     let record = r#"{ "n" : "\u0031\u002e5",  "big": 1e5 }"#;
     let body = format!("[{{\"n\":1}},\n {record} ]");
-    let [letter] = &letters(body.as_bytes(), Format::Json, ROOM)[..] else {
-        panic!("one record is faulty");
+    let [dead_letter] = &dead_letters(body.as_bytes(), Format::Json, ROOM)[..] else {
+        panic!("one record is invalid");
     };
     let start = format!("{{\"originalRecord\":{record},");
-    assert!(letter.starts_with(&start), "byte for byte: {letter}");
-    let letter = parsed(letter);
-    assert_eq!(letter["errorType"], "ValidationError");
-    assert_eq!(letter["source"], "api");
-    assert_eq!(letter["topic"], "events");
-    let message = letter["errorMessage"].as_str().expect("a text");
+    assert!(
+        dead_letter.starts_with(&start),
+        "byte for byte: {dead_letter}"
+    );
+    let dead_letter = parsed(dead_letter);
+    assert_eq!(dead_letter["errorType"], "ValidationError");
+    assert_eq!(dead_letter["source"], "api");
+    assert_eq!(dead_letter["topic"], "events");
+    let message = dead_letter["errorMessage"].as_str().expect("a text");
     assert!(message.starts_with("$.n: expected Int32"), "{message}");
     // 2026-11-23T08:00:00.123456Z
-    let failed_at = letter["failedAt"].as_str().expect("a text");
+    let failed_at = dead_letter["failedAt"].as_str().expect("a text");
     assert_eq!((failed_at.len(), &failed_at[10..11]), (27, "T"));
     assert!(failed_at.ends_with('Z'), "{failed_at}");
-    let [error] = &letter["errors"].as_array().expect("errors")[..] else {
-        panic!("one fault");
+    let [error] = &dead_letter["errors"].as_array().expect("errors")[..] else {
+        panic!("one error");
     };
     assert_eq!(
         (&error["index"], &error["path"]),
         (&json!(1), &json!("$.n"))
     );
     assert_eq!((&error["line"], &error["offset"]), (&json!(1), &json!(8)));
-    assert_eq!(letter["errorsTotal"], 1);
-    let names = letter.as_object().expect("an object").keys();
-    assert_eq!(names.count(), 8, "no other member: {letter}");
+    assert_eq!(dead_letter["errorsTotal"], 1);
+    let names = dead_letter.as_object().expect("an object").keys();
+    assert_eq!(names.count(), 8, "no other member: {dead_letter}");
 }
 
 #[test]
-fn each_faulty_record_has_its_own_letter() {
+fn each_invalid_record_has_its_own_dead_letter() {
     let body = b"{\"n\":1}\n{}\n[1]\n{\"n\"\n\xff\n {\"n\":null} ";
-    let letters = letters(body, Format::Ndjson, ROOM);
-    let told: Vec<_> = letters
+    let dead_letters = dead_letters(body, Format::Ndjson, ROOM);
+    let reported: Vec<_> = dead_letters
         .iter()
-        .map(|letter| {
-            let letter = parsed(letter);
-            let error = &letter["errors"][0];
+        .map(|dead_letter| {
+            let dead_letter = parsed(dead_letter);
+            let error = &dead_letter["errors"][0];
             let code = error["code"].as_str().expect("a code").to_owned();
             (
-                letter["originalRecord"].clone(),
-                letter.get("originalRecordBase64").cloned(),
+                dead_letter["originalRecord"].clone(),
+                dead_letter.get("originalRecordBase64").cloned(),
                 error["index"].clone(),
                 code,
             )
@@ -119,78 +122,87 @@ fn each_faulty_record_has_its_own_letter() {
         ),
         (json!({"n": null}), None, json!(5), "wrong_type".to_owned()),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
 fn an_element_that_is_an_array_is_one_record() {
-    let letters = letters(br#"[[{"n":1}],[],{"n":1}]"#, Format::Json, ROOM);
-    let originals: Vec<_> = letters
+    let dead_letters = dead_letters(br#"[[{"n":1}],[],{"n":1}]"#, Format::Json, ROOM);
+    let originals: Vec<_> = dead_letters
         .iter()
         .map(|it| parsed(it)["originalRecord"].clone())
         .collect();
     assert_eq!(originals, [json!([{"n": 1}]), json!([])]);
-    for letter in letters {
-        assert_eq!(parsed(&letter)["errors"][0]["code"], "not_an_object");
+    for dead_letter in dead_letters {
+        assert_eq!(parsed(&dead_letter)["errors"][0]["code"], "not_an_object");
     }
 }
 
 #[test]
 fn a_body_that_can_t_be_read_is_one_record() {
     let body = b"[{\"n\":1},]";
-    let [letter] = &letters(body, Format::Json, ROOM)[..] else {
-        panic!("one letter");
+    let [dead_letter] = &dead_letters(body, Format::Json, ROOM)[..] else {
+        panic!("one dead letter");
     };
-    let letter = parsed(letter);
-    assert_eq!(letter["originalRecord"], Value::Null);
-    assert_eq!(letter["originalRecordBase64"], BASE64.encode(body));
-    assert_eq!(letter["errors"][0]["code"], "bad_json");
-    assert_eq!(letters(b" \n", Format::Json, ROOM), [""; 0]);
+    let dead_letter = parsed(dead_letter);
+    assert_eq!(dead_letter["originalRecord"], Value::Null);
+    assert_eq!(dead_letter["originalRecordBase64"], BASE64.encode(body));
+    assert_eq!(dead_letter["errors"][0]["code"], "bad_json");
+    assert_eq!(dead_letters(b" \n", Format::Json, ROOM), [""; 0]);
 }
 
 #[test]
-fn a_record_without_room_is_told_by_its_length() {
+fn a_record_above_the_size_limit_is_replaced_with_its_length() {
     let body = br#"{"n":"twelve"}"#;
-    let [whole] = &letters(body, Format::Json, ROOM)[..] else {
-        panic!("one letter");
+    let [whole] = &dead_letters(body, Format::Json, ROOM)[..] else {
+        panic!("one dead letter");
     };
     let members = |bytes_max| {
-        let letter = &letters(body, Format::Json, bytes_max)[0];
-        let letter = parsed(letter);
-        let original = (&letter["originalRecord"], letter.get("originalRecordBytes"));
+        let dead_letter = &dead_letters(body, Format::Json, bytes_max)[0];
+        let dead_letter = parsed(dead_letter);
+        let original = (
+            &dead_letter["originalRecord"],
+            dead_letter.get("originalRecordBytes"),
+        );
         let is_whole = original == (&json!({"n": "twelve"}), None);
         assert!(is_whole || original == (&Value::Null, Some(&json!(body.len()))));
-        assert!(letter.get("originalRecordBase64").is_none(), "{letter}");
-        assert_eq!(letter["errorsTotal"], 1);
-        (is_whole, letter["errors"] != json!([]))
+        assert!(
+            dead_letter.get("originalRecordBase64").is_none(),
+            "{dead_letter}"
+        );
+        assert_eq!(dead_letter["errorsTotal"], 1);
+        (is_whole, dead_letter["errors"] != json!([]))
     };
     let mut shown = vec![(true, true)];
     for bytes_max in (0..whole.len() + NAMES_BYTES).rev() {
-        let letter = &letters(body, Format::Json, bytes_max)[0];
+        let dead_letter = &dead_letters(body, Format::Json, bytes_max)[0];
         let members = members(bytes_max);
         if shown.last() != Some(&members) {
             shown.push(members);
         }
         let least = members == (false, false);
-        assert!(letter.len() <= bytes_max || least, "{bytes_max}: {letter}");
+        assert!(
+            dead_letter.len() <= bytes_max || least,
+            "{bytes_max}: {dead_letter}"
+        );
     }
-    // The record is shorter here than what is said of it.
+    // Here the record is shorter than its errors.
     assert_eq!(shown, [(true, true), (true, false), (false, false)]);
 }
 
 #[test]
-fn a_record_that_is_larger_than_its_faults_gives_way_to_them() {
+fn a_record_larger_than_its_errors_is_left_out_for_them() {
     let body = format!("{{\"n\":\"{}\"}}", "x".repeat(900));
-    let letter = &letters(body.as_bytes(), Format::Json, 1_000)[0];
-    assert!(letter.len() <= 1_000, "{letter}");
-    let letter = parsed(letter);
-    assert_eq!(letter["originalRecord"], Value::Null);
-    assert_eq!(letter["originalRecordBytes"], body.len());
-    assert_eq!(letter["errors"][0]["code"], "bad_format");
+    let dead_letter = &dead_letters(body.as_bytes(), Format::Json, 1_000)[0];
+    assert!(dead_letter.len() <= 1_000, "{dead_letter}");
+    let dead_letter = parsed(dead_letter);
+    assert_eq!(dead_letter["originalRecord"], Value::Null);
+    assert_eq!(dead_letter["originalRecordBytes"], body.len());
+    assert_eq!(dead_letter["errors"][0]["code"], "bad_format");
 }
 
 #[test]
-fn many_letters_come_in_parts_that_hold_them_all() {
+fn many_dead_letters_come_in_parts_that_contain_them_all() {
     const RECORDS: usize = 2_000;
     let body = vec!["{}"; RECORDS].join("\n");
     let parts = parts(body.as_bytes(), Format::Ndjson, ROOM);

@@ -1,5 +1,8 @@
 use super::*;
-use crate::validate::RejectionKind;
+use crate::{
+    produce::Fault,
+    validate::{Rejection, RejectionKind, Span},
+};
 
 /// Of five records 1 and 3 are invalid.
 fn rejected(valid: &[u32]) -> Rejected {
@@ -32,7 +35,7 @@ fn partial(delivered: &[u32], lost: &[u32], unknown: &[u32]) -> Persisted {
 }
 
 #[test]
-fn what_is_valid_and_in_is_accepted() {
+fn valid_and_delivered_records_are_accepted() {
     let delivered = || Some(Ok(Delivered::for_test(3)));
     let all = conclude(delivered(), None, Ok(()));
     assert!(matches!(all, Ok(Outcome::Accepted(all)) if all.records() == 3));
@@ -44,17 +47,17 @@ fn what_is_valid_and_in_is_accepted() {
 }
 
 #[test]
-fn a_letter_that_is_lost_leaves_its_record_out() {
-    // What is known of the letters says nothing of the records.
+fn a_lost_dead_letter_leaves_its_record_undelivered() {
+    // The state of the dead letters says nothing about the records.
     let lost = || failed(Fault::TimedOut, Persisted::Unknown);
     let Err(Refusal::DeadLetters(failure)) = conclude(None, Some(rejected(&[])), lost()) else {
-        panic!("the letters are not in");
+        panic!("the dead letters are not delivered");
     };
     assert_eq!(failed::<()>(Fault::TimedOut, Persisted::No), Err(failure));
     let delivered = Some(Ok(Delivered::for_test(3)));
     let Err(Refusal::DeadLetters(failure)) = conclude(delivered, Some(rejected(VALID)), lost())
     else {
-        panic!("the letters are not in");
+        panic!("the dead letters are not delivered");
     };
     let expected = failed::<()>(Fault::TimedOut, partial(&[0, 2, 4], &[1, 3], &[]));
     assert_eq!(expected, Err(failure));
@@ -65,23 +68,24 @@ fn indices_are_those_of_the_request() {
     let split = || Some(failed(Fault::QueueFull, partial(&[0], &[2], &[1])));
     let Err(Refusal::ProduceValid(failure, _)) = conclude(split(), Some(rejected(VALID)), Ok(()))
     else {
-        panic!("the valid ones are split");
+        panic!("the valid records are split");
     };
     assert_eq!(failure.persisted, partial(&[0], &[4], &[2]));
-    let letters = failed(Fault::TimedOut, Persisted::No);
-    let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), letters) else {
-        panic!("neither is in");
+    let dead_letters = failed(Fault::TimedOut, Persisted::No);
+    let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), dead_letters)
+    else {
+        panic!("neither is delivered");
     };
     let expected = failed::<()>(Fault::QueueFull, partial(&[0], &[1, 3, 4], &[2]));
     assert_eq!(expected, Err(failure));
 }
 
 #[test]
-fn a_request_of_which_nothing_is_known_to_be_in_is_to_be_sent_again() {
+fn a_request_without_a_delivered_record_is_to_be_retried() {
     for persisted in [Persisted::No, Persisted::Unknown] {
         let lost = || Some(failed(Fault::TimedOut, persisted.clone()));
-        for letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
-            let ended = conclude(lost(), Some(rejected(VALID)), letters);
+        for dead_letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
+            let ended = conclude(lost(), Some(rejected(VALID)), dead_letters);
             let Err(Refusal::Produce(failure)) = ended else {
                 panic!("it was not delivered");
             };
