@@ -37,7 +37,7 @@ const WORDS: [(&str, &str); 19] = [
 ];
 
 /// Phrases in which such a word is the right one.
-const LEGITIMATE: &str = r"(told|tell|tells) apart|letters in either case|dead letters|(capital|upper case|lower case|small) letters|letters,? (and|or) digits|letters, digits";
+const LEGITIMATE: &str = r"(told|tell|tells) apart|letters in either case|dead[ -]letters|(capital|upper case|lower case|small) letters|letters,? (and|or) digits|letters, digits";
 
 pub(crate) const GLOSSARY: &str = "the glossary";
 

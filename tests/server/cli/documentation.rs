@@ -65,15 +65,20 @@ impl Server {
                     log,
                 };
                 let ready = ["curl", "http://127.0.0.1:4001/ready"].map(str::to_owned);
-                let is_ready = || server.curl(&ready).contains("true").then_some(());
+                let is_ready = || {
+                    server
+                        .curl(&ready, Path::new(ROOT))
+                        .contains("true")
+                        .then_some(())
+                };
                 eventually(PATIENCE, is_ready).expect("it becomes ready");
                 return server;
             }
         }
     }
 
-    /// Sends what curl would: a GET, or with `-d` a POST.
-    fn curl(&self, words: &[String]) -> String {
+    /// Sends what curl would: a GET, or with data, or the name of a file with it, a POST.
+    fn curl(&self, words: &[String], directory: &Path) -> String {
         let url = words[1].strip_prefix("http://").expect("a URL");
         let (host, path) = url.split_at(url.find('/').expect("a path"));
         let address = match host {
@@ -82,8 +87,12 @@ impl Server {
             other => panic!("nothing listens at {other}"),
         };
         let request = match words.get(2..) {
-            Some([data, body]) if data == "-d" => {
-                request(path, "application/x-www-form-urlencoded", body.as_bytes())
+            Some([flag, data]) if flag == "-d" || flag == "--data-binary" => {
+                let body = match data.strip_prefix('@') {
+                    Some(file) => fs::read(directory.join(file)).expect("the section has it"),
+                    None => data.clone().into_bytes(),
+                };
+                request(path, "application/x-www-form-urlencoded", &body)
             }
             Some([]) => format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes(),
             other => panic!("unknown arguments of curl: {other:?}"),
@@ -142,7 +151,7 @@ fn words(command: &str) -> Vec<String> {
 fn run(line: &str, directory: &TempDir, server: &Server) -> (String, i32) {
     let mut words = words(line);
     if words[0] == "curl" {
-        return (server.curl(&words), 0);
+        return (server.curl(&words, directory.path()), 0);
     }
     let mut variables = Vec::new();
     while let Some((name, value)) = words[0].split_once('=') {
@@ -223,10 +232,9 @@ fn check(page: &Page, server: &Server) -> Vec<String> {
                     used = Some((example.section, place(page, example.section)));
                 }
                 let (_, directory) = used.as_ref().expect("just made");
-                let text = example
-                    .text
-                    .strip_prefix("$ ")
-                    .expect("a command comes first");
+                let text = example.text.replace("\\\n    ", "");
+                let text = text.strip_prefix("$ ");
+                let text = text.expect("a command comes first");
                 for block in text.split("\n$ ") {
                     let (line, expected) = block.split_once('\n').unwrap_or((block, ""));
                     let (printed, code) = run(line, directory, server);
@@ -327,7 +335,7 @@ fn another_output_is_an_error() {
 fn the_table_of_metrics_is_that_of_the_server() {
     let server = Server::start();
     let url = format!("http://{MANAGEMENT}/metrics");
-    let text = server.curl(&["curl".to_owned(), url]);
+    let text = server.curl(&["curl".to_owned(), url], Path::new(ROOT));
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let exposed: BTreeSet<&str> = types.filter_map(|it| it.split(' ').next()).collect();
     let pages = pages();
