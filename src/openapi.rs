@@ -1,8 +1,8 @@
-//! What can be posted, as an `OpenAPI` 3.1 document: for generated clients, gateways and people.
+//! The API as an `OpenAPI` 3.1 document: for generated clients, gateways and people.
 //!
-//! Everything in it is derived: paths from the routes, schemas from the models, answers from
-//! [`crate::outcome::TABLE`] and [`ErrorCode::ALL`]. Where JSON Schema can't say what a type means
-//! (see `schema`), the schema is the wider of the two, so that no good record is one that it refuses.
+//! Everything in it is derived: paths from the routes, schemas from the models, responses from
+//! [`crate::outcome::TABLE`] and [`ErrorCode::ALL`]. Where JSON Schema can't express a type exactly
+//! (see `schema`), the schema is more permissive than the model: it never rejects a valid record.
 
 mod schema;
 
@@ -18,20 +18,20 @@ use crate::{
 };
 
 const DESCRIPTION: &str = "\
-Records are judged by their data models, and forwarded to Kafka byte for byte. A 200 means that \
-every in-sync replica has them.
+Records are validated against their data models and forwarded to Kafka byte for byte. A 200 \
+response means that every in-sync replica has stored them.
 
-JSON Schema can't say all that the models do, and there ringest is stricter than the schemas: a \
-whole number is written without fraction and exponent, a number in a string must be in range as \
-well, FixedString counts bytes, a date must exist, and UTF-8 and nesting are checked in fields \
-that are not declared, too.";
+JSON Schema can't express every rule of the models. ringest is stricter than these schemas in that \
+integers must be written without fraction and exponent, numbers in strings must be in range, \
+FixedString counts bytes, dates must exist, and UTF-8 and nesting depth are also checked in \
+undeclared fields.";
 
-/// The document as it is served and printed.
+/// The document as formatted JSON.
 pub fn text(routes: &[Route]) -> String {
     format!("{:#}\n", document(routes))
 }
 
-/// The document: a path for each route, and for `/ingest/<name>` where it leads to one.
+/// The document: a path for each route, and one for each `/ingest/<name>` that leads to a route.
 pub fn document(routes: &[Route]) -> Value {
     let mut paths = Map::new();
     for route in routes {
@@ -50,17 +50,17 @@ pub fn document(routes: &[Route]) -> Value {
     let bodies: Map<_, _> = models()
         .map(|model| (component(model), request_body(model)))
         .collect();
-    let mut responses: Map<_, _> = refusals()
+    let mut responses: Map<_, _> = error_responses()
         .iter()
-        .map(|(status, rows)| (status.to_string(), refusal(*status, rows)))
+        .map(|(status, rows)| (status.to_string(), error_response(*status, rows)))
         .collect();
     responses.insert(
         "200".to_owned(),
-        success("Every record is in its topic.", &accepted_ref()),
+        success("All records were delivered.", &accepted_ref()),
     );
     if models().any(accepts_valid) {
         schemas.insert("PartlyAccepted".to_owned(), partly_accepted());
-        let description = "The valid records are in their topic; the others are named.";
+        let description = "The valid records were delivered; `errors` lists the invalid ones.";
         let schema = reference("schemas", "PartlyAccepted");
         responses.insert("207".to_owned(), success(description, &schema));
     }
@@ -76,7 +76,7 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
-/// `/ingest/<name>` where it leads to this route.
+/// `/ingest/<name>` if it leads to this route.
 fn latest_path(route: &Route) -> Option<&str> {
     if !route.latest || route.model.path.is_some() {
         return None;
@@ -85,8 +85,8 @@ fn latest_path(route: &Route) -> Option<&str> {
     path.strip_suffix('/')
 }
 
-/// A model's name among the components. A version has no `_`, so no two models have the same, and
-/// none has that of a component of ours.
+/// The name of a model's components. A version has no `_`, so these names are unique and differ from
+/// `Accepted` and the like.
 fn component(model: &Model) -> String {
     format!("{}_{}", model.name, model.version)
 }
@@ -110,7 +110,7 @@ fn path_item(model: &Model, is_latest: bool) -> Value {
     if accepts_valid(model) {
         statuses.push(207);
     }
-    statuses.extend(refusals().into_keys());
+    statuses.extend(error_responses().into_keys());
     let responses: Map<_, _> = statuses
         .iter()
         .map(ToString::to_string)
@@ -130,7 +130,7 @@ fn path_item(model: &Model, is_latest: bool) -> Value {
     json!({
         "post": {
             "operationId": id,
-            "summary": format!("Records of {name}, {version}, to the topic {topic}"),
+            "summary": format!("Send records of {name}, {version}, to the topic {topic}"),
             "tags": [name],
             "requestBody": reference("requestBodies", &component(model)),
             "responses": responses,
@@ -146,7 +146,7 @@ fn request_body(model: &Model) -> Value {
         "content": {
             "application/json": {
                 "schema": {
-                    "description": "One record, or an array of any number of them.",
+                    "description": "One record, or an array of records.",
                     "anyOf": [record, { "type": "array", "items": record }],
                 },
             },
@@ -154,7 +154,7 @@ fn request_body(model: &Model) -> Value {
                 "schema": {
                     "type": "string",
                     "description": format!(
-                        "A record a line, each as #/components/schemas/{name} has it."
+                        "One record a line, each of the schema #/components/schemas/{name}."
                     ),
                 },
             },
@@ -169,10 +169,10 @@ fn success(description: &str, schema: &Value) -> Value {
     })
 }
 
-/// The lines of the table that a route may answer with and that are refusals, by their status.
-fn refusals() -> BTreeMap<u16, Vec<&'static Row>> {
-    // What is answered before there is a route, or without one. A code that is new is a route's.
-    let is_a_routes = |row: &&Row| {
+/// The rows of the outcome table for error responses of a route, by status.
+fn error_responses() -> BTreeMap<u16, Vec<&'static Row>> {
+    // Excludes responses without a route; a new code is included unless listed here.
+    let has_route = |row: &&Row| {
         !matches!(
             row.code,
             Code::Healthy | Code::IdleTimeout | Code::UnknownRoute | Code::MethodNotAllowed
@@ -181,7 +181,7 @@ fn refusals() -> BTreeMap<u16, Vec<&'static Row>> {
     let mut by_status: BTreeMap<u16, Vec<&Row>> = BTreeMap::new();
     for row in TABLE
         .iter()
-        .filter(is_a_routes)
+        .filter(has_route)
         .filter(|row| row.status >= 400)
     {
         by_status.entry(row.status).or_default().push(row);
@@ -189,7 +189,7 @@ fn refusals() -> BTreeMap<u16, Vec<&'static Row>> {
     by_status
 }
 
-fn refusal(status: u16, rows: &[&Row]) -> Value {
+fn error_response(status: u16, rows: &[&Row]) -> Value {
     let names: Vec<_> = rows.iter().map(|row| row.name).collect();
     let details = rows
         .iter()
@@ -208,7 +208,7 @@ fn refusal(status: u16, rows: &[&Row]) -> Value {
     if rows.iter().any(|row| row.retry) {
         response["headers"] = json!({
             "Retry-After": {
-                "description": "Seconds after which a retry is suggested.",
+                "description": "Seconds to wait before retrying.",
                 "schema": { "type": "integer", "minimum": 0 },
             },
         });
@@ -224,7 +224,7 @@ fn accepted() -> Value {
     json!({
         "type": "object",
         "required": ["accepted"],
-        "properties": { "accepted": count("Records acknowledged.") },
+        "properties": { "accepted": count("Records delivered.") },
     })
 }
 
@@ -233,22 +233,22 @@ fn partly_accepted() -> Value {
         "type": "object",
         "required": ["accepted", "rejected", "errors", "errors_total"],
         "properties": {
-            "accepted": count("Records acknowledged."),
-            "rejected": count("Records that are not valid."),
+            "accepted": count("Records delivered."),
+            "rejected": count("Invalid records."),
             "errors": errors(),
             "errors_total": count("All errors, including those not listed."),
         },
     })
 }
 
-/// RFC 9457, with our members.
+/// A problem document (RFC 9457) with ringest's extension members.
 fn problem() -> Value {
     let codes = TABLE.iter().filter(|row| row.status >= 400);
     let codes: Vec<_> = codes.map(|row| row.name).collect();
-    let indices = |what: &str| {
+    let indices = |which: &str| {
         json!({
             "type": "array",
-            "description": format!("With \"partial\": the records that are {what}, from 0."),
+            "description": format!("If `persisted` is \"partial\": indices, from 0, of the records {which}."),
             "items": { "type": "integer", "minimum": 0 },
         })
     };
@@ -260,16 +260,17 @@ fn problem() -> Value {
             "title": { "type": "string" },
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "detail": { "type": "string" },
-            "code": { "description": "Stable, for programs.", "enum": codes },
+            "code": { "description": "Stable error code, for programs.", "enum": codes },
             "persisted": {
-                "description": "What became of the records.",
+                "description": "Whether the brokers stored the records: \"no\", \"unknown\", or \
+                                \"partial\" (some of them).",
                 "enum": ["no", "unknown", "partial"],
             },
-            "delivered": indices("in their topic"),
-            "not_delivered": indices("not in their topic and will not be"),
-            "unknown": indices("perhaps in their topic"),
-            "records": count("Records of the request, where they can be counted."),
-            "rejected": count("Records that are not valid."),
+            "delivered": indices("that were delivered"),
+            "not_delivered": indices("that were not delivered"),
+            "unknown": indices("of which it is unknown whether they were delivered"),
+            "records": count("Records in the request, if they could be counted."),
+            "rejected": count("Invalid records."),
             "errors": errors(),
             "errors_total": count("All errors, including those not listed."),
         },
@@ -291,17 +292,21 @@ fn validation_error() -> Value {
         "type": "object",
         "required": ["index", "offset", "line", "column", "path", "code", "expected", "message"],
         "properties": {
-            "index": count("The record, from 0."),
-            "offset": count("Bytes of the body before it."),
+            "index": count("Index of the record in the request, from 0."),
+            "offset": count("Byte offset in the body, from 0."),
             "line": { "type": "integer", "minimum": 1 },
-            "column": { "type": "integer", "minimum": 1, "description": "The byte of the line." },
-            "path": { "type": "string", "description": "A JSONPath into the record (RFC 9535)." },
-            "code": { "description": "Stable, for programs.", "enum": codes },
+            "column": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "Byte position in the line, from 1.",
+            },
+            "path": { "type": "string", "description": "JSONPath of the value (RFC 9535)." },
+            "code": { "description": "Stable error code, for programs.", "enum": codes },
             "expected": {
                 "type": ["string", "null"],
-                "description": "The type as the model writes it.",
+                "description": "The type that the model declares.",
             },
-            "message": { "type": "string", "description": "For people." },
+            "message": { "type": "string", "description": "Explanation, for people." },
         },
     })
 }

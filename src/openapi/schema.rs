@@ -1,35 +1,35 @@
-//! Types as JSON Schema 2020-12.
+//! Types of models as JSON Schema 2020-12.
 //!
-//! `format` is there for generators of code, and an annotation only, as in the dialect of `OpenAPI`
-//! 3.1: what a text must look like is said by `pattern`. Bounds of integers beyond 64 bits are left
-//! out, as few programs could read them exactly.
+//! `format` is an annotation for code generators, as in the dialect of `OpenAPI` 3.1; `pattern`
+//! constrains strings. Bounds of integers beyond 64 bits are omitted, as few programs read them
+//! exactly.
 
 use serde_json::{Map, Value, json};
 
 use crate::model::{Field, Kind, Model, Object, Type, UnknownFields};
 
-/// Strings that a `Float64` takes.
+/// Strings accepted for a `Float64`.
 const FLOAT: &str = r"^[+-]?([0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$";
 
-/// Strings that a `Decimal` takes.
+/// Strings accepted for a `Decimal`.
 const DECIMAL: &str = r"^-?[0-9]+(\.[0-9]+)?$";
 
 const DATE: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
 
-/// RFC 3339 section 5.6, its letters in either case, a blank for the `T`.
+/// RFC 3339 section 5.6; letters in either case, a space allowed instead of the `T`.
 const DATE_TIME: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
-/// With hyphens, also in braces or after `urn:uuid:`, or 32 digits.
+/// With hyphens, optionally in braces or after `urn:uuid:`, or 32 hex digits.
 const UUID: &str = r"^((urn:uuid:)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}|[0-9A-Fa-f]{32})$";
 
-/// Leading zeros are allowed, up to three digits.
+/// Leading zeros are allowed, with up to three digits a part.
 const IPV4: &str =
     r"^(25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})(\.(25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}$";
 
-/// The characters and lengths of RFC 4291 section 2.2, not its grammar.
+/// The character set and lengths of RFC 4291 section 2.2, without its grammar.
 const IPV6: &str = "^[0-9A-Fa-f:.]{2,45}$";
 
-/// One record of a model.
+/// The schema of one record of a model.
 pub(super) fn record(model: &Model) -> Value {
     let mut schema = match &model.fields {
         None => json!({ "type": "object" }),
@@ -39,7 +39,7 @@ pub(super) fn record(model: &Model) -> Value {
     schema
 }
 
-/// `inherited`: what becomes of undeclared members of objects that don't say so themselves.
+/// `inherited` applies to the undeclared members of objects without a setting of their own.
 fn of(type_: &Type, inherited: UnknownFields) -> Value {
     let mut schema = of_kind(&type_.kind, inherited);
     schema["description"] = json!(type_.text);
@@ -50,7 +50,7 @@ fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
     match kind {
         Kind::Any => json!({}),
         Kind::String => json!({ "type": "string" }),
-        // Bytes are at least as many as characters.
+        // A string has at least as many bytes as characters.
         Kind::FixedString(bytes) => json!({ "type": "string", "maxLength": bytes }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer { signed, bits } => integer(*signed, *bits),
@@ -100,7 +100,7 @@ fn of_kind(kind: &Kind, inherited: UnknownFields) -> Value {
     }
 }
 
-/// A map's key, always a string: of the two forms of a number that one is left.
+/// The schema of a map's key, which is always a string: numbers match their string form.
 fn key_of(type_: &Type, inherited: UnknownFields) -> Value {
     match type_.kind {
         Kind::Bool => json!({ "enum": ["true", "false"], "description": type_.text }),
@@ -116,10 +116,10 @@ fn number_or(pattern: &str) -> Value {
     json!({ "anyOf": [{ "type": "number" }, { "type": "string", "pattern": pattern }] })
 }
 
-/// A JSON integer, or a string of as many digits as the greatest has.
+/// A JSON integer, or a string with at most as many digits as the largest value.
 fn integer(signed: bool, bits: u16) -> Value {
     let value_bits = bits - u16::from(signed);
-    // The decimal digits of 2^n: n log 2 and one more, exact to far beyond 256 bits.
+    // 2^n has floor(n log10 2) + 1 decimal digits; the fraction is exact far beyond 256 bits.
     let more_digits = u32::from(value_bits) * 30_103 / 100_000;
     let sign = if signed { "-?" } else { "" };
     let pattern = format!("^{sign}(0|[1-9][0-9]{{0,{more_digits}}})$");
@@ -139,7 +139,7 @@ fn integer(signed: bool, bits: u16) -> Value {
     json!({ "anyOf": [number, { "type": "string", "pattern": pattern }] })
 }
 
-/// A bound that 64 bits hold.
+/// A bound as JSON, if it fits in 64 bits.
 fn exact(bound: i128) -> Option<Value> {
     let signed = i64::try_from(bound).map(Value::from);
     signed
@@ -164,8 +164,8 @@ fn object(fields: &[Field], unknown_fields: UnknownFields) -> Value {
     schema
 }
 
-/// An object in which each of the paths leads to a value of its type, unless that may be null: then
-/// any part of the path may be missing or null. Other members may hold anything, at every depth.
+/// An object in which each path leads to a value of its type. If the type is nullable, any part of the
+/// path may be missing or null. Other members may have any value, at every depth.
 fn json_object(paths: &[(Vec<String>, Type)]) -> Value {
     let path = |(names, type_): &(Vec<String>, Type)| {
         let is_optional = matches!(type_.kind, Kind::Nullable(_));
