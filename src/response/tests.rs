@@ -1,7 +1,10 @@
+use serde_json::{Value, json};
+
 use super::*;
 use crate::{
-    produce::{Delivered, Fault},
-    validate::{ErrorCode, RejectionKind, Span},
+    http::HeadError,
+    produce::{Delivered, Failure, Fault, Persisted},
+    validate::{ErrorCode, Rejection, RejectionKind, Span},
 };
 
 const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -207,4 +210,23 @@ fn prebuilt_and_particular_problems_agree() {
         (&problem["status"], &problem["persisted"]),
         (&json!(503), &json!("unknown"))
     );
+}
+
+#[test]
+fn a_malformed_request_is_told_its_error_and_a_limit_is_told_once() {
+    for (error, detail) in [
+        (
+            HeadError::HostMissing,
+            "The request is not well-formed HTTP/1.1: the Host field is missing.",
+        ),
+        (
+            HeadError::RequestLineTooLong,
+            "The request line is too long.",
+        ),
+    ] {
+        let outcome = Outcome::Refused(Refusal::Head(error));
+        let (_, content) = written(&outcome, Persistence::Close, false);
+        let problem: Value = serde_json::from_str(&content).expect("JSON");
+        assert_eq!(problem["detail"], detail);
+    }
 }

@@ -1,0 +1,197 @@
+//! The content of answers: problems (RFC 9457), and counts of accepted records.
+
+use serde_json::{Value, json};
+
+use crate::{
+    auth::Denial,
+    outcome::{Allow, Code, Outcome, Refusal},
+    produce::{Failure, Persisted},
+    validate::{Rejection, ValidationError},
+};
+
+/// The parts of an answer that depend on more than its code.
+pub(super) struct Specific {
+    /// A header line, or nothing.
+    pub(super) field: &'static str,
+    pub(super) content: String,
+}
+
+impl Specific {
+    fn content(content: String) -> Self {
+        Self { field: "", content }
+    }
+}
+
+/// `None` where the prebuilt answer is complete.
+pub(super) fn specific(outcome: &Outcome) -> Option<Specific> {
+    let code = outcome.code();
+    match outcome {
+        Outcome::Accepted(delivered) if delivered.records() == 1 => None,
+        Outcome::Accepted(delivered) => Some(Specific::content(format!(
+            r#"{{"accepted":{}}}"#,
+            delivered.records()
+        ))),
+        Outcome::PartlyAccepted(delivered, rejection) => {
+            let mut content = json!({ "accepted": delivered.records() });
+            add_rejected(&mut content, rejection);
+            Some(Specific::content(content.to_string()))
+        }
+        Outcome::Empty => Some(Specific::content(r#"{"accepted":0}"#.to_owned())),
+        Outcome::Healthy => None,
+        Outcome::Refused(refusal) => refused(code, refusal),
+    }
+}
+
+fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
+    let with_field = |field| {
+        Some(Specific {
+            field,
+            content: problem(code).to_string(),
+        })
+    };
+    match refusal {
+        Refusal::Head(error) if code == Code::MalformedRequest => {
+            Some(Specific::content(because(code, error).to_string()))
+        }
+        Refusal::Body(error) if code == Code::MalformedBody => {
+            Some(Specific::content(because(code, error).to_string()))
+        }
+        Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
+        Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
+        Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
+        Refusal::Invalid(rejection) => {
+            Some(Specific::content(invalid(code, rejection).to_string()))
+        }
+        Refusal::Produce(failure) | Refusal::DeadLetters(failure) => match &failure.persisted {
+            Persisted::No => None,
+            Persisted::Unknown | Persisted::Partial { .. } => {
+                Some(Specific::content(undelivered(code, failure).to_string()))
+            }
+        },
+        Refusal::ProduceValid(failure, rejection) => {
+            let mut problem = undelivered(code, failure);
+            add_rejected(&mut problem, rejection);
+            Some(Specific::content(problem.to_string()))
+        }
+        Refusal::Head(_)
+        | Refusal::Body(_)
+        | Refusal::Timeout(_)
+        | Refusal::Unauthenticated(_)
+        | Refusal::RouteNotAllowed
+        | Refusal::BodyTooLarge
+        | Refusal::UnknownRoute
+        | Refusal::MediaType
+        | Refusal::InFlight(_)
+        | Refusal::Draining => None,
+    }
+}
+
+/// Whether a token was presented and rejected. The client learns no more about the reason.
+pub(super) fn is_invalid_token(denial: Denial) -> bool {
+    match denial {
+        Denial::Missing | Denial::Scheme | Denial::KeysUnavailable | Denial::Busy => false,
+        Denial::Repeated
+        | Denial::InQuery
+        | Denial::Malformed
+        | Denial::UnknownKey
+        | Denial::KeyExpired
+        | Denial::Header
+        | Denial::Algorithm
+        | Denial::KeyId
+        | Denial::Claims
+        | Denial::Issuer
+        | Denial::Audience
+        | Denial::Expired
+        | Denial::NotYetValid
+        | Denial::RequiredClaim
+        | Denial::Signature => true,
+    }
+}
+
+/// The members that every problem has. Its type is `about:blank`, so that the title is the phrase of
+/// the status (RFC 9457 section 4.2.1); programs read `code`.
+pub(super) fn problem(code: Code) -> Value {
+    let row = code.row();
+    json!({
+        "type": "about:blank",
+        "title": reason(row.status),
+        "status": row.status,
+        "detail": row.detail,
+        "code": row.name,
+        "persisted": "no",
+    })
+}
+
+/// A problem whose detail has the error added.
+fn because(code: Code, error: &dyn std::fmt::Display) -> Value {
+    let mut problem = problem(code);
+    let detail = code.row().detail.trim_end_matches('.');
+    problem["detail"] = json!(format!("{detail}: {error}."));
+    problem
+}
+
+fn invalid(code: Code, rejection: &Rejection) -> Value {
+    let mut problem = problem(code);
+    // A body that can't be parsed has no number of records.
+    if rejection.records > 0 {
+        problem["records"] = json!(rejection.records);
+    }
+    add_rejected(&mut problem, rejection);
+    problem
+}
+
+/// How many records are invalid, and the first errors.
+fn add_rejected(content: &mut Value, rejection: &Rejection) {
+    if rejection.records > 0 {
+        content["rejected"] = json!(rejection.invalid_records.len());
+    }
+    let errors: Vec<Value> = rejection
+        .errors
+        .iter()
+        .map(ValidationError::to_json)
+        .collect();
+    content["errors"] = json!(errors);
+    content["errors_total"] = json!(rejection.errors_total);
+}
+
+fn undelivered(code: Code, failure: &Failure) -> Value {
+    let mut problem = problem(code);
+    match &failure.persisted {
+        Persisted::No => {}
+        Persisted::Unknown => problem["persisted"] = json!("unknown"),
+        Persisted::Partial {
+            delivered,
+            lost,
+            unknown,
+        } => {
+            problem["persisted"] = json!("partial");
+            problem["delivered"] = json!(delivered);
+            problem["not_delivered"] = json!(lost);
+            problem["unknown"] = json!(unknown);
+        }
+    }
+    problem
+}
+
+/// The phrases of RFC 9110 section 15 and RFC 6585 section 5.
+pub(super) const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        207 => "Multi-Status",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
