@@ -3,13 +3,12 @@
 
 use crate::support::{
     cluster::Cluster,
+    event::PATH,
     http::{Answer, request},
     jars::Jars,
     kafka::Kafka,
     ringest::Ringest,
 };
-
-const PATH: &str = "/ingest/Event/1.0";
 
 /// Well-formed, but every one of them would change if anything re-wrote it.
 const ODD_RECORDS: &[&str] = &[

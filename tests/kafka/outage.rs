@@ -1,28 +1,24 @@
 //! A broker that is away, dies, falls silent; a ringest that is told to stop. Whatever happens,
 //! what was answered is what the topic holds.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use crate::{
     load::{Fate, Load},
     support::{
         cluster::Cluster,
+        event::PATH,
         http::Answer,
         jars::Jars,
         kafka::Kafka,
-        process::eventually,
         records::{numbered, tally},
         ringest::Ringest,
+        wait::await_that,
     },
 };
 
-const PATH: &str = "/ingest/Event/1.0";
-
 /// Short, so that outages show as answers and not as waiting.
 const ACK_TIMEOUT_MS: &str = "2000";
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 fn event_to(cluster: &Cluster, topic: &str) -> Ringest {
     Ringest::builder(cluster.brokers())
@@ -39,21 +35,16 @@ fn is_shed(answer: &Answer, persisted: &str) {
 
 /// Posts this record until it is accepted.
 fn is_accepted_in_the_end(ringest: &Ringest, record: &[u8]) {
-    let accepted = eventually(PATIENCE, || {
+    await_that("the broker is back and ringest does not see it", || {
         let answer = ringest.connect().post(PATH, record).expect("an answer");
-        (answer.status == 200).then_some(())
+        answer.status == 200
     });
-    assert!(
-        accepted.is_some(),
-        "the broker is back and ringest does not see it"
-    );
 }
 
 /// Waits until clients have been told 200 this many more times.
 fn accepts_more(load: &Load, count: usize) {
     let goal = load.accepted() + count;
-    let reached = eventually(PATIENCE, || (load.accepted() >= goal).then_some(()));
-    assert!(reached.is_some(), "{} of {goal} accepted", load.accepted());
+    await_that(&format!("not {goal} accepted"), || load.accepted() >= goal);
 }
 
 /// Compares what clients were told with what the topic holds.
@@ -89,8 +80,7 @@ pub(crate) fn absent_at_start(jars: &Jars) {
 
     kafka.start_again();
     is_accepted_in_the_end(&ringest, &numbered(1));
-    let ready = eventually(PATIENCE, || (ringest.ready() == 200).then_some(()));
-    assert!(ready.is_some(), "serving, but not ready");
+    await_that("serving, but not ready", || ringest.ready() == 200);
     assert!(ringest.terminate().success());
     let counts = tally(&kafka.cluster().read(&topic));
     assert_eq!(counts.get(&0), None, "refused, and yet there");

@@ -4,6 +4,7 @@ use std::thread;
 
 use crate::support::{
     cluster::Cluster,
+    event::PATH,
     http::request,
     records::{array, assert_all_once, numbered},
     ringest::Ringest,
@@ -11,7 +12,6 @@ use crate::support::{
 
 const RECORDS: usize = 100_000;
 const PARTITIONS: i32 = 4;
-const PATH: &str = "/ingest/Event/1.0";
 
 /// 50 keep-alive connections, each with five pipelined requests at a time.
 pub(crate) fn single_records(cluster: &Cluster) {

@@ -17,7 +17,8 @@ use ringest::{
     readiness::{Readiness, WorkerState},
 };
 
-use rig::{Answer, PATIENCE, Rig, snapshot};
+use crate::support::wait::PATIENCE;
+use rig::{Answer, Rig, snapshot};
 
 #[test]
 fn ready_follows_the_workers() {

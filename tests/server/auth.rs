@@ -18,25 +18,19 @@ mod table;
 mod times;
 mod token;
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::{
     http::{Answer, Http},
     mock::Mock,
-    process::eventually,
     ringest::{Builder, Ringest},
+    wait::{PATIENCE, eventually},
 };
 
 const EVENT: &str = "/ingest/Event/1.0";
 const EVENT_2: &str = "/ingest/Event/2.0";
 const ORDER: &str = "/ingest/Order/1.0";
 const AUDIT: &str = "/ingest/Audit/1.0";
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A broker and a server with four routes.
 struct Rig {
@@ -51,10 +45,7 @@ impl Rig {
     }
 
     fn start_with(configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let mock = Mock::start(1);
-        for topic in ["events", "events-2", "orders", "audit", "signed"] {
-            mock.create_topic(topic, 1);
-        }
+        let mock = Mock::with_topics(&["events", "events-2", "orders", "audit", "signed"]);
         let builder = Ringest::builder(&mock.brokers())
             .model("Event", "1.0", "events")
             .model("Event", "2.0", "events-2")

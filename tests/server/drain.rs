@@ -8,22 +8,13 @@ use std::{
 };
 
 use crate::support::{
+    event::{PATH, RECORD, TOPIC},
     http::{Answer, Http, request},
     mock::{ALL, Mock},
-    process::eventually,
     records::numbered,
     ringest::{Builder, Ringest},
+    wait::{NEVER, PATIENCE, await_that, eventually},
 };
-
-const PATH: &str = "/ingest/Event/1.0";
-const TOPIC: &str = "events";
-const RECORD: &[u8] = br#"{"n":1}"#;
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Later than any answer.
-const NEVER: Duration = Duration::from_mins(10);
 
 /// Exit codes.
 const DRAINED: Option<i32> = Some(0);
@@ -31,17 +22,12 @@ const NOT_DRAINED: Option<i32> = Some(3);
 
 /// A server that has produced to its topic.
 fn start(configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let builder = Ringest::builder(&mock.brokers())
         .model("Event", "1.0", TOPIC)
         .set("workers", "1");
     let ringest = configure(builder).start();
-    let accepted = eventually(PATIENCE, || {
-        let answer = ringest.connect().post(PATH, RECORD).expect("an answer");
-        (answer.status == 200).then_some(())
-    });
-    assert!(accepted.is_some(), "it takes no records");
+    ringest.await_accepted();
     has_in_flight(&ringest, 0);
     (mock, ringest)
 }
@@ -63,21 +49,15 @@ fn in_flight(ringest: &Ringest, connections: u32, records: usize) -> Vec<Http> {
 
 /// Waits until so many records wait for the broker.
 fn has_in_flight(ringest: &Ringest, records: u64) {
-    let reached = eventually(PATIENCE, || {
-        (ringest.count("ringest_in_flight_records") == records).then_some(())
-    });
-    assert!(reached.is_some(), "not {records} records in flight");
+    ringest.await_count("ringest_in_flight_records", records);
 }
 
 /// The drain has begun, and the listener is closed.
 fn refuses_connections(ringest: &Ringest) {
-    let refused = eventually(PATIENCE, || {
+    await_that("still listening", || {
         let connected = TcpStream::connect(ringest.address());
-        connected
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            .then_some(())
+        connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     });
-    assert!(refused.is_some(), "still listening");
 }
 
 fn last_line(ringest: &Ringest) -> String {
@@ -250,10 +230,9 @@ fn half_sent_requests() {
         .into_iter()
         .map(|half| sent(&ringest, half))
         .collect();
-    let open = eventually(PATIENCE, || {
-        (ringest.count("ringest_in_flight_bytes") > 0).then_some(())
+    await_that("one body is being read", || {
+        ringest.count("ringest_in_flight_bytes") > 0
     });
-    assert!(open.is_some(), "one body is being read");
     ringest.begin_drain();
     for http in halves {
         let answer = assert_last(http, 503, "draining");
@@ -272,12 +251,11 @@ fn a_client_that_does_not_read() {
     let faulty = format!("[1{}]", ",1".repeat(150));
     let faulty = request(PATH, "application/json", faulty.as_bytes());
     let flood = thread::spawn(move || while writer.send(&faulty).is_ok() {});
-    let stuck = eventually(PATIENCE, || {
+    await_that("it takes more and more answers", || {
         let before = ringest.count("ringest_rejected_total");
         thread::sleep(Duration::from_millis(200));
-        (before > 1 && ringest.count("ringest_rejected_total") == before).then_some(())
+        before > 1 && ringest.count("ringest_rejected_total") == before
     });
-    assert!(stuck.is_some(), "it takes more and more answers");
     ringest.begin_drain();
     assert_eq!(ringest.exited().code(), NOT_DRAINED);
     assert_last_line(&ringest, 0, 1);
@@ -307,10 +285,7 @@ fn a_connection_that_waits_for_a_place() {
     let (mock, mut ringest) = start(|it| it.set("limits.connections_max", "1"));
     mock.delay(ALL, Duration::from_millis(1_500));
     // The one of the start may still have its place.
-    let open = eventually(PATIENCE, || {
-        (ringest.count("ringest_connections_open") == 0).then_some(())
-    });
-    assert!(open.is_some());
+    ringest.await_count("ringest_connections_open", 0);
     let mut first = in_flight(&ringest, 1, 1);
     let mut second = sent(&ringest, &request(PATH, "application/json", RECORD));
     assert!(second.is_silent_for(Duration::from_millis(200)));
@@ -375,10 +350,9 @@ fn under_load_no_request_is_cut() {
             thread::spawn(move || client(address, (client_number..).step_by(CLIENTS)))
         })
         .collect();
-    let busy = eventually(PATIENCE, || {
-        (ringest.count("ringest_records_delivered_total") > 1_000).then_some(())
+    await_that("the clients do nothing", || {
+        ringest.count("ringest_records_delivered_total") > 1_000
     });
-    assert!(busy.is_some(), "the clients do nothing");
     ringest.begin_drain();
     assert_eq!(ringest.exited().code(), DRAINED);
     assert_last_line(&ringest, 0, 0);

@@ -6,26 +6,17 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::support::{
+    event::{PATH, RECORD, TOPIC},
     http::{Answer, Http, request},
     mock::{ALL, Mock},
-    process::eventually,
     records::{array, numbered},
     ringest::{Builder, Ringest},
+    wait::{NEVER, PATIENCE, await_that, eventually},
 };
 use rdkafka::bindings::rd_kafka_resp_err_t as Fault;
 
-const PATH: &str = "/ingest/Event/1.0";
-const TOPIC: &str = "events";
-const RECORD: &[u8] = br#"{"n":1}"#;
-
 /// Short, so that what never succeeds is answered soon.
 const ACK_TIMEOUT_MS: &str = "1500";
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Later than any answer.
-const NEVER: Duration = Duration::from_mins(10);
 
 fn builder(mock: &Mock) -> Builder {
     Ringest::builder(&mock.brokers())
@@ -36,8 +27,7 @@ fn builder(mock: &Mock) -> Builder {
 
 /// One broker, one topic, one worker that has produced to it: what follows is the fault's doing.
 fn warmed_up() -> (Mock, Ringest) {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let ringest = builder(&mock).start();
     accepts_again(&ringest);
     (mock, ringest)
@@ -48,31 +38,23 @@ fn post(ringest: &Ringest, body: &[u8]) -> Answer {
 }
 
 fn accepts_again(ringest: &Ringest) {
-    let answer = eventually(PATIENCE, || {
-        Some(post(ringest, RECORD)).filter(|answer| answer.status == 200)
-    });
-    assert!(answer.is_some(), "it does not recover");
+    ringest.await_accepted();
     // The gauge is up to a tick old; what comes next is not to be taken for this record.
-    let answered = eventually(PATIENCE, || {
-        (ringest.count("ringest_in_flight_records") == 0).then_some(())
-    });
-    assert!(answered.is_some(), "records are left in flight");
+    ringest.await_count("ringest_in_flight_records", 0);
 }
 
 /// Takes all brokers away and waits until ringest has noticed: a record that is sent into a
 /// connection that has just ended may be anywhere.
 fn take_brokers_away(mock: &Mock, ringest: &Ringest) {
     mock.down(ALL);
-    let noticed = eventually(PATIENCE, || (ringest.ready() == 503).then_some(()));
-    assert!(noticed.is_some(), "without a broker, and ready");
+    await_that("without a broker, and ready", || ringest.ready() == 503);
 }
 
 /// Waits until the producer has at least one record whose request is not answered.
 fn awaits_reports(ringest: &Ringest) {
-    let waits = eventually(PATIENCE, || {
-        (ringest.metric("ringest_in_flight_records") > 0.0).then_some(())
+    await_that("no record waits for the broker", || {
+        ringest.metric("ringest_in_flight_records") > 0.0
     });
-    assert!(waits.is_some(), "no record waits for the broker");
 }
 
 /// RFC 9457, and what every refusal of ringest has.
@@ -198,8 +180,7 @@ fn no_broker_at_start() {
 
     mock.up(ALL);
     accepts_again(&ringest);
-    let ready = eventually(PATIENCE, || (ringest.ready() == 200).then_some(()));
-    assert!(ready.is_some(), "serving, but not ready");
+    await_that("serving, but not ready", || ringest.ready() == 200);
 }
 
 #[test]
@@ -231,8 +212,7 @@ fn a_broker_that_does_not_answer() {
 
 #[test]
 fn a_full_queue() {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let ringest = builder(&mock)
         .set("limits.records_max", "2")
         .kafka("queue.buffering.max.messages", "2")
@@ -265,8 +245,7 @@ fn a_full_queue() {
 fn an_array_that_overfills_the_queue() {
     const ROOM: usize = 50;
     const TAKEN: usize = 30;
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let ringest = builder(&mock)
         .set("limits.records_max", &ROOM.to_string())
         .kafka("queue.buffering.max.messages", &ROOM.to_string())
@@ -308,14 +287,13 @@ fn an_array_that_is_split_by_its_brokers() {
     mock.down(2);
     // What is written to a connection before its end is seen may have arrived: `unknown`, not `out`.
     // Whether librdkafka connects anew before there is something to send depends on its timers.
-    let seen = eventually(PATIENCE, || {
+    await_that("librdkafka does not see that broker 2 has gone", || {
         let is_seen = |line: &str| {
             line.contains("/2: ")
                 && (line.contains("Disconnected") || line.contains("Connection refused"))
         };
-        ringest.log().lines().any(is_seen).then_some(())
+        ringest.log().lines().any(is_seen)
     });
-    assert!(seen.is_some(), "librdkafka sees that broker 2 has gone");
     mock.delay(3, NEVER);
 
     let answer = post(&ringest, &body);
@@ -365,10 +343,9 @@ fn a_client_that_goes_before_its_answer() {
         http.send(&request(PATH, "application/json", &body))
             .expect("ringest reads");
     }
-    let held = eventually(PATIENCE, || (in_flight_bytes(&ringest) > 0.0).then_some(()));
-    assert!(
-        held.is_some(),
-        "bytes that wait for a delivery report are in flight"
+    await_that(
+        "bytes that wait for a delivery report are in flight",
+        || in_flight_bytes(&ringest) > 0.0,
     );
     mock.delay(ALL, Duration::ZERO);
     accepts_again(&ringest);
@@ -401,8 +378,7 @@ fn sigterm_while_the_broker_is_silent() {
 /// What would take longer than the drain may is given up, answered, and counted in the log.
 #[test]
 fn sigterm_with_too_little_time() {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let mut ringest = builder(&mock)
         .set("timeouts.ack_timeout_ms", "60000")
         .set("timeouts.drain_timeout_ms", "2000")
@@ -460,11 +436,9 @@ fn writing_letters(mock: &Mock, on_invalid: &str) -> Ringest {
 
 /// What is not valid is refused, as its letter is in.
 fn takes_letters(ringest: &Ringest) {
-    let refused = eventually(PATIENCE, || {
-        let answer = post(ringest, FAULTY);
-        (answer.status == 400).then_some(())
+    await_that("it takes no letters", || {
+        post(ringest, FAULTY).status == 400
     });
-    assert!(refused.is_some(), "it takes no letters");
 }
 
 /// Nothing was to be produced, and nothing is told for good.
@@ -533,8 +507,7 @@ fn a_topic_for_letters_that_is_missing() {
             Fault::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
         ),
     ] {
-        let mock = Mock::start(1);
-        mock.create_topic(TOPIC, 1);
+        let mock = Mock::with_topics(&[TOPIC]);
         mock.fail_metadata(DEAD_LETTERS, fault);
         let ringest = writing_letters(&mock, on_invalid);
         assert_no_letter(&ringest, 500, refused);

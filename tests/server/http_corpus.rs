@@ -5,7 +5,6 @@
 mod corpus;
 #[path = "../http/foreign.rs"]
 mod foreign;
-mod server;
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -18,9 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use corpus::PROBE;
+use corpus::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, PROBE};
 use foreign::Expected;
-use server::Server;
+
+use crate::support::{event::TOPIC, mock::Mock, ringest::Ringest};
 
 /// How bytes are handed to the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,9 @@ const DELIVERIES: [Delivery; 6] = [
 /// Connections at a time.
 const CLIENTS: usize = 8;
 
-/// A server that neither answers nor closes for so long has lost the request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A server that neither answers nor closes for so long has lost the request; its own deadlines are
+/// far beyond.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Answer {
@@ -89,7 +90,7 @@ fn pieces(bytes: &[u8], delivery: Delivery) -> Vec<&[u8]> {
 fn exchange(address: SocketAddr, bytes: &[u8], delivery: Delivery) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LOST_AFTER))?;
     for (count, piece) in pieces(bytes, delivery).into_iter().enumerate() {
         // The server may have refused the request and be gone: its answer is what counts.
         if stream.write_all(piece).is_err() {
@@ -257,13 +258,30 @@ fn check_foreign(address: SocketAddr, case: &foreign::ForeignCase) -> Result<(),
     Ok(())
 }
 
+/// A server with the limits that the cases count on.
+fn start(mock: &Mock) -> Ringest {
+    const DEADLINE_MS: &str = "60000";
+    Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", TOPIC)
+        .set("workers", "2")
+        .set("limits.head_bytes_max", &HEAD_BYTES_MAX.to_string())
+        .set("limits.headers_max", &HEADERS_MAX.to_string())
+        .set("limits.body_bytes_max", &BODY_BYTES_MAX.to_string())
+        .set("limits.record_bytes_max", &BODY_BYTES_MAX.to_string())
+        .set("timeouts.head_timeout_ms", DEADLINE_MS)
+        .set("timeouts.body_timeout_ms", DEADLINE_MS)
+        .set("timeouts.idle_timeout_ms", DEADLINE_MS)
+        .start()
+}
+
 /// Every case against one server, which outlives them all.
 fn assert_all<T: Sync>(cases: &[T], check: impl Fn(SocketAddr, &T) -> Result<(), String> + Sync) {
-    let mut server = Server::start();
-    let address = server.address;
+    let mock = Mock::with_topics(&[TOPIC]);
+    let mut ringest = start(&mock);
+    let address = ringest.address();
     wait_until_delivering(address);
     let complaints = complaints(cases, |case| check(address, case));
-    server.assert_running();
+    ringest.assert_running();
     assert!(
         complaints.is_empty(),
         "{} cases:\n{}",

@@ -10,9 +10,6 @@ mod served;
 
 use std::time::Duration;
 
-/// Far beyond what anything here takes on loopback, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A refresh that no test lives to see.
 const DAY: Duration = Duration::from_hours(24);
 

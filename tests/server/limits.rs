@@ -14,18 +14,12 @@ mod sizes;
 use std::time::Duration;
 
 use crate::support::{
+    event::{PATH, RECORD, TOPIC},
     http::{Answer, Http, request},
     mock::{ALL, Mock},
-    process::eventually,
     ringest::{Builder, Ringest},
+    wait::{NEVER, PATIENCE, await_that},
 };
-
-const PATH: &str = "/ingest/Event/1.0";
-const TOPIC: &str = "events";
-const RECORD: &[u8] = br#"{"n":1}"#;
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Long enough for a wrong answer to arrive where there must be none.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -43,8 +37,7 @@ impl Rig {
 
     /// The same without a model.
     fn start_with(configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let mock = Mock::start(1);
-        mock.create_topic(TOPIC, 1);
+        let mock = Mock::with_topics(&[TOPIC]);
         let builder = Ringest::builder(&mock.brokers()).set("workers", "1");
         let ringest = configure(builder).start();
         Self { mock, ringest }
@@ -67,27 +60,18 @@ impl Rig {
 
     /// Produces a record now and then until that works.
     fn accepts(&self) {
-        let accepted = eventually(PATIENCE, || {
+        await_that("it takes no records", || {
             // Where deadlines are short, a busy machine may make a client miss them.
-            let answer = self.connect().post(PATH, RECORD).ok()?;
-            (answer.status == 200).then_some(())
+            let answer = self.connect().post(PATH, RECORD);
+            answer.is_ok_and(|answer| answer.status == 200)
         });
-        assert!(accepted.is_some(), "it takes no records");
     }
 
     /// From now on the broker acknowledges only later than any test lasts.
     fn silence_broker(&self) {
         self.accepts();
-        self.wait_for("ringest_in_flight_records", 0);
-        self.mock.delay(ALL, PATIENCE * 10);
-    }
-
-    fn wait_for(&self, metric: &str, value: u64) {
-        let reached = eventually(PATIENCE, || {
-            (self.ringest.count(metric) == value).then_some(())
-        });
-        let now = self.ringest.count(metric);
-        assert!(reached.is_some(), "{metric} is {now}, not {value}");
+        self.ringest.await_count("ringest_in_flight_records", 0);
+        self.mock.delay(ALL, NEVER);
     }
 
     /// Whatever went before has left nothing behind, and the server serves.
@@ -97,7 +81,7 @@ impl Rig {
             "ringest_in_flight_records",
             "ringest_connections_open",
         ] {
-            self.wait_for(gauge, 0);
+            self.ringest.await_count(gauge, 0);
         }
         assert_eq!(self.ringest.count("ringest_connection_panics_total"), 0);
         assert_eq!(self.ringest.count("ringest_worker_restarts_total"), 0);

@@ -9,8 +9,6 @@ mod stress;
 mod topic;
 mod wire;
 
-const PATH: &str = "/ingest/Event/1.0";
-
 /// A model with a schema, and what goes before each of its records.
 const WITH_SCHEMA: &str =
     "name = \"Event\"\nversion = \"1.0\"\ntopic = \"events\"\nschema_id = 66051\n";

@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::server::{Server, refusing_address};
+use crate::support::{
+    server::{Server, refusing_address},
+    wait::PATIENCE,
+};
 use ringest::{
     model::{Model, Schema},
     registry::{Credentials, Reason, SchemaRegistry, Unresolved, resolve},
 };
-
-/// Far beyond what a question on loopback takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn registry(url: &str) -> SchemaRegistry {
     SchemaRegistry {

@@ -16,33 +16,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
 
 use crate::support::{
+    event::{PATH, RECORD, TOPIC},
     http::{Http, request},
     mock::{ALL, Mock},
-    process::eventually,
     ringest::{Builder, Ringest},
+    wait::{await_that, eventually},
 };
-
-const PATH: &str = "/ingest/Event/1.0";
-const RECORD: &[u8] = br#"{"n":1}"#;
-
-/// For what takes seconds, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server with two workers and one model, that has produced to its topic `events`.
 fn start(configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {
-    let mock = Mock::start(1);
-    for topic in ["events", "others"] {
-        mock.create_topic(topic, 1);
-    }
+    let mock = Mock::with_topics(&[TOPIC, "others"]);
     let builder = Ringest::builder(&mock.brokers())
         .model_file(&model("Event", "events"))
         .set("workers", "2");
     let ringest = configure(builder).start();
-    let accepted = eventually(PATIENCE, || {
-        let answer = ringest.connect().post(PATH, RECORD).expect("an answer");
-        (answer.status == 200).then_some(())
-    });
-    assert!(accepted.is_some(), "it takes no records");
+    ringest.await_accepted();
     (mock, ringest)
 }
 
@@ -75,23 +63,19 @@ fn reloads(ringest: &Ringest, result: &str) -> u64 {
 fn reload(ringest: &Ringest, result: &str) {
     let before = reloads(ringest, result);
     ringest.reload();
-    let reloaded = eventually(PATIENCE, || {
-        (reloads(ringest, result) > before).then_some(())
+    await_that(&format!("no reload that is {result}"), || {
+        reloads(ringest, result) > before
     });
-    assert!(reloaded.is_some(), "no reload that is {result}");
 }
 
 /// Waits for a line of the log with all of these in it.
 #[track_caller]
 fn assert_logged(ringest: &Ringest, parts: &[&str]) {
-    let logged = eventually(PATIENCE, || {
+    await_that(&format!("no line with {parts:?}"), || {
         let log = ringest.log();
         let mut lines = log.lines();
-        lines
-            .any(|line| parts.iter().all(|part| line.contains(part)))
-            .then_some(())
+        lines.any(|line| parts.iter().all(|part| line.contains(part)))
     });
-    assert!(logged.is_some(), "no line with {parts:?}");
 }
 
 /// Enough idle connections that each worker has some.
@@ -190,13 +174,13 @@ fn requests_that_have_begun_end_as_they_began() {
     let body_begun = whole.len() - 3;
     let mut half_sent = ringest.connect();
     half_sent.send(&whole[..body_begun]).expect("ringest reads");
-    let is_read = || (ringest.count("ringest_in_flight_bytes") > 0).then_some(());
-    assert!(eventually(PATIENCE, is_read).is_some(), "no body is read");
+    await_that("no body is read", || {
+        ringest.count("ringest_in_flight_bytes") > 0
+    });
     mock.delay(ALL, Duration::from_secs(2));
     let mut delivered = ringest.connect();
     delivered.send(&whole).expect("ringest reads");
-    let is_sent = || (ringest.count("ringest_in_flight_records") == 1).then_some(());
-    assert!(eventually(PATIENCE, is_sent).is_some(), "nothing in flight");
+    ringest.await_count("ringest_in_flight_records", 1);
 
     write_model(&ringest, 0, &model("Event", "others"));
     edit(&ringest, "[listen]\n", "[listen]\npath_prefix = \"/api\"\n");
@@ -247,11 +231,10 @@ fn many_signals_in_a_row_are_no_trouble() {
         assert_each(&mut idle[..1], PATH, 200);
     }
     // The last of them came after the file: it is read once more at least.
-    let is_served = || {
+    await_that("never read", || {
         let answer = idle[0].post("/ingest/New/1.0", RECORD).expect("an answer");
-        (answer.status == 200).then_some(())
-    };
-    assert!(eventually(PATIENCE, is_served).is_some(), "never read");
+        answer.status == 200
+    });
     assert_each(&mut idle, PATH, 200);
     assert!((1..=50).contains(&reloads(&ringest, "ok")));
     assert_eq!(reloads(&ringest, "error"), 0);
@@ -282,8 +265,7 @@ fn authorized(token: &str) -> Vec<u8> {
 fn a_file_of_keys_that_changes_is_read_again() {
     const PROMISED: Duration = Duration::from_secs(5);
     let [old, new] = [[b'o'; 32], [b'n'; 32]];
-    let mock = Mock::start(1);
-    mock.create_topic("events", 1);
+    let mock = Mock::with_topics(&["events"]);
     let ringest = Ringest::builder(&mock.brokers())
         .model_file(&model("Event", "events"))
         .set("workers", "2")
@@ -302,21 +284,19 @@ fn a_file_of_keys_that_changes_is_read_again() {
         });
         answers.collect()
     };
-    let is_served = || (statuses(&old)[0] == 200).then_some(());
-    assert!(eventually(PATIENCE, is_served).is_some(), "never taken");
+    await_that("never accepted", || statuses(&old)[0] == 200);
     assert_eq!(statuses(&old), [200; 16]);
     assert_eq!(statuses(&new), [401; 16]);
 
     ringest.write("secret", &new);
     let is_refused = || (statuses(&old) == [401; 16]).then_some(());
-    assert!(eventually(PROMISED, is_refused).is_some(), "still taken");
+    assert!(eventually(PROMISED, is_refused).is_some(), "still accepted");
     assert_eq!(statuses(&new), [200; 16]);
     assert_eq!(reloads(&ringest, "ok"), 1);
 
     // Too short to be one: the one before stays.
     ringest.write("secret", b"short");
-    let is_told = || (reloads(&ringest, "error") > 0).then_some(());
-    assert!(eventually(PATIENCE, is_told).is_some(), "not read");
+    await_that("not read", || reloads(&ringest, "error") > 0);
     assert_eq!(statuses(&new), [200; 16]);
     assert_logged(&ringest, &["ERROR", "ringest.toml:", "secret"]);
 }

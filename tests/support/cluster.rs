@@ -21,7 +21,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::process::eventually;
+use super::wait::eventually;
 
 /// For one answer of a broker.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);

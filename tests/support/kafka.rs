@@ -11,11 +11,7 @@ use std::{
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
-use super::{
-    cluster::Cluster,
-    jars::Jars,
-    process::{Process, eventually},
-};
+use super::{cluster::Cluster, jars::Jars, process::Process, wait::eventually};
 
 /// Not 127.0.0.1, from which connections to loopback leave: while the broker is down, no client's
 /// connection can take its port, nor a client that tries it again and again connect to itself.

@@ -24,6 +24,15 @@ impl Mock {
         Self(MockCluster::new(brokers).expect("librdkafka starts its mock cluster"))
     }
 
+    /// One broker, with these topics of one partition each.
+    pub(crate) fn with_topics(names: &[&str]) -> Self {
+        let mock = Self::start(1);
+        for name in names {
+            mock.create_topic(name, 1);
+        }
+        mock
+    }
+
     /// Its `bootstrap.servers`.
     pub(crate) fn brokers(&self) -> String {
         self.0.bootstrap_servers()

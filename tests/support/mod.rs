@@ -6,6 +6,7 @@
 //! - [`kafka::Kafka`]: a real Apache Kafka of the test's own; [`mock::Mock`]: librdkafka's scripted one.
 //! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
 //! - [`server::Server`]: an HTTP server for what ringest asks of others, over TLS where wanted.
+//! - [`event`]: the model, topic and record of most tests; [`wait`]: how long to wait for what.
 //! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
 #![expect(
     dead_code,
@@ -13,6 +14,7 @@
 )]
 
 pub(crate) mod cluster;
+pub(crate) mod event;
 pub(crate) mod http;
 pub(crate) mod jars;
 pub(crate) mod kafka;
@@ -21,3 +23,4 @@ pub(crate) mod process;
 pub(crate) mod records;
 pub(crate) mod ringest;
 pub(crate) mod server;
+pub(crate) mod wait;

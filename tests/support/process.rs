@@ -8,9 +8,11 @@ use std::{
     fs, io,
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
-    ptr, thread,
-    time::{Duration, Instant},
+    ptr,
+    time::Duration,
 };
+
+use super::wait::eventually;
 
 /// A running process; killed when dropped, and by the kernel should this one die first.
 ///
@@ -91,17 +93,5 @@ impl Drop for Process {
         // Both fail only where the process has gone already.
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// Asks again and again until there is an answer, or gives up after `limit`.
-pub(crate) fn eventually<T>(limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let start = Instant::now();
-    loop {
-        let answer = attempt();
-        if answer.is_some() || start.elapsed() > limit {
-            return answer;
-        }
-        thread::sleep(Duration::from_millis(20));
     }
 }

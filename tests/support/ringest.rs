@@ -14,15 +14,16 @@ use std::{
         mpsc::{self, Receiver, Sender},
     },
     thread,
-    time::Duration,
 };
 
 use tempfile::TempDir;
 
-use super::{http::Http, process::Process};
-
-/// Far beyond what a start or a drain takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::{
+    event::{PATH, RECORD},
+    http::Http,
+    process::Process,
+    wait::{PATIENCE, await_that, eventually},
+};
 
 /// The name of the configuration file.
 const CONFIGURATION: &str = "ringest.toml";
@@ -218,6 +219,29 @@ impl Ringest {
             .collect();
         assert!(!values.is_empty(), "no {name} in\n{text}");
         values
+    }
+
+    /// Waits until [`Ringest::count`] is this.
+    #[track_caller]
+    pub(crate) fn await_count(&self, metric: &str, value: u64) {
+        let reached = eventually(PATIENCE, || (self.count(metric) == value).then_some(()));
+        let now = self.count(metric);
+        assert!(reached.is_some(), "{metric} is {now}, not {value}");
+    }
+
+    /// Posts [`RECORD`]s until one is accepted; every one is answered.
+    #[track_caller]
+    pub(crate) fn await_accepted(&self) {
+        await_that("it takes no records", || {
+            let answer = self.connect().post(PATH, RECORD).expect("an answer");
+            answer.status == 200
+        });
+    }
+
+    /// Fails the test if it has ended.
+    #[track_caller]
+    pub(crate) fn assert_running(&mut self) {
+        assert_eq!(self.process.exited(), None, "ringest has ended");
     }
 
     /// Everything that it has logged so far.

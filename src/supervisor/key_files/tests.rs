@@ -42,7 +42,7 @@ fn each_way_to_replace_a_file_is_reported_once() {
         }),
         ("created", &|| write("absent", "1")),
         ("removed", &|| {
-            fs::remove_file(path("absent")).expect("ours")
+            fs::remove_file(path("absent")).expect("ours");
         }),
     ];
     for (how, replace) in replace {

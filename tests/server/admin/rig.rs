@@ -4,7 +4,6 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
 };
 
 use ringest::{
@@ -18,6 +17,7 @@ use ringest::{
 };
 
 use super::openmetrics;
+use crate::support::wait::PATIENCE;
 
 const CODES: [CodeLabel; 4] = [
     code("accepted", 200),
@@ -25,8 +25,6 @@ const CODES: [CodeLabel; 4] = [
     code("overloaded", 503),
     code("topic_missing", 500),
 ];
-/// Long enough for a busy machine; no test waits so long when all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const fn code(name: &'static str, status: u16) -> CodeLabel {
     CodeLabel { name, status }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::{
     http::{Answer, Http},
-    process::eventually,
+    wait::eventually,
 };
 
 /// More than wait at a time.

@@ -13,7 +13,11 @@ use super::{
     issuers::{self, ApiKey, ED, ES, HS, PB, PB_EVENTS, RS, SHA, key_table},
     keys::{P256_2, Signer, p256_jwk},
 };
-use crate::support::{http::Http, process::eventually, ringest::Ringest};
+use crate::support::{
+    http::Http,
+    ringest::Ringest,
+    wait::{await_that, eventually},
+};
 
 /// "A removed key is refused on every worker within 5 seconds."
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -275,13 +279,14 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
 
 /// Waits for the log to say what is wrong.
 fn is_refused(rig: &Rig, before: usize, name: &str) {
-    let said = eventually(PATIENCE, || {
-        let log = rig.ringest.log();
-        let mut new = log[before..].lines();
-        new.any(|line| line.contains("ERROR") && line.contains(name))
-            .then_some(())
-    });
-    assert!(said.is_some(), "the log does not say that {name} is wrong");
+    await_that(
+        &format!("the log does not say that {name} is wrong"),
+        || {
+            let log = rig.ringest.log();
+            let mut new = log[before..].lines();
+            new.any(|line| line.contains("ERROR") && line.contains(name))
+        },
+    );
 }
 
 /// After all that, it takes what is good again.

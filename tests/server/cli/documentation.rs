@@ -8,7 +8,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::Stdio,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -23,16 +22,13 @@ use crate::{
     examples::{Check, Example, Page, examples, pages},
     support::{
         http::{Http, request},
-        process::eventually,
+        wait::await_that,
     },
 };
 
 /// The address of each listener in the documentation.
 const PUBLIC: &str = "127.0.0.1:4000";
 const MANAGEMENT: &str = "127.0.0.1:4001";
-
-/// Far beyond what a start takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Text that is left out of an example.
 const ANY: &str = "…";
@@ -65,13 +61,9 @@ impl Server {
                     log,
                 };
                 let ready = ["curl", "http://127.0.0.1:4001/ready"].map(str::to_owned);
-                let is_ready = || {
-                    server
-                        .curl(&ready, Path::new(ROOT))
-                        .contains("true")
-                        .then_some(())
-                };
-                eventually(PATIENCE, is_ready).expect("it becomes ready");
+                await_that("it is not ready", || {
+                    server.curl(&ready, Path::new(ROOT)).contains("true")
+                });
                 return server;
             }
         }

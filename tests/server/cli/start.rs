@@ -6,16 +6,12 @@ use std::{
     process::{Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
-    time::Duration,
 };
 
 use serde_json::Value;
 
 use super::{command, output, stderr, stdout};
-use crate::support::process::Process;
-
-/// Far beyond what a start or a drain takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::support::{process::Process, wait::PATIENCE};
 
 /// Steer how sockets are driven; the whole suite can be run with them.
 const DRIVER_VARIABLES: [&str; 2] = ["RINGEST_LISTEN__DRIVER", "MONOIO_FORCE_LEGACY_DRIVER"];

@@ -3,8 +3,9 @@
 use super::{
     DAY, SECOND,
     endpoint::{Answer, Endpoint},
-    rig::{Rig, await_that, issuer},
+    rig::{Rig, issuer},
 };
+use crate::support::wait::await_that;
 
 #[test]
 fn an_issuer_that_stays_keeps_its_keys_and_is_asked_again() {
@@ -20,9 +21,9 @@ fn an_issuer_that_stays_keeps_its_keys_and_is_asked_again() {
     ]);
     assert!(rig.has(1, &["a"], &[]));
     rig.await_fetches("id", "unreachable", 1);
-    await_that("keys", || rig.has(0, &["b"], &["a"]));
+    await_that("no keys", || rig.has(0, &["b"], &["a"]));
     endpoint.serve(&["c"]);
-    await_that("keys", || rig.has(1, &["c"], &["a"]));
+    await_that("no keys", || rig.has(1, &["c"], &["a"]));
     // Each second from now on, and no more once a day.
     rig.await_fetches("id", "unchanged", 2);
     assert_eq!(other.asked(), 1);
@@ -55,7 +56,7 @@ fn an_issuer_that_is_gone_is_not_asked_and_not_shown() {
         issuer("gone", &gone.url(), SECOND),
     ];
     let mut rig = Rig::follow(issuers.clone());
-    await_that("keys", || {
+    await_that("no keys", || {
         rig.has(0, &["b"], &[]) && rig.has(1, &["a"], &[])
     });
     rig.follow_others(&issuers[..1]);

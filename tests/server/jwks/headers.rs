@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{
     DAY, SECOND,
     endpoint::{Answer, Endpoint},
-    rig::{Rig, await_that},
+    rig::Rig,
 };
+use crate::support::wait::await_that;
 
 #[test]
 fn headers_do_not_put_a_refresh_off() {
@@ -47,7 +48,7 @@ fn a_set_that_has_not_changed_is_not_sent_again() {
     rig.fetcher.refresh_all();
     rig.await_keys(&["new"], &["old"]);
     rig.fetcher.refresh_all();
-    await_that("fourth fetch", || endpoint.asked() == 4);
+    await_that("no fourth fetch", || endpoint.asked() == 4);
     let tags = endpoint.requests();
     let tags: Vec<_> = (tags.iter())
         .map(|request| request.field("if-none-match"))

@@ -20,8 +20,7 @@ use ringest::{
     snapshot::{Published, Snapshot},
 };
 
-use super::PATIENCE;
-use crate::support::process::eventually;
+use crate::support::wait::await_that;
 
 pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
     Arc::new(Issuer {
@@ -96,13 +95,15 @@ impl Rig {
     /// Waits until the first issuer has these keys, and not those.
     #[track_caller]
     pub(crate) fn await_keys(&self, present: &[&str], absent: &[&str]) {
-        await_that("keys", || self.has(0, present, absent));
+        await_that("no keys", || self.has(0, present, absent));
     }
 
     /// Waits until so many fetches of an issuer ended so.
     #[track_caller]
     pub(crate) fn await_fetches(&self, issuer: &str, result: &str, count: usize) {
-        await_that(result, || self.fetches(issuer, result) >= count);
+        await_that(&format!("no fetch that is {result}"), || {
+            self.fetches(issuer, result) >= count
+        });
     }
 
     /// How many fetches of an issuer ended so.
@@ -126,13 +127,6 @@ impl Rig {
         };
         text.lines().find_map(value)
     }
-}
-
-/// Asks until it is so.
-#[track_caller]
-pub(crate) fn await_that(what: &str, is_so: impl Fn() -> bool) {
-    let so = eventually(PATIENCE, || is_so().then_some(()));
-    assert!(so.is_some(), "no {what} in time");
 }
 
 fn exposition(process: Arc<ProcessMetrics>) -> Exposition {

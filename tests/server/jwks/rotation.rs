@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    DAY, SECOND,
-    endpoint::Endpoint,
-    rig::{Rig, await_that},
-};
+use super::{DAY, SECOND, endpoint::Endpoint, rig::Rig};
+use crate::support::wait::await_that;
 
 #[test]
 fn keys_come_at_once_and_follow_the_endpoint() {
@@ -56,7 +53,7 @@ fn however_many_unknown_keys_there_are_they_make_one_fetch() {
     assert_eq!(endpoint.asked(), 2);
     // It was the bound and no halt: who orders it is served.
     rig.fetcher.refresh_all();
-    await_that("third fetch", || endpoint.asked() == 3);
+    await_that("no third fetch", || endpoint.asked() == 3);
 }
 
 #[test]

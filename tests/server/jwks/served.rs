@@ -9,20 +9,15 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde_json::json;
 
-use super::{
-    PATIENCE,
-    endpoint::{Answer, Endpoint, secret, set},
-    rig::await_that,
-};
+use super::endpoint::{Answer, Endpoint, secret, set};
 use crate::support::{
+    event::{PATH, TOPIC},
     http::Answer as HttpAnswer,
     mock::Mock,
-    process::eventually,
     ringest::{Builder, Ringest},
     server::{CERTIFICATE, Server, refusing_address},
+    wait::{PATIENCE, await_that, eventually},
 };
-
-const ROUTE: &str = "/ingest/Event/1.0";
 
 /// The section `[auth]` with issuers: name, URL, refresh in milliseconds.
 fn auth(issuers: &[(&str, &str, u64)]) -> String {
@@ -46,9 +41,7 @@ fn builder(mock: &Mock, url: &str, refresh_ms: u64) -> Builder {
 const DAY_MS: u64 = 86_400_000;
 
 fn mock() -> Mock {
-    let mock = Mock::start(1);
-    mock.create_topic("events", 1);
-    mock
+    Mock::with_topics(&[TOPIC])
 }
 
 /// A token that is good for an hour.
@@ -67,7 +60,7 @@ fn token(issuer: &str, key: &str) -> String {
 fn post(ringest: &Ringest, token: &str) -> HttpAnswer {
     let mut http = ringest.connect();
     let request = format!(
-        "POST {ROUTE} HTTP/1.1\r\nHost: ringest\r\nAuthorization: Bearer {token}\r\n\
+        "POST {PATH} HTTP/1.1\r\nHost: ringest\r\nAuthorization: Bearer {token}\r\n\
          Content-Length: 7\r\n\r\n{{\"a\":1}}"
     );
     http.send(request.as_bytes()).expect("ringest reads");
@@ -94,7 +87,7 @@ fn keys_that_come_after_the_start_are_waited_for() {
     let (address, socket) = refusing_address();
     let url = format!("http://{address}/jwks.json");
     let ringest = builder(&mock, &url, DAY_MS).start();
-    await_that("broker", || ringest.ready() == 200);
+    await_that("no broker", || ringest.ready() == 200);
     let good = token("id", "a");
     let answer = post(&ringest, &good);
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -144,7 +137,7 @@ fn keys_are_rotated_while_tokens_are_remembered() {
     assert!(removed.elapsed() < Duration::from_secs(6));
     await_status(&ringest, &new, 200);
     endpoint.answer(Answer::Nothing);
-    await_that("failure", || ringest.log().contains("stay in use"));
+    await_that("no failure", || ringest.log().contains("stay in use"));
     assert_eq!(post(&ringest, &new).status, 200);
     assert!(ringest.metric("ringest_jwks_keys_age_seconds") < 60.0);
 }
@@ -207,7 +200,7 @@ fn a_fetch_under_way_does_not_hold_up_the_exit() {
     let endpoint = Endpoint::start(&[]);
     endpoint.answer(Answer::Silence);
     let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
-    await_that("question", || endpoint.asked() == 1);
+    await_that("no question", || endpoint.asked() == 1);
     let start = Instant::now();
     assert!(ringest.terminate().success());
     // The fetch would have waited for 10 s.
@@ -226,7 +219,7 @@ fn a_certificate_of_the_systems_is_trusted_and_no_other() {
     let ringest = builder(&mock, &server.url, 1_000).start();
     let host = server.url.trim_start_matches("https://");
     let refused = format!("no keys from {host}: ");
-    await_that("refusal", || ringest.log().contains(&refused));
+    await_that("no refusal", || ringest.log().contains(&refused));
     let log = ringest.log();
     assert!(
         log.contains("invalid peer certificate: UnknownIssuer"),

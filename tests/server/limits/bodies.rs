@@ -153,11 +153,11 @@ fn a_client_that_goes_away() {
         http.send(request).expect("ringest reads");
         waiting.push(http);
     }
-    rig.wait_for("ringest_connections_open", 7);
-    rig.wait_for("ringest_in_flight_records", 2);
+    rig.ringest.await_count("ringest_connections_open", 7);
+    rig.ringest.await_count("ringest_in_flight_records", 2);
     drop(waiting);
     // The two in flight stay until they are delivered; their memory is librdkafka's to read.
-    rig.wait_for("ringest_connections_open", 2);
+    rig.ringest.await_count("ringest_connections_open", 2);
     assert!(rig.ringest.count("ringest_in_flight_bytes") >= 65_536 + 16_384);
     rig.mock.delay(super::ALL, std::time::Duration::ZERO);
     rig.settles();

@@ -126,7 +126,7 @@ fn prefixes_need_room() {
     let few = [&b"{}"[..], b"{}", b"{}", b"{ }"].map(|it| [PREFIX, it].concat());
     expected.extend(few);
     assert!(rig.topic() == expected, "bytes out are not bytes in");
-    rig.wait_for("ringest_in_flight_bytes", 0);
+    rig.ringest.await_count("ringest_in_flight_bytes", 0);
 }
 
 #[test]
@@ -158,7 +158,8 @@ fn copies_for_prefixes_hold_the_budget() {
     for (http, count) in held.iter_mut().zip(1..) {
         http.send(&super::head(PATH, "Content-Length: 100\r\n"))
             .expect("ringest reads");
-        rig.wait_for("ringest_in_flight_bytes", count * 16_384);
+        rig.ringest
+            .await_count("ringest_in_flight_bytes", count * 16_384);
     }
     let mut http = rig.connect();
     let answer = http.post(PATH, b"[{},{}]").expect("an answer");
@@ -168,9 +169,9 @@ fn copies_for_prefixes_hold_the_budget() {
     assert_accepted(&answer, 1);
     assert_goes_on(&mut http, &answer);
     drop(held);
-    rig.wait_for("ringest_in_flight_bytes", 0);
+    rig.ringest.await_count("ringest_in_flight_bytes", 0);
     let most = format!("[{}]", vec!["{}"; 5_333].join(","));
     assert_eq!(most.len(), 16_000);
     assert_accepted(&rig.post(most.as_bytes()), 5_333);
-    rig.wait_for("ringest_in_flight_bytes", 0);
+    rig.ringest.await_count("ringest_in_flight_bytes", 0);
 }

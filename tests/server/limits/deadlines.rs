@@ -3,10 +3,10 @@
 use std::{io, thread, time::Duration};
 
 use super::{
-    ALL, PATH, PATIENCE, RECORD, Rig, assert_accepted, assert_closes, assert_problem,
-    assert_refused, head, post,
+    ALL, PATH, RECORD, Rig, assert_accepted, assert_closes, assert_problem, assert_refused, head,
+    post,
 };
-use crate::support::{http::Http, process::eventually};
+use crate::support::{http::Http, wait::await_that};
 
 /// Shorter than all others in its test.
 const SHORT_MS: &str = "1000";
@@ -151,7 +151,7 @@ fn a_client_that_never_reads_is_cut() {
     let cut = (0..100_000).find_map(|_| http.send(&request).err());
     let error = cut.expect("answers must not be kept without end");
     assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "not cut in time");
-    rig.wait_for("ringest_connections_open", 0);
+    rig.ringest.await_count("ringest_connections_open", 0);
     drop(http);
     rig.settles();
 }
@@ -166,11 +166,10 @@ fn the_broker_has_its_time() {
     assert_eq!(answer.text("persisted"), "unknown", "{answer:?}");
     assert!(!answer.closes(), "{answer:?}");
     rig.mock.delay(ALL, Duration::ZERO);
-    let accepted = eventually(PATIENCE, || {
+    await_that("the broker is back", || {
         let answer = http.post(PATH, RECORD).expect("the connection goes on");
-        (answer.status == 200).then_some(())
+        answer.status == 200
     });
-    assert!(accepted.is_some(), "the broker is back");
     drop(http);
     rig.settles();
 }

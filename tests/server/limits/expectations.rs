@@ -121,7 +121,7 @@ fn no_room() {
         http.send(&head(PATH, length)).expect("ringest reads");
         http
     });
-    rig.wait_for("ringest_in_flight_bytes", 98_304);
+    rig.ringest.await_count("ringest_in_flight_bytes", 98_304);
     let mut http = rig.connect();
     http.send(&expecting(PATH, "Content-Length: 7\r\n"))
         .expect("ringest reads");

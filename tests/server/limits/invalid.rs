@@ -142,7 +142,7 @@ fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
         let records = if status == 207 { 2 } else { 0 };
         assert_eq!(rig.topic().len(), records);
         assert_eq!(rig.ringest.count("ringest_dead_letters_total"), 2);
-        rig.wait_for("ringest_in_flight_bytes", 0);
+        rig.ringest.await_count("ringest_in_flight_bytes", 0);
 
         // Nothing to write about.
         assert_problem(&rig.post(b" "), 400, "invalid_json");
@@ -177,5 +177,5 @@ fn letters_about_many_records_take_little_memory() {
     // The mock keeps the last 5 MiB of a partition.
     let (_, last) = letters.last().expect("letters");
     assert_eq!(indices(last), [RECORDS as u64 - 1]);
-    rig.wait_for("ringest_in_flight_bytes", 0);
+    rig.ringest.await_count("ringest_in_flight_bytes", 0);
 }

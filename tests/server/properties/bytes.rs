@@ -10,18 +10,17 @@ use proptest::{
 use serde_json::value::RawValue;
 
 use super::{
-    PATH, PREFIX, WITH_SCHEMA, json,
+    PREFIX, WITH_SCHEMA, json,
     topic::Topic,
     wire::{Framing, Pieces},
     without,
 };
 use crate::support::{
+    event::{PATH, TOPIC},
     http::{Answer, Http},
     mock::Mock,
     ringest::{Builder, Ringest},
 };
-
-const TOPIC: &str = "events";
 
 /// About ten seconds in a debug build; a failure is then made smaller for as long again.
 const CASES: u32 = 150;
@@ -187,8 +186,7 @@ fn bytes_out_are_bytes_in_behind_their_prefix() {
 }
 
 fn assert_bytes(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let ringest = model(Ringest::builder(&mock.brokers())).start();
     let topic = Topic::open(&mock.brokers(), TOPIC);
 

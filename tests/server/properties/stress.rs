@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
-use super::{PATH, PREFIX, WITH_SCHEMA, topic::Topic, without};
+use super::{PREFIX, WITH_SCHEMA, topic::Topic, without};
 use crate::support::{
+    event::{PATH, TOPIC},
     http::{Http, request},
     mock::{ALL, Mock},
-    process::eventually,
     ringest::{Builder, Ringest},
+    wait::await_that,
 };
 
-const TOPIC: &str = "events";
 const CLIENTS: usize = 24;
 
 /// Requests of each client in each phase. All records together stay below the 5 MiB that the mock
@@ -32,8 +32,6 @@ const TOO_LATE: Duration = Duration::from_millis(700);
 
 /// A request beyond those of the phases.
 const PROBE: usize = 800_002;
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a client knows of a request's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +149,7 @@ fn what_the_topic_holds_was_sent_and_has_a_prefix() {
 }
 
 fn assert_sent(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
-    let mock = Mock::start(1);
-    mock.create_topic(TOPIC, 1);
+    let mock = Mock::with_topics(&[TOPIC]);
     let ringest = model(Ringest::builder(&mock.brokers()))
         .set("timeouts.ack_timeout_ms", ACK_TIMEOUT_MS)
         // Longer in librdkafka's queue: the payload is read only when its batch is made.
@@ -174,21 +171,19 @@ fn assert_sent(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
     );
     fates.extend(late);
     mock.delay(ALL, Duration::ZERO);
-    let recovered = eventually(PATIENCE, || {
+    await_that("it does not recover", || {
         let answer = ringest.connect().post(PATH, &body(PROBE));
-        (answer.expect("an answer").status == 200).then_some(())
+        answer.expect("an answer").status == 200
     });
-    assert!(recovered.is_some(), "it does not recover");
     let healed = phase(&ringest, 2, REQUESTS);
     assert!(
         count(&healed, Fate::Accepted) > CLIENTS,
         "it does not recover"
     );
     fates.extend(healed);
-    let settled = eventually(PATIENCE, || {
-        (ringest.metric("ringest_in_flight_bytes") == 0.0).then_some(())
+    await_that("memory is held for ever", || {
+        ringest.metric("ringest_in_flight_bytes") == 0.0
     });
-    assert!(settled.is_some(), "memory is held for ever");
 
     let mut held = BTreeSet::new();
     for bytes in topic.read() {

@@ -1,14 +1,13 @@
 //! What a topic of one partition holds, read as it grows.
 
-use std::{cell::Cell, time::Duration};
+use std::cell::Cell;
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
 };
 
-/// For one answer of the mock, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::wait::PATIENCE;
 
 /// A reader that remembers where it was.
 pub(crate) struct Topic {
