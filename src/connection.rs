@@ -32,11 +32,11 @@ mod forward;
 mod head;
 mod transport;
 
-/// Why a request gets no answer of its kind.
+/// Why a request ends early.
 enum Interrupt {
-    /// It is refused.
+    /// It is refused, and answered.
     Refused(Refusal),
-    /// The client has gone: nobody is there to be answered.
+    /// The client has closed the connection: there is nobody to answer.
     Gone,
 }
 
@@ -55,7 +55,7 @@ impl From<Gone> for Interrupt {
 /// What becomes of the connection after a request.
 enum Next {
     Request,
-    /// The client has what it gets, but may still be sending.
+    /// The client has its last answer, but may still be sending.
     Linger,
     Close,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Connection {
     transport: Transport,
     parser: HeadParser,
     peer: IpAddr,
-    /// Where the last credential was found.
+    /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
     context: Rc<Context>,
 }
@@ -92,7 +92,7 @@ impl Connection {
     pub(crate) async fn serve(mut self) {
         loop {
             match self.exchange().await {
-                Next::Request => self.transport.give_way().await,
+                Next::Request => self.transport.yield_now().await,
                 Next::Linger => return self.transport.linger(&self.context.clock).await,
                 Next::Close => return,
             }
@@ -111,7 +111,7 @@ impl Connection {
                 return self.answer(None, &outcome).await;
             }
         };
-        // The request keeps to it, whatever is published meanwhile.
+        // The request keeps this snapshot, even if another one is published meanwhile.
         let active = self.context.active_snapshot();
         let mut route = None;
         let outcome = match self.handle(&active, &head, &mut route).await {
@@ -123,7 +123,7 @@ impl Connection {
         self.answer(Some(&head), &outcome).await
     }
 
-    /// The path of a request, behind its head. `indexed` is set as soon as the route is known.
+    /// The stages of a request behind its head. `indexed` is set as soon as the route is known.
     async fn handle(
         &mut self,
         active: &ActiveSnapshot,
@@ -166,8 +166,8 @@ impl Connection {
             None => None,
         };
         if matches!(delivered, Some(Ok(_))) {
-            // Another task has run: the one that takes in good reports.
-            self.transport.has_given_way();
+            // Another task has run: the one that reads delivery reports.
+            self.transport.has_yielded();
         }
         Ok(conclude(delivered, rejected, dead_letters)?)
     }

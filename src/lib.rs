@@ -1,36 +1,44 @@
-//! **ringest** takes JSON over HTTP, checks who sends it and whether each record fits its data
-//! model, and forwards the very bytes that arrived to Kafka or Redpanda. A 2xx means that every
+//! **ringest** receives JSON over HTTP, authenticates the client, validates each record against its
+//! data model, and forwards the very bytes that arrived to Kafka or Redpanda. A 2xx means that every
 //! in-sync replica has the record.
 //!
 //! # The path of a request
 //!
-//! A worker is one thread on one core, with a ring, a listener and a producer of its own
-//! (`worker`). It accepts a connection (`listener`), which from then on is one task
-//! (`connection`, the only place that knows every stage):
+//! A worker is one thread on one core, with a ring, a listener and a producer of its own (`worker`).
+//! It accepts a connection (`worker::listener`), which from then on is one task (`connection`, the
+//! only place that knows every stage). The connections of a worker share its `context`. A request
+//! passes these stages:
 //!
-//! 1. **read head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`];
-//! 2. **authenticate**: this core's memory of who was verified ([`auth::Cache`]), else the keys
-//!    ([`auth::KeySet`]), when it is the stranger's turn (`verification`) → [`auth::Principal`];
-//! 3. **route**: [`route::RouteTable::find`], one hash look-up → [`auth::AuthorizedRoute`];
-//! 4. **admit and read body**: memory from the budget ([`admission::Admission`]), the socket's bytes
-//!    into the buffer that librdkafka will read;
+//! 1. **read the head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`] →
+//!    [`http::RequestHead`];
+//! 2. **authenticate**: the credential is found in this core's [`auth::Cache`], or verified with the
+//!    [`auth::KeySet`], for which credentials of unauthenticated clients queue (`verification`) →
+//!    [`auth::Principal`];
+//! 3. **route**: [`route::RouteTable::find`], one hash look-up, and [`auth::Principal::authorize`] →
+//!    [`auth::AuthorizedRoute`];
+//! 4. **admit and read the body**: memory from the budget ([`admission::Admission`]), then bytes from
+//!    the socket into the buffer that librdkafka will read;
 //! 5. **validate**: [`validate::Validator`] walks simd-json's tape by the model's [`model::Rules`] →
-//!    [`validate::ValidBody`], for each record its span, partition key and timestamp, or a
-//!    [`validate::Rejection`] that says everything that is wrong;
-//! 6. **produce**: [`produce::Producer::enqueue`] takes only an authorized route and a valid body;
-//!    about records that are not valid, letters go to the model's dead-letter topic (`dead_letter`);
-//! 7. **acknowledge**: [`produce::Delivery`] ends with the last delivery report → [`produce::Delivered`];
-//! 8. **answer**: [`outcome::Outcome`] through the one table to [`response::Responses`].
+//!    [`validate::ValidBody`], with the span, partition key and timestamp of each record, or a
+//!    [`validate::Rejection`] with all errors;
+//! 6. **produce**: [`produce::Producer::enqueue`] accepts only an authorized route and a valid body;
+//!    for invalid records, dead letters are produced to the model's dead-letter topic
+//!    (`dead_letter`);
+//! 7. **wait for delivery**: [`produce::Delivery`] ends with the last delivery report →
+//!    [`produce::Delivered`];
+//! 8. **answer**: the [`outcome::Outcome`] has a row in [`outcome::TABLE`], and
+//!    [`response::Responses`] writes the answer.
 //!
 //! # Beside the path
 //!
-//! What requests are served by is a [`snapshot`]. The control thread ([`supervisor`]) publishes another
-//! one when the configuration was loaded again or an issuer has other keys, and a worker takes it up
-//! between two requests.
+//! A worker serves requests with the active [`snapshot`]: configuration, routes, models and keys. The
+//! control thread ([`supervisor`]) publishes another one when the configuration was reloaded or an
+//! issuer's keys changed; a worker activates it between two requests.
 //!
-//! Before it serves, the control thread asks the schema registry for what models name by subject
-//! ([`registry`]); while it serves, threads beside it fetch issuers' keys ([`jwks`]). [`openapi`] tells
-//! tools what can be posted, [`explain`] tells a person what step 5 would say of a file.
+//! Before serving, the control thread asks the schema registry for the IDs of schemas that models
+//! name by subject ([`registry`]). While serving, threads of their own fetch the keys of issuers
+//! ([`jwks`]). [`openapi`] describes the routes for tools, [`explain`] reports what step 5 finds in a
+//! file, and [`admin`] is the management listener.
 
 pub mod admin;
 pub mod admission;

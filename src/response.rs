@@ -25,7 +25,7 @@ const RETRY_AFTER: &str = "Retry-After: 1\r\n";
 pub enum Persistence {
     /// It continues, which is the default of HTTP/1.1.
     Keep,
-    /// It continues, which HTTP/1.0 has to be told.
+    /// It continues, which HTTP/1.0 needs a field for.
     KeepHttp10,
     /// It ends with this answer.
     Close,

@@ -36,11 +36,11 @@ mod tasks;
 
 pub(crate) use drain::Drained;
 
-/// What a worker is made from.
+/// What a worker is built from.
 #[derive(Clone)]
 pub(crate) struct WorkerSettings {
     pub(crate) index: usize,
-    /// The core to be pinned to, if there is one for each worker.
+    /// The core to pin the thread to, if there is one for each worker.
     pub(crate) core: Option<usize>,
     pub(crate) driver: Driver,
     pub(crate) config: Arc<Config>,
@@ -52,16 +52,16 @@ pub(crate) struct WorkerSettings {
     pub(crate) connections: Arc<Connections>,
 }
 
-/// Why a worker ended before its time.
+/// Why a worker failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
-    /// It could not start. The operator's.
+    /// It could not start: a configuration error.
     #[error(transparent)]
     Producer(#[from] OpenError),
-    /// It could not start. The system's.
+    /// It could not start: an error of the system.
     #[error("cannot start the runtime: {0}")]
     Io(#[from] io::Error),
-    /// Outside of a connection. Ours.
+    /// A panic outside of a connection: a bug.
     #[error(transparent)]
     Panicked(#[from] PanicError),
 }
@@ -83,7 +83,7 @@ pub(crate) fn run(
     )?;
     let snapshot = settings.published.latest();
     producer.add_topics(snapshot.routes.topics())?;
-    // After librdkafka's threads have been created: they would inherit it.
+    // After the creation of librdkafka's threads, which would inherit the affinity.
     if let Some(core) = settings.core {
         pin(core);
     }
@@ -109,9 +109,9 @@ pub(crate) fn run(
     })
 }
 
-/// A runtime on a ring that only this thread uses and that delivers completions only when it is
-/// asked for them: without the second, the kernel interrupts the thread for each one (14 % of the
-/// worker's time, measured at 57 k requests/s). Kernels before 6.1 do not know the flags.
+/// A runtime on a ring that only this thread uses and that delivers completions only on request:
+/// otherwise the kernel interrupts the thread for each one (14 % of the worker's time, measured at
+/// 57 k requests/s). Kernels before 6.1 do not have the flags.
 fn io_uring_runtime() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
     let mut deferred = io_uring::IoUring::builder();
     deferred.setup_single_issuer().setup_defer_taskrun();
@@ -137,7 +137,7 @@ async fn serve(
     Ok(drained?)
 }
 
-/// What is due on every tick, until the end of the drain.
+/// The work of every tick, until the end of the drain.
 async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tasks) -> Drained {
     let mut drain = Drain::new(context.config.timeouts.drain);
     loop {
@@ -150,7 +150,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         context.clock.tick(now, SystemTime::now());
         context.deadlines.expire(now);
         context.producer.tick(now);
-        // Without requests too: the one before is let go of, and new topics are opened ahead.
+        // Without requests too: the previous one is released, and new topics are opened in advance.
         context.active_snapshot();
         publish_state(settings, context);
         assert!(tasks.report(), "the task that reads delivery reports ended");
@@ -166,7 +166,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
     }
 }
 
-/// Publishes the gauges, and whether this worker can serve.
+/// Publishes the gauges and the readiness of this worker.
 fn publish_state(settings: &WorkerSettings, context: &Context) {
     let (metrics, producer) = (&context.metrics, &context.producer);
     metrics

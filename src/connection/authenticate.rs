@@ -1,4 +1,4 @@
-//! Who sends, before anything else is looked at.
+//! Authentication of a request.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,7 @@ impl Connection {
             Ok(token) => token,
             Err(denial) => return Err(self.deny(denial, &[])),
         };
-        if let Some(principal) = self.known(active, token) {
+        if let Some(principal) = self.cached(active, token) {
             self.context.metrics.credentials_cached.add(1);
             return Ok(principal);
         }
@@ -42,12 +42,12 @@ impl Connection {
     }
 
     /// The principal of a token that this worker has verified before.
-    fn known(&self, active: &ActiveSnapshot, token: &[u8]) -> Option<Principal> {
+    fn cached(&self, active: &ActiveSnapshot, token: &[u8]) -> Option<Principal> {
         let mut cache = active.cache.borrow_mut();
         cache.find(token, &self.cache_hint, unix_ms())
     }
 
-    /// The principal of a token that this worker does not know yet.
+    /// The principal of a token that is not in this worker's cache.
     async fn verify(
         &self,
         active: &ActiveSnapshot,
@@ -58,11 +58,11 @@ impl Connection {
         let grant = if check.is_done() {
             check.verify(unix_ms())?
         } else {
-            let was_known = active.former.borrow().contains(token);
-            let peer = (!was_known).then_some(self.peer);
+            let was_cached = active.former.borrow().contains(token);
+            let peer = (!was_cached).then_some(self.peer);
             let turn = self.context.verifications.turn(peer).await?;
             // Another connection may have presented the same one meanwhile.
-            if let Some(principal) = self.known(active, token) {
+            if let Some(principal) = self.cached(active, token) {
                 return Ok(principal);
             }
             let verified = turn.verify(check, unix_ms());
@@ -72,7 +72,7 @@ impl Connection {
         Ok(active.cache.borrow_mut().insert(token, grant))
     }
 
-    /// Takes down why a credential is not taken.
+    /// Records why a credential is rejected.
     fn deny(&self, denial: Denial, token: &[u8]) -> Refusal {
         self.context.denied(denial, token, self.peer);
         denial.into()
@@ -80,7 +80,7 @@ impl Connection {
 }
 
 /// The token of a request: that of the only `Authorization` field, whose scheme is `Bearer` in any
-/// case (RFC 9110 section 11.1), and nowhere else another one.
+/// case (RFC 9110 section 11.1). A second one in the query is an error.
 fn presented<'h>(head: &RequestHead, bytes: &'h [u8]) -> Result<&'h [u8], Denial> {
     if is_in_query(&bytes[head.path.end..]) {
         return Err(Denial::InQuery);
@@ -99,7 +99,7 @@ fn presented<'h>(head: &RequestHead, bytes: &'h [u8]) -> Result<&'h [u8], Denial
     Ok(&token[blanks..])
 }
 
-/// Whether the query, if what is behind a request's path is one, names a token.
+/// Whether the part of the target behind the path is a query with a token.
 fn is_in_query(behind_path: &[u8]) -> bool {
     let Some(query) = behind_path.strip_prefix(b"?") else {
         return false;

@@ -14,14 +14,14 @@ use crate::{
 
 use super::{Connection, Interrupt, transport::Unread};
 
-/// The most that is ever kept free before a body: what goes before its only record.
+/// The most bytes ever reserved before a body: the prefix of its only record.
 const HEADROOM_BYTES_MAX: usize = size_of::<SchemaPrefix>();
 
-/// A request's body, whole, and the part of the budget that its memory takes.
+/// A complete request body, and the permit for its memory.
 pub(super) struct RawBody {
-    /// Where it is; `None`: in the connection's input.
+    /// The buffer that it is in; `None`: the connection's input.
     pub(super) segment: Option<ReadBuffer>,
-    /// And where in there.
+    /// Its position in the buffer.
     pub(super) range: Range<usize>,
     pub(super) permit: Permit,
 }
@@ -33,7 +33,7 @@ impl RawBody {
         buffer.bytes(self.range.clone())
     }
 
-    /// Keeps it as it is; `input` is the connection's.
+    /// Freezes its bytes; `input` is the connection's.
     pub(super) fn freeze(&mut self, input: &mut ReadBuffer) -> Frozen {
         let buffer = self.segment.as_mut().unwrap_or(input);
         buffer.freeze(self.range.clone())
@@ -42,7 +42,7 @@ impl RawBody {
 
 impl Connection {
     /// Reads the body that `head` announces. Afterwards `start` is behind it. At least `headroom`
-    /// bytes before it are in the same buffer, and nobody's any more.
+    /// bytes before it are in the same buffer and may be overwritten.
     pub(super) async fn read_body(
         &mut self,
         head: &RequestHead,
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// The bytes go from the socket to where librdkafka will read them; where the body needs a
-    /// segment of its own, those that came along with the head are moved there first.
+    /// segment of its own, those received together with the head are copied there first.
     async fn read_sized(
         &mut self,
         head: &RequestHead,
@@ -117,7 +117,7 @@ impl Connection {
         Ok(self.end_body(None, body, permit))
     }
 
-    /// The chunks are put together in a segment of their own: the one copy that the coding costs.
+    /// The chunks are copied to one segment, without their coding.
     async fn read_chunked(
         &mut self,
         head: &RequestHead,
@@ -136,7 +136,7 @@ impl Connection {
                 if data.len() > body.room() {
                     let needed = body.filled() + data.len();
                     let capacity = grown_capacity(body.capacity(), needed, headroom + max);
-                    // While one is copied to the other, both are there.
+                    // Both exist while one is copied to the other.
                     let larger_permit = self.context.admission.admit(capacity)?;
                     let mut larger = self.context.pool.take(capacity);
                     larger.append(body.bytes(0..body.filled()));
@@ -189,8 +189,8 @@ impl Connection {
         }
     }
 
-    /// From here on the client has the floor: it is asked for the body if it waits to be asked
-    /// (RFC 9110 section 10.1.1), and has until the deadline.
+    /// Asks a client that waits for it to send the body (RFC 9110 section 10.1.1), and sets the
+    /// deadline.
     async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
         if head.expect_continue {
             self.transport.output.extend_from_slice(CONTINUE);
@@ -203,7 +203,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Why no more bytes of a body come.
+    /// Why the body ended too early.
     fn end_of_body(&mut self) -> Interrupt {
         self.transport.unread = Unread::Unknown;
         if self.transport.deadline.has_expired() && self.context.is_draining() {

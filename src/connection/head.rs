@@ -1,4 +1,4 @@
-//! Waiting for a request's head, and what the head of a request to a route must say.
+//! Reading a request's head, and checking that it announces a body of records.
 
 use crate::{
     deadline::Wait,
@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    /// Why no more bytes of a head come.
+    /// Why the head ended too early.
     fn end_of_head(&self, is_idle: bool) -> Interrupt {
         let (has_expired, is_draining) = (
             self.transport.deadline.has_expired(),

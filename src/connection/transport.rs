@@ -1,5 +1,5 @@
-//! A connection's socket: what was received and is not done with, what is to be sent, and the
-//! deadline of both. It knows nothing of what the bytes mean, but how many of a body are unread.
+//! A connection's socket: the bytes received and not yet processed, the bytes to send, and the
+//! deadline. Of the meaning of the bytes it knows only how many of a body are unread.
 
 use std::{
     io,
@@ -21,20 +21,20 @@ use crate::{
     http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, RequestHead},
 };
 
-/// Bytes of a refused body that are read and dropped so that the connection can go on.
+/// The most bytes of a rejected body that are read and discarded to keep the connection.
 const SKIPPED_BYTES_MAX: usize = 64 * 1024;
 
-/// How long bytes behind a last answer are read and dropped, so that the client gets to see it:
+/// How long bytes behind the last answer are read and discarded, so that the client receives it:
 /// closing with unread bytes makes the kernel send a reset, which overtakes the answer.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many bytes are dropped so: a client that sends more than that gets the reset.
+/// How many bytes are discarded so; a client that sends more gets the reset.
 const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long the next of such bytes is waited for.
+/// How long the next of these bytes may take.
 const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// What one connection may do in a row while others wait, in answers or reads.
+/// Answers or reads of one connection in a row before other tasks run.
 const STEPS_MAX: u32 = 64;
 
 /// A pause in which the other tasks and the tick run.
@@ -58,13 +58,13 @@ pub(super) struct Transport {
     // Before `stream`: it must not outlive the socket that it shuts down.
     pub(super) deadline: Deadline,
     stream: TcpStream,
-    /// What was received; `None` only while the kernel has it.
+    /// The bytes received; `None` only while the kernel has the buffer.
     input: Option<ReadBuffer>,
-    /// Where in `input` the bytes begin that are not done with: a head while it is read, then the
-    /// body, then the next head.
+    /// The offset in `input` of the bytes not yet processed: a head while it is read, then the body,
+    /// then the next head.
     pub(super) start: usize,
     pub(super) unread: Unread,
-    /// An answer on its way; kept for the next one.
+    /// The answer being sent; the memory is kept for the next one.
     pub(super) output: Vec<u8>,
     /// Answers and reads since other tasks last ran for sure.
     steps: u32,
@@ -86,7 +86,7 @@ impl Transport {
 
     /// Lets other tasks run now and then. On epoll reading and writing do not wait while the client
     /// is quick enough, and a task that never waits would be the only one.
-    pub(super) async fn give_way(&mut self) {
+    pub(super) async fn yield_now(&mut self) {
         self.steps += 1;
         if self.steps == STEPS_MAX {
             self.steps = 0;
@@ -95,11 +95,11 @@ impl Transport {
     }
 
     /// Another task has just run.
-    pub(super) fn has_given_way(&mut self) {
+    pub(super) fn has_yielded(&mut self) {
         self.steps = 0;
     }
 
-    /// What has arrived and is not done with.
+    /// The bytes received and not yet processed.
     pub(super) fn rest(&self) -> &[u8] {
         self.input().bytes(self.start..self.input().filled())
     }
@@ -121,7 +121,7 @@ impl Transport {
             .expect("lent to the kernel during a read only")
     }
 
-    /// Makes room in the input: what is before `start` is done with.
+    /// Makes room in the input by dropping the bytes before `start`.
     pub(super) fn release_input(&mut self) {
         let start = std::mem::take(&mut self.start);
         self.input_mut().consume(start);
@@ -158,8 +158,8 @@ impl Transport {
         sent.map(|_| ()).map_err(|_| Gone)
     }
 
-    /// Whether what is left of the body is little enough to be read and dropped. After
-    /// `Expect: 100-continue` a client that gets its answer may send the body or not.
+    /// Whether the rest of the body is small enough to be read and discarded. After
+    /// `Expect: 100-continue`, a client that got its answer may send the body or not.
     pub(super) fn can_skip(&self, head: &RequestHead) -> bool {
         match self.unread {
             Unread::Bytes(0) => true,
@@ -169,8 +169,8 @@ impl Transport {
         }
     }
 
-    /// Reads what is left of a refused body and drops it: the next request is behind it. The client
-    /// has until `until` to send it.
+    /// Reads and discards the rest of a rejected body, as the next request is behind it. The client has
+    /// until `until` to send it.
     ///
     /// # Errors
     /// The next request can't be found.
@@ -208,12 +208,12 @@ impl Transport {
         Ok(())
     }
 
-    /// Ends our side, and drops what the client may still be sending until it has ended its own.
+    /// Shuts down the sending side, and discards what the client still sends until it closes its side.
     pub(super) async fn linger(mut self, clock: &Clock) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
         let end = clock.now() + LINGER_TIMEOUT;
         if self.deadline.has_expired() {
-            // Nothing can be read any more: all that can be done is to wait.
+            // The reading side is shut down already: nothing can be read, only waited for.
             self.deadline.set(Wait::Linger, end);
             sleep(LINGER_PAUSE_MAX).await;
             return;
@@ -231,7 +231,7 @@ impl Transport {
                 Ok(received @ 1..) => left -= received,
                 Ok(0) | Err(Gone) => return,
             }
-            self.give_way().await;
+            self.yield_now().await;
         }
     }
 }

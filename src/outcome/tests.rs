@@ -44,12 +44,12 @@ fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
                 .row()
                 .status
         };
-        let letters = |persisted| {
+        let dead_letters = |persisted| {
             let failure = Failure { fault, persisted };
             let outcome = Outcome::Refused(Refusal::DeadLetters(failure));
             outcome.code().row().status
         };
-        assert!(letters(Persisted::No) >= 500 && letters(partial()) >= 500);
+        assert!(dead_letters(Persisted::No) >= 500 && dead_letters(partial()) >= 500);
         assert!(status(partial()) >= 500, "{fault:?}");
         assert_eq!(
             status(Persisted::No) < 500,

@@ -131,7 +131,7 @@ fn a_request_that_was_accepted_in_part_says_which_records_are_refused() {
 }
 
 #[test]
-fn a_refused_request_says_how_many_records_and_how_many_are_faulty() {
+fn a_refused_request_says_how_many_records_and_how_many_are_invalid() {
     let outcome = Outcome::Refused(rejection().into());
     let (head, content) = written(&outcome, Persistence::Keep, false);
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
@@ -160,7 +160,7 @@ fn a_refused_request_says_how_many_records_and_how_many_are_faulty() {
 }
 
 #[test]
-fn a_split_request_with_refused_records_tells_both() {
+fn a_split_request_with_rejected_records_says_both() {
     let failure = Failure {
         fault: Fault::TimedOut,
         persisted: Persisted::Partial {
@@ -213,7 +213,7 @@ fn prebuilt_and_particular_problems_agree() {
 }
 
 #[test]
-fn a_malformed_request_is_told_its_error_and_a_limit_is_told_once() {
+fn a_malformed_request_gets_its_error_and_an_exceeded_limit_no_second_text() {
     for (error, detail) in [
         (
             HeadError::HostMissing,

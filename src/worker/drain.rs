@@ -1,32 +1,31 @@
 //! The order of the drain, from the first SIGTERM to the worker's end:
 //!
-//! 1. requests whose head arrives from now on are answered 503, and every answer ends its connection;
-//! 2. what the kernel has already accepted is accepted, then the listener closes;
+//! 1. requests whose head arrives from now on are answered 503, and every answer closes its connection;
+//! 2. connections in the kernel's queue are accepted, then the listener closes;
 //! 3. connections that stay idle for a moment are closed;
 //! 4. requests that were accepted wait for their delivery reports;
-//! 5. shortly before the time is over, what is not delivered and what has not arrived whole is given
-//!    up: answered 503;
-//! 6. when the time is over, connections that are left are cut.
+//! 5. shortly before the timeout, requests that are not delivered or not received in full are answered
+//!    503;
+//! 6. at the timeout, the remaining connections are cut.
 
 use std::time::{Duration, Instant};
 
 use super::tasks::Tasks;
 use crate::context::Context;
 
-/// How long an idle connection may still bring a request, which is answered, after the drain's
-/// beginning: without it a request that is on the way would be cut.
+/// How long after the start of a drain an idle connection may still send a request, which is answered:
+/// without it, a request on its way would be cut.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
-/// What is left of the time when unfinished requests are given up.
+/// The rest of the timeout in which unfinished requests are answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Drained {
-    /// Records that were accepted and not delivered since the drain began: their requests were
-    /// answered 5xx.
+    /// Records enqueued but not delivered since the drain began: their requests were answered 5xx.
     pub(crate) records_undelivered: usize,
-    /// Connections that were cut with something still to be said.
+    /// Connections that were cut before their last answer.
     pub(crate) connections_cut: usize,
 }
 
@@ -49,7 +48,7 @@ impl Drain {
         }
     }
 
-    /// What is due now; the end when there is nothing left to do, or no time left to do it.
+    /// The next step; the result when nothing is left to do, or at the timeout.
     pub(crate) fn step(
         &mut self,
         context: &Context,

@@ -9,22 +9,23 @@ use crate::{
     isolation::isolated,
 };
 
-/// How long accepting rests when it can't go on: no file descriptor, or no room.
+/// Delay before the next attempt to accept: after an error (no file descriptor), or at the limit of
+/// connections.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// Accepts until the listener is shut down, which only a drain does.
+/// Accepts connections until the listener is shut down, which only a drain does.
 pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
     let mut warned = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 warned = false;
-                // Watched from here on, so that a drain waits for it.
+                // From here on a drain waits for it.
                 let deadline = context.deadlines.watch(stream.as_raw_fd());
-                let Some(guard) = place(&context, &deadline).await else {
+                let Some(guard) = admit(&context, &deadline).await else {
                     return;
                 };
-                // Answers are small and written whole: waiting for more of them gains nothing.
+                // Answers are small and written whole: Nagle's algorithm would only delay them.
                 if stream.set_nodelay(true).is_ok() {
                     let connection =
                         Connection::new(stream, peer.ip(), deadline, Rc::clone(&context));
@@ -42,10 +43,9 @@ pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
     }
 }
 
-/// Waits for one of the process's connections to end, if all places are taken. Those that come
-/// meanwhile wait in the kernel's queue. `None` when the connection was cut meanwhile, which only an
-/// abandoned worker does.
-async fn place(context: &Context, deadline: &Deadline) -> Option<ConnectionGuard> {
+/// Waits until the process is below its limit of connections; new ones wait in the kernel's queue
+/// meanwhile. `None` when the connection was cut meanwhile, which only a failed worker does.
+async fn admit(context: &Context, deadline: &Deadline) -> Option<ConnectionGuard> {
     while !deadline.has_expired() {
         if let Some(guard) = context.connections.enter() {
             return Some(guard);
@@ -55,7 +55,7 @@ async fn place(context: &Context, deadline: &Deadline) -> Option<ConnectionGuard
     None
 }
 
-/// A connection's whole life. Its panic is its own end, and nobody else's.
+/// A connection's whole life. A panic ends this connection only.
 async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Context>) {
     let metrics = &context.metrics;
     metrics.connections_accepted.add(1);

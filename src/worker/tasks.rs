@@ -1,4 +1,4 @@
-//! What a worker runs beside its connections.
+//! The tasks of a worker beside its connections.
 
 use std::{
     io,
@@ -21,14 +21,14 @@ use crate::{
     produce::Producer,
 };
 
-/// Between two looks at deadlines, at the producer and at the order to drain. A deadline is met
-/// this much late at the worst, and by the time that the worker was held up.
+/// Time between two checks of deadlines, producer and drain. A deadline is late by this much at the
+/// most, plus the time for which the worker was blocked.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 
-/// How long an abandoned worker's tasks may take to end.
+/// How long the tasks of a failed worker may take to end.
 const LAST_STEPS: Duration = Duration::from_secs(1);
 
-/// The tasks that a worker can't do without, each with the socket that it waits for.
+/// The tasks that a worker depends on, each with the socket that it waits for.
 pub(crate) struct Tasks {
     accepting: (JoinHandle<Result<(), PanicError>>, RawFd),
     reporting: (JoinHandle<Result<(), PanicError>>, RawFd),
@@ -52,12 +52,12 @@ impl Tasks {
         })
     }
 
-    /// Whether new connections may still appear.
+    /// Whether connections are still accepted.
     pub(crate) fn accept(&self) -> bool {
         !self.accepting.0.is_finished()
     }
 
-    /// Whether delivery reports are taken in.
+    /// Whether delivery reports are still read.
     pub(super) fn report(&self) -> bool {
         !self.reporting.0.is_finished()
     }
@@ -67,9 +67,8 @@ impl Tasks {
         end(&self.accepting);
     }
 
-    /// Ends everything at once after a panic, connections too. What stayed behind in the runtime
-    /// would be leaked with it: sockets that nobody serves, a listener that nobody accepts from,
-    /// places, a producer.
+    /// Ends everything at once after a panic, connections too. What is left in the runtime would be
+    /// leaked with it: sockets, the listener, the connections' permits, the producer.
     pub(super) async fn abandon(&self, context: &Context) {
         context.begin_drain();
         self.stop_accepting();
@@ -81,7 +80,7 @@ impl Tasks {
         }
     }
 
-    /// Lets go of the producer, so that whoever drops the worker closes it.
+    /// Ends the task that holds the producer, so that dropping the context closes it.
     pub(super) async fn stop_reporting(self) {
         end(&self.reporting);
         let until = Instant::now() + LAST_STEPS;
@@ -91,14 +90,14 @@ impl Tasks {
     }
 }
 
-/// Ends the wait of a task, and so the task. The socket is open until then.
+/// Ends a task by ending its wait. The socket is open until then.
 fn end((task, socket): &(JoinHandle<Result<(), PanicError>>, RawFd)) {
     if !task.is_finished() {
         shutdown(*socket, Shutdown::Both);
     }
 }
 
-/// Takes in delivery reports whenever librdkafka says that there are some.
+/// Reads delivery reports whenever librdkafka signals that there are some.
 async fn drain_reports(mut wake_reader: monoio::net::UnixStream, producer: Rc<Producer>) {
     let mut wakes = vec![0_u8; 64];
     loop {
