@@ -1,4 +1,4 @@
-//! What a credential costs its worker: one that it knows, one that is new, one that is refused.
+//! The cost of authentication: a cached credential, a new one, and a rejected one.
 
 #[path = "fixtures/issuer.rs"]
 mod issuer;
@@ -8,7 +8,7 @@ mod settings;
 use std::{cell::Cell, hint::black_box, sync::Arc};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
-use issuer::{Issuer, NOW_MS, nobody};
+use issuer::{Issuer, NOW_MS, empty_auth};
 use jsonwebtoken::Algorithm;
 use ringest::{
     auth::{ApiKey, Auth, Cache, Denial, Globs, Grant, KeyHash, KeySet},
@@ -17,7 +17,7 @@ use ringest::{
 };
 use serde_json::{Value, json};
 
-/// Each that can be configured.
+/// All algorithms that can be configured.
 const ALGORITHMS: [Algorithm; 12] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -33,10 +33,10 @@ const ALGORITHMS: [Algorithm; 12] = [
     Algorithm::HS512,
 ];
 
-/// API keys of a configuration.
+/// Number of API keys in the configuration.
 const KEYS: usize = 1_000;
 
-/// As Moose makes them; random in 256 bits if it were not for a benchmark.
+/// A token in Moose's format; deterministic, for reproducible benchmarks.
 fn moose_token(number: usize) -> String {
     format!("{number:032x}.{:032x}", number * 7 + 1)
 }
@@ -50,23 +50,23 @@ fn with_keys(routes: &Arc<RouteTable>, hash: impl Fn(&[u8]) -> KeyHash) -> Arc<K
     };
     let auth = Auth {
         api_keys: (0..KEYS).map(key).collect(),
-        ..nobody()
+        ..empty_auth()
     };
     KeySet::new(&auth, &[], routes)
 }
 
 fn pbkdf2(token: &[u8]) -> KeyHash {
-    KeyHash::pbkdf2(token).expect("as Moose makes them")
+    KeyHash::pbkdf2(token).expect("a token in Moose's format")
 }
 
-/// What a worker does with a token that it does not know.
+/// Verifies a token that is not in the cache, as a worker does.
 fn verify(keys: &KeySet, token: &str) -> Result<Grant, Denial> {
     keys.check(black_box(token.as_bytes()), NOW_MS)?
         .verify(NOW_MS)
 }
 
-/// One token again and again, as most connections present them; and a thousand in turns, as a proxy
-/// may on one of its connections: neither the hint nor the nearest memory is of use then.
+/// The same token with each request, as on most connections; and a thousand alternating ones, as on a
+/// proxy's connection, where neither the hint nor the CPU's caches help.
 fn known(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
     let mut group = criterion.benchmark_group("known");
     let jwts: Vec<String> = (0..1_000).map(|it| rs256.token(it, &Value::Null)).collect();
@@ -76,20 +76,23 @@ fn known(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
     for (name, tokens, verifies) in [("JWT", jwts, of_jwts), ("API key", keys, of_keys)] {
         let mut cache = Cache::new(8_192);
         for token in &tokens {
-            let grant = verify(&verifies, token).expect("a good token");
+            let grant = verify(&verifies, token).expect("a valid token");
             cache.insert(token.as_bytes(), grant);
         }
         let bytes = tokens[0].len();
         for used in [1, tokens.len()] {
             let mut turns = tokens[..used].iter().cycle();
             let hint = Cell::default();
-            group.bench_function(format!("{name} of {bytes} B, {used} in turns"), |bencher| {
-                bencher.iter(|| {
-                    let token = turns.next().expect("there are some");
-                    let token = black_box(token.as_bytes());
-                    cache.find(token, &hint, NOW_MS).expect("it is known")
-                });
-            });
+            group.bench_function(
+                format!("{name} of {bytes} B, {used} alternating"),
+                |bencher| {
+                    bencher.iter(|| {
+                        let token = turns.next().expect("at least one token");
+                        let token = black_box(token.as_bytes());
+                        cache.find(token, &hint, NOW_MS).expect("cached")
+                    });
+                },
+            );
         }
     }
     group.finish();
@@ -126,7 +129,7 @@ fn new(criterion: &mut Criterion, routes: &Arc<RouteTable>) {
 
 fn accept(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, keys: &KeySet, token: &str) {
     group.bench_function(name, |bencher| {
-        bencher.iter(|| verify(keys, token).expect("a good token"));
+        bencher.iter(|| verify(keys, token).expect("a valid token"));
     });
 }
 
@@ -134,7 +137,7 @@ fn refused(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) 
     let good = rs256.token(0, &Value::Null);
     let differing = |claims: Value| rs256.token(0, &claims);
     let other = rs256.token(1, &Value::Null);
-    // By the same key, so that it is below the modulus and costs what a good one does.
+    // Signed by the same key, so that it is below the modulus and costs as much as a valid one.
     let (message, signature) = (good.rsplit_once('.'), other.rsplit_once('.'));
     let forged = match (message, signature) {
         (Some((message, _)), Some((_, signature))) => format!("{message}.{signature}"),
@@ -143,7 +146,7 @@ fn refused(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) 
     let jwt = rs256.key_set(routes);
     let cases = [
         (
-            "no token's characters",
+            "invalid characters",
             Denial::Malformed,
             good.replace('e', "é"),
         ),

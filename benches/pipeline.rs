@@ -1,5 +1,5 @@
-//! What a request costs its worker from the bytes of its head to librdkafka's queue: head, route,
-//! permit, freeze, validate, enqueue. Without the socket, the delivery report and the answer.
+//! The cost of a request in its worker, from parsing its head to librdkafka's queue: head, route,
+//! permit, freeze, validate, enqueue. Excludes the socket, the delivery report and the response.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
@@ -36,8 +36,8 @@ impl Pipeline<'_> {
         parser.reset();
         let head = parser
             .parse(request)
-            .expect("a good head")
-            .expect("a whole one");
+            .expect("a valid head")
+            .expect("a complete head");
         let Framing::Length(len) = head.framing else {
             unreachable!("every request has a length")
         };

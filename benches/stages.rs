@@ -1,4 +1,4 @@
-//! Each stage by itself: head, route, prefix, enqueue, answer. Validation has a benchmark of its own.
+//! The cost of each stage: head, route, prefix, enqueue, response. Validation has its own benchmark.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
@@ -22,7 +22,7 @@ use ringest::{
 };
 use sink::{LIMITS, PATH, Sink};
 
-/// As a client library sends it.
+/// A request head of a common client library.
 const HEAD: &str = concat!(
     "POST /ingest/Event0/1.0 HTTP/1.1\r\n",
     "Host: ingest.example.com:4000\r\n",
@@ -53,7 +53,7 @@ fn head(criterion: &mut Criterion) {
 fn route(criterion: &mut Criterion) {
     let routes = sink::routes();
     let mut group = criterion.benchmark_group("route");
-    for path in [PATH, "/ingest/Event99", "/ingest/Nobody/1.0"] {
+    for path in [PATH, "/ingest/Event99", "/ingest/Unknown/1.0"] {
         group.bench_function(path, |bencher| {
             bencher.iter(|| routes.find(black_box(path.as_bytes())).map(|it| it.index));
         });
@@ -88,8 +88,8 @@ fn enqueue(criterion: &mut Criterion, sink: &Sink) {
     group.finish();
 }
 
-/// What the prefix of a schema costs before it is enqueued: written into what is before the only
-/// record of its body, or put together with copies of several.
+/// The cost of prepending a schema prefix: in place before the only record of a body, or by copying
+/// several records.
 fn prefix(criterion: &mut Criterion, sink: &Sink) {
     let mut group = criterion.benchmark_group("prefix");
     let prefix = schema_prefix(7);
@@ -127,9 +127,9 @@ fn answer(criterion: &mut Criterion, sink: &Sink) {
     };
     let invalid = Validator::new(LIMITS)
         .validate(b"[1,2]", Format::Json, &Rules::any())
-        .expect_err("no objects");
+        .expect_err("not objects");
     let outcomes = [
-        ("accepted", Outcome::Accepted(sink.scout())),
+        ("accepted", Outcome::Accepted(sink.deliver_one())),
         ("draining", Outcome::Refused(Refusal::Draining)),
         ("invalid records", Outcome::Refused(invalid.into())),
     ];

@@ -176,7 +176,7 @@ async fn converse(mut stream: TcpStream, state: &AdminState) {
         Err(_) => Some(Answer::request_timeout()),
     };
     if let Some(answer) = answer {
-        // A timeout or a closed connection: the client can't be told.
+        // Ignored: after a timeout or on a closed connection no response is possible.
         let _ = timeout(ANSWER_TIMEOUT, send(&mut stream, answer)).await;
     }
 }

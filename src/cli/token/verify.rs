@@ -127,7 +127,7 @@ fn accepted(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> St
     text
 }
 
-/// Explains why a token is rejected. For the operator only: clients are never told the reason.
+/// Explains why a token is rejected. For the operator only: responses never contain the reason.
 fn rejected(token: &[u8], denial: Denial, auth: &Auth) -> String {
     let mut text = format!("rejected: {}: {}\n", denial.as_str(), reason(denial));
     if let (Denial::KeyExpired, Some(key)) = (denial, key(token, auth)) {
