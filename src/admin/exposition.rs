@@ -162,7 +162,7 @@ impl Sources {
                 self.total(|worker| &worker.credentials_verified),
             ),
         ];
-        let rejected = Denial::ALL.into_iter().map(|denial| {
+        let rejected = Denial::ALL.iter().copied().map(|denial| {
             let count = self.total(|worker| worker.denials.at(denial as usize));
             (denial.as_str(), count)
         });
@@ -375,7 +375,7 @@ fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Res
 /// The fetches of each issuer's keys.
 fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>]) -> fmt::Result {
     let series = issuers.iter().flat_map(|it| {
-        FetchResult::ALL.into_iter().map(|result| {
+        FetchResult::ALL.iter().copied().map(|result| {
             let labels = [("issuer", it.issuer()), ("result", result.as_str())];
             (labels, it.count_of(result))
         })

@@ -1,9 +1,12 @@
 //! Why a credential is not taken. Always the client's, but for those that say otherwise.
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// Why nobody could be recognised. What is answered is the same for all; the log and a metric tell
 /// them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
 #[repr(u8)]
+#[strum(serialize_all = "snake_case")]
 pub enum Denial {
     /// No credential at all.
     Missing,
@@ -48,51 +51,11 @@ pub enum Denial {
 
 impl Denial {
     /// Each of them, in the order of the metric.
-    pub const ALL: [Self; 19] = [
-        Self::Missing,
-        Self::Repeated,
-        Self::InQuery,
-        Self::Scheme,
-        Self::Malformed,
-        Self::UnknownKey,
-        Self::KeyExpired,
-        Self::Header,
-        Self::Algorithm,
-        Self::KeyId,
-        Self::Claims,
-        Self::Issuer,
-        Self::Audience,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::RequiredClaim,
-        Self::Signature,
-        Self::KeysUnavailable,
-        Self::Busy,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Stable, for the metric's label and the log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Repeated => "repeated",
-            Self::InQuery => "in_query",
-            Self::Scheme => "scheme",
-            Self::Malformed => "malformed",
-            Self::UnknownKey => "unknown_key",
-            Self::KeyExpired => "key_expired",
-            Self::Header => "header",
-            Self::Algorithm => "algorithm",
-            Self::KeyId => "key_id",
-            Self::Claims => "claims",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::RequiredClaim => "required_claim",
-            Self::Signature => "signature",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::Busy => "busy",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -102,7 +65,7 @@ mod tests {
 
     #[test]
     fn all_are_listed_in_their_order() {
-        for (index, denial) in Denial::ALL.into_iter().enumerate() {
+        for (index, denial) in Denial::ALL.iter().copied().enumerate() {
             assert_eq!(denial as usize, index, "{}", denial.as_str());
         }
     }

@@ -2,34 +2,18 @@
 
 use std::fmt::Write as _;
 
+use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
+
 /// A TOML key: bare where it can be (TOML 1.0, "Keys"), else quoted.
 pub(super) fn key(name: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !name.is_empty() && name.bytes().all(is_bare) {
-        name.to_owned()
-    } else {
-        string(name)
-    }
+    let key = TomlKeyBuilder::new(name);
+    let key = key.as_unquoted().unwrap_or_else(|| key.as_basic());
+    key.to_toml_key()
 }
 
 /// A TOML basic string (TOML 1.0, "String"), on one line.
 pub(super) fn string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            control if control.is_control() => {
-                // Writing to a String never fails.
-                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
+    TomlStringBuilder::new(text).as_basic().to_toml_value()
 }
 
 /// A comment of TOML, a line for each line of the text. Control characters, which TOML has not

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::Counter;
 
 /// Key fetches of one issuer. The fetching thread is the only writer.
@@ -16,8 +18,9 @@ pub struct KeyFetches {
 }
 
 /// The result of a fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[repr(usize)]
+#[strum(serialize_all = "snake_case")]
 pub enum FetchResult {
     /// The first keys, or keys that differ from the previous ones.
     Changed,
@@ -33,23 +36,11 @@ pub enum FetchResult {
 
 impl FetchResult {
     /// All results, in declaration order.
-    pub const ALL: [Self; 5] = [
-        Self::Changed,
-        Self::Unchanged,
-        Self::Unreachable,
-        Self::BadStatus,
-        Self::BadSet,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The value of the metric's label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Unreachable => "unreachable",
-            Self::BadStatus => "bad_status",
-            Self::BadSet => "bad_set",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

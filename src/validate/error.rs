@@ -2,6 +2,7 @@
 
 use memchr::memchr_iter;
 use serde_json::{Value, json};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::Span;
 use crate::excerpt::excerpt;
@@ -83,7 +84,8 @@ impl ValidationError {
 }
 
 /// The kind of a validation error. The names are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum ErrorCode {
     /// The body is empty or whitespace only.
     EmptyBody,
@@ -121,45 +123,11 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in declaration order.
-    pub const ALL: [Self; 16] = [
-        Self::EmptyBody,
-        Self::BadJson,
-        Self::InvalidUtf8,
-        Self::NumberOutOfRange,
-        Self::NotAnObject,
-        Self::TooDeep,
-        Self::RecordTooLarge,
-        Self::TooManyRecords,
-        Self::MissingField,
-        Self::UnknownField,
-        Self::WrongType,
-        Self::OutOfRange,
-        Self::BadFormat,
-        Self::NotInEnum,
-        Self::TooLong,
-        Self::WrongLength,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The stable name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EmptyBody => "empty_body",
-            Self::BadJson => "bad_json",
-            Self::InvalidUtf8 => "invalid_utf8",
-            Self::NumberOutOfRange => "number_out_of_range",
-            Self::NotAnObject => "not_an_object",
-            Self::TooDeep => "too_deep",
-            Self::RecordTooLarge => "record_too_large",
-            Self::TooManyRecords => "too_many_records",
-            Self::MissingField => "missing_field",
-            Self::UnknownField => "unknown_field",
-            Self::WrongType => "wrong_type",
-            Self::OutOfRange => "out_of_range",
-            Self::BadFormat => "bad_format",
-            Self::NotInEnum => "not_in_enum",
-            Self::TooLong => "too_long",
-            Self::WrongLength => "wrong_length",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The kind of rejection if this is the only error.
@@ -385,7 +353,7 @@ mod tests {
 
     #[test]
     fn all_lists_every_code_in_order() {
-        for (index, code) in ErrorCode::ALL.into_iter().enumerate() {
+        for (index, code) in ErrorCode::ALL.iter().copied().enumerate() {
             assert_eq!(code as usize, index, "{code:?} is out of place");
         }
         assert_eq!(ErrorCode::WrongLength as usize + 1, ErrorCode::ALL.len());

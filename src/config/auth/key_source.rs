@@ -7,6 +7,7 @@ use std::{
 };
 
 use jsonwebtoken::Algorithm;
+use strum::VariantArray;
 use ureq::http::Uri;
 
 use super::{issuer::ALGORITHMS, read_key_file};
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// What keys are read from.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, VariantArray)]
 enum Source {
     Pem,
     JwkSet,
@@ -29,8 +30,6 @@ enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 4] = [Self::Pem, Self::JwkSet, Self::Url, Self::Secret];
-
     fn key(self) -> Key<Option<String>, IssuerTable> {
         match self {
             Self::Pem => PUBLIC_KEY_FILE,
@@ -78,7 +77,7 @@ impl Reader {
     fn only_source(&mut self, table: Table<IssuerTable>) -> Option<(Source, String)> {
         let errors = self.raw.errors.len();
         let mut given = Vec::new();
-        for source in Source::ALL {
+        for source in Source::VARIANTS.iter().copied() {
             let value = self.get_in(table, &source.key());
             given.extend(value.map(|value| (source, value)));
         }
@@ -92,7 +91,8 @@ impl Reader {
                 return Some((*source, value.clone()));
             }
             [] if self.raw.errors.len() == errors => {
-                let sources = Source::ALL.map(Source::name).join(", ");
+                let sources = Source::VARIANTS.iter().map(|it| it.name());
+                let sources = sources.collect::<Vec<_>>().join(", ");
                 let message = format!("its keys are missing: set one of {sources}");
                 self.fail(table.itself(), message);
             }
