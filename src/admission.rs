@@ -1,4 +1,4 @@
-//! What may be in the house at once: named limits, and guards that give back by being dropped.
+//! Limits of what is in the process at once, with permits that are returned by being dropped.
 
 use std::{
     cell::Cell,
@@ -11,14 +11,14 @@ use std::{
 
 /// One worker's budget of memory for bodies being read and records not yet acknowledged.
 ///
-/// What is charged is the capacity retained, not the bytes used of it.
+/// A permit covers the capacity retained, not only the bytes used of it.
 #[derive(Debug)]
 pub struct Admission {
     in_flight_bytes: Cell<usize>,
     in_flight_bytes_max: usize,
 }
 
-/// The worker's budget is used up; theirs to retry. 503.
+/// The worker's budget is used up. The client may retry: 503.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlightFull;
 
@@ -31,7 +31,7 @@ impl Admission {
         }
     }
 
-    /// Bytes given out and not returned.
+    /// Bytes of all permits.
     pub fn in_flight_bytes(&self) -> usize {
         self.in_flight_bytes.get()
     }
@@ -53,7 +53,7 @@ impl Admission {
     }
 }
 
-/// Bytes of the budget, given back on drop.
+/// A permit for bytes of the budget, returned on drop.
 #[derive(Debug)]
 pub struct Permit {
     admission: Rc<Admission>,
@@ -61,7 +61,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Takes `more` bytes; none is given back before the drop.
+    /// Takes `more` bytes; none are returned before the drop.
     ///
     /// # Errors
     /// [`InFlightFull`] when less is left; the permit stays as it was.
@@ -79,7 +79,7 @@ impl Drop for Permit {
     }
 }
 
-/// Connections of the whole process. Touched on accept and close only, so that workers share it.
+/// Connections of the whole process. Used on accept and close only, so the workers can share it.
 #[derive(Debug)]
 pub struct Connections {
     open: AtomicUsize,
@@ -87,7 +87,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Room for `max` connections.
+    /// For at most `max` connections.
     pub fn new(max: usize) -> Self {
         Self {
             open: AtomicUsize::new(0),
@@ -95,7 +95,7 @@ impl Connections {
         }
     }
 
-    /// Takes one place until the guard is dropped; `None` when all are taken.
+    /// Admits one connection until the guard is dropped; `None` at the limit.
     pub fn enter(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         let guard = ConnectionGuard(Arc::clone(self));
@@ -103,7 +103,7 @@ impl Connections {
     }
 }
 
-/// One connection's place, given back on drop.
+/// The permit of one connection, returned on drop.
 #[derive(Debug)]
 pub struct ConnectionGuard(Arc<Connections>);
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_budget_holds_to_the_byte_and_comes_back() {
+    fn the_budget_is_exact_and_returned() {
         let admission = Rc::new(Admission::new(100));
         let mut first = admission.admit(60).expect("60 of 100");
         assert_eq!(admission.admit(41).expect_err("101 of 100"), InFlightFull);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_hold_to_the_last_place_and_come_back() {
+    fn connections_are_admitted_up_to_the_limit_and_returned() {
         let connections = Arc::new(Connections::new(2));
         let first = connections.enter().expect("1 of 2");
         let _second = connections.enter().expect("2 of 2");

@@ -1,12 +1,12 @@
 //! Pooled, refcounted read buffers.
 //!
-//! A [`ReadBuffer`] is what a connection reads into. What was received and found good is
-//! [frozen](ReadBuffer::freeze): a [`Frozen`] keeps the memory alive, unmoved and unwritten while
-//! librdkafka's threads read from it, however long the connection lives. A buffer is only ever filled
-//! further, behind what was received, or written to where it is known that nothing is frozen
-//! ([`ReadBuffer::write_before`]); memory is used again when no [`Frozen`] is left.
+//! A connection reads into a [`ReadBuffer`]. Valid records are [frozen](ReadBuffer::freeze): a
+//! [`Frozen`] keeps the memory alive, unmoved and unwritten while librdkafka's threads read from it,
+//! independent of the connection. A buffer is only filled behind the bytes received, or written to
+//! where nothing is frozen ([`ReadBuffer::write_before`]); memory is reused when no [`Frozen`] is
+//! left.
 //!
-//! Everything here belongs to one worker: counts are plain, nothing is locked.
+//! Everything here belongs to one worker: reference counts are not atomic, nothing is locked.
 #![expect(
     unsafe_code,
     reason = "the kernel writes to, and librdkafka reads from, memory that Rust's borrows cannot follow"
@@ -20,17 +20,17 @@ use std::{
 
 use monoio::buf::IoBufMut;
 
-/// The smallest segment, and so what one connection holds at least.
+/// The smallest segment, and so the least memory of one connection.
 pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
 
-/// Bytes of segments that were given back and are kept for the next body, of each size.
+/// Bytes of returned segments that are kept for reuse, for each size.
 const KEPT_BYTES_OF_SIZE_MAX: usize = 4 * 1024 * 1024;
 
-/// Segments above this are whole multiples of it, and go back to the allocator.
+/// Segments above this are multiples of it and are not pooled.
 const SEGMENT_BYTES_POOLED_MAX: usize = 1024 * 1024;
 
-/// The memory that a buffer for `bytes` bytes really takes: the next power of two, so that segments
-/// given back fit the next request, and whole MiB above one.
+/// The capacity of the segment for `bytes` bytes: the next power of two, so that returned segments fit
+/// the next request; above one MiB, whole MiB.
 pub const fn segment_capacity(bytes: usize) -> usize {
     if bytes <= SEGMENT_BYTES_MIN {
         SEGMENT_BYTES_MIN
@@ -41,16 +41,16 @@ pub const fn segment_capacity(bytes: usize) -> usize {
     }
 }
 
-/// How large a segment to take for what outgrew one of `capacity` bytes: twice that, within `most`,
-/// and enough for `needed`, which is at most `most`. A body that grows so is copied twice at the
-/// worst, however large it gets.
+/// The capacity of the segment that replaces a full one of `capacity` bytes: twice as much, within
+/// `most`, and enough for `needed`, which is at most `most`. In total, growing copies at most
+/// twice the bytes of the body.
 pub const fn grown_capacity(capacity: usize, needed: usize, most: usize) -> usize {
     let doubled = capacity.saturating_mul(2);
     let wanted = if doubled < most { doubled } else { most };
     segment_capacity(if wanted < needed { needed } else { wanted })
 }
 
-/// The most memory that growing to `most` bytes takes: the last two segments are there at once.
+/// The most memory that growing to `most` bytes takes: the last two segments exist at once.
 pub const fn growing_bytes_max(most: usize) -> usize {
     let last = segment_capacity(most);
     if last == SEGMENT_BYTES_MIN {
@@ -67,12 +67,13 @@ type Memory = Box<[UnsafeCell<u8>]>;
 
 fn zeroed(capacity: usize) -> Memory {
     let bytes: *mut [u8] = Box::into_raw(vec![0_u8; capacity].into_boxed_slice());
-    // SAFETY: `UnsafeCell<u8>` has the layout of `u8`, and the box was just given up. Zeroes are
-    // valid for both. (`alloc_zeroed` through `vec!` spares touching pages that stay unused.)
+    // SAFETY: `UnsafeCell<u8>` has the layout of `u8`, and the pointer comes from the box that was just
+    // released. Zeroes are valid for both. (`alloc_zeroed` through `vec!` avoids touching pages that
+    // stay unused.)
     unsafe { Box::from_raw(bytes as *mut [UnsafeCell<u8>]) }
 }
 
-/// Segments of one worker that wait to be used again, by size.
+/// Segments of one worker that are kept for reuse, by size.
 #[derive(Default)]
 pub struct Pool {
     classes: [RefCell<Vec<Memory>>; Self::CLASSES],
@@ -136,17 +137,17 @@ impl Drop for Segment {
     }
 }
 
-/// A segment being filled: `[0, frozen_until)` may be in librdkafka's hands and is only read;
-/// `[frozen_until, filled)` is received and this buffer's own; `[filled, capacity)` is room.
+/// A segment being filled: `[0, frozen_until)` may be in use by librdkafka and is only read;
+/// `[frozen_until, filled)` is received and used by this buffer alone; `[filled, capacity)` is room.
 pub struct ReadBuffer {
     segment: Rc<Segment>,
     filled: usize,
-    /// The end of the furthest range that was frozen since the memory was last this buffer's alone.
+    /// The end of the furthest range that was frozen since the memory was last unshared.
     frozen_until: usize,
 }
 
 impl ReadBuffer {
-    /// Bytes that the segment holds when full: what keeping it costs.
+    /// The size of the segment in bytes: the memory that keeping it costs.
     pub fn capacity(&self) -> usize {
         self.segment.capacity
     }
@@ -161,7 +162,7 @@ impl ReadBuffer {
         self.segment.capacity - self.filled
     }
 
-    /// What was received, between two offsets.
+    /// The received bytes between two offsets.
     ///
     /// # Panics
     /// If the range reaches beyond what was received.
@@ -195,8 +196,8 @@ impl ReadBuffer {
         self.filled += bytes.len();
     }
 
-    /// Overwrites the bytes before `at`, which are done with, and says whether it could: not
-    /// where there are too few, nor where one of them may be in somebody else's hands.
+    /// Overwrites the bytes before `at`, which are not needed any more. `false`, with nothing written, if
+    /// there are too few, or if one of them may be frozen.
     ///
     /// # Panics
     /// If `at` is beyond what was received.
@@ -229,7 +230,7 @@ impl ReadBuffer {
         true
     }
 
-    /// Keeps a received range alive, unmoved and unwritten for as long as the result lives.
+    /// Keeps a received range alive, unmoved and unwritten as long as the result lives.
     ///
     /// # Panics
     /// If the range was not received.
@@ -245,14 +246,14 @@ impl ReadBuffer {
         }
     }
 
-    /// Whether nobody else holds on to the memory, so that all of it may be written again.
+    /// Whether no [`Frozen`] refers to the memory, so that all of it may be overwritten.
     pub fn is_unshared(&self) -> bool {
         Rc::strong_count(&self.segment) == 1
     }
 
-    /// Makes room by dropping the first `consumed` bytes; what follows them is kept.
+    /// Makes room by dropping the first `consumed` bytes; the bytes behind them are kept.
     ///
-    /// In place where nobody holds the memory, else in a new segment, to which the rest is copied.
+    /// In place where the memory is unshared, else in a new segment, to which the rest is copied.
     ///
     /// # Panics
     /// If `consumed` is more than was received.
@@ -313,11 +314,11 @@ unsafe impl IoBufMut for Slot {
         self.room
     }
 
-    // How much was received comes with the read's result: see `into_buffer`.
+    // The number of bytes received comes with the read's result: see `into_buffer`.
     unsafe fn set_init(&mut self, _: usize) {}
 }
 
-/// Received bytes that stay where and what they are until this is dropped.
+/// Received bytes that are neither moved nor written until this is dropped.
 pub struct Frozen {
     segment: Rc<Segment>,
     range: Range<usize>,
@@ -332,13 +333,13 @@ impl Frozen {
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
     }
 
-    /// Where the bytes are. Valid while `self` lives; nothing is ever written there meanwhile.
+    /// The address of the bytes. Valid while `self` lives; nothing is written there meanwhile.
     pub fn as_ptr(&self) -> *const u8 {
         // SAFETY: `range` was checked against the block by `freeze`.
         unsafe { self.segment.base().add(self.range.start) }
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.range.len()
     }

@@ -1,4 +1,4 @@
-//! Deadlines of a worker's connections, looked at on every tick instead of one timer a read.
+//! Deadlines of a worker's connections, checked on every tick instead of one timer for each read.
 //!
 //! A connection that waits past its deadline has its socket shut down: the pending read or write
 //! ends, on `io_uring` as on epoll, without cancelling an operation that may just have completed.
@@ -16,13 +16,13 @@ use slab::Slab;
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Bytes of a request, with one already there.
+    /// More bytes of a request that has begun.
     Read,
-    /// A request's first byte.
+    /// The first byte of a request.
     Idle,
-    /// That the client takes its answer.
+    /// That the client receives its answer.
     Write,
-    /// That the client, which has its last answer, stops sending.
+    /// That the client stops sending after its last answer.
     Linger,
 }
 
@@ -36,7 +36,7 @@ struct Entry {
 #[derive(Default)]
 pub struct Deadlines {
     entries: RefCell<Slab<Entry>>,
-    /// Once a drain has begun: when idle connections end at the latest.
+    /// Once a drain has begun: the latest end of idle connections.
     idle_until: Cell<Option<Instant>>,
 }
 
@@ -55,8 +55,8 @@ impl Deadlines {
         }
     }
 
-    /// Gives every wait this much more: the worker was held up, and what clients sent meanwhile is
-    /// still to be looked at.
+    /// Extends every deadline: the worker was blocked, and what clients sent meanwhile is still to be
+    /// read.
     pub fn postpone(&self, by: Duration) {
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
             if let Some((_, deadline)) = &mut entry.wait {
@@ -71,7 +71,7 @@ impl Deadlines {
             if let Some((wait, _)) = entry.wait.take_if(|(_, at)| *at <= now) {
                 entry.expired = true;
                 let how = match wait {
-                    // The answer that says so can still be sent.
+                    // The answer about the timeout can still be sent.
                     Wait::Read | Wait::Idle | Wait::Linger => Shutdown::Read,
                     Wait::Write => Shutdown::Both,
                 };
@@ -80,14 +80,13 @@ impl Deadlines {
         }
     }
 
-    /// Idle connections, those that are still to come too, wait until `at` at the longest: a drain
-    /// has begun.
+    /// Ends idle connections at `at`, including those that become idle later: a drain has begun.
     pub fn cap_idle(&self, at: Instant) {
         self.idle_until.set(Some(at));
         self.cap(Wait::Idle, at);
     }
 
-    /// Nobody waits for the rest of a request after `at`: a drain is about to end.
+    /// Ends the wait for the rest of requests at `at`: a drain is about to end.
     pub fn cap_reads(&self, at: Instant) {
         self.cap(Wait::Read, at);
     }
@@ -102,7 +101,7 @@ impl Deadlines {
         }
     }
 
-    /// Ends every connection now, whatever it waits for.
+    /// Ends every connection now.
     pub fn cut_all(&self) {
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
             entry.expired = true;
@@ -128,7 +127,7 @@ impl Deadlines {
     }
 }
 
-/// Shuts a socket down that is known to be open. A peer that was quicker is no error.
+/// Shuts down a socket that is known to be open. It is no error if the peer was faster.
 pub(crate) fn shutdown(socket: RawFd, how: Shutdown) {
     let how = match how {
         Shutdown::Read => nix::sys::socket::Shutdown::Read,
@@ -154,13 +153,13 @@ impl Deadline {
         self.deadlines.entries.borrow_mut()[self.key].wait = Some((wait, at));
     }
 
-    /// Nothing is waited for any more.
+    /// Removes it.
     pub fn clear(&self) {
         self.deadlines.entries.borrow_mut()[self.key].wait = None;
     }
 
-    /// Whether it has passed, ever, or everything was cut: the socket is then shut down for reading
-    /// at least.
+    /// Whether a deadline has ever passed, or everything was cut: then the socket is shut down, for
+    /// reading at least.
     pub fn has_expired(&self) -> bool {
         self.deadlines.entries.borrow()[self.key].expired
     }

@@ -15,40 +15,40 @@ const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_M
 /// One entry of the route table.
 #[derive(Debug)]
 pub struct Route {
-    /// Where its metrics are: 0..routes, in the order of the models.
+    /// The index of its metrics: 0..routes, in the order of the models.
     pub index: usize,
-    /// What is expected and where it goes.
+    /// The data model of its records.
     pub model: Arc<Model>,
     /// The whole path as declared: the prefix of all routes, then the model's own path or
     /// `/ingest/<name>/<version>`.
     pub path: String,
-    /// Whether `/ingest/<name>` (below the prefix) leads here as well.
+    /// Whether `/ingest/<name>` (below the prefix) is a path of this route as well.
     pub latest: bool,
-    /// What its records go with to the topic. None yet where the schema is known by its name only:
-    /// the registry is asked before serving begins.
+    /// The prefix of its records. `None` without a schema, and for a schema named by subject until the
+    /// registry has been asked, which is before serving begins.
     pub schema_prefix: Option<SchemaPrefix>,
-    /// Which of the [topics](RouteTable::topics) its records go to.
+    /// The index of its records' topic in [`RouteTable::topics`].
     pub topic: usize,
-    /// Which of them its dead letters go to.
+    /// The index of its dead letters' topic.
     pub dead_letter_topic: Option<usize>,
 }
 
 impl Route {
-    /// Bytes before a body that its only record's prefix may need.
+    /// Bytes to reserve before a body for the prefix of its only record.
     pub fn headroom(&self) -> usize {
         self.schema_prefix.map_or(0, |prefix| prefix.len())
     }
 }
 
-/// All routes, and the way from a path to one of them.
+/// All routes, and an index of their paths.
 #[derive(Debug)]
 pub struct RouteTable {
     routes: Vec<Route>,
-    /// Lower-case paths to places in `routes`.
+    /// Lower-case paths to indices of `routes`.
     by_path: HashMap<Box<[u8]>, usize, RandomState>,
     /// The length of the longest path in `by_path`.
     path_bytes_max: usize,
-    /// What routes name by index.
+    /// The topics that routes refer to by index.
     topics: Vec<Arc<str>>,
 }
 
@@ -57,7 +57,7 @@ impl RouteTable {
     pub const PREFIX_BYTES_MAX: usize = 128;
 
     /// A route for each model. No two may have the same name (case aside) and equal versions, or
-    /// answer at the same path; [`crate::config::Config`] sees to that.
+    /// the same path; [`crate::config::Config`] ensures that.
     pub fn new(models: &[Arc<Model>]) -> Self {
         Self::below("", models)
     }
@@ -68,8 +68,8 @@ impl RouteTable {
         Self::with_topics(Vec::new(), prefix, models)
     }
 
-    /// The table that takes the place of this one while requests are still served by it: a topic
-    /// that this one knows has the same index there, also if no route leads to it any more.
+    /// The table that replaces this one while requests still use this one: a topic of this table has
+    /// the same index there, even if no route uses it any more.
     #[must_use]
     pub fn succeeded_by(&self, prefix: &str, models: &[Arc<Model>]) -> Self {
         Self::with_topics(self.topics.clone(), prefix, models)
@@ -99,7 +99,7 @@ impl RouteTable {
         Self {
             routes,
             by_path,
-            // A model that was not read from a file could be longer: it is never found then.
+            // A model that was not read from a file could have a longer path, which is never found.
             path_bytes_max: longest.unwrap_or_default().min(PATH_BYTES_MAX),
             topics: topics.names,
         }
@@ -110,12 +110,12 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Each topic once, for records or dead letters, those of the tables before this one included.
+    /// Each topic once, for records or dead letters, including those of the previous tables.
     pub fn topics(&self) -> &[Arc<str>] {
         &self.topics
     }
 
-    /// How many of them no route leads to any more.
+    /// How many of them no route uses any more.
     pub fn topics_left(&self) -> usize {
         let routes = self.routes.iter();
         let used = routes.flat_map(|route| [Some(route.topic), route.dead_letter_topic]);
@@ -125,8 +125,8 @@ impl RouteTable {
 
     /// The route of a request target's path (the query left out): case makes no difference, one
     /// slash at the end is ignored, percent-encoding (RFC 3986, section 2.1) is decoded once. An
-    /// encoded slash never separates, and a malformed encoding, a dot segment or a double slash is
-    /// no route.
+    /// encoded slash is no separator; a path with one, or with a malformed encoding, a dot segment or
+    /// a double slash, has no route.
     pub fn find(&self, target_path: &[u8]) -> Option<&Route> {
         let mut rest = target_path.strip_suffix(b"/").unwrap_or(target_path);
         let mut buffer = [0; PATH_BYTES_MAX];
@@ -149,14 +149,14 @@ impl RouteTable {
     }
 }
 
-/// Topics while they are numbered.
+/// Topics, each with an index.
 struct Topics {
     names: Vec<Arc<str>>,
     by_name: HashMap<Arc<str>, usize>,
 }
 
 impl Topics {
-    /// With these, which are not there twice.
+    /// With these topics, which have no duplicates.
     fn new(names: Vec<Arc<str>>) -> Self {
         let numbered = names.iter().cloned().zip(0..);
         Self {
@@ -176,7 +176,7 @@ impl Topics {
     }
 }
 
-/// The byte that two hexadecimal digits stand for; `None` for a slash, which would separate.
+/// The byte that two hexadecimal digits encode; `None` for a slash, which would be a separator.
 fn decoded(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| {
         char::from(byte)
