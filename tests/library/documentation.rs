@@ -2,12 +2,15 @@
 //! are compared with what they describe. How a block is marked: `tests/documentation/mod.rs`.
 //! Console output is compared in `tests/server/cli/documentation.rs`.
 
-use std::{collections::BTreeSet, fs, path::Path};
+mod links;
+mod tables;
+
+use std::{fs, path::Path};
 
 use ringest::config::Config;
 use tempfile::TempDir;
 
-use super::examples::{Check, Example, Page, examples, pages};
+use super::examples::{Check, Example, examples, pages};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -151,123 +154,4 @@ fn a_block_that_is_not_marked_is_an_error() {
             "{page}: {errors:?}"
         );
     }
-}
-
-/// The first two columns of tables, without backquotes, of rows whose first cell is code.
-fn rows(page: &Page) -> Vec<(&str, &str)> {
-    let cells = page.text.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
-        let (key, value) = (cells.next()?, cells.next()?);
-        Some((key.strip_suffix('`')?, value.trim_matches('`')))
-    });
-    cells.collect()
-}
-
-fn page<'a>(pages: &'a [Page], name: &str) -> &'a Page {
-    let page = pages.iter().find(|page| page.name == name);
-    page.unwrap_or_else(|| panic!("no page {name}"))
-}
-
-/// Each key of the reference file, as `section.key`, with its default as the file has it.
-fn reference() -> Vec<(String, String)> {
-    let file = fs::read_to_string(Path::new(ROOT).join("config/ringest.toml")).expect("the file");
-    let mut section = String::new();
-    let mut keys = Vec::new();
-    for line in file.lines() {
-        let line = line.strip_prefix("# ").unwrap_or(line);
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_matches(['[', ']']).to_owned() + ".";
-            continue;
-        }
-        let Some((key, rest)) = line.split_once(" = ") else {
-            continue;
-        };
-        if key.is_empty() || !key.bytes().all(|it| it.is_ascii_lowercase() || it == b'_') {
-            continue;
-        }
-        let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
-        let default = match comment.trim() {
-            "required" => "required",
-            comment => comment.strip_prefix("default: ").unwrap_or(value.trim()),
-        };
-        let example_only = comment.starts_with(" such as") || comment.starts_with(" better");
-        let default = if example_only { value.trim() } else { default };
-        keys.push((format!("{section}{key}"), default.to_owned()));
-    }
-    keys
-}
-
-#[test]
-fn the_table_of_keys_is_that_of_the_reference() {
-    let pages = pages();
-    let documented = rows(page(&pages, "docs/configuration.md"));
-    let reference = reference();
-    assert!(reference.len() > 30, "{reference:?}");
-    for (key, default) in &reference {
-        let found: Vec<_> = documented.iter().filter(|(name, _)| name == key).collect();
-        assert!(
-            matches!(found[..], [(_, documented)] if documented == default),
-            "{key} = {default} in config/ringest.toml, {found:?} in docs/configuration.md"
-        );
-    }
-    let file = fs::read_to_string(Path::new(ROOT).join("config/ringest.toml")).expect("the file");
-    for (key, _) in &documented {
-        let is_property = file.contains(&format!("\"{key}\" = "));
-        let is_known = reference.iter().any(|(name, _)| name == key);
-        assert!(is_known || is_property, "{key}: no such key");
-    }
-}
-
-/// The fragments that GitHub makes of headings.
-fn anchors(page: &Page) -> BTreeSet<String> {
-    let headings = page.text.lines().filter(|line| line.starts_with('#'));
-    let anchors = headings.map(|line| {
-        let text = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = text
-            .chars()
-            .filter(|it| it.is_alphanumeric() || " -_".contains(*it));
-        kept.map(|it| if it == ' ' { '-' } else { it }).collect()
-    });
-    anchors.collect()
-}
-
-#[test]
-fn links_lead_somewhere() {
-    let pages = pages();
-    let mut links = 0;
-    for page in &pages {
-        let directory = Path::new(&page.name).parent().expect("a file");
-        for link in page
-            .text
-            .split("](")
-            .skip(1)
-            .filter_map(|it| it.split(')').next())
-        {
-            if link.starts_with("https://") {
-                continue;
-            }
-            links += 1;
-            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let path = if path.is_empty() {
-                Path::new(&page.name).to_owned()
-            } else {
-                directory.join(path)
-            };
-            let target = Path::new(ROOT).join(&path);
-            assert!(target.exists(), "{}: {link}: no such file", page.name);
-            if !anchor.is_empty() {
-                let target = fs::canonicalize(target).expect("it exists");
-                let same = |it: &&Page| {
-                    fs::canonicalize(Path::new(ROOT).join(&it.name)).is_ok_and(|it| it == target)
-                };
-                let target = pages.iter().find(same).expect("a page");
-                assert!(
-                    anchors(target).contains(anchor),
-                    "{}: {link}: no such heading",
-                    page.name
-                );
-            }
-        }
-    }
-    assert!(links > 20, "are they found?");
 }
