@@ -11,7 +11,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use issuer::{Issuer, NOW_MS, empty_auth};
 use jsonwebtoken::Algorithm;
 use ringest::{
-    auth::{ApiKey, Auth, Cache, Denial, Globs, Grant, KeyHash, KeySet},
+    auth::{ApiKey, Auth, AuthError, Cache, Globs, Grant, KeyHash, KeySet},
     model::Model,
     route::RouteTable,
 };
@@ -60,7 +60,7 @@ fn pbkdf2(token: &[u8]) -> KeyHash {
 }
 
 /// Verifies a token that is not in the cache, as a worker does.
-fn verify(keys: &KeySet, token: &str) -> Result<Grant, Denial> {
+fn verify(keys: &KeySet, token: &str) -> Result<Grant, AuthError> {
     keys.check(black_box(token.as_bytes()), NOW_MS)?
         .verify(NOW_MS)
 }
@@ -147,43 +147,47 @@ fn refused(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) 
     let cases = [
         (
             "invalid characters",
-            Denial::Malformed,
+            AuthError::Malformed,
             good.replace('e', "é"),
         ),
-        ("not three parts", Denial::Malformed, good.replace('.', "-")),
+        (
+            "not three parts",
+            AuthError::Malformed,
+            good.replace('.', "-"),
+        ),
         (
             "unknown kid",
-            Denial::KeyId,
+            AuthError::KeyId,
             rs256.token_by("former", 0, &Value::Null),
         ),
         (
             "another issuer",
-            Denial::Issuer,
+            AuthError::Issuer,
             differing(json!({"iss": "https://other.example.com"})),
         ),
         (
             "another audience",
-            Denial::Audience,
+            AuthError::Audience,
             differing(json!({"aud": "billing"})),
         ),
         (
             "expired",
-            Denial::Expired,
+            AuthError::Expired,
             differing(json!({"exp": NOW_MS / 1_000 - 1})),
         ),
         (
             "another algorithm",
-            Denial::Algorithm,
+            AuthError::Algorithm,
             Issuer::new(Algorithm::ES256).token(0, &Value::Null),
         ),
-        ("another token's signature", Denial::Signature, forged),
+        ("another token's signature", AuthError::Signature, forged),
     ];
     let mut group = criterion.benchmark_group("refused");
-    for (name, denial, token) in cases {
-        refuse(&mut group, &format!("JWT, {name}"), &jwt, denial, &token);
+    for (name, error, token) in cases {
+        refuse(&mut group, &format!("JWT, {name}"), &jwt, error, &token);
     }
     let token = moose_token(KEYS);
-    let unknown = Denial::UnknownKey;
+    let unknown = AuthError::UnknownKey;
     refuse(
         &mut group,
         "API key, unknown, PBKDF2",
@@ -206,10 +210,10 @@ fn refuse(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     keys: &KeySet,
-    denial: Denial,
+    error: AuthError,
     token: &str,
 ) {
-    assert_eq!(verify(keys, token).expect_err(name), denial, "{name}");
+    assert_eq!(verify(keys, token).expect_err(name), error, "{name}");
     group.bench_function(name, |bencher| {
         bencher.iter(|| verify(keys, token).is_err());
     });

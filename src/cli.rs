@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     admin::routes_json,
-    auth::{KeySource, Loaded},
+    auth::{KeySource, LoadedKeys},
     config::Config,
     dev::Dev,
     document::ConfigErrors,
@@ -306,13 +306,13 @@ fn fetch_keys(config: &Config) -> bool {
         };
         let (name, url) = (&issuer.issuer, &at.url);
         match jwks::fetch(url, &issuer.algorithms) {
-            Ok(Loaded { keys, left_out }) => {
+            Ok(LoadedKeys { keys, skipped }) => {
                 // A closed stdout is no failure of the check.
                 let _ = print(&format!(
                     "issuer {name:?}: usable keys at {url}: {}\n",
                     keys.len()
                 ));
-                for line in left_out {
+                for line in skipped {
                     report(&format!("issuer {name:?}: key ignored: {line}"));
                 }
             }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     admission::{Admission, Connections},
-    auth::{self, Cache, Denial, Principal},
+    auth::{self, AuthError, Cache, Principal},
     buffer::Pool,
     clock::Clock,
     config::Config,
@@ -22,7 +22,7 @@ use crate::{
     response::Responses,
     snapshot::{Published, Snapshot},
     validate::{ValidateLimits, Validator},
-    verification::Verifications,
+    verification::VerificationQueue,
 };
 
 use answer_log::AnswerLog;
@@ -49,7 +49,7 @@ impl ActiveSnapshot {
         Self {
             cache: RefCell::new(Cache::new(snapshot.cache_entries)),
             former: RefCell::new(former),
-            anonymous: auth::anyone(),
+            anonymous: auth::anonymous(),
             snapshot,
             worker,
         }
@@ -72,7 +72,7 @@ pub(crate) struct Context {
     pub(crate) connections: Arc<Connections>,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) clock: Clock,
-    pub(crate) verifications: Rc<Verifications>,
+    pub(crate) verifications: Rc<VerificationQueue>,
     pub(crate) validator: RefCell<Validator>,
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
@@ -111,7 +111,7 @@ impl Context {
             connections: Arc::clone(connections),
             deadlines: Rc::default(),
             clock: Clock::new(),
-            verifications: Rc::new(Verifications::new()),
+            verifications: Rc::new(VerificationQueue::new()),
             validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
             producer,
             responses: Responses::new(),
@@ -179,9 +179,9 @@ impl Context {
     }
 
     /// Counts a rejected credential, and logs why.
-    pub(crate) fn denied(&self, denial: Denial, token: &[u8], peer: IpAddr) {
-        self.metrics.denied(denial as usize);
+    pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: IpAddr) {
+        self.metrics.denied(error as usize);
         self.answer_log
-            .denial(self.clock.second(), denial, token, peer);
+            .auth_error(self.clock.second(), error, token, peer);
     }
 }

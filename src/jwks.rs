@@ -1,12 +1,11 @@
-//! Issuers' keys at their URLs, fetched while ringest serves: by threads beside the control thread,
-//! one an issuer, so that a slow endpoint holds up nobody else's keys, and no request.
+//! Fetches issuers' keys from their URLs at run time, in one thread per issuer, so that a slow endpoint
+//! delays neither requests nor the keys of other issuers.
 //!
-//! A set is fetched at once, then again after [`JwksUrl::refresh`](crate::auth::JwksUrl), or sooner
-//! where the answer's headers say that it is good for less (RFC 9111 section 4.2), down to
-//! [`FRESH_MIN`]; when a token names a key that is not in it, at most once within
-//! [`WANTED_INTERVAL`]; and when the operator says so. An endpoint that fails is asked again after a
-//! second, then twice as long each time up to [`BACKOFF_MAX`], and never later than `refresh`; the keys
-//! that were fetched before stay in use as long as that takes.
+//! A set is fetched at start, then again after [`JwksUrl::refresh`](crate::auth::JwksUrl), or sooner
+//! if the response headers declare a shorter freshness lifetime (RFC 9111 section 4.2), but no sooner than
+//! [`FRESH_MIN`]; when a token names an unknown key, at most once per [`REFETCH_INTERVAL`]; and on
+//! request of the operator. After a failure the fetch is retried after a second, with exponential backoff
+//! up to [`BACKOFF_MAX`], and no later than `refresh`; meanwhile the previous keys stay in use.
 
 mod endpoint;
 mod freshness;
@@ -21,22 +20,22 @@ pub use endpoint::FetchError;
 use task::{Source, Task};
 
 use crate::{
-    auth::{Fetched, Issuer, Loaded, VerificationKeys},
+    auth::{FetchedKeys, Issuer, LoadedKeys, VerificationKeys},
     metrics::ProcessMetrics,
 };
 
-/// No header makes two fetches follow each other sooner.
+/// Minimum time between two fetches, whatever the response headers say.
 pub const FRESH_MIN: Duration = Duration::from_secs(10);
 
-/// Within it, tokens that name unknown keys make one fetch at most, however many they are.
-pub const WANTED_INTERVAL: Duration = Duration::from_mins(1);
+/// Minimum time between two fetches for tokens with unknown keys.
+pub const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The longest pause after a fetch that failed.
+/// Maximum delay after a failed fetch.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// Keeps the keys of issuers that have them at URLs.
+/// Fetches the keys of issuers with a JWK set URL.
 ///
-/// When dropped nothing more is fetched; a fetch under way ends by itself and comes to nothing.
+/// When dropped, fetching stops; the result of a fetch in progress is discarded.
 pub struct Fetcher {
     tasks: Vec<Task>,
     metrics: Arc<ProcessMetrics>,
@@ -44,8 +43,8 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches nothing yet. `changed` is called from other threads when [`Fetcher::fetched`] has other
-    /// keys than before.
+    /// A fetcher without issuers. `changed` is called from other threads when the keys of
+    /// [`Fetcher::fetched`] have changed.
     pub fn new(metrics: Arc<ProcessMetrics>, changed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             tasks: Vec::new(),
@@ -54,11 +53,11 @@ impl Fetcher {
         }
     }
 
-    /// Fetches the keys of these issuers from now on, at once to begin with, and no others'. Keys of
-    /// an issuer whose name, URL and algorithms are as before stay in use meanwhile.
+    /// Replaces the issuers, and starts fetching their keys at once. Keys of an issuer with unchanged name,
+    /// URL and algorithms stay in use meanwhile.
     ///
     /// # Errors
-    /// The system's: no thread. The issuers are then those of before.
+    /// A thread could not be started. The previous issuers are kept.
     pub fn follow(&mut self, issuers: &[Arc<Issuer>]) -> io::Result<()> {
         let mut tasks = Vec::new();
         for (source, refresh) in issuers.iter().filter_map(|issuer| Source::of(issuer)) {
@@ -76,20 +75,20 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Fetches all of them again, at once.
+    /// Fetches the keys of all issuers again, at once.
     pub fn refresh_all(&self) {
         for task in &self.tasks {
             task.fetch(None);
         }
     }
 
-    /// Whether every issuer's keys have been asked for, whatever came of it.
-    pub fn has_asked(&self) -> bool {
+    /// Whether at least one fetch has completed for every issuer, successful or not.
+    pub fn has_fetched_all(&self) -> bool {
         self.tasks.iter().all(|task| task.counted().has_any())
     }
 
-    /// What there is of each issuer's keys, in their order; nothing where they are not at a URL.
-    pub fn fetched(&self, issuers: &[Arc<Issuer>]) -> Vec<Fetched> {
+    /// The fetched keys of each issuer, in order; empty for issuers without a URL.
+    pub fn fetched(&self, issuers: &[Arc<Issuer>]) -> Vec<FetchedKeys> {
         let of = |issuer: &Arc<Issuer>| {
             let (source, _) = Source::of(issuer)?;
             Some(self.task(&source)?.fetched())
@@ -113,12 +112,12 @@ impl fmt::Debug for Fetcher {
     }
 }
 
-/// Fetches a set once, and reads of it the keys for these algorithms.
+/// Fetches a set once; returns its keys for these algorithms.
 ///
 /// # Errors
-/// Why there are none.
-pub fn fetch(url: &str, algorithms: &[Algorithm]) -> Result<Loaded, FetchError> {
-    let answer = endpoint::ask(url, None)?;
-    let (set, _) = answer.set.unwrap_or_default();
+/// Why there are no keys.
+pub fn fetch(url: &str, algorithms: &[Algorithm]) -> Result<LoadedKeys, FetchError> {
+    let response = endpoint::request(url, None)?;
+    let (set, _) = response.set.unwrap_or_default();
     Ok(VerificationKeys::from_fetched_jwks(&set, algorithms)?)
 }

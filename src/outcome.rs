@@ -3,7 +3,7 @@
 
 use crate::{
     admission::InFlightFull,
-    auth::Denial,
+    auth::AuthError,
     http::{BodyError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
     validate::{ErrorCode, Rejection, RejectionKind},
@@ -41,8 +41,8 @@ pub enum Refusal {
     /// The body is larger than `body_bytes_max`. Client error.
     BodyTooLarge,
     /// Authentication failed; the answer does not say why. Client error, except for
-    /// [`Denial::Busy`] and [`Denial::KeysUnavailable`].
-    Unauthenticated(Denial),
+    /// [`AuthError::Busy`] and [`AuthError::KeysUnavailable`].
+    Unauthenticated(AuthError),
     /// The credential is valid but not authorized for this route. Client error.
     RouteNotAllowed,
     /// There is no such route. Client error.
@@ -119,9 +119,9 @@ impl From<BodyError> for Refusal {
     }
 }
 
-impl From<Denial> for Refusal {
-    fn from(denial: Denial) -> Self {
-        Self::Unauthenticated(denial)
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        Self::Unauthenticated(error)
     }
 }
 
@@ -163,7 +163,7 @@ impl Refusal {
                 | BodyError::TrailerForbidden
                 | BodyError::TrailersTooLarge,
             ) => Code::MalformedBody,
-            Self::Unauthenticated(denial) => unauthenticated(*denial),
+            Self::Unauthenticated(error) => unauthenticated(*error),
             Self::RouteNotAllowed => Code::RouteNotAllowed,
             Self::UnknownRoute => Code::UnknownRoute,
             Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
@@ -178,27 +178,27 @@ impl Refusal {
     }
 }
 
-fn unauthenticated(denial: Denial) -> Code {
-    match denial {
-        Denial::Missing
-        | Denial::Repeated
-        | Denial::InQuery
-        | Denial::Scheme
-        | Denial::Malformed
-        | Denial::UnknownKey
-        | Denial::KeyExpired
-        | Denial::Header
-        | Denial::Algorithm
-        | Denial::KeyId
-        | Denial::Claims
-        | Denial::Issuer
-        | Denial::Audience
-        | Denial::Expired
-        | Denial::NotYetValid
-        | Denial::RequiredClaim
-        | Denial::Signature => Code::Unauthenticated,
-        Denial::KeysUnavailable => Code::KeysUnavailable,
-        Denial::Busy => Code::AuthenticationBusy,
+fn unauthenticated(error: AuthError) -> Code {
+    match error {
+        AuthError::Missing
+        | AuthError::Repeated
+        | AuthError::InQuery
+        | AuthError::Scheme
+        | AuthError::Malformed
+        | AuthError::UnknownKey
+        | AuthError::KeyExpired
+        | AuthError::Header
+        | AuthError::Algorithm
+        | AuthError::KeyId
+        | AuthError::Claims
+        | AuthError::Issuer
+        | AuthError::Audience
+        | AuthError::Expired
+        | AuthError::NotYetValid
+        | AuthError::RequiredClaim
+        | AuthError::Signature => Code::Unauthenticated,
+        AuthError::KeysUnavailable => Code::KeysUnavailable,
+        AuthError::Busy => Code::AuthenticationBusy,
     }
 }
 

@@ -112,8 +112,8 @@ impl Responses {
     /// Appends the answer to `out`.
     pub fn write(&self, outcome: &Outcome, form: Form, out: &mut Vec<u8>) {
         let code = outcome.code();
-        if let Outcome::Refused(Refusal::Unauthenticated(denial)) = outcome
-            && is_invalid_token(*denial)
+        if let Outcome::Refused(Refusal::Unauthenticated(error)) = outcome
+            && is_invalid_token(*error)
         {
             return self.invalid_token[form.persistence as usize].write(form, out);
         }

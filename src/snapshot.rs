@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    auth::{AuthMode, Fetched, KeySet},
+    auth::{AuthMode, FetchedKeys, KeySet},
     config::Config,
     metrics::RouteMetrics,
     model::{Model, Schema},
@@ -41,7 +41,7 @@ impl Snapshot {
     ///
     /// # Panics
     /// As [`Snapshot::succeeded_by`].
-    pub fn first(config: &Config, fetched: &[Fetched]) -> Self {
+    pub fn first(config: &Config, fetched: &[FetchedKeys]) -> Self {
         let nothing = Self {
             generation: 0,
             routes: Arc::new(RouteTable::new(&[])),
@@ -61,7 +61,7 @@ impl Snapshot {
     /// # Panics
     /// If a schema is known by its name only: records would go without their prefix.
     #[must_use]
-    pub fn succeeded_by(&self, config: &Config, fetched: &[Fetched]) -> Self {
+    pub fn succeeded_by(&self, config: &Config, fetched: &[FetchedKeys]) -> Self {
         let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
         assert!(
             !config.models.iter().any(unresolved),

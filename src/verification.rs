@@ -1,16 +1,16 @@
-//! Who may verify a credential, and when: a worker that verified whatever strangers send would
-//! have no time for those who are known.
+//! Rate limiting of credential verification, so that unauthenticated clients can't slow down clients
+//! whose credentials are cached.
 //!
-//! Verifying takes up to 170 µs (PBKDF2; ES384 more than 1,000), on the worker's own thread: another thread
-//! would take the time from the same cores, in slices of milliseconds instead. So it is done in turns, one
-//! at a time, each of them a pause of the worker that is shorter than what a client notices. To read a JWT is
-//! part of it: a long one takes as long as a signature.
-//! - None begins when a third of a millisecond was spent in this one ([`STEP_TIME_MAX`]).
-//! - Those that fail get a twentieth of the worker's time in the long run ([`FAILED_SHARE`]). Those that
-//!   succeed need no such bound: the cache knows them from then on.
-//! - Whoever gets no turn at once waits, up to [`WAIT_MAX`], in a queue with an end; then it is
-//!   told that we are busy.
-//! - Peers whose credentials failed again and again wait behind all others ([`FAILURES_MAX`]).
+//! A verification takes up to 170 µs (PBKDF2; ES384 more than 1,000) on the worker's own thread: a separate
+//! thread would take the time from the same cores, in slices of milliseconds. A worker has one
+//! verification slot, so verifications run one at a time, and each pauses the worker for less than a
+//! client notices. Parsing a JWT is part of it: a long one takes as long as a signature.
+//! - No verification starts once 300 µs were spent in the current millisecond ([`INTERVAL_TIME_MAX`]).
+//! - Failed verifications get a twentieth of the worker's time on average ([`FAILED_SHARE`]). Successful ones
+//!   need no such limit, because their credentials are cached afterwards.
+//! - A request that can't have the slot at once waits in a bounded queue, for up to [`WAIT_MAX`]; then it
+//!   fails with [`AuthError::Busy`].
+//! - Peers with repeated failures ([`FAILURES_MAX`]) wait behind all others.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,59 +27,59 @@ use foldhash::quality::RandomState;
 use lru::LruCache;
 use monoio::time::sleep;
 
-use crate::auth::{Check, Denial, Grant};
+use crate::auth::{AuthError, Grant, UnverifiedCredential};
 
-/// Between two looks at those who wait.
-const STEP: Duration = Duration::from_millis(1);
+/// Time between two checks of the queues, and the interval of [`INTERVAL_TIME_MAX`].
+const INTERVAL: Duration = Duration::from_millis(1);
 
-/// How much of a step may be spent before the next verification begins.
-const STEP_TIME_MAX: Duration = Duration::from_micros(300);
+/// No verification starts once this much time was spent in the current interval.
+const INTERVAL_TIME_MAX: Duration = Duration::from_micros(300);
 
-/// Failed verifications get one part of so many of the worker's time, in the long run.
+/// Failed verifications get one part in this many of the worker's time, on average.
 const FAILED_SHARE: u32 = 20;
 
-/// How far they may get ahead of their share.
-const FAILED_AHEAD_MAX: Duration = Duration::from_millis(1);
+/// How far failed verifications may exceed their share before verification pauses.
+const FAILED_EXCESS_MAX: Duration = Duration::from_millis(1);
 
-/// What one turn counts at most: what goes beyond was not the credential's, but of whoever else had the
-/// core meanwhile.
-const TURN_TIME_MAX: Duration = Duration::from_millis(2);
+/// Maximum time charged for one verification: a longer one was preempted by another thread.
+const CHARGED_TIME_MAX: Duration = Duration::from_millis(2);
 
-/// How long a turn is waited for.
+/// Maximum time in the queue.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Waiting at a time, of peers that are new and of those that failed too often.
-const WAITING_MAX: [usize; 2] = [1_024, 64];
+/// Maximum queue lengths: of new peers, and of peers that failed too often.
+const WAITERS_MAX: [usize; 2] = [1_024, 64];
 
-/// Failed verifications of a peer in [`FAILURES_PERIOD`]; with more, it waits behind all others.
+/// Maximum failed verifications of a peer in [`FAILURES_PERIOD`]; with more, it waits behind all others.
 const FAILURES_MAX: u32 = 16;
 
-/// How long failures count.
+/// The period in which failures are counted.
 const FAILURES_PERIOD: Duration = Duration::from_secs(10);
 
-/// Peers whose failures are counted, the latest ones.
+/// Maximum peers whose failures are counted; least recently used ones are dropped.
 const PEERS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("some");
 
-/// One worker's turns.
-pub(crate) struct Verifications(RefCell<State>);
+/// The verification slot of one worker, and the queues for it.
+pub(crate) struct VerificationQueue(RefCell<State>);
 
 struct State {
-    /// Whether somebody has the turn.
-    taken: bool,
-    /// Whether somebody looks after those who wait.
-    attended: bool,
-    step_began: Instant,
-    step_spent: Duration,
-    /// How far failed verifications are ahead of their share, at `step_began`.
-    failed_ahead: Duration,
-    /// By [`Peer`].
-    waiting: [VecDeque<Waiting>; 2],
+    /// Whether the slot is in use.
+    in_use: bool,
+    /// Whether the timer task for the queues is running.
+    timer_running: bool,
+    interval_start: Instant,
+    /// Time spent on verifications in the current interval.
+    interval_spent: Duration,
+    /// How far failed verifications exceeded their share at `interval_start`.
+    failed_excess: Duration,
+    /// The queues, indexed by [`PeerClass`].
+    queues: [VecDeque<QueueEntry>; 2],
     failures: LruCache<IpAddr, Failures, RandomState>,
 }
 
-/// What a peer has done so far; the order is that of turns.
+/// The class of a peer by its recent failures, in order of priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
+enum PeerClass {
     New = 0,
     Failing = 1,
 }
@@ -90,202 +90,208 @@ struct Failures {
     since: Instant,
 }
 
-struct Waiting {
+struct QueueEntry {
     since: Instant,
     address: Option<IpAddr>,
-    place: Rc<Place>,
+    waiter: Rc<Waiter>,
 }
 
-/// Where one who waits finds what it waited for.
+/// A request that waits for the slot.
 #[derive(Default)]
-struct Place {
-    called: Cell<Option<Result<Turn, Denial>>>,
+struct Waiter {
+    granted: Cell<Option<Result<VerificationSlot, AuthError>>>,
     waker: Cell<Option<Waker>>,
 }
 
-/// The right to verify one credential.
-pub(crate) struct Turn {
-    verifications: Rc<Verifications>,
-    /// Whose failure it would be.
+/// The right to verify one credential; released on drop.
+pub(crate) struct VerificationSlot {
+    queue: Rc<VerificationQueue>,
+    /// The peer that a failure is counted for.
     peer: Option<IpAddr>,
     failed: bool,
-    began: Instant,
+    start: Instant,
 }
 
-impl Verifications {
+impl VerificationQueue {
     pub(crate) fn new() -> Self {
         Self(RefCell::new(State {
-            taken: false,
-            attended: false,
-            step_began: Instant::now(),
-            step_spent: Duration::ZERO,
-            failed_ahead: Duration::ZERO,
-            waiting: Default::default(),
+            in_use: false,
+            timer_running: false,
+            interval_start: Instant::now(),
+            interval_spent: Duration::ZERO,
+            failed_excess: Duration::ZERO,
+            queues: Default::default(),
             failures: LruCache::with_hasher(PEERS_MAX, RandomState::default()),
         }))
     }
 
-    /// Waits for the turn of a credential that a peer presents; `None` for one whose failures do not
-    /// matter.
+    /// Waits for the verification slot. `peer` is the client's address; `None` if its failures should not
+    /// be counted.
     ///
     /// # Errors
-    /// [`Denial::Busy`] where too many wait, or it took too long.
-    pub(crate) async fn turn(self: &Rc<Self>, peer: Option<IpAddr>) -> Result<Turn, Denial> {
+    /// [`AuthError::Busy`] if the queue is full, or the wait took too long.
+    pub(crate) async fn acquire(
+        self: &Rc<Self>,
+        peer: Option<IpAddr>,
+    ) -> Result<VerificationSlot, AuthError> {
         let address = peer.map(network);
-        let place = {
+        let waiter = {
             let now = Instant::now();
             let mut state = self.0.borrow_mut();
-            let peer = state.peer(address, now);
-            let first = peer == Peer::New && state.waiting[Peer::New as usize].is_empty();
-            if first && state.take(now) {
+            let class = state.class(address, now);
+            let is_first =
+                class == PeerClass::New && state.queues[PeerClass::New as usize].is_empty();
+            if is_first && state.try_acquire(now) {
                 None
             } else {
-                Some(state.enqueue(peer, address, now)?)
+                Some(state.enqueue(class, address, now)?)
             }
         };
-        let mut turn = match place {
-            None => self.begin(),
-            Some(place) => {
-                self.attend();
+        let mut slot = match waiter {
+            None => self.slot(),
+            Some(waiter) => {
+                self.ensure_timer();
                 poll_fn(|context| {
-                    if let Some(called) = place.called.take() {
-                        return Poll::Ready(called);
+                    if let Some(granted) = waiter.granted.take() {
+                        return Poll::Ready(granted);
                     }
-                    place.waker.set(Some(context.waker().clone()));
+                    waiter.waker.set(Some(context.waker().clone()));
                     Poll::Pending
                 })
                 .await?
             }
         };
-        turn.peer = address;
-        turn.began = Instant::now();
-        Ok(turn)
+        slot.peer = address;
+        slot.start = Instant::now();
+        Ok(slot)
     }
 
-    fn begin(self: &Rc<Self>) -> Turn {
-        Turn {
-            verifications: Rc::clone(self),
+    fn slot(self: &Rc<Self>) -> VerificationSlot {
+        VerificationSlot {
+            queue: Rc::clone(self),
             peer: None,
             failed: false,
-            began: Instant::now(),
+            start: Instant::now(),
         }
     }
 
-    /// Sees to it that somebody looks after those who wait.
-    fn attend(self: &Rc<Self>) {
-        if !std::mem::replace(&mut self.0.borrow_mut().attended, true) {
+    /// Starts the timer task that serves the queues, unless it is running.
+    fn ensure_timer(self: &Rc<Self>) {
+        if !std::mem::replace(&mut self.0.borrow_mut().timer_running, true) {
             let this = Rc::clone(self);
             monoio::spawn(async move {
-                while this.0.borrow().is_awaited() {
-                    sleep(STEP).await;
+                while this.0.borrow().has_waiters() {
+                    sleep(INTERVAL).await;
                     let now = Instant::now();
-                    let overdue = this.0.borrow_mut().overdue(now);
-                    for place in overdue {
-                        place.call(Err(Denial::Busy));
+                    let expired = this.0.borrow_mut().remove_expired(now);
+                    for waiter in expired {
+                        waiter.complete(Err(AuthError::Busy));
                     }
-                    this.call_next(now);
+                    this.grant_next(now);
                 }
-                this.0.borrow_mut().attended = false;
+                this.0.borrow_mut().timer_running = false;
             });
         }
     }
 
-    /// Gives the turn to the next one who waits, if it is free and there is time.
-    fn call_next(self: &Rc<Self>, now: Instant) {
+    /// Grants the slot to the next waiter, if it is free and the limits allow it.
+    fn grant_next(self: &Rc<Self>, now: Instant) {
         let next = self.0.borrow_mut().next(now);
-        if let Some(place) = next {
-            place.call(Ok(self.begin()));
+        if let Some(waiter) = next {
+            waiter.complete(Ok(self.slot()));
         }
     }
 }
 
 impl State {
-    fn peer(&self, address: Option<IpAddr>, now: Instant) -> Peer {
+    fn class(&self, address: Option<IpAddr>, now: Instant) -> PeerClass {
         match address.and_then(|address| self.failures.peek(&address)) {
-            Some(failures) if failures.are_too_many(now) => Peer::Failing,
-            _ => Peer::New,
+            Some(failures) if failures.are_too_many(now) => PeerClass::Failing,
+            _ => PeerClass::New,
         }
     }
 
-    /// Takes the turn, if nobody has it and there is time.
-    fn take(&mut self, now: Instant) -> bool {
-        self.step(now);
-        let free =
-            !self.taken && self.step_spent < STEP_TIME_MAX && self.failed_ahead < FAILED_AHEAD_MAX;
-        self.taken |= free;
-        free
+    /// Acquires the slot, if it is free and the limits allow it.
+    fn try_acquire(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        let is_free = !self.in_use
+            && self.interval_spent < INTERVAL_TIME_MAX
+            && self.failed_excess < FAILED_EXCESS_MAX;
+        self.in_use |= is_free;
+        is_free
     }
 
-    /// Begins a new step, if the last one is over.
-    fn step(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.step_began);
-        if elapsed >= STEP {
-            self.step_began = now;
-            self.step_spent = Duration::ZERO;
-            self.failed_ahead = self.failed_ahead.saturating_sub(elapsed / FAILED_SHARE);
+    /// Starts a new interval, if the current one is over.
+    fn advance(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.interval_start);
+        if elapsed >= INTERVAL {
+            self.interval_start = now;
+            self.interval_spent = Duration::ZERO;
+            self.failed_excess = self.failed_excess.saturating_sub(elapsed / FAILED_SHARE);
         }
     }
 
     fn enqueue(
         &mut self,
-        peer: Peer,
+        class: PeerClass,
         address: Option<IpAddr>,
         now: Instant,
-    ) -> Result<Rc<Place>, Denial> {
-        let queue = &mut self.waiting[peer as usize];
-        if queue.len() >= WAITING_MAX[peer as usize] {
-            return Err(Denial::Busy);
+    ) -> Result<Rc<Waiter>, AuthError> {
+        let queue = &mut self.queues[class as usize];
+        if queue.len() >= WAITERS_MAX[class as usize] {
+            return Err(AuthError::Busy);
         }
-        let place = Rc::default();
-        queue.push_back(Waiting {
+        let waiter = Rc::default();
+        queue.push_back(QueueEntry {
             since: now,
             address,
-            place: Rc::clone(&place),
+            waiter: Rc::clone(&waiter),
         });
-        Ok(place)
+        Ok(waiter)
     }
 
-    fn is_awaited(&self) -> bool {
-        self.waiting.iter().any(|queue| !queue.is_empty())
+    fn has_waiters(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
     }
 
-    /// Those who have waited too long.
-    fn overdue(&mut self, now: Instant) -> Vec<Rc<Place>> {
-        let mut overdue = Vec::new();
-        for queue in &mut self.waiting {
-            let is_overdue = |it: &mut Waiting| now.saturating_duration_since(it.since) > WAIT_MAX;
-            while let Some(waiting) = queue.pop_front_if(is_overdue) {
-                overdue.push(waiting.place);
+    /// Removes the waiters whose wait took too long.
+    fn remove_expired(&mut self, now: Instant) -> Vec<Rc<Waiter>> {
+        let mut expired = Vec::new();
+        for queue in &mut self.queues {
+            let is_expired =
+                |it: &mut QueueEntry| now.saturating_duration_since(it.since) > WAIT_MAX;
+            while let Some(entry) = queue.pop_front_if(is_expired) {
+                expired.push(entry.waiter);
             }
         }
-        overdue
+        expired
     }
 
-    /// The next one, who has the turn from now on.
-    fn next(&mut self, now: Instant) -> Option<Rc<Place>> {
-        if !self.is_awaited() || !self.take(now) {
+    /// Acquires the slot for the next waiter, if possible, and removes it from its queue.
+    fn next(&mut self, now: Instant) -> Option<Rc<Waiter>> {
+        if !self.has_waiters() || !self.try_acquire(now) {
             return None;
         }
-        // Of a flood that has just begun many wait who were new when they came.
-        while let Some(next) = self.waiting[Peer::New as usize].pop_front() {
-            if self.peer(next.address, now) == Peer::New {
-                return Some(next.place);
+        // Peers may have failed too often since they were queued, above all when a flood starts.
+        while let Some(next) = self.queues[PeerClass::New as usize].pop_front() {
+            if self.class(next.address, now) == PeerClass::New {
+                return Some(next.waiter);
             }
-            self.waiting[Peer::Failing as usize].push_back(next);
+            self.queues[PeerClass::Failing as usize].push_back(next);
         }
-        let next = self.waiting[Peer::Failing as usize].pop_front();
-        next.map(|waiting| waiting.place)
+        let next = self.queues[PeerClass::Failing as usize].pop_front();
+        next.map(|entry| entry.waiter)
     }
 
-    /// Takes down what a turn cost.
-    fn end(&mut self, spent: Duration) {
-        self.taken = false;
-        self.step_spent += spent;
+    /// Releases the slot and charges the time spent.
+    fn release(&mut self, spent: Duration) {
+        self.in_use = false;
+        self.interval_spent += spent;
     }
 
-    /// Takes down that nothing came of it.
-    fn fail(&mut self, spent: Duration, peer: Option<IpAddr>, now: Instant) {
-        self.failed_ahead += spent;
+    /// Counts a failed verification.
+    fn count_failure(&mut self, spent: Duration, peer: Option<IpAddr>, now: Instant) {
+        self.failed_excess += spent;
         if let Some(address) = peer {
             let new = || Failures {
                 count: 0,
@@ -306,44 +312,50 @@ impl Failures {
     }
 }
 
-impl Place {
-    fn call(&self, called: Result<Turn, Denial>) {
-        self.called.set(Some(called));
+impl Waiter {
+    fn complete(&self, granted: Result<VerificationSlot, AuthError>) {
+        self.granted.set(Some(granted));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 }
 
-impl Turn {
+impl VerificationSlot {
     /// Verifies the credential.
     ///
     /// # Errors
-    /// Why it is not taken.
-    pub(crate) fn verify(mut self, check: Check<'_>, now_ms: u64) -> Result<Grant, Denial> {
+    /// Why the credential is rejected.
+    pub(crate) fn verify(
+        mut self,
+        check: UnverifiedCredential<'_>,
+        now_ms: u64,
+    ) -> Result<Grant, AuthError> {
         let verified = check.verify(now_ms);
         self.failed = verified
             .as_ref()
-            .is_err_and(|denial| *denial != Denial::KeysUnavailable);
+            .is_err_and(|error| *error != AuthError::KeysUnavailable);
         verified
     }
 }
 
-impl Drop for Turn {
+impl Drop for VerificationSlot {
     fn drop(&mut self) {
         let now = Instant::now();
-        let spent = now.saturating_duration_since(self.began).min(TURN_TIME_MAX);
-        let mut state = self.verifications.0.borrow_mut();
-        state.end(spent);
+        let spent = now
+            .saturating_duration_since(self.start)
+            .min(CHARGED_TIME_MAX);
+        let mut state = self.queue.0.borrow_mut();
+        state.release(spent);
         if self.failed {
-            state.fail(spent, self.peer, now);
+            state.count_failure(spent, self.peer, now);
         }
         drop(state);
-        self.verifications.call_next(now);
+        self.queue.grant_next(now);
     }
 }
 
-/// What failures are counted by: one host has all addresses of its IPv6 subnet (RFC 4291
+/// The key that failures are counted by: one host can use every address of its IPv6 subnet (RFC 4291
 /// section 2.5.4).
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {

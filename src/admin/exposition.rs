@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    auth::Denial,
+    auth::AuthError,
     metrics::{
         BUCKET_BOUNDS_NANOS, BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics,
         RouteMetrics, WorkerMetrics,
@@ -162,9 +162,9 @@ impl Sources {
                 self.total(|worker| &worker.credentials_verified),
             ),
         ];
-        let rejected = Denial::ALL.iter().copied().map(|denial| {
-            let count = self.total(|worker| worker.denials.at(denial as usize));
-            (denial.as_str(), count)
+        let rejected = AuthError::ALL.iter().copied().map(|error| {
+            let count = self.total(|worker| worker.denials.at(error as usize));
+            (error.as_str(), count)
         });
         let series = accepted.into_iter().chain(rejected);
         let series = series.map(|(result, count)| ([("result", result)], count));

@@ -1,4 +1,4 @@
-//! API keys: their hashes, what they are made of, and how a configuration writes them.
+//! API keys: names, hashes, expiry times, and their form in the configuration.
 
 use std::{fmt, num::NonZeroU32};
 
@@ -8,84 +8,82 @@ use toml::value::{Datetime, Offset};
 
 use super::Globs;
 
-/// One key of the configuration.
+/// A configured API key.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
-    /// Who sends with it.
+    /// The name of its client.
     pub name: Box<str>,
-    /// What its token hashes to.
+    /// The hash of its token.
     pub hash: KeyHash,
-    /// Where it may send.
+    /// The authorized routes.
     pub routes: Globs,
-    /// From then on it is refused, in milliseconds since 1970.
+    /// When it expires, as Unix time in milliseconds.
     pub expires_ms: Option<u64>,
 }
 
 impl ApiKey {
-    /// The longest name, in bytes.
+    /// Maximum length of a name, in bytes.
     pub const NAME_BYTES_MAX: usize = 128;
 
-    /// Whether a key may be called so: it is written to logs and, where a model asks for it, into
-    /// a Kafka header.
+    /// Whether the text is a valid name: it is written to logs and, if a model says so, into a Kafka header.
     pub fn is_name(text: &str) -> bool {
         (1..=Self::NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
     }
 
-    /// A moment of RFC 3339 in milliseconds since 1970 (0 for those before); `None` where it is
-    /// none, or does not say its distance from UTC.
+    /// Parses an RFC 3339 time to Unix time in milliseconds (0 if before 1970); `None` if invalid or
+    /// without a UTC offset.
     pub fn expiry_ms(text: &str) -> Option<u64> {
-        let mut moment: Datetime = text.parse().ok()?;
-        let ahead_ms = match moment.offset.take()? {
+        let mut time: Datetime = text.parse().ok()?;
+        let offset_ms = match time.offset.take()? {
             Offset::Z => 0,
             Offset::Custom { minutes } => i128::from(minutes) * 60_000,
         };
-        let there: DateTime = moment.to_string().parse().ok()?;
-        let since = there.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
-        Some(u64::try_from(since.as_millis() - ahead_ms).unwrap_or(0))
+        let local: DateTime = time.to_string().parse().ok()?;
+        let since = local.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+        Some(u64::try_from(since.as_millis() - offset_ms).unwrap_or(0))
     }
 }
 
-/// The hash of a token, and how it is made.
+/// The hash of a token, with its algorithm.
 ///
-/// Displayed as a configuration has it. A hash opens nothing, yet has no business in a log: `Debug`
-/// tells its kind only.
+/// `Display` is its form in the configuration. `Debug` shows the algorithm only, to keep hashes out of
+/// logs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyHash {
-    /// As Moose makes it: of a token `<password>.<salt>` PBKDF2-HMAC-SHA256, 1,000 rounds, 20 bytes.
+    /// As in Moose: PBKDF2-HMAC-SHA256 of a token `<password>.<salt>`, 1,000 rounds, 20 bytes.
     Pbkdf2([u8; 20]),
-    /// SHA-256 of a token that is random in 256 bits.
+    /// SHA-256 of a token with 256 random bits.
     Sha256([u8; 32]),
 }
 
-/// Why a text is no hash; offsets are bytes from its beginning, the first has 0.
+/// Why a text is not a hash; offsets are in bytes, starting at 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Neither digit nor letter from a to f.
-    #[error("the character at offset {0} is no hex digit")]
+    /// Not a digit or a letter from a to f.
+    #[error("the character at offset {0} is not a hex digit")]
     NotHex(usize),
-    /// Digits are missing.
-    #[error("it ends at offset {0}, before its last digit")]
+    /// Too few digits.
+    #[error("too few digits, it ends at offset {0}")]
     TooShort(usize),
-    /// There are more digits.
-    #[error("it goes on at offset {0}, after its last digit")]
+    /// Too many digits.
+    #[error("too many digits, it should end at offset {0}")]
     TooLong(usize),
 }
 
-/// Rounds of PBKDF2, as Moose has them.
+/// Rounds of PBKDF2, as in Moose.
 const PBKDF2_ROUNDS: NonZeroU32 = NonZeroU32::new(1_000).expect("it is not 0");
 
-/// Hex digits of either part of one of Moose's tokens.
+/// Number of hex digits in each part of a Moose token.
 const PBKDF2_PART_DIGITS: usize = 32;
 
 impl KeyHash {
-    /// What comes before the digits of an SHA-256.
+    /// The prefix of a SHA-256 hash.
     const SHA256: &str = "sha256:";
 
-    /// What a configuration may have: 40 hex digits, or `sha256:` and 64. Upper case is as good as
-    /// lower case: it is the same number.
+    /// Parses its form in the configuration: 40 hex digits, or `sha256:` and 64, in either case.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// What is invalid, and at which offset.
     pub fn parse(text: &str) -> Result<Self, HashError> {
         match text.strip_prefix(Self::SHA256) {
             Some(digits) => from_hex(digits, Self::SHA256.len()).map(Self::Sha256),
@@ -93,16 +91,16 @@ impl KeyHash {
         }
     }
 
-    /// Of any token, at the cost of a microsecond.
+    /// Hashes any token; takes about a microsecond.
     pub fn sha256(token: &[u8]) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, token).as_ref());
         Self::Sha256(hash)
     }
 
-    /// Of a token as Moose makes them, at the cost of up to 170 µs; `None` for any other, at no cost:
-    /// 32 hex digits, a dot, 32 hex digits. The digits are hashed as they are written: Moose writes
-    /// lower case, and the same token in upper case is another one.
+    /// Hashes a Moose token (32 hex digits, a dot, 32 hex digits), which takes up to 170 µs; `None` at once
+    /// for any other token. The text is hashed as is: Moose writes lower case, and the same token in
+    /// upper case has another hash.
     pub fn pbkdf2(token: &[u8]) -> Option<Self> {
         let (password, salt) = moose_parts(token)?;
         let mut hash = [0; 20];
@@ -111,13 +109,13 @@ impl KeyHash {
         Some(Self::Pbkdf2(hash))
     }
 
-    /// Whether [`KeyHash::pbkdf2`] would hash it.
+    /// Whether it has the form of a Moose token.
     pub fn is_moose_token(token: &[u8]) -> bool {
         moose_parts(token).is_some()
     }
 }
 
-/// Password and salt of a token as Moose makes them.
+/// Password and salt of a Moose token.
 fn moose_parts(token: &[u8]) -> Option<(&[u8], &[u8])> {
     let (password, rest) = token.split_at_checked(PBKDF2_PART_DIGITS)?;
     let salt = rest.strip_prefix(b".")?;
@@ -148,7 +146,7 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// The bytes that the digits of a text stand for, which begins at an offset of another one.
+/// Decodes hex digits; `offset` is added to the offsets in errors.
 fn from_hex<const BYTES: usize>(text: &str, offset: usize) -> Result<[u8; BYTES], HashError> {
     let digits = text.as_bytes();
     if let Some(bad) = digits.iter().position(|it| !it.is_ascii_hexdigit()) {
@@ -172,20 +170,20 @@ fn from_hex<const BYTES: usize>(text: &str, offset: usize) -> Result<[u8; BYTES]
 mod tests {
     use super::*;
 
-    /// Python's `hashlib.pbkdf2_hmac("sha256", part1, part2, 1000, 20)` and `hashlib.sha256`.
+    /// Expected values from Python's `hashlib.pbkdf2_hmac("sha256", part1, part2, 1000, 20)` and `hashlib.sha256`.
     const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.00112233445566778899aabbccddeeff";
     const PBKDF2: &str = "ac0c9d4a1ffec86cd8529d6b1d6c0c5fd33cbe87";
     const SHA256: &str = "sha256:bef88c673eb216c056aa04e358e82142d2bd558f2c2079d366dffa86eeb54d35";
 
     #[test]
-    fn hashes_are_those_of_others() {
+    fn hashes_match_reference_values() {
         let pbkdf2 = KeyHash::pbkdf2(TOKEN.as_bytes()).expect("it is one of Moose's");
         assert_eq!(pbkdf2.to_string(), PBKDF2);
         assert_eq!(KeyHash::sha256(TOKEN.as_bytes()).to_string(), SHA256);
     }
 
     #[test]
-    fn a_hash_is_read_as_it_is_written() {
+    fn parse_reads_what_display_writes() {
         for text in [PBKDF2, SHA256] {
             let hash = KeyHash::parse(text).expect(text);
             assert_eq!(hash.to_string(), text);
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_is_told_with_its_place() {
+    fn invalid_hashes_are_reported_with_offset() {
         use HashError::{NotHex, TooLong, TooShort};
         let zeros = |count| "0".repeat(count);
         for (text, error) in [
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_mooses_is_hashed_at_length() {
+    fn pbkdf2_hashes_only_moose_tokens() {
         let (password, salt) = TOKEN.split_once('.').expect("two parts");
         for other in [
             String::new(),
@@ -242,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn moments() {
-        for (text, moment) in [
+    fn expiry_times() {
+        for (text, expected) in [
             ("1970-01-01T00:00:01Z", Some(1_000)),
             ("1970-01-01T00:00:01.5Z", Some(1_500)),
             ("1970-01-01T02:00:00+01:00", Some(3_600_000)),
@@ -258,7 +256,7 @@ mod tests {
             ("tomorrow", None),
             ("", None),
         ] {
-            assert_eq!(ApiKey::expiry_ms(text), moment, "{text}");
+            assert_eq!(ApiKey::expiry_ms(text), expected, "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Credentials that this core has verified.
+//! The cache of verified credentials of one worker.
 
 use std::{cell::Cell, hash::Hasher};
 
@@ -10,18 +10,18 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Grant, Principal};
 
-/// Memory of an entry beside its token, its name and its routes: the grant, list and table.
+/// Memory of an entry without its token, name and routes: the grant, the list and the table.
 const ENTRY_BYTES: usize = 256;
 
-/// What an entry is reckoned with when the cache's bound in bytes is made from that in entries: a JWT
-/// with an RSA signature and a dozen claims takes about 900.
+/// Assumed size of an entry, to derive the limit in bytes from the limit in entries: a JWT with an RSA
+/// signature and a dozen claims takes about 900.
 const ENTRY_BYTES_USUAL: usize = 1_280;
 
-/// The verified credentials of one snapshot, least recently used first to go; bounded in entries and
-/// bytes. Failures are not remembered: strangers could push out those who are known.
+/// An LRU cache of the verified credentials of one snapshot, limited in entries and bytes. Failures are
+/// not cached: invalid tokens could evict valid ones.
 ///
-/// A credential is found by a keyed hash (SipHash-1-3, 128 bits), so that nobody can choose
-/// where his own lands, and counts only if its own bytes are those that were verified.
+/// Credentials are found by a keyed hash (SipHash-1-3, 128 bits), so that clients can't choose hash
+/// values, and match only if their bytes equal the verified ones.
 #[derive(Debug)]
 pub struct Cache {
     hasher: SipHasher13,
@@ -31,7 +31,7 @@ pub struct Cache {
     bytes_max: usize,
 }
 
-/// Where a token may be: its hash, or that of another one. Nothing is taken on its word.
+/// The hash of the last token of a connection; only a hint, the token is always compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint(u128);
 
@@ -43,22 +43,22 @@ struct Entry {
 }
 
 impl Cache {
-    /// The most memory that the entries take, in bytes.
+    /// Maximum memory of the entries, in bytes.
     pub const fn bytes_max(entries_max: usize) -> usize {
         entries_max.saturating_mul(ENTRY_BYTES_USUAL)
     }
 
-    /// With room for `entries_max` credentials, in [`Cache::bytes_max`].
+    /// A cache of up to `entries_max` credentials and [`Cache::bytes_max`] bytes.
     ///
     /// # Panics
-    /// If the system has no random bytes to give.
+    /// If the system random number generator fails.
     pub fn new(entries_max: usize) -> Self {
         let key: [u8; 16] = ring::rand::generate(&SystemRandom::new())
-            .expect("the system has random bytes")
+            .expect("the system random number generator works")
             .expose();
         Self {
             hasher: SipHasher13::new_with_key(&key),
-            // What it hashes is a hash already, of which nobody outside knows anything.
+            // Its input is already a keyed hash.
             entries: LruCache::unbounded_with_hasher(FixedState::default()),
             entries_max,
             bytes: 0,
@@ -66,19 +66,19 @@ impl Cache {
         }
     }
 
-    /// Credentials remembered.
+    /// The number of cached credentials.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The principal of a token that was verified before and is good now. `hint` is where the
-    /// connection's last one was, and becomes where this one is: most connections present the same
-    /// one each time, and to hash it costs more than all the rest.
+    /// The principal of a cached token, if it is valid now. `hint` is the hash of the connection's last
+    /// token, and is updated: most connections always send the same token, and hashing it would cost more
+    /// than the rest of the look-up.
     pub fn find(&mut self, token: &[u8], hint: &Cell<Hint>, now_ms: u64) -> Option<Principal> {
         let Hint(mut hash) = hint.get();
         if !self.is_at(hash, token) {
@@ -88,7 +88,7 @@ impl Cache {
             }
             hint.set(Hint(hash));
         }
-        // Which is the one used last from now on.
+        // Marks it as most recently used.
         let principal = &self.entries.get(&hash)?.principal;
         if principal.grant().validity.contains(now_ms) {
             return Some(principal.clone());
@@ -97,13 +97,13 @@ impl Cache {
         None
     }
 
-    /// Whether what was verified there is this very token.
+    /// Whether the entry with this hash is for this token.
     fn is_at(&self, hash: u128, token: &[u8]) -> bool {
         let entry = self.entries.peek(&hash);
         entry.is_some_and(|entry| constant_time_eq(&entry.token, token))
     }
 
-    /// Remembers a token that was just verified.
+    /// Caches a token that was just verified.
     pub fn insert(&mut self, token: &[u8], grant: Grant) -> Principal {
         let bytes = ENTRY_BYTES + token.len() + grant.heap_bytes();
         let principal = Principal::new(grant);
@@ -127,12 +127,12 @@ impl Cache {
         principal
     }
 
-    /// Whether a token is remembered, be it good now or not.
+    /// Whether a token is cached, valid now or not.
     pub fn contains(&self, token: &[u8]) -> bool {
         self.is_at(self.hash(token), token)
     }
 
-    /// Forgets a token.
+    /// Removes a token.
     pub fn remove(&mut self, token: &[u8]) {
         if self.contains(token) {
             self.forget(self.hash(token));

@@ -1,4 +1,4 @@
-//! What a verified credential allows, to whom, and how long.
+//! What a verified credential grants: to which principal, for which routes, and for how long.
 
 use std::rc::Rc;
 
@@ -7,49 +7,48 @@ use wildmatch::WildMatch;
 use super::AuthorizedRoute;
 use crate::route::{Route, RouteTable};
 
-/// Globs over `<name>/<version>` of models: `*` is any text, `/` included, `?` any one character,
-/// case makes no difference (as it makes none in paths).
+/// Globs over `<name>/<version>` of models: `*` matches any text, including `/`, `?` any one character.
+/// Matching is case-insensitive, as for request paths.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Globs(Vec<WildMatch>);
 
-/// The routes that a principal may send to.
+/// The routes that a principal is authorized for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All that there are.
+    /// All routes.
     All,
-    /// Those whose bit is set: bit `index % 64` of word `index / 64`.
+    /// The routes whose bit is set: bit `index % 64` of word `index / 64`.
     Some(Box<[u64]>),
 }
 
-/// When a credential is good, in milliseconds since 1970: `from_ms <= now < until_ms`.
+/// When a credential is valid, as Unix time in milliseconds: `from_ms <= now < until_ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Not before; 0 where nothing is said.
+    /// Valid from; 0 if unlimited.
     pub from_ms: u64,
-    /// Not at and not after (RFC 7519 section 4.1.4); [`u64::MAX`] where nothing is said.
+    /// Valid before this time, exclusive (RFC 7519 section 4.1.4); [`u64::MAX`] if unlimited.
     pub until_ms: u64,
 }
 
-/// What a verified credential allows.
+/// What a verified credential grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Who: an API key's name, a token's `sub`.
+    /// The name of the API key, or the `sub` of the token.
     pub name: Option<Box<str>>,
-    /// Where to.
+    /// The routes.
     pub scope: Scope,
-    /// How long.
+    /// The validity period.
     pub validity: Validity,
-    /// The Kafka header that carries the name, if one shall.
+    /// The Kafka header that carries the name, if configured.
     pub subject_header: Option<Box<str>>,
 }
 
-/// Who a request is from, proved. Good for one request: whoever asks again is looked up again.
+/// The authenticated sender of a request. For one request only: each request is authenticated anew.
 #[derive(Clone, Debug)]
 pub struct Principal(Rc<Grant>);
 
-/// The principal of everyone, where the configuration says that everyone who reaches the port may
-/// send.
-pub fn anyone() -> Principal {
+/// The principal of all requests if authentication is disabled.
+pub fn anonymous() -> Principal {
     Principal::new(Grant {
         name: None,
         scope: Scope::All,
@@ -59,7 +58,7 @@ pub fn anyone() -> Principal {
 }
 
 impl Globs {
-    /// Any text is a glob.
+    /// Any text is a valid glob.
     pub fn new<'g>(globs: impl IntoIterator<Item = &'g str>) -> Self {
         Self(
             globs
@@ -69,7 +68,7 @@ impl Globs {
         )
     }
 
-    /// Whether one of them matches the model of a route.
+    /// Whether any of the globs matches the model of a route.
     pub fn matches(&self, route: &Route) -> bool {
         let name = format!("{}/{}", route.model.name, route.model.version);
         self.0.iter().any(|glob| glob.matches(&name))
@@ -77,7 +76,7 @@ impl Globs {
 }
 
 impl Scope {
-    /// The routes of the table that the globs match.
+    /// The routes of the table that match the globs.
     pub fn new(globs: &Globs, routes: &RouteTable) -> Self {
         let routes = routes.routes();
         let mut words = vec![0_u64; routes.len().div_ceil(64)];
@@ -96,7 +95,7 @@ impl Scope {
         }
     }
 
-    /// Whether a route, by its index, is among them.
+    /// Whether the route with this index is included.
     pub fn allows(&self, route: usize) -> bool {
         match self {
             Self::All => true,
@@ -108,20 +107,20 @@ impl Scope {
 }
 
 impl Validity {
-    /// Nothing is said.
+    /// Without limits.
     pub const ALWAYS: Self = Self {
         from_ms: 0,
         until_ms: u64::MAX,
     };
 
-    /// Whether it is good now.
+    /// Whether the time is within the period.
     pub fn contains(self, now_ms: u64) -> bool {
         self.from_ms <= now_ms && now_ms < self.until_ms
     }
 }
 
 impl Grant {
-    /// Memory beside the grant itself, in bytes.
+    /// Heap memory of the grant, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
         let words = match &self.scope {
@@ -133,22 +132,22 @@ impl Grant {
 }
 
 impl Principal {
-    /// Only what has verified a credential, or needs none, makes principals.
+    /// Only code that verified a credential, or needs none, may create principals.
     pub(super) fn new(grant: Grant) -> Self {
         Self(Rc::new(grant))
     }
 
-    /// What it was granted.
+    /// The grant of its credential.
     pub fn grant(&self) -> &Grant {
         &self.0
     }
 
-    /// What it is called: nothing, where nobody was asked.
+    /// Its name; `None` if authentication is disabled or the token has no `sub`.
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// The route, if the principal may send to it.
+    /// The authorized route, if the principal is authorized for it.
     pub fn authorize<'r>(&self, route: &'r Route) -> Option<AuthorizedRoute<'r>> {
         self.0
             .scope

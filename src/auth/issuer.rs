@@ -1,4 +1,4 @@
-//! Who issues tokens, and what they must say.
+//! Issuers of tokens, and the requirements for their tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,35 +6,34 @@ use jsonwebtoken::Algorithm;
 
 use super::VerificationKeys;
 
-/// One issuer of the configuration.
+/// A configured issuer.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// The `iss` of its tokens, byte for byte.
+    /// The `iss` of its tokens, compared byte by byte.
     pub issuer: Box<str>,
-    /// What their `aud` must name.
+    /// The audience that their `aud` must contain.
     pub audience: Box<str>,
-    /// What they may be signed with.
+    /// The allowed signature algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// How far clocks may differ, in milliseconds: `exp` counts that much later, `nbf` that much
-    /// earlier.
+    /// Allowed clock skew in milliseconds: added to `exp`, subtracted from `nbf`.
     pub leeway_ms: u64,
-    /// The claim that holds globs of the routes that a token is for: a string of globs between
-    /// blanks, or an array of them. A token without it may send nowhere.
+    /// The claim with the globs of the authorized routes: a space-separated string or an array. A token
+    /// without the claim is authorized for no route.
     pub routes_claim: Option<Box<str>>,
-    /// Claims that must be there, with these values.
+    /// Claims that must be present with these values.
     pub required_claims: Vec<(Box<str>, serde_json::Value)>,
     /// The Kafka header that carries the token's `sub`.
     pub subject_header: Option<Box<str>>,
-    /// Where its keys are.
+    /// The source of its keys.
     pub keys: KeySource,
 }
 
-/// Where an issuer's keys come from.
+/// The source of an issuer's keys.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// A file, which was read.
+    /// A file that has been read.
     File(Arc<VerificationKeys>),
-    /// A JWK set at a URL, fetched while serving.
+    /// A JWK set at a URL, fetched at run time.
     Url(JwksUrl),
 }
 
@@ -43,6 +42,6 @@ pub enum KeySource {
 pub struct JwksUrl {
     /// `https`, or `http` to a loopback address.
     pub url: String,
-    /// The longest time between two fetches.
+    /// Maximum time between two fetches.
     pub refresh: Duration,
 }

@@ -1,5 +1,5 @@
-//! JSON in which no object names a member twice: what one reader takes from the first and another
-//! from the last is an attack (RFC 7515 section 4, RFC 7517 section 4, RFC 7519 section 4).
+//! Parses JSON and rejects duplicate members: parsers that disagree on which of them counts can be
+//! exploited (RFC 7515 section 4, RFC 7517 section 4, RFC 7519 section 4).
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use serde_json::{Map, Number, Value};
 
 use crate::excerpt::excerpt;
 
-/// The document.
+/// Parses a document.
 ///
 /// # Errors
-/// It is no JSON, or names a member twice, anywhere.
-pub(super) fn unambiguous(json: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(json).map(|Unambiguous(value)| value)
+/// It is not JSON, or any object has a duplicate member.
+pub(super) fn parse_without_duplicates(json: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(json).map(|WithoutDuplicates(value)| value)
 }
 
-struct Unambiguous(Value);
+struct WithoutDuplicates(Value);
 
-impl<'de> Deserialize<'de> for Unambiguous {
+impl<'de> Deserialize<'de> for WithoutDuplicates {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue).map(Self)
     }
@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(Unambiguous(value)) = elements.next_element()? {
+        while let Some(WithoutDuplicates(value)) = elements.next_element()? {
             array.push(value);
         }
         Ok(Value::Array(array))
@@ -70,10 +70,12 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+        while let Some((name, WithoutDuplicates(value))) = members.next_entry::<String, _>()? {
             if object.contains_key(&name) {
                 let name = excerpt(name.as_bytes(), 64);
-                return Err(A::Error::custom(format_args!("\"{name}\" is there twice")));
+                return Err(A::Error::custom(format_args!(
+                    "duplicate member \"{name}\""
+                )));
             }
             object.insert(name, value);
         }
@@ -85,37 +87,42 @@ impl<'de> Visitor<'de> for AnyValue {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::unambiguous;
+    use super::parse_without_duplicates;
 
     #[test]
-    fn what_has_each_name_once_is_read_as_serde_json_does() {
+    fn other_documents_are_parsed_as_by_serde_json() {
         let text =
             r#"{"a": [1, -1, 1.5, "é\u0041", true, null, {"a": {}}], "b": 18446744073709551615}"#;
         assert_eq!(
-            unambiguous(text.as_bytes()).expect("it is JSON"),
+            parse_without_duplicates(text.as_bytes()).expect("it is JSON"),
             serde_json::from_str::<Value>(text).expect("it is JSON")
         );
-        assert_eq!(unambiguous(b" 1 ").expect("it is JSON"), json!(1));
+        assert_eq!(
+            parse_without_duplicates(b" 1 ").expect("it is JSON"),
+            json!(1)
+        );
     }
 
     #[test]
-    fn what_names_a_member_twice_is_refused() {
+    fn duplicate_members_are_rejected() {
         for text in [
             r#"{"a": 1, "a": 1}"#,
             r#"{"a": 1, "\u0061": 2}"#,
             r#"[{"b": {"a": 1, "c": 2, "a": 3}}]"#,
             r#"{"": 1, "": 1}"#,
         ] {
-            let error = unambiguous(text.as_bytes()).expect_err(text).to_string();
-            assert!(error.contains("is there twice at line 1"), "{error}");
+            let error = parse_without_duplicates(text.as_bytes())
+                .expect_err(text)
+                .to_string();
+            assert!(error.starts_with("duplicate member "), "{error}");
         }
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn invalid_json_is_rejected() {
         let deep = "[".repeat(100_000);
         for text in ["", "{", "{} {}", "{'a': 1}", "\u{feff}{}", deep.as_str()] {
-            unambiguous(text.as_bytes()).expect_err(text);
+            parse_without_duplicates(text.as_bytes()).expect_err(text);
         }
     }
 }

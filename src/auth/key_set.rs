@@ -1,4 +1,4 @@
-//! Everything that decides who may send, as one immutable part of a snapshot.
+//! The keys and rules for authentication, as one immutable part of a snapshot.
 
 use std::{
     collections::HashMap,
@@ -12,46 +12,46 @@ use std::{
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 
 use super::{
-    Auth, Denial, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys, jwt,
-    jwt::Jwt, provider,
+    Auth, AuthError, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys,
+    jwt, jwt::Jwt, provider,
 };
 use crate::route::RouteTable;
 
-/// Issuers with their keys, API keys with their scopes.
+/// Issuers with their keys, and API keys with their grants.
 #[derive(Debug)]
 pub struct KeySet {
     api_keys: HashMap<KeyHash, Grant>,
     has_sha256: bool,
     has_pbkdf2: bool,
-    issuers: HashMap<Box<str>, Known>,
+    issuers: HashMap<Box<str>, IssuerKeys>,
     routes: Arc<RouteTable>,
 }
 
 /// An issuer with its keys.
 #[derive(Debug)]
-struct Known {
+struct IssuerKeys {
     issuer: Arc<Issuer>,
-    /// `None`: at a URL, and not fetched yet.
+    /// `None` if at a URL and not fetched yet.
     keys: Option<Arc<VerificationKeys>>,
-    /// Set when a token names a key that is not there; `None` where nobody could fetch another.
-    wanted: Option<Arc<AtomicBool>>,
+    /// Set when a token names an unknown key; `None` if the keys are not at a URL.
+    unknown_key_seen: Option<Arc<AtomicBool>>,
 }
 
-/// What there is of an issuer's keys at a URL.
+/// The keys of an issuer, fetched from its URL.
 #[derive(Clone, Debug, Default)]
-pub struct Fetched {
-    /// As last fetched; `None`: never yet.
+pub struct FetchedKeys {
+    /// The keys as last fetched; `None` if never fetched.
     pub keys: Option<Arc<VerificationKeys>>,
-    /// Set when a token names a key that is not among them: whoever fetches looks at it.
-    pub wanted: Arc<AtomicBool>,
+    /// Set when a token names an unknown key; makes the fetcher fetch again.
+    pub unknown_key_seen: Arc<AtomicBool>,
 }
 
-/// A credential that may be good: what is left is [`Check::verify`].
-pub struct Check<'k>(Kind<'k>);
+/// A credential that passed the cheap checks and still has to be [verified](UnverifiedCredential::verify).
+pub struct UnverifiedCredential<'k>(CredentialKind<'k>);
 
-enum Kind<'k> {
-    /// Its SHA-256 was looked up, and found.
-    Known(&'k Grant),
+enum CredentialKind<'k> {
+    /// An API key found by its SHA-256.
+    Sha256(&'k Grant),
     Pbkdf2 {
         keys: &'k KeySet,
         token: &'k [u8],
@@ -63,9 +63,9 @@ enum Kind<'k> {
 }
 
 impl KeySet {
-    /// For these routes. `fetched` has a place for each issuer, in their order; that of an issuer
-    /// whose keys are in a file is not looked at.
-    pub fn new(auth: &Auth, fetched: &[Fetched], routes: &Arc<RouteTable>) -> Arc<Self> {
+    /// A key set for these routes. `fetched` has one entry per issuer, in order; the entry of an issuer
+    /// whose keys are in a file is ignored.
+    pub fn new(auth: &Auth, fetched: &[FetchedKeys], routes: &Arc<RouteTable>) -> Arc<Self> {
         provider::install();
         let api_keys = auth.api_keys.iter().map(|key| {
             let grant = Grant {
@@ -80,19 +80,19 @@ impl KeySet {
             (key.hash, grant)
         });
         let issuers = auth.issuers.iter().enumerate().map(|(index, issuer)| {
-            let (keys, wanted) = match &issuer.keys {
+            let (keys, unknown_key_seen) = match &issuer.keys {
                 KeySource::File(keys) => (Some(Arc::clone(keys)), None),
                 KeySource::Url(_) => {
                     let fetched = fetched.get(index).cloned().unwrap_or_default();
-                    (fetched.keys, Some(fetched.wanted))
+                    (fetched.keys, Some(fetched.unknown_key_seen))
                 }
             };
-            let known = Known {
+            let keys = IssuerKeys {
                 issuer: Arc::clone(issuer),
                 keys,
-                wanted,
+                unknown_key_seen,
             };
-            (issuer.issuer.clone(), known)
+            (issuer.issuer.clone(), keys)
         });
         let hashes = || auth.api_keys.iter().map(|key| key.hash);
         Arc::new(Self {
@@ -104,54 +104,58 @@ impl KeySet {
         })
     }
 
-    /// Looks at a token's shape, and for its SHA-256, which takes about a microsecond.
+    /// Checks the format of a token and looks up its SHA-256, which takes about a microsecond.
     ///
     /// # Errors
-    /// It is not the token of any kind that is configured, or of a key that has expired.
-    pub fn check<'k>(&'k self, token: &'k [u8], now_ms: u64) -> Result<Check<'k>, Denial> {
+    /// The token is not of a configured kind, or its API key has expired.
+    pub fn check<'k>(
+        &'k self,
+        token: &'k [u8],
+        now_ms: u64,
+    ) -> Result<UnverifiedCredential<'k>, AuthError> {
         if !is_token(token) {
-            return Err(Denial::Malformed);
+            return Err(AuthError::Malformed);
         }
         if self.has_sha256
             && let Some(grant) = self.api_keys.get(&KeyHash::sha256(token))
         {
-            return key_in_time(grant, now_ms).map(|grant| Check(Kind::Known(grant)));
+            return unexpired_key(grant, now_ms)
+                .map(|grant| UnverifiedCredential(CredentialKind::Sha256(grant)));
         }
         if KeyHash::is_moose_token(token) {
             return if self.has_pbkdf2 {
                 let keys = self;
-                Ok(Check(Kind::Pbkdf2 { keys, token }))
+                Ok(UnverifiedCredential(CredentialKind::Pbkdf2 { keys, token }))
             } else {
-                Err(Denial::UnknownKey)
+                Err(AuthError::UnknownKey)
             };
         }
-        let text = str::from_utf8(token).map_err(|_| Denial::Malformed)?;
+        let text = str::from_utf8(token).map_err(|_| AuthError::Malformed)?;
         if jwt::has_three_parts(text) && !self.issuers.is_empty() {
             let (keys, token) = (self, text);
-            return Ok(Check(Kind::Jwt { keys, token }));
+            return Ok(UnverifiedCredential(CredentialKind::Jwt { keys, token }));
         }
         Err(if self.has_sha256 {
-            Denial::UnknownKey
+            AuthError::UnknownKey
         } else {
-            Denial::Malformed
+            AuthError::Malformed
         })
     }
 
-    /// Everything that can be said without cryptography comes before it: form, issuer, algorithm,
-    /// claims, key.
-    fn verify_jwt(&self, token: &str, now_ms: u64) -> Result<Grant, Denial> {
-        let jwt = Jwt::read(token)?;
-        let known = self.issuers.get(jwt.claims.issuer()?);
-        let known = known.ok_or(Denial::Issuer)?;
-        let issuer = &known.issuer;
+    /// Checks format, issuer, algorithm, claims and key before the signature, which is expensive.
+    fn verify_jwt(&self, token: &str, now_ms: u64) -> Result<Grant, AuthError> {
+        let jwt = Jwt::parse(token)?;
+        let issuer_keys = self.issuers.get(jwt.claims.issuer()?);
+        let issuer_keys = issuer_keys.ok_or(AuthError::Issuer)?;
+        let issuer = &issuer_keys.issuer;
         if !issuer.algorithms.contains(&jwt.algorithm) {
-            return Err(Denial::Algorithm);
+            return Err(AuthError::Algorithm);
         }
         let validity = jwt.claims.validate(issuer, now_ms)?;
-        let key = known.key(jwt.algorithm, jwt.kid.as_deref())?;
+        let key = issuer_keys.key(jwt.algorithm, jwt.kid.as_deref())?;
         let verified = crypto::verify(jwt.signature, jwt.message, key, jwt.algorithm);
         if !matches!(verified, Ok(true)) {
-            return Err(Denial::Signature);
+            return Err(AuthError::Signature);
         }
         let scope = match &issuer.routes_claim {
             None => Scope::All,
@@ -166,43 +170,42 @@ impl KeySet {
     }
 }
 
-impl Known {
-    fn key(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, Denial> {
-        let keys = self.keys.as_ref().ok_or(Denial::KeysUnavailable)?;
+impl IssuerKeys {
+    fn key(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, AuthError> {
+        let keys = self.keys.as_ref().ok_or(AuthError::KeysUnavailable)?;
         let found = keys.find(algorithm, kid);
-        if let (Err(_), Some(wanted)) = (&found, &self.wanted) {
-            wanted.store(true, Ordering::Relaxed);
+        if let (Err(_), Some(unknown_key_seen)) = (&found, &self.unknown_key_seen) {
+            unknown_key_seen.store(true, Ordering::Relaxed);
         }
         found
     }
 }
 
-impl Check<'_> {
-    /// Whether all that is expensive was done by looking at it.
-    pub fn is_done(&self) -> bool {
-        matches!(self.0, Kind::Known(_))
+impl UnverifiedCredential<'_> {
+    /// Whether the cheap checks already verified it, so that no verification slot is needed.
+    pub fn is_resolved(&self) -> bool {
+        matches!(self.0, CredentialKind::Sha256(_))
     }
 
-    /// Reads and verifies what was not looked at yet: takes 100 to 220 µs for PBKDF2, for a JWT a
-    /// few to be read (hundreds, if it has thousands of members) and up to 75 for its signature, more than
-    /// 1,000 for ES384.
+    /// Completes the verification: 100 to 220 µs for PBKDF2; for a JWT a few to parse it (hundreds, if it
+    /// has thousands of members) and up to 75 for its signature, more than 1,000 for ES384.
     ///
     /// # Errors
-    /// Why the credential is not taken.
-    pub fn verify(self, now_ms: u64) -> Result<Grant, Denial> {
+    /// Why the credential is rejected.
+    pub fn verify(self, now_ms: u64) -> Result<Grant, AuthError> {
         match self.0 {
-            Kind::Known(grant) => key_in_time(grant, now_ms).cloned(),
-            Kind::Pbkdf2 { keys, token } => {
-                let hash = KeyHash::pbkdf2(token).ok_or(Denial::Malformed)?;
-                let grant = keys.api_keys.get(&hash).ok_or(Denial::UnknownKey)?;
-                key_in_time(grant, now_ms).cloned()
+            CredentialKind::Sha256(grant) => unexpired_key(grant, now_ms).cloned(),
+            CredentialKind::Pbkdf2 { keys, token } => {
+                let hash = KeyHash::pbkdf2(token).ok_or(AuthError::Malformed)?;
+                let grant = keys.api_keys.get(&hash).ok_or(AuthError::UnknownKey)?;
+                unexpired_key(grant, now_ms).cloned()
             }
-            Kind::Jwt { keys, token } => keys.verify_jwt(token, now_ms),
+            CredentialKind::Jwt { keys, token } => keys.verify_jwt(token, now_ms),
         }
     }
 }
 
-/// The characters of a token (RFC 6750 section 2.1: `b64token`).
+/// Whether it has the syntax of a token (RFC 6750 section 2.1: `b64token`).
 fn is_token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let characters = &token[..token.len() - padding];
@@ -210,11 +213,11 @@ fn is_token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().all(is_one)
 }
 
-fn key_in_time(grant: &Grant, now_ms: u64) -> Result<&Grant, Denial> {
+fn unexpired_key(grant: &Grant, now_ms: u64) -> Result<&Grant, AuthError> {
     if grant.validity.contains(now_ms) {
         Ok(grant)
     } else {
-        Err(Denial::KeyExpired)
+        Err(AuthError::KeyExpired)
     }
 }
 

@@ -1,8 +1,7 @@
-//! An issuer's keys: from PEM, from a JWK set, from a secret; which one a token is checked with.
+//! The keys of an issuer, from a PEM file, a JWK set or a secret, and the selection of the key for a token.
 //!
-//! Whatever can be known of a key without a token is looked at when it is loaded, so that a key that
-//! must not be used, or can't be, is no surprise later. Where there are keys, ring is what verifies
-//! with them.
+//! Keys are fully checked when they are loaded, so that an unusable key is reported then and not when a
+//! token is verified. Loading keys installs ring as the cryptography provider.
 
 mod jwks;
 mod material;
@@ -10,51 +9,51 @@ mod pem;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use self::{jwks::Unfit, material::Kind};
-use super::{Denial, provider};
+use self::{jwks::OnUnusable, material::KeyKind};
+use super::{AuthError, provider};
 
-/// The keys that an issuer's tokens may be signed with; never empty.
+/// The verification keys of an issuer; never empty.
 #[derive(Clone, Debug)]
 pub struct VerificationKeys {
     keys: Vec<VerificationKey>,
-    /// Whether a token's `kid` has to be that of a key: a PEM and a secret have none.
+    /// Whether the `kid` of a token must match: keys from PEM files and secrets have none.
     chosen_by_kid: bool,
 }
 
 #[derive(Clone, Debug)]
 struct VerificationKey {
     id: Option<Box<str>>,
-    /// Of those that are listed, those that are for keys of its kind; never empty.
+    /// The configured algorithms that match the kind of the key; never empty.
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
 }
 
-/// Why keys can't be used. The operator's, or, of keys that were fetched, their issuer's.
+/// Why keys can't be used. An error of the operator or, for fetched keys, of the issuer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct KeyError(pub String);
 
-/// Keys, and what was left out with the reason, one line each.
+/// Loaded keys, and one line for each skipped key.
 #[derive(Debug)]
-pub struct Loaded {
-    /// What can be used.
+pub struct LoadedKeys {
+    /// The usable keys.
     pub keys: VerificationKeys,
-    /// Keys of a set that are meant for something else (RFC 7517 section 5); of one that was fetched,
-    /// those that must not be used, too.
-    pub left_out: Vec<String>,
+    /// The reasons for skipped keys: keys of a set for other purposes (RFC 7517 section 5) and, in a fetched
+    /// set, unusable keys.
+    pub skipped: Vec<String>,
 }
 
 impl VerificationKeys {
     /// One public key: SPKI (`PUBLIC KEY`), PKCS#1 (`RSA PUBLIC KEY`) or a certificate
     /// (RFC 7468, RFC 8017 appendix A.1.1). Text around it is skipped.
     ///
-    /// Of a certificate only its key counts, not who signed it, nor until when: whoever names the
-    /// file trusts the key.
+    /// Only the key of a certificate is used. Its signature and validity are not checked: configuring the
+    /// file means trusting the key.
     ///
     /// # Errors
-    /// What the file is, a private key for one; or what is wrong with its key: RSA keys have 2,048 to
-    /// 8,192 bits, EC keys are on P-256 or P-384, Edwards keys on Ed25519, and each is for an algorithm
-    /// that is listed.
+    /// The file has no public key (for example, a private key), or the key is not supported: RSA keys need
+    /// 2,048 to 8,192 bits, EC keys P-256 or P-384, Edwards keys Ed25519, and `algorithms` must contain an
+    /// algorithm for the key.
     pub fn from_pem(pem: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let (kind, key) = pem::public_key(pem).map_err(KeyError)?;
         Self::only(kind, key, algorithms)
@@ -63,43 +62,44 @@ impl VerificationKeys {
     /// A JWK set (RFC 7517 section 5), of at most 256 keys.
     ///
     /// # Errors
-    /// It can't be read; all keys that must not be used, by their place and `kid`, a private key
-    /// among them; two with one `kid`; no key that can be used.
-    pub fn from_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<Loaded, KeyError> {
-        Self::from_set(json, algorithms, Unfit::Refuse)
+    /// The set is malformed or has no usable key; or it has unusable keys, which include private keys and
+    /// duplicate `kid`s. All of them are reported, by index and `kid`.
+    pub fn from_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<LoadedKeys, KeyError> {
+        Self::from_set(json, algorithms, OnUnusable::Reject)
     }
 
-    /// As [`VerificationKeys::from_jwks`], of a set that was fetched: keys that must not be used are left
-    /// out as well. To refuse the set for one of them would keep the keys of before, and with
-    /// them those that their issuer has taken back.
+    /// As [`VerificationKeys::from_jwks`], but for a fetched set: unusable keys are skipped. Rejecting the
+    /// whole set would keep the previous keys in use, including revoked ones.
     ///
     /// # Errors
-    /// It can't be read; no key that can be used.
-    pub fn from_fetched_jwks(json: &[u8], algorithms: &[Algorithm]) -> Result<Loaded, KeyError> {
-        Self::from_set(json, algorithms, Unfit::LeaveOut)
+    /// The set is malformed, or has no usable key.
+    pub fn from_fetched_jwks(
+        json: &[u8],
+        algorithms: &[Algorithm],
+    ) -> Result<LoadedKeys, KeyError> {
+        Self::from_set(json, algorithms, OnUnusable::Skip)
     }
 
     fn from_set(
         json: &[u8],
         algorithms: &[Algorithm],
-        about_unfit: Unfit,
-    ) -> Result<Loaded, KeyError> {
+        on_unusable: OnUnusable,
+    ) -> Result<LoadedKeys, KeyError> {
         provider::install();
-        let (keys, left_out) = jwks::usable(json, algorithms, about_unfit).map_err(KeyError)?;
-        Ok(Loaded {
+        let (keys, skipped) = jwks::usable(json, algorithms, on_unusable).map_err(KeyError)?;
+        Ok(LoadedKeys {
             keys: Self {
                 keys,
                 chosen_by_kid: true,
             },
-            left_out,
+            skipped,
         })
     }
 
-    /// A secret for HMAC: all bytes of the file but a line end at its end.
+    /// An HMAC secret: all bytes of the file except a trailing line break.
     ///
     /// # Errors
-    /// It is shorter than the hash of a listed algorithm (RFC 7518 section 3.2), or a PEM, of which
-    /// one part is no secret.
+    /// It is shorter than the hash of a configured algorithm (RFC 7518 section 3.2), or a PEM file.
     pub fn from_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let secret = match secret.strip_suffix(b"\n") {
             Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
@@ -107,15 +107,15 @@ impl VerificationKeys {
         };
         if pem::is_pem(secret) {
             return Err(KeyError(
-                "a PEM file, which is no secret: name it as public_key_file".to_owned(),
+                "a PEM file, not a secret: use public_key_file for it".to_owned(),
             ));
         }
-        let fitting = Kind::Secret.fitting(algorithms);
+        let fitting = KeyKind::Secret.fitting(algorithms);
         let key = material::secret(secret, &fitting).map_err(KeyError)?;
-        Self::only(Kind::Secret, key, algorithms)
+        Self::only(KeyKind::Secret, key, algorithms)
     }
 
-    fn only(kind: Kind, key: DecodingKey, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
+    fn only(kind: KeyKind, key: DecodingKey, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let fitting = kind.fitting(algorithms);
         if fitting.is_empty() {
             return Err(KeyError(format!("{kind}, {}", kind.unlisted(algorithms))));
@@ -131,12 +131,12 @@ impl VerificationKeys {
         })
     }
 
-    /// The key for a token: that of its `kid`, or, where it names none, the only one that fits. The
-    /// key of a PEM or a secret, which has no `kid`, fits any.
+    /// The key for a token: the one with its `kid` or, if it has none, the only one for its algorithm. The
+    /// key of a PEM file or a secret, which has no `kid`, matches any.
     ///
     /// # Errors
-    /// [`Denial::KeyId`].
-    pub fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, Denial> {
+    /// [`AuthError::KeyId`] if no key, or more than one, matches.
+    pub fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, AuthError> {
         let kid = kid.filter(|_| self.chosen_by_kid);
         let mut fitting = self.keys.iter().filter(|key| {
             key.algorithms.contains(&algorithm)
@@ -144,11 +144,11 @@ impl VerificationKeys {
         });
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Ok(&key.key),
-            _ => Err(Denial::KeyId),
+            _ => Err(AuthError::KeyId),
         }
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     #[expect(clippy::len_without_is_empty, reason = "there is always a key")]
     pub fn len(&self) -> usize {
         self.keys.len()

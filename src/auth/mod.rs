@@ -1,13 +1,14 @@
-//! Who sends: head, keys and clock make a [`Principal`], and only a principal makes a route one that
-//! may be produced to.
+//! Authentication and authorization: the request head, the keys and the clock yield a [`Principal`], and
+//! only a principal yields an [`AuthorizedRoute`].
 //!
-//! A credential is looked up among those that this core has verified before ([`Cache`]), else looked
-//! at cheaply ([`KeySet::check`]) and, if it might be good, verified at a cost ([`Check::verify`]),
-//! which is budgeted, so that strangers never slow down those who are known.
+//! A credential is looked up in the cache of verified credentials of this worker ([`Cache`]). Otherwise
+//! it is checked cheaply ([`KeySet::check`]) and, if it may be valid, verified at higher cost
+//! ([`UnverifiedCredential::verify`]). Verification is rate-limited, so that unauthenticated clients can't
+//! slow down clients with cached credentials.
 
 mod api_key;
 mod cache;
-mod denial;
+mod error;
 mod grant;
 mod issuer;
 mod json;
@@ -19,18 +20,18 @@ mod settings;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
 pub use cache::{Cache, Hint};
-pub use denial::Denial;
-pub use grant::{Globs, Grant, Principal, Scope, Validity, anyone};
+pub use error::AuthError;
+pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};
 pub use issuer::{Issuer, JwksUrl, KeySource};
-pub use key_set::{Check, Fetched, KeySet};
-pub use keys::{KeyError, Loaded, VerificationKeys};
+pub use key_set::{FetchedKeys, KeySet, UnverifiedCredential};
+pub use keys::{KeyError, LoadedKeys, VerificationKeys};
 pub use settings::{Auth, AuthMode};
 
 use ring::digest::{SHA256, digest};
 
 use crate::route::Route;
 
-/// What a log line may say of a token: enough to tell two apart, nothing that helps to make one.
+/// The fingerprint of a token for logs: distinguishes tokens, but does not help to forge one.
 pub(crate) fn fingerprint(token: &[u8]) -> String {
     if token.is_empty() {
         return "-".to_owned();
@@ -43,7 +44,7 @@ pub(crate) fn fingerprint(token: &[u8]) -> String {
         })
 }
 
-/// A route that its principal may send to: what producing asks for.
+/// A route that the principal is authorized for; required for producing.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizedRoute<'r>(&'r Route);
 

@@ -1,4 +1,4 @@
-//! jsonwebtoken's cryptography, by ring: one library for all that tokens need.
+//! A cryptography provider for jsonwebtoken on top of ring.
 
 mod signing;
 
@@ -24,22 +24,22 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     verifier_factory: |algorithm, key| verifier(*algorithm, key),
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: signing::rsa_public_components,
-        // ring reads such a key only to verify with it.
-        rsa_pub_components_from_public_key: |_| Err(not_offered()),
+        // ring can't extract the components of a public key.
+        rsa_pub_components_from_public_key: |_| Err(unsupported()),
         ec_pub_components_from_private_key: signing::ec_public_components,
         ed_pub_components_from_private_key: signing::ed_public_component,
         compute_digest: |data, hash| compute_digest(data, &hash),
     },
 };
 
-/// Makes ring do jsonwebtoken's cryptography in this process; harmless when called again. Whatever loads
-/// keys has called it; jsonwebtoken panics where nobody has.
+/// Installs ring as jsonwebtoken's provider in this process; may be called repeatedly. Everything that
+/// loads keys calls it, because jsonwebtoken panics without a provider.
 pub fn install() {
-    // Whoever was first installed the same.
+    // An error means that the same provider is already installed.
     let _ = PROVIDER.install_default();
 }
 
-/// A key for one algorithm. ring reads a public key anew at each verification.
+/// A key for one algorithm. ring parses a public key at each verification.
 enum VerifyingKey {
     Secret(hmac::Key),
     Public(UnparsedPublicKey<Vec<u8>>),
@@ -69,7 +69,7 @@ impl JwtVerifier for RingVerifier {
     }
 }
 
-/// A key of another family than the algorithm's, or of another curve, is an error.
+/// An error if the key does not match the family or the curve of the algorithm.
 fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     if key.family() != algorithm.family() {
         return Err(ErrorKind::InvalidAlgorithm.into());
@@ -84,7 +84,7 @@ fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifi
         Algorithm::PS256 => rsa(&RSA_PSS_2048_8192_SHA256, key),
         Algorithm::PS384 => rsa(&RSA_PSS_2048_8192_SHA384, key),
         Algorithm::PS512 => rsa(&RSA_PSS_2048_8192_SHA512, key),
-        // Points as SEC 1 writes them uncompressed: 4, x, y.
+        // Points in uncompressed form (SEC 1): 4, x, y.
         Algorithm::ES256 => curve(&ECDSA_P256_SHA256_FIXED, 65, key)?,
         Algorithm::ES384 => curve(&ECDSA_P384_SHA384_FIXED, 97, key)?,
         Algorithm::EdDSA => curve(&ED25519, 32, key)?,
@@ -129,11 +129,11 @@ fn compute_digest(data: &[u8], hash: &ThumbprintHash) -> Result<Vec<u8>, Error> 
         ThumbprintHash::SHA256 => &digest::SHA256,
         ThumbprintHash::SHA384 => &digest::SHA384,
         ThumbprintHash::SHA512 => &digest::SHA512,
-        _ => return Err(not_offered()),
+        _ => return Err(unsupported()),
     };
     Ok(digest::digest(algorithm, data).as_ref().to_vec())
 }
 
-fn not_offered() -> Error {
-    ErrorKind::Provider("ring does not offer this".to_owned()).into()
+fn unsupported() -> Error {
+    ErrorKind::Provider("not supported by ring".to_owned()).into()
 }

@@ -1,30 +1,30 @@
-//! What a configuration says of authentication.
+//! The authentication settings of a configuration.
 
 use std::{path::PathBuf, sync::Arc};
 
 use super::{ApiKey, Issuer};
 
-/// Who may send.
+/// Authentication settings.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// Whether it matters.
+    /// Whether authentication is required.
     pub mode: AuthMode,
-    /// Verified credentials that each worker remembers at most.
+    /// Maximum verified credentials in the cache of each worker.
     pub cache_entries: usize,
-    /// Whose tokens are taken; no two have the same `issuer`.
+    /// The accepted issuers; their `issuer`s are unique.
     pub issuers: Vec<Arc<Issuer>>,
-    /// Which keys are; no two have the same name or hash.
+    /// The accepted API keys; their names and hashes are unique.
     pub api_keys: Vec<ApiKey>,
-    /// The files that keys were read from: when one changes, all is read again.
+    /// The files that keys were read from; a change of one triggers a reload.
     pub key_files: Vec<PathBuf>,
 }
 
-/// Whether senders are asked who they are.
+/// Whether requests need a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuthMode {
-    /// Whoever has a good token or key.
+    /// A valid token or API key is needed.
     Required,
-    /// Anyone who reaches the port may send.
+    /// No credential is needed.
     None,
 }

@@ -6,21 +6,21 @@ use std::{cell::Cell, net::IpAddr};
 use tracing::Level;
 
 use crate::{
-    auth::{self, Denial},
+    auth::{self, AuthError},
     outcome::{Code, TABLE},
 };
 
 /// When each kind of line was last logged, in seconds of the worker's clock.
 pub(super) struct AnswerLog {
     answers: [Cell<u64>; TABLE.len()],
-    denials: [Cell<u64>; Denial::ALL.len()],
+    auth_errors: [Cell<u64>; AuthError::ALL.len()],
 }
 
 impl AnswerLog {
     pub(super) fn new() -> Self {
         Self {
             answers: std::array::from_fn(|_| Cell::new(0)),
-            denials: std::array::from_fn(|_| Cell::new(0)),
+            auth_errors: std::array::from_fn(|_| Cell::new(0)),
         }
     }
 
@@ -41,9 +41,9 @@ impl AnswerLog {
 
     /// Logs why a credential was rejected: at `info` the first of its reason in a second, the others
     /// at `debug`; with a fingerprint of the token, never the token.
-    pub(super) fn denial(&self, second: u64, denial: Denial, token: &[u8], peer: IpAddr) {
-        let first = self.denials[denial as usize].replace(second) != second;
-        let (reason, fingerprint) = (denial.as_str(), || auth::fingerprint(token));
+    pub(super) fn auth_error(&self, second: u64, error: AuthError, token: &[u8], peer: IpAddr) {
+        let first = self.auth_errors[error as usize].replace(second) != second;
+        let (reason, fingerprint) = (error.as_str(), || auth::fingerprint(token));
         if first {
             tracing::info!(reason, %peer, token = fingerprint(), "credential rejected");
         } else if tracing::enabled!(Level::DEBUG) {

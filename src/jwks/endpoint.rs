@@ -1,4 +1,4 @@
-//! The question over HTTP.
+//! The HTTP request for a JWK set.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,51 +12,51 @@ use crate::{
     auth::KeyError, excerpt::excerpt, https::agent, isolation::PanicError, metrics::FetchResult,
 };
 
-/// The media type of sets (RFC 7517 section 8.5.2); many endpoints have JSON's only.
+/// The media type of JWK sets (RFC 7517 section 8.5.2); many endpoints use plain JSON.
 const ACCEPT: &str = "application/jwk-set+json, application/json";
 
-/// The most of a set that is read, in bytes: hundreds of keys with their certificates.
+/// Maximum size of a set, in bytes: enough for hundreds of keys with certificates.
 const SET_BYTES_MAX: u64 = 1 << 20;
 
-/// From the look-up of the host to the last byte of the set.
+/// From the DNS look-up to the last byte of the set.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Characters of a message from outside that are shown.
+/// Maximum characters of an external message that are shown.
 const QUOTED_CHARS_MAX: usize = 400;
 
-/// What an endpoint says.
-pub(super) struct Answer {
-    /// The set, and what names this version of it; `None`: it is the one whose tag was sent.
+/// The response of an endpoint.
+pub(super) struct JwksResponse {
+    /// The set and its ETag; `None` if it has not been modified.
     pub(super) set: Option<(Vec<u8>, Option<HeaderValue>)>,
-    /// How long it will be so, if it says that.
+    /// Its freshness lifetime, if declared.
     pub(super) freshness: Option<Duration>,
 }
 
-/// Why there is no set. The issuer's, or the network's, but for a panic.
+/// Why a fetch failed: an error of the issuer or the network, except for a panic.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Too slow.
-    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    /// The endpoint is too slow.
+    #[error("no response within {} s", TIMEOUT.as_secs())]
     TimedOut,
-    /// It is not there, its certificate is not to be trusted, or it does not speak HTTP.
+    /// The connection failed, the certificate is not trusted, or the response is not HTTP.
     #[error("{0}")]
     Unreachable(String),
-    /// Any status but 200; redirects are not followed.
-    #[error("it answers {0}")]
+    /// A status other than 200; redirects are not followed.
+    #[error("HTTP status {0}")]
     Status(u16),
-    /// More than a set has.
-    #[error("it answers more than {SET_BYTES_MAX} bytes")]
+    /// The response is too large.
+    #[error("the response exceeds {SET_BYTES_MAX} bytes")]
     TooLarge,
-    /// No set, or none that can be used.
+    /// Not a JWK set, or without usable keys.
     #[error("{}", excerpt(.0.0.as_bytes(), QUOTED_CHARS_MAX))]
     Invalid(#[from] KeyError),
-    /// Ours.
+    /// A bug in ringest.
     #[error("{0}")]
     Panicked(#[from] PanicError),
 }
 
 impl FetchError {
-    /// What it counts as.
+    /// The result to count.
     pub(super) fn result(&self) -> FetchResult {
         match self {
             Self::TimedOut | Self::Unreachable(_) => FetchResult::Unreachable,
@@ -66,32 +66,32 @@ impl FetchError {
     }
 }
 
-/// Asks for the set, unless it is still the one with this tag.
-pub(super) fn ask(url: &str, known: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+/// Requests the set, unless it still has this ETag.
+pub(super) fn request(url: &str, etag: Option<&HeaderValue>) -> Result<JwksResponse, FetchError> {
     let failed = |error| match error {
         ureq::Error::Timeout(_) => FetchError::TimedOut,
         ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
         other => FetchError::Unreachable(excerpt(other.to_string().as_bytes(), QUOTED_CHARS_MAX)),
     };
-    let mut question = agent(url, ACCEPT, TIMEOUT).get(url);
-    if let Some(tag) = known {
-        question = question.header(IF_NONE_MATCH, tag);
+    let mut request = agent(url, ACCEPT, TIMEOUT).get(url);
+    if let Some(tag) = etag {
+        request = request.header(IF_NONE_MATCH, tag);
     }
-    let mut answer = question.call().map_err(failed)?;
-    let freshness = freshness(answer.headers(), SystemTime::now());
-    let set = match answer.status() {
+    let mut response = request.call().map_err(failed)?;
+    let freshness = freshness(response.headers(), SystemTime::now());
+    let set = match response.status() {
         StatusCode::OK => {
-            let tag = answer.headers().get(ETAG).cloned();
-            let body = answer.body_mut().with_config().limit(SET_BYTES_MAX);
+            let tag = response.headers().get(ETAG).cloned();
+            let body = response.body_mut().with_config().limit(SET_BYTES_MAX);
             Some((body.read_to_vec().map_err(failed)?, tag))
         }
-        StatusCode::NOT_MODIFIED if known.is_some() => None,
+        StatusCode::NOT_MODIFIED if etag.is_some() => None,
         other => return Err(FetchError::Status(other.as_u16())),
     };
-    Ok(Answer { set, freshness })
+    Ok(JwksResponse { set, freshness })
 }
 
-/// The host of a URL, with its port where it has one: what the log shows of it.
+/// The host of a URL, with its port if given, for the log.
 pub(super) fn host(url: &str) -> String {
     let uri: Option<Uri> = url.parse().ok();
     let authority = uri.as_ref().and_then(Uri::authority);

@@ -1,4 +1,4 @@
-//! How long an answer says that it is good for.
+//! The freshness lifetime that response headers declare.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,18 +7,18 @@ use ureq::http::{
     header::{AGE, CACHE_CONTROL, DATE, EXPIRES},
 };
 
-/// The freshness lifetime less the age (RFC 9111 sections 4.2.1 and 4.2.3): `max-age` where it is said,
-/// else from `Date` to `Expires`. An `Expires` that is no date is one of the past.
+/// The freshness lifetime minus the age (RFC 9111 sections 4.2.1 and 4.2.3): `max-age` if present, else
+/// from `Date` to `Expires`. An invalid `Expires` is in the past.
 ///
-/// `None` where nothing is said. That an answer should not be stored at all (`no-store`, `no-cache`) says
-/// nothing of when its keys will change, and they have to be stored.
+/// `None` if not declared. `no-store` and `no-cache` are ignored: they do not say when the keys will
+/// change, and the keys have to be stored.
 pub(super) fn freshness(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let lifetime = max_age(headers).or_else(|| until_expiry(headers, now))?;
     let age = text(headers, AGE).and_then(seconds).unwrap_or_default();
     Some(lifetime.saturating_sub(age))
 }
 
-/// Of several, the shortest (RFC 9111 section 4.2.1 leaves it to us); one that can't be read is 0.
+/// Of several, the shortest (RFC 9111 section 4.2.1 leaves it open); an invalid one is 0.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let fields = headers.get_all(CACHE_CONTROL).iter();
     let directives = fields.filter_map(|field| field.to_str().ok());
@@ -27,7 +27,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .filter_map(|directive| {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
             let is_it = name.trim().eq_ignore_ascii_case("max-age");
-            // Both forms of an argument are to be accepted (section 5.2).
+            // Token and quoted-string are both allowed (section 5.2).
             is_it.then(|| seconds(value.trim().trim_matches('"')).unwrap_or_default())
         })
         .min()
@@ -45,7 +45,7 @@ fn text(headers: &HeaderMap, name: ureq::http::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// A `delta-seconds`; one too large for us is as long as can be (section 1.2.2).
+/// A `delta-seconds`, saturating (section 1.2.2).
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_say_how_long() {
+    fn lifetime_from_headers() {
         const SENT: &str = "date: Sun, 06 Nov 1994 08:49:37 GMT";
         let expires = |second: u64| format!("expires: Sun, 06 Nov 1994 08:49:{second} GMT");
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
@@ -85,7 +85,7 @@ mod tests {
             (vec![SENT, &expires(57), "age: 5"], Some(15)),
             (vec![SENT, &expires(37)], Some(0)),
             (vec![SENT, &expires(30)], Some(0)),
-            // Our own clock, where the server does not tell its own.
+            // The local clock, if there is no `Date`.
             (vec![&expires(40)], Some(10)),
         ] {
             let mut headers = HeaderMap::new();

@@ -1,4 +1,4 @@
-//! The life of the thread: when it fetches, what becomes of it, what is said of it.
+//! The fetch loop of one issuer: schedule, results and log lines.
 
 use std::{
     iter,
@@ -14,20 +14,20 @@ use std::{
 use ureq::http::HeaderValue;
 
 use super::{
-    BACKOFF_MAX, FRESH_MIN, WANTED_INTERVAL,
+    BACKOFF_MAX, FRESH_MIN, REFETCH_INTERVAL,
     endpoint::{self, FetchError},
-    task::{Order, Shared, Source},
+    task::{FetchRequest, Shared, Source},
 };
 use crate::{
-    auth::{Loaded, VerificationKeys},
+    auth::{LoadedKeys, VerificationKeys},
     isolation::PanicError,
     metrics::FetchResult,
 };
 
-/// How often it looks whether a token has named an unknown key.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often it checks whether a token has named an unknown key.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The pause after the first fetch that failed.
+/// Delay after the first failed fetch.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
 /// Fetches one issuer's keys.
@@ -35,19 +35,19 @@ pub(super) struct Refresher {
     source: Arc<Source>,
     host: String,
     shared: Arc<Shared>,
-    orders: mpsc::Receiver<Order>,
+    requests: mpsc::Receiver<FetchRequest>,
     changed: Arc<dyn Fn() + Send + Sync>,
     refresh: Duration,
-    known: Option<Known>,
-    /// One after another, since a success or an order.
+    last: Option<LastSet>,
+    /// Consecutive failures since the last success or request.
     failures: u32,
     last_failure: String,
-    /// When tokens may make it fetch again.
-    wanted_from: Instant,
+    /// When unknown keys of tokens may trigger the next fetch.
+    refetch_from: Instant,
 }
 
-/// The set that the keys in use were read from.
-struct Known {
+/// The set that the current keys were read from.
+struct LastSet {
     set: Vec<u8>,
     tag: Option<HeaderValue>,
 }
@@ -56,7 +56,7 @@ impl Refresher {
     pub(super) fn new(
         source: &Arc<Source>,
         shared: &Arc<Shared>,
-        orders: mpsc::Receiver<Order>,
+        requests: mpsc::Receiver<FetchRequest>,
         refresh: Duration,
         changed: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
@@ -64,75 +64,77 @@ impl Refresher {
             source: Arc::clone(source),
             host: endpoint::host(&source.url),
             shared: Arc::clone(shared),
-            orders,
+            requests,
             changed,
             refresh,
-            known: None,
+            last: None,
             failures: 0,
             last_failure: String::new(),
-            wanted_from: Instant::now(),
+            refetch_from: Instant::now(),
         }
     }
 
-    /// Fetches again and again, until nobody can order it to any more.
+    /// Fetches repeatedly until its owner is dropped.
     pub(super) fn run(mut self) {
         loop {
-            // What tokens wanted up to here, this fetch brings.
-            self.shared.wanted.store(false, Relaxed);
-            // A panic that ended the thread would keep removed keys in use for ever.
+            // This fetch covers all unknown keys named so far.
+            self.shared.unknown_key_seen.store(false, Relaxed);
+            // If a panic ended the thread, revoked keys would stay in use.
             let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch()));
             let fetched = fetched.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
-            let pause = match fetched {
+            let delay = match fetched {
                 Ok((loaded, freshness)) => {
                     self.succeeded(loaded);
-                    pause_after_success(self.refresh, freshness)
+                    delay_after_success(self.refresh, freshness)
                 }
                 Err(error) => {
                     self.failed(&error);
-                    pause_after_failure(self.refresh, self.failures)
+                    delay_after_failure(self.refresh, self.failures)
                 }
             };
-            if !self.wait(Instant::now() + pause) {
+            if !self.wait(Instant::now() + delay) {
                 return;
             }
         }
     }
 
-    /// Keys if they are others than before, and how long they are good for, if that is said.
-    fn fetch(&mut self) -> Result<(Option<Loaded>, Option<Duration>), FetchError> {
-        let tag = self.known.as_ref().and_then(|known| known.tag.as_ref());
-        let answer = endpoint::ask(&self.source.url, tag)?;
-        let Some((set, tag)) = answer.set else {
-            return Ok((None, answer.freshness));
+    /// The keys if they have changed, and the freshness lifetime if declared.
+    fn fetch(&mut self) -> Result<(Option<LoadedKeys>, Option<Duration>), FetchError> {
+        let tag = self.last.as_ref().and_then(|last| last.tag.as_ref());
+        let response = endpoint::request(&self.source.url, tag)?;
+        let Some((set, tag)) = response.set else {
+            return Ok((None, response.freshness));
         };
         let mut loaded = None;
-        if self.known.as_ref().is_none_or(|known| known.set != set) {
+        if self.last.as_ref().is_none_or(|last| last.set != set) {
             loaded = Some(VerificationKeys::from_fetched_jwks(
                 &set,
                 &self.source.algorithms,
             )?);
         }
-        self.known = Some(Known { set, tag });
-        Ok((loaded, answer.freshness))
+        self.last = Some(LastSet { set, tag });
+        Ok((loaded, response.freshness))
     }
 
-    fn succeeded(&mut self, loaded: Option<Loaded>) {
+    fn succeeded(&mut self, loaded: Option<LoadedKeys>) {
         let (issuer, host) = (&self.source.issuer, &self.host);
         let counted = &self.shared.fetches;
         match loaded {
             None => {
                 counted.count(FetchResult::Unchanged);
                 if !self.last_failure.is_empty() {
-                    tracing::info!("issuer {issuer:?}: {host} has its keys again, the same");
+                    tracing::info!(
+                        "issuer {issuer:?}: fetching keys from {host} succeeds again; keys are unchanged"
+                    );
                 }
             }
-            Some(Loaded { keys, left_out }) => {
+            Some(LoadedKeys { keys, skipped }) => {
                 *self.shared.keys() = Some(Arc::new(keys));
                 counted.count(FetchResult::Changed);
                 (self.changed)();
-                tracing::info!("issuer {issuer:?}: new keys, fetched from {host}");
-                for line in left_out {
-                    tracing::info!("issuer {issuer:?}: left out of its set: {line}");
+                tracing::info!("issuer {issuer:?}: fetched new keys from {host}");
+                for line in skipped {
+                    tracing::info!("issuer {issuer:?}: skipped a key of its set: {line}");
                 }
             }
         }
@@ -140,45 +142,47 @@ impl Refresher {
         self.last_failure.clear();
     }
 
-    /// One line for each new reason.
+    /// Logs each new reason once.
     fn failed(&mut self, error: &FetchError) {
         self.shared.fetches.count(error.result());
         self.failures = self.failures.saturating_add(1);
         let (issuer, host) = (&self.source.issuer, &self.host);
         let reason = error.to_string();
         if self.last_failure == reason {
-            tracing::debug!("issuer {issuer:?}: again no keys from {host}: {reason}");
+            tracing::debug!("issuer {issuer:?}: fetching keys from {host} failed again: {reason}");
             return;
         }
         let meanwhile = match self.shared.fetches.keys_age() {
-            Some(age) => format!("those of {} s ago stay in use", age.as_secs()),
-            None => "until there are, its tokens get 503".to_owned(),
+            Some(age) => format!("keeping the keys of {} s ago", age.as_secs()),
+            None => "its tokens get 503 until keys are fetched".to_owned(),
         };
-        tracing::warn!("issuer {issuer:?}: no keys from {host}: {reason}; {meanwhile}");
+        tracing::warn!(
+            "issuer {issuer:?}: fetching keys from {host} failed: {reason}; {meanwhile}"
+        );
         self.last_failure = reason;
     }
 
-    /// Until it is due, ordered, or wanted by a token; `false` where nobody can order it any more.
+    /// Waits until `due`, a request, or an unknown key of a token; `false` once the owner is dropped.
     fn wait(&mut self, due: Instant) -> bool {
         loop {
             let now = Instant::now();
             if now >= due {
                 return true;
             }
-            let mut look = self.wanted_from;
-            if now >= self.wanted_from {
-                if self.shared.wanted.load(Relaxed) {
-                    self.wanted_from = now + WANTED_INTERVAL;
+            let mut poll = self.refetch_from;
+            if now >= self.refetch_from {
+                if self.shared.unknown_key_seen.load(Relaxed) {
+                    self.refetch_from = now + REFETCH_INTERVAL;
                     return true;
                 }
-                look = now + LOOK_INTERVAL;
+                poll = now + POLL_INTERVAL;
             }
-            match self.orders.recv_timeout(look.min(due) - now) {
-                Ok(order) => {
-                    // Of several, all are for this fetch.
-                    let orders = iter::once(order).chain(self.orders.try_iter());
-                    self.refresh = orders.flatten().last().unwrap_or(self.refresh);
-                    // Who orders it may have mended what failed.
+            match self.requests.recv_timeout(poll.min(due) - now) {
+                Ok(request) => {
+                    // This fetch covers all pending requests.
+                    let requests = iter::once(request).chain(self.requests.try_iter());
+                    self.refresh = requests.flatten().last().unwrap_or(self.refresh);
+                    // The operator may have fixed the cause of failures.
                     self.failures = 0;
                     return true;
                 }
@@ -189,11 +193,11 @@ impl Refresher {
     }
 }
 
-fn pause_after_success(refresh: Duration, freshness: Option<Duration>) -> Duration {
+fn delay_after_success(refresh: Duration, freshness: Option<Duration>) -> Duration {
     freshness.map_or(refresh, |it| refresh.min(it.max(FRESH_MIN)))
 }
 
-fn pause_after_failure(refresh: Duration, failures: u32) -> Duration {
+fn delay_after_failure(refresh: Duration, failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     let backoff = BACKOFF_MIN.saturating_mul(doubled).min(BACKOFF_MAX);
     refresh.min(backoff)
@@ -208,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_heeded_within_bounds() {
-        for (refresh, freshness, pause) in [
+    fn delay_after_success_is_within_bounds() {
+        for (refresh, freshness, delay) in [
             (300, None, 300),
             (300, Some(0), 10),
             (300, Some(9), 10),
@@ -219,14 +223,14 @@ mod tests {
             (5, Some(0), 5),
             (5, Some(20), 5),
         ] {
-            let found = pause_after_success(seconds(refresh), freshness.map(seconds));
-            assert_eq!(found, seconds(pause), "{refresh} {freshness:?}");
+            let found = delay_after_success(seconds(refresh), freshness.map(seconds));
+            assert_eq!(found, seconds(delay), "{refresh} {freshness:?}");
         }
     }
 
     #[test]
-    fn who_fails_is_asked_less_and_less_but_never_less_than_the_refresh_says() {
-        for (refresh, failures, pause) in [
+    fn delay_after_failure_backs_off_up_to_refresh() {
+        for (refresh, failures, delay) in [
             (300, 1, 1),
             (300, 2, 2),
             (300, 5, 16),
@@ -237,8 +241,8 @@ mod tests {
             (20, 6, 20),
             (1, 6, 1),
         ] {
-            let found = pause_after_failure(seconds(refresh), failures);
-            assert_eq!(found, seconds(pause), "{refresh} {failures}");
+            let found = delay_after_failure(seconds(refresh), failures);
+            assert_eq!(found, seconds(delay), "{refresh} {failures}");
         }
     }
 }

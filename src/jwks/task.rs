@@ -1,4 +1,4 @@
-//! One issuer's keys, and the thread that fetches them.
+//! The keys of one issuer, and the handle of the thread that fetches them.
 
 use std::{
     io,
@@ -11,11 +11,11 @@ use jsonwebtoken::Algorithm;
 
 use super::refresher::Refresher;
 use crate::{
-    auth::{Fetched, Issuer, KeySource, VerificationKeys},
+    auth::{FetchedKeys, Issuer, KeySource, VerificationKeys},
     metrics::KeyFetches,
 };
 
-/// What decides which keys there are.
+/// What the fetched keys depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) issuer: Box<str>,
@@ -24,7 +24,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// With the longest time between two fetches; `None` for an issuer whose keys are elsewhere.
+    /// The source, and the maximum time between two fetches; `None` for an issuer whose keys are not at a URL.
     pub(super) fn of(issuer: &Issuer) -> Option<(Self, Duration)> {
         let KeySource::Url(at) = &issuer.keys else {
             return None;
@@ -38,46 +38,46 @@ impl Source {
     }
 }
 
-/// What thread and owner share.
+/// State shared by the thread and its owner.
 #[derive(Debug)]
 pub(super) struct Shared {
     keys: Mutex<Option<Arc<VerificationKeys>>>,
-    /// A token has named a key that is not among them.
-    pub(super) wanted: Arc<AtomicBool>,
+    /// Set when a token names an unknown key.
+    pub(super) unknown_key_seen: Arc<AtomicBool>,
     pub(super) fetches: Arc<KeyFetches>,
 }
 
 impl Shared {
-    /// As last fetched.
+    /// The keys as last fetched.
     pub(super) fn keys(&self) -> MutexGuard<'_, Option<Arc<VerificationKeys>>> {
-        // Nothing that could panic is done with it.
+        // Nothing panics while the lock is held.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Its thread ends with its last clone.
+/// A handle; the thread ends when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) source: Arc<Source>,
     shared: Arc<Shared>,
-    orders: mpsc::Sender<Order>,
+    requests: mpsc::Sender<FetchRequest>,
 }
 
-/// To fetch at once, and from then on within this time, if it is another one.
-pub(super) type Order = Option<Duration>;
+/// A request to fetch at once; with a duration, also the new maximum time between two fetches.
+pub(super) type FetchRequest = Option<Duration>;
 
 impl Task {
-    /// Starts to fetch. `changed` is called whenever there are other keys than before.
+    /// Starts the thread. `changed` is called whenever the keys have changed.
     pub(super) fn start(
         source: Source,
         refresh: Duration,
         changed: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<Self> {
-        let (orders, received) = mpsc::channel();
+        let (requests, received) = mpsc::channel();
         let source = Arc::new(source);
         let shared = Arc::new(Shared {
             keys: Mutex::default(),
-            wanted: Arc::default(),
+            unknown_key_seen: Arc::default(),
             fetches: Arc::new(KeyFetches::new(&source.issuer)),
         });
         let refresher = Refresher::new(&source, &shared, received, refresh, changed);
@@ -87,25 +87,25 @@ impl Task {
         Ok(Self {
             source,
             shared,
-            orders,
+            requests,
         })
     }
 
     /// Fetches at once.
-    pub(super) fn fetch(&self, order: Order) {
+    pub(super) fn fetch(&self, request: FetchRequest) {
         // The thread lives as long as this does.
-        let _ = self.orders.send(order);
+        let _ = self.requests.send(request);
     }
 
-    /// As they are now.
-    pub(super) fn fetched(&self) -> Fetched {
-        Fetched {
+    /// The current keys.
+    pub(super) fn fetched(&self) -> FetchedKeys {
+        FetchedKeys {
             keys: self.shared.keys().clone(),
-            wanted: Arc::clone(&self.shared.wanted),
+            unknown_key_seen: Arc::clone(&self.shared.unknown_key_seen),
         }
     }
 
-    /// What is counted of it.
+    /// Its metrics.
     pub(super) fn counted(&self) -> Arc<KeyFetches> {
         Arc::clone(&self.shared.fetches)
     }

@@ -93,9 +93,9 @@ impl Bench {
             .validator
             .validate(body, Format::Json, &Rules::any())
             .expect("valid");
-        let route = auth::anyone()
+        let route = auth::anonymous()
             .authorize(&self.routes.routes()[0])
-            .expect("anyone may");
+            .expect("all routes are allowed");
         let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
         self.producer
             .enqueue(route, &records, payloads, &Headers::default())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    auth::Denial,
+    auth::AuthError,
     outcome::{Allow, Code, Outcome, Refusal},
     produce::{Failure, Persisted},
     validate::{Rejection, ValidationError},
@@ -87,24 +87,26 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
 }
 
 /// Whether a token was presented and rejected. The client learns no more about the reason.
-pub(super) fn is_invalid_token(denial: Denial) -> bool {
-    match denial {
-        Denial::Missing | Denial::Scheme | Denial::KeysUnavailable | Denial::Busy => false,
-        Denial::Repeated
-        | Denial::InQuery
-        | Denial::Malformed
-        | Denial::UnknownKey
-        | Denial::KeyExpired
-        | Denial::Header
-        | Denial::Algorithm
-        | Denial::KeyId
-        | Denial::Claims
-        | Denial::Issuer
-        | Denial::Audience
-        | Denial::Expired
-        | Denial::NotYetValid
-        | Denial::RequiredClaim
-        | Denial::Signature => true,
+pub(super) fn is_invalid_token(error: AuthError) -> bool {
+    match error {
+        AuthError::Missing | AuthError::Scheme | AuthError::KeysUnavailable | AuthError::Busy => {
+            false
+        }
+        AuthError::Repeated
+        | AuthError::InQuery
+        | AuthError::Malformed
+        | AuthError::UnknownKey
+        | AuthError::KeyExpired
+        | AuthError::Header
+        | AuthError::Algorithm
+        | AuthError::KeyId
+        | AuthError::Claims
+        | AuthError::Issuer
+        | AuthError::Audience
+        | AuthError::Expired
+        | AuthError::NotYetValid
+        | AuthError::RequiredClaim
+        | AuthError::Signature => true,
     }
 }
 

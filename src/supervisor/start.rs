@@ -20,7 +20,7 @@ use super::{Addresses, Load, Message, RunWorker, Supervisor, reload::Reload};
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
     admission::Connections,
-    auth::Denial,
+    auth::AuthError,
     config::{Config, DriverChoice},
     isolation::PanicError,
     jwks::Fetcher,
@@ -131,7 +131,7 @@ impl Supervisor {
     /// first requests are not answered 503 without need.
     fn await_first_responses(&self) {
         let deadline = Instant::now() + FIRST_RESPONSE_TIMEOUT;
-        let all = || self.watch.has_asked() && self.fetcher.has_asked();
+        let all = || self.watch.has_asked() && self.fetcher.has_fetched_all();
         while !all() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
@@ -236,7 +236,7 @@ pub(super) fn worker_settings(
         published: Arc::clone(published),
         producer: producer.clone(),
         watch: Arc::clone(watch),
-        metrics: Arc::new(WorkerMetrics::new(TABLE.len(), Denial::ALL.len())),
+        metrics: Arc::new(WorkerMetrics::new(TABLE.len(), AuthError::ALL.len())),
         readiness: Arc::clone(&readiness),
         connections: Arc::clone(&connections),
     };

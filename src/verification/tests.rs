@@ -16,164 +16,155 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-/// As a verification does that takes so long.
-fn end(turn: Turn, took: Duration, failed: bool) {
-    let mut turn = turn;
-    turn.failed = failed;
-    turn.began -= took;
+/// Releases the slot as after a verification of duration `took`.
+fn release(slot: VerificationSlot, took: Duration, failed: bool) {
+    let mut slot = slot;
+    slot.failed = failed;
+    slot.start -= took;
 }
 
 const PBKDF2: Duration = Duration::from_micros(170);
 
-/// Many strangers at once, all good: each gets its turn, and others get theirs in between.
+/// Many valid new credentials at once: each is granted the slot, and other tasks run in between.
 #[test]
-fn good_ones_wait_for_each_other_and_none_is_sent_away() {
-    let verifications = Rc::new(Verifications::new());
+fn valid_credentials_wait_and_none_is_rejected() {
+    let queue = Rc::new(VerificationQueue::new());
     let served = Cell::new(0);
-    let steps = run(async {
-        let strangers = join_all((0..100).map(|_| async {
-            let turn = verifications.turn(Some(address(1))).await.expect("a place");
-            end(turn, PBKDF2, false);
+    let intervals = run(async {
+        let clients = join_all((0..100).map(|_| async {
+            let slot = queue.acquire(Some(address(1))).await.expect("a slot");
+            release(slot, PBKDF2, false);
             served.set(served.get() + 1);
         }));
         let others = async {
-            let mut steps = 0;
+            let mut intervals = 0;
             while served.get() < 100 {
-                sleep(STEP).await;
-                steps += 1;
+                sleep(INTERVAL).await;
+                intervals += 1;
             }
-            steps
+            intervals
         };
-        join(strangers, others).await.1
+        join(clients, others).await.1
     });
-    // Two of them begin within 300 µs, so there are at most two in a step.
-    assert!(steps >= 40, "{steps} steps for 100 verifications");
+    // Two can start within 300 µs, so there are at most two per interval.
+    assert!(
+        intervals >= 40,
+        "{intervals} intervals for 100 verifications"
+    );
 }
 
-/// What fails takes a twentieth of the time at most, however much of it comes.
+/// Failed verifications take at most a twentieth of the time, at any load.
 #[test]
-fn junk_gets_its_share_and_no_more() {
-    let verifications = Rc::new(Verifications::new());
+fn failed_verifications_get_no_more_than_their_share() {
+    let queue = Rc::new(VerificationQueue::new());
     let began = Instant::now();
     let spent = Cell::new(Duration::ZERO);
     let busy = Cell::new(0);
     run(join_all((0..200_u8).map(|number| {
-        let (verifications, spent, busy) = (&verifications, &spent, &busy);
+        let (queue, spent, busy) = (&queue, &spent, &busy);
         async move {
             while began.elapsed() < Duration::from_millis(500) {
-                match verifications.turn(Some(address(number))).await {
-                    Ok(turn) => {
-                        end(turn, PBKDF2, true);
+                match queue.acquire(Some(address(number))).await {
+                    Ok(slot) => {
+                        release(slot, PBKDF2, true);
                         spent.set(spent.get() + PBKDF2);
                     }
-                    Err(Denial::Busy) => busy.set(busy.get() + 1),
+                    Err(AuthError::Busy) => busy.set(busy.get() + 1),
                     Err(other) => panic!("{other:?}"),
                 }
             }
         }
     })));
-    let allowed = began.elapsed() / FAILED_SHARE + FAILED_AHEAD_MAX + 2 * PBKDF2;
+    let allowed = began.elapsed() / FAILED_SHARE + FAILED_EXCESS_MAX + 2 * PBKDF2;
     assert!(spent.get() <= allowed, "{:?} of {allowed:?}", spent.get());
     assert!(spent.get() > Duration::ZERO);
 }
 
-/// Whoever fails too often waits behind all others, for fewer places.
+/// A peer that fails too often waits behind all others, in a shorter queue.
 #[test]
-fn a_failing_peer_comes_last() {
-    let verifications = Rc::new(Verifications::new());
+fn a_failing_peer_is_served_last() {
+    let queue = Rc::new(VerificationQueue::new());
     let order = RefCell::new(Vec::new());
     run(async {
         for _ in 0..=FAILURES_MAX {
-            let turn = verifications.turn(Some(address(1))).await.expect("a turn");
-            end(turn, Duration::ZERO, true);
+            let slot = queue.acquire(Some(address(1))).await.expect("a slot");
+            release(slot, Duration::ZERO, true);
         }
         assert_eq!(
-            verifications
-                .0
-                .borrow()
-                .peer(Some(address(1)), Instant::now()),
-            Peer::Failing
+            queue.0.borrow().class(Some(address(1)), Instant::now()),
+            PeerClass::Failing
         );
         let wait = async |last: u8| {
-            let turn = verifications
-                .turn(Some(address(last)))
-                .await
-                .expect("a place");
+            let slot = queue.acquire(Some(address(last))).await.expect("a slot");
             order.borrow_mut().push(last);
-            end(turn, PBKDF2, false);
+            release(slot, PBKDF2, false);
         };
-        let held = verifications.turn(Some(address(2))).await.expect("a turn");
-        let release = async { drop(held) };
-        join(join_all([1, 1, 1, 3, 4, 5].map(wait)), release).await;
+        let held = queue.acquire(Some(address(2))).await.expect("a slot");
+        let end = async { drop(held) };
+        join(join_all([1, 1, 1, 3, 4, 5].map(wait)), end).await;
         assert_eq!(*order.borrow(), [3, 4, 5, 1, 1, 1]);
-        // But for what was known before.
-        let known = verifications.turn(None).await.expect("a turn");
-        end(known, PBKDF2, false);
+        // Credentials that were cached before are not affected.
+        let slot = queue.acquire(None).await.expect("a slot");
+        release(slot, PBKDF2, false);
 
-        let held = verifications.turn(Some(address(2))).await.expect("a turn");
-        let is_sent_away = async |_| verifications.turn(Some(address(1))).await.is_err();
-        let waits = join_all((0..=WAITING_MAX[1]).map(is_sent_away));
-        let release = async { drop(held) };
-        let (sent_away, ()) = join(waits, release).await;
+        let held = queue.acquire(Some(address(2))).await.expect("a slot");
+        let is_rejected = async |_| queue.acquire(Some(address(1))).await.is_err();
+        let waits = join_all((0..=WAITERS_MAX[1]).map(is_rejected));
+        let end = async { drop(held) };
+        let (rejected, ()) = join(waits, end).await;
         assert_eq!(
-            sent_away
-                .iter()
-                .filter(|is_sent_away| **is_sent_away)
-                .count(),
+            rejected.iter().filter(|is_rejected| **is_rejected).count(),
             1
         );
     });
 }
 
-/// Many of a flood come before their address is known for it: whoever comes later does not wait for
-/// all of them.
+/// Requests of a flood queue before their address has failed too often: a later request of another
+/// peer does not wait for all of them.
 #[test]
-fn those_who_were_new_when_they_came_are_not_when_they_are_called() {
-    let verifications = Rc::new(Verifications::new());
+fn queued_peers_are_classified_again_when_granted() {
+    let queue = Rc::new(VerificationQueue::new());
     let order = RefCell::new(Vec::new());
     let wait = async |last: u8| {
-        let turn = verifications
-            .turn(Some(address(last)))
-            .await
-            .expect("a place");
+        let slot = queue.acquire(Some(address(last))).await.expect("a slot");
         order.borrow_mut().push(last);
-        end(turn, Duration::ZERO, last == 1);
+        release(slot, Duration::ZERO, last == 1);
     };
     run(async {
-        let held = verifications.turn(None).await.expect("a turn");
-        let release = async { drop(held) };
+        let held = queue.acquire(None).await.expect("a slot");
+        let end = async { drop(held) };
         let flood = (0..100).map(|_| 1).chain([2]);
-        join(join_all(flood.map(wait)), release).await;
+        join(join_all(flood.map(wait)), end).await;
     });
-    let place = order.borrow().iter().position(|last| *last == 2);
-    assert_eq!(place, Some(FAILURES_MAX as usize + 1));
+    let position = order.borrow().iter().position(|last| *last == 2);
+    assert_eq!(position, Some(FAILURES_MAX as usize + 1));
     assert_eq!(order.borrow().len(), 101);
 }
 
-/// A turn in which the core was somebody else's does not count for more than it can have cost.
+/// The charged time is limited if the thread was preempted during a verification.
 #[test]
-fn a_pause_of_the_worker_is_nobodys_fault() {
-    let verifications = Rc::new(Verifications::new());
+fn preemption_is_not_charged() {
+    let queue = Rc::new(VerificationQueue::new());
     run(async {
-        let turn = verifications.turn(Some(address(1))).await.expect("a turn");
-        end(turn, Duration::from_secs(3), true);
-        assert!(verifications.turn(Some(address(2))).await.is_ok());
+        let slot = queue.acquire(Some(address(1))).await.expect("a slot");
+        release(slot, Duration::from_secs(3), true);
+        assert!(queue.acquire(Some(address(2))).await.is_ok());
     });
 }
 
-/// A turn that nobody gives back in time: those who wait are told so.
+/// If the slot is not released in time, waiters fail.
 #[test]
-fn nobody_waits_for_ever() {
-    let verifications = Rc::new(Verifications::new());
+fn waiting_is_bounded() {
+    let queue = Rc::new(VerificationQueue::new());
     run(async {
-        let _held = verifications.turn(Some(address(1))).await.expect("a turn");
-        let turn = verifications.turn(Some(address(2))).await;
-        assert!(matches!(turn, Err(Denial::Busy)));
+        let _held = queue.acquire(Some(address(1))).await.expect("a slot");
+        let slot = queue.acquire(Some(address(2))).await;
+        assert!(matches!(slot, Err(AuthError::Busy)));
     });
 }
 
 #[test]
-fn a_host_has_all_addresses_of_its_subnet() {
+fn an_ipv6_subnet_counts_as_one_host() {
     let network = |text: &str| network(text.parse().expect("an address"));
     assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
     assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));

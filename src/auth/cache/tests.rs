@@ -14,7 +14,7 @@ fn grant(name: &str, from_ms: u64, until_ms: u64) -> Grant {
     }
 }
 
-/// What is remembered takes as much as is counted.
+/// The byte count matches the entries.
 fn assert_counted(cache: &Cache) {
     let counted: usize = cache.entries.iter().map(|(_, entry)| entry.bytes).sum();
     assert_eq!(cache.bytes, counted);
@@ -22,7 +22,7 @@ fn assert_counted(cache: &Cache) {
 }
 
 #[test]
-fn a_token_is_found_by_its_own_bytes_only() {
+fn tokens_are_compared_by_their_bytes() {
     let token = b"a-token-that-was-verified.and-has-two-parts";
     let mut cache = Cache::new(8);
     let hint = Cell::default();
@@ -31,7 +31,7 @@ fn a_token_is_found_by_its_own_bytes_only() {
     for _ in 0..2 {
         let found = cache.find(token, &hint, 1).expect("it was verified");
         assert_eq!(found.name(), Some("it"));
-        // The hint now leads to it; others must not be taken for it all the same.
+        // The hint now refers to this token; other tokens must not match nevertheless.
         for at in 0..token.len() {
             let mut other = token.to_vec();
             other[at] ^= 1;
@@ -44,12 +44,12 @@ fn a_token_is_found_by_its_own_bytes_only() {
 }
 
 #[test]
-fn a_hash_alone_opens_nothing() {
+fn a_matching_hash_is_not_enough() {
     let mut cache = Cache::new(8);
     cache.insert(b"verified", grant("it", 0, 100));
     let hash = cache.hash(b"verified");
     let entry = cache.entries.pop(&hash).expect("it was inserted");
-    // As if two tokens had one hash.
+    // Simulates a hash collision.
     let other = cache.hash(b"another");
     cache.entries.push(other, entry);
     assert!(cache.find(b"another", &Cell::default(), 1).is_none());
@@ -62,13 +62,13 @@ fn two_caches_hash_differently() {
 }
 
 #[test]
-fn the_least_recently_used_goes_first() {
+fn the_least_recently_used_entry_is_evicted() {
     let mut cache = Cache::new(2);
     cache.insert(b"one", grant("1", 0, 100));
     cache.insert(b"two", grant("2", 0, 100));
     let hint = Cell::default();
     assert!(cache.find(b"one", &hint, 1).is_some());
-    // By its hint, which counts as a use as well.
+    // By the hint, which counts as a use as well.
     assert!(cache.find(b"two", &Cell::default(), 1).is_some());
     assert!(cache.find(b"one", &hint, 1).is_some());
     cache.insert(b"three", grant("3", 0, 100));
@@ -77,9 +77,9 @@ fn the_least_recently_used_goes_first() {
     assert_counted(&cache);
 }
 
-/// A connection that presents two tokens in turns uses neither by looking for the other.
+/// A failed look-up through a hint does not mark the hinted entry as used.
 #[test]
-fn a_hint_that_misleads_is_no_use_of_where_it_leads() {
+fn a_wrong_hint_is_not_a_use_of_its_entry() {
     let mut cache = Cache::new(2);
     cache.insert(b"one", grant("1", 0, 100));
     cache.insert(b"two", grant("2", 0, 100));
@@ -93,12 +93,15 @@ fn a_hint_that_misleads_is_no_use_of_where_it_leads() {
 }
 
 #[test]
-fn bytes_are_bounded_too() {
+fn bytes_are_limited() {
     let mut cache = Cache::new(4);
     let long = vec![b'x'; Cache::bytes_max(4)];
     let principal = cache.insert(&long, grant("long", 0, 100));
     assert_eq!(principal.name(), Some("long"));
-    assert!(cache.is_empty(), "one that would take all is not kept");
+    assert!(
+        cache.is_empty(),
+        "an entry larger than the limit is not cached"
+    );
     for index in 0..16_u8 {
         cache.insert(&vec![index; 2_000], grant("long", 0, 100));
         assert_counted(&cache);
@@ -117,10 +120,10 @@ fn bytes_are_bounded_too() {
 }
 
 proptest! {
-    /// Against a map that forgets nothing: what is found is what was verified last for these bytes,
-    /// never before and never after its time, whatever the hints say.
+    /// Compared with an unbounded map: a look-up finds only the last grant of the same bytes, only within
+    /// its validity period, whatever the hints are.
     #[test]
-    fn nothing_outlives_its_token(
+    fn look_ups_agree_with_an_unbounded_map(
         entries_max in 1_usize..6,
         steps in prop::collection::vec((0_u8..8, 0_u8..3, any::<bool>(), 0_u64..50, 0_u64..50), 1..200),
     ) {

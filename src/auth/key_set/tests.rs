@@ -1,4 +1,4 @@
-//! One decision of each kind; the attack set over HTTP has the breadth.
+//! One case of each kind; the tests over HTTP have the full set of attacks.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
@@ -51,7 +51,7 @@ fn secret() -> KeySource {
     KeySource::File(Arc::new(keys.expect("long enough")))
 }
 
-fn key_set(api_keys: Vec<ApiKey>, issuers: Vec<Issuer>, fetched: &[Fetched]) -> Arc<KeySet> {
+fn key_set(api_keys: Vec<ApiKey>, issuers: Vec<Issuer>, fetched: &[FetchedKeys]) -> Arc<KeySet> {
     let auth = Auth {
         mode: AuthMode::Required,
         cache_entries: 1,
@@ -78,7 +78,7 @@ fn claims() -> Value {
     })
 }
 
-fn verified(keys: &KeySet, token: impl AsRef<[u8]>, now_ms: u64) -> Result<Grant, Denial> {
+fn verified(keys: &KeySet, token: impl AsRef<[u8]>, now_ms: u64) -> Result<Grant, AuthError> {
     let check = keys.check(token.as_ref(), now_ms)?;
     check.verify(now_ms)
 }
@@ -109,24 +109,30 @@ fn keys_of_both_kinds_are_found_by_their_hash() {
     assert!(verified(&keys, b"old-token", NOW_MS - 1).is_ok());
     assert_eq!(
         verified(&keys, b"old-token", NOW_MS),
-        Err(Denial::KeyExpired)
+        Err(AuthError::KeyExpired)
     );
 
     let mut wrong = MOOSE.to_vec();
     wrong[0] = b'1';
-    assert_eq!(verified(&keys, &wrong, NOW_MS), Err(Denial::UnknownKey));
+    assert_eq!(verified(&keys, &wrong, NOW_MS), Err(AuthError::UnknownKey));
     assert!(
         keys.check(&wrong, NOW_MS)
-            .is_ok_and(|check| !check.is_done())
+            .is_ok_and(|check| !check.is_resolved())
     );
-    assert_eq!(verified(&keys, b"another", NOW_MS), Err(Denial::UnknownKey));
+    assert_eq!(
+        verified(&keys, b"another", NOW_MS),
+        Err(AuthError::UnknownKey)
+    );
     for malformed in [&b""[..], b"a b", b"a,b", b"=", b"a=b", b"\xff", b"\"a\""] {
-        assert_eq!(verified(&keys, malformed, NOW_MS), Err(Denial::Malformed));
+        assert_eq!(
+            verified(&keys, malformed, NOW_MS),
+            Err(AuthError::Malformed)
+        );
     }
 }
 
 #[test]
-fn a_token_is_good_for_its_time_and_its_issuers_audience() {
+fn tokens_are_valid_for_their_period_and_audience() {
     let keys = key_set(Vec::new(), vec![issuer(secret())], &[]);
     let token = jwt(&json!({"alg": "HS256"}), &claims());
     let grant = verified(&keys, &token, NOW_MS).expect("good");
@@ -134,72 +140,72 @@ fn a_token_is_good_for_its_time_and_its_issuers_audience() {
     let Validity { from_ms, until_ms } = grant.validity;
     assert_eq!((from_ms, until_ms), (NOW_MS - 60_000, NOW_MS + 60_000));
     for (now_ms, result) in [
-        (from_ms - 1, Some(Denial::NotYetValid)),
+        (from_ms - 1, Some(AuthError::NotYetValid)),
         (from_ms, None),
         (until_ms - 1, None),
-        (until_ms, Some(Denial::Expired)),
+        (until_ms, Some(AuthError::Expired)),
     ] {
         assert_eq!(verified(&keys, &token, now_ms).err(), result, "{now_ms}");
     }
-    // It may have been looked at before it waited.
+    // The cheap check may have been done before the token expired in the queue.
     let check = keys.check(token.as_bytes(), until_ms - 1).expect("a JWT");
-    assert_eq!(check.verify(until_ms), Err(Denial::Expired));
+    assert_eq!(check.verify(until_ms), Err(AuthError::Expired));
 
-    for (claim, value, denial) in [
-        ("iss", json!("https://id.test/"), Denial::Issuer),
-        ("iss", json!(["https://id.test"]), Denial::Claims),
-        ("aud", json!("Ingest"), Denial::Audience),
-        ("aud", json!([]), Denial::Audience),
-        ("aud", json!(["ingest", 1]), Denial::Claims),
-        ("exp", json!("1900000000"), Denial::Claims),
-        ("exp", json!(null), Denial::Claims),
-        ("exp", json!(-1), Denial::Expired),
-        ("nbf", json!(1e300), Denial::NotYetValid),
-        ("iat", json!("now"), Denial::Claims),
-        ("sub", json!(1), Denial::Claims),
+    for (claim, value, error) in [
+        ("iss", json!("https://id.test/"), AuthError::Issuer),
+        ("iss", json!(["https://id.test"]), AuthError::Claims),
+        ("aud", json!("Ingest"), AuthError::Audience),
+        ("aud", json!([]), AuthError::Audience),
+        ("aud", json!(["ingest", 1]), AuthError::Claims),
+        ("exp", json!("1900000000"), AuthError::Claims),
+        ("exp", json!(null), AuthError::Claims),
+        ("exp", json!(-1), AuthError::Expired),
+        ("nbf", json!(1e300), AuthError::NotYetValid),
+        ("iat", json!("now"), AuthError::Claims),
+        ("sub", json!(1), AuthError::Claims),
     ] {
         let mut claims = claims();
         claims[claim] = value.clone();
         let token = jwt(&json!({"alg": "HS256"}), &claims);
         assert_eq!(
             verified(&keys, &token, NOW_MS),
-            Err(denial),
+            Err(error),
             "{claim} {value}"
         );
     }
 }
 
 #[test]
-fn what_a_header_asks_for_is_understood_or_refused() {
+fn unsupported_header_members_are_rejected() {
     let keys = key_set(Vec::new(), vec![issuer(secret())], &[]);
-    for (member, value, denial) in [
+    for (member, value, error) in [
         ("typ", json!("at+jwt"), None),
         ("typ", json!("application/AT+JWT"), None),
-        ("typ", json!("dpop+jwt"), Some(Denial::Header)),
-        ("typ", json!(1), Some(Denial::Header)),
+        ("typ", json!("dpop+jwt"), Some(AuthError::Header)),
+        ("typ", json!(1), Some(AuthError::Header)),
         ("jku", json!("https://elsewhere.test"), None),
         ("kid", json!("a secret has none"), None),
-        ("kid", json!(null), Some(Denial::Header)),
-        ("crit", json!(["exp"]), Some(Denial::Header)),
-        ("b64", json!(true), Some(Denial::Header)),
-        ("zip", json!("DEF"), Some(Denial::Header)),
-        ("alg", json!("none"), Some(Denial::Algorithm)),
-        ("alg", json!("hs256"), Some(Denial::Algorithm)),
-        ("alg", json!("RS256"), Some(Denial::Algorithm)),
+        ("kid", json!(null), Some(AuthError::Header)),
+        ("crit", json!(["exp"]), Some(AuthError::Header)),
+        ("b64", json!(true), Some(AuthError::Header)),
+        ("zip", json!("DEF"), Some(AuthError::Header)),
+        ("alg", json!("none"), Some(AuthError::Algorithm)),
+        ("alg", json!("hs256"), Some(AuthError::Algorithm)),
+        ("alg", json!("RS256"), Some(AuthError::Algorithm)),
     ] {
         let mut header = json!({"alg": "HS256"});
         header[member] = value.clone();
         let token = jwt(&header, &claims());
         assert_eq!(
             verified(&keys, &token, NOW_MS).err(),
-            denial,
+            error,
             "{member} {value}"
         );
     }
 }
 
 #[test]
-fn claims_decide_where_a_token_may_send() {
+fn claims_determine_the_authorized_routes() {
     let issuer = Issuer {
         routes_claim: Some("scope".into()),
         required_claims: vec![("tenant".into(), json!("a"))],
@@ -225,23 +231,23 @@ fn claims_decide_where_a_token_may_send() {
     );
     assert_eq!(with(Some(json!("")), "a"), Ok([false, false]));
     assert_eq!(with(None, "a"), Ok([false, false]));
-    assert_eq!(with(Some(json!(1)), "a"), Err(Denial::Claims));
-    assert_eq!(with(Some(json!("*")), "b"), Err(Denial::RequiredClaim));
+    assert_eq!(with(Some(json!(1)), "a"), Err(AuthError::Claims));
+    assert_eq!(with(Some(json!("*")), "b"), Err(AuthError::RequiredClaim));
 }
 
 #[test]
-fn keys_at_a_url_are_missed_and_wished_for() {
+fn unknown_keys_at_a_url_request_a_fetch() {
     let url = KeySource::Url(JwksUrl {
         url: "https://id.test/jwks".to_owned(),
         refresh: std::time::Duration::from_mins(5),
     });
     let issuer = issuer(url);
     let token = jwt(&json!({"alg": "HS256", "kid": "new"}), &claims());
-    let mut fetched = Fetched::default();
+    let mut fetched = FetchedKeys::default();
     let keys = key_set(Vec::new(), vec![issuer.clone()], &[fetched.clone()]);
     assert_eq!(
         verified(&keys, &token, NOW_MS),
-        Err(Denial::KeysUnavailable)
+        Err(AuthError::KeysUnavailable)
     );
 
     let set = |kid: &str| {
@@ -252,9 +258,9 @@ fn keys_at_a_url_are_missed_and_wished_for() {
     };
     fetched.keys = set("old");
     let keys = key_set(Vec::new(), vec![issuer.clone()], &[fetched.clone()]);
-    assert!(!fetched.wanted.load(Ordering::Relaxed));
-    assert_eq!(verified(&keys, &token, NOW_MS), Err(Denial::KeyId));
-    assert!(fetched.wanted.load(Ordering::Relaxed));
+    assert!(!fetched.unknown_key_seen.load(Ordering::Relaxed));
+    assert_eq!(verified(&keys, &token, NOW_MS), Err(AuthError::KeyId));
+    assert!(fetched.unknown_key_seen.load(Ordering::Relaxed));
 
     fetched.keys = set("new");
     let keys = key_set(Vec::new(), vec![issuer], &[fetched]);

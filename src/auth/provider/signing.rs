@@ -1,4 +1,4 @@
-//! Making tokens: ringest never does, but its tests and benchmarks do.
+//! Signing of tokens, for tests and benchmarks only: ringest itself never signs.
 
 use jsonwebtoken::{
     Algorithm, EncodingKey,
@@ -55,7 +55,7 @@ impl JwtSigner for RingSigner {
     }
 }
 
-/// Private keys as PKCS#8 (RFC 5958), those for RSA as PKCS#1 (RFC 8017 appendix A.1.2) too.
+/// Private keys are PKCS#8 (RFC 5958); RSA keys may also be PKCS#1 (RFC 8017 appendix A.1.2).
 pub(super) fn signer(algorithm: Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     if key.family() != algorithm.family() {
         return Err(ErrorKind::InvalidAlgorithm.into());
@@ -124,7 +124,7 @@ fn ec(algorithm: &'static EcdsaSigningAlgorithm, private: &[u8]) -> Result<Ecdsa
 }
 
 fn ed(private: &[u8]) -> Result<Ed25519KeyPair, Error> {
-    // openssl leaves the public key out, which there is nothing to check against then.
+    // openssl omits the public key, so there is nothing to check it against.
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(private)
         .map_err(|_| ErrorKind::InvalidEddsaKey.into())
 }

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use super::super::{EXIT_USAGE, environment, print, report, unusable};
 use crate::{
     auth::{
-        ApiKey, Auth, AuthMode, Denial, Fetched, Grant, JwksUrl, KeyHash, KeySet, KeySource, Scope,
-        provider,
+        ApiKey, Auth, AuthError, AuthMode, FetchedKeys, Grant, JwksUrl, KeyHash, KeySet, KeySource,
+        Scope, provider,
     },
     config::Config,
     jwks,
@@ -48,7 +48,7 @@ pub(super) fn run(config: &Path) -> ExitCode {
     let routes = Arc::new(config.routes());
     let printed = match grant(&token, &config.auth, &routes) {
         Ok(grant) => return print(&accepted(&token, &grant, &config.auth, &routes)),
-        Err(denial) => print(&rejected(&token, denial, &config.auth)),
+        Err(error) => print(&rejected(&token, error, &config.auth)),
     };
     if printed == ExitCode::SUCCESS {
         return ExitCode::from(EXIT_REJECTED);
@@ -57,15 +57,15 @@ pub(super) fn run(config: &Path) -> ExitCode {
 }
 
 /// Verifies the token as the server does; fetches keys from a URL only if the token's issuer has one.
-fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, Denial> {
+fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, AuthError> {
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let verify = |fetched: &[Fetched]| {
+    let verify = |fetched: &[FetchedKeys]| {
         let keys = KeySet::new(auth, fetched, routes);
         keys.check(token, now).and_then(|check| check.verify(now))
     };
-    let mut fetched = vec![Fetched::default(); auth.issuers.len()];
+    let mut fetched = vec![FetchedKeys::default(); auth.issuers.len()];
     let grant = verify(&fetched);
-    let (Err(Denial::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
+    let (Err(AuthError::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
         return grant;
     };
     for (issuer, fetched) in auth.issuers.iter().zip(&mut fetched) {
@@ -128,9 +128,9 @@ fn accepted(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> St
 }
 
 /// Explains why a token is rejected. For the operator only: responses never contain the reason.
-fn rejected(token: &[u8], denial: Denial, auth: &Auth) -> String {
-    let mut text = format!("rejected: {}: {}\n", denial.as_str(), reason(denial));
-    if let (Denial::KeyExpired, Some(key)) = (denial, key(token, auth)) {
+fn rejected(token: &[u8], error: AuthError, auth: &Auth) -> String {
+    let mut text = format!("rejected: {}: {}\n", error.as_str(), reason(error));
+    if let (AuthError::KeyExpired, Some(key)) = (error, key(token, auth)) {
         let expired = key.expires_ms.and_then(time).unwrap_or_default();
         let _ = writeln!(text, "API key {:?} expired at {expired}", key.name);
     }
@@ -159,29 +159,29 @@ fn time(ms: u64) -> Option<String> {
     Some(time.to_string())
 }
 
-/// The reason of a denial, for the operator.
-const fn reason(denial: Denial) -> &'static str {
-    match denial {
-        Denial::Missing => "there is no token",
-        Denial::Repeated => "there is more than one token",
-        Denial::InQuery => "the token is in the query string",
-        Denial::Scheme => "the authorization scheme is not Bearer",
-        Denial::Malformed => "neither a JWT nor an API key of a configured kind",
-        Denial::UnknownKey => "no configured API key has the hash of this token",
-        Denial::KeyExpired => "the API key has expired",
-        Denial::Header => "the JOSE header is malformed or uses an unsupported extension",
-        Denial::Algorithm => "the signature algorithm is not configured for the issuer",
-        Denial::KeyId => {
+/// The reason of a error, for the operator.
+const fn reason(error: AuthError) -> &'static str {
+    match error {
+        AuthError::Missing => "there is no token",
+        AuthError::Repeated => "there is more than one token",
+        AuthError::InQuery => "the token is in the query string",
+        AuthError::Scheme => "the authorization scheme is not Bearer",
+        AuthError::Malformed => "neither a JWT nor an API key of a configured kind",
+        AuthError::UnknownKey => "no configured API key has the hash of this token",
+        AuthError::KeyExpired => "the API key has expired",
+        AuthError::Header => "the JOSE header is malformed or uses an unsupported extension",
+        AuthError::Algorithm => "the signature algorithm is not configured for the issuer",
+        AuthError::KeyId => {
             "the issuer has no key with this ID, or several keys and the token names none"
         }
-        Denial::Claims => "the claims are malformed or of the wrong type",
-        Denial::Issuer => "the issuer is not configured",
-        Denial::Audience => "the audience is not the configured one",
-        Denial::Expired => "the token has expired",
-        Denial::NotYetValid => "the token is not valid yet",
-        Denial::RequiredClaim => "a required claim is missing or has another value",
-        Denial::Signature => "the signature is invalid",
-        Denial::KeysUnavailable => "the issuer's keys can't be fetched",
-        Denial::Busy => "too many tokens are being verified",
+        AuthError::Claims => "the claims are malformed or of the wrong type",
+        AuthError::Issuer => "the issuer is not configured",
+        AuthError::Audience => "the audience is not the configured one",
+        AuthError::Expired => "the token has expired",
+        AuthError::NotYetValid => "the token is not valid yet",
+        AuthError::RequiredClaim => "a required claim is missing or has another value",
+        AuthError::Signature => "the signature is invalid",
+        AuthError::KeysUnavailable => "the issuer's keys can't be fetched",
+        AuthError::Busy => "too many tokens are being verified",
     }
 }

@@ -12,7 +12,7 @@ use ureq::http::Uri;
 
 use super::{issuer::ALGORITHMS, read_key_file};
 use crate::{
-    auth::{JwksUrl, KeyError, KeySource, Loaded, VerificationKeys},
+    auth::{JwksUrl, KeyError, KeySource, LoadedKeys, VerificationKeys},
     config::{
         key::{IssuerTable, Key},
         keys::{self, JWKS_FILE, JWKS_REFRESH, JWKS_URL, PUBLIC_KEY_FILE, SECRET_FILE},
@@ -136,8 +136,8 @@ impl Reader {
             Source::Url => return None,
         };
         match loaded {
-            Ok(Loaded { keys, left_out }) => {
-                for line in left_out {
+            Ok(LoadedKeys { keys, skipped }) => {
+                for line in skipped {
                     self.warn(at, format!("{shown}: {line}"));
                 }
                 Some(keys)
@@ -196,10 +196,10 @@ impl Reader {
     }
 }
 
-fn only(keys: VerificationKeys) -> Loaded {
-    Loaded {
+fn only(keys: VerificationKeys) -> LoadedKeys {
+    LoadedKeys {
         keys,
-        left_out: Vec::new(),
+        skipped: Vec::new(),
     }
 }
 

@@ -87,7 +87,9 @@ impl Bench {
                 Payloads::prefixed_copies(prefix, bytes, &records, pool, admission).expect("room")
             }
         };
-        let route = auth::anyone().authorize(route).expect("anyone may");
+        let route = auth::anonymous()
+            .authorize(route)
+            .expect("all routes are allowed");
         self.producer.enqueue(route, &records, payloads, headers)
     }
 
@@ -347,9 +349,9 @@ fn letters_go_to_their_own_topic() {
     let mut memory = bench.pool.take(1);
     memory.append(b"onetwo");
     let permit = bench.admission.admit(memory.capacity()).expect("room");
-    let route = auth::anyone()
+    let route = auth::anonymous()
         .authorize(&bench.routes.routes()[0])
-        .expect("anyone may");
+        .expect("all routes are allowed");
     let letters = [0..3, 3..6];
     let enqueued = bench
         .producer

@@ -91,9 +91,9 @@ fn records_beyond_their_body_are_not_enqueued() {
     buffer.append(b"{}");
     let short = buffer.freeze(0..2);
     let permit = bench.admission.admit(buffer.capacity()).expect("room");
-    let route = auth::anyone()
+    let route = auth::anonymous()
         .authorize(&bench.routes.routes()[0])
-        .expect("anyone may");
+        .expect("all routes are allowed");
     let long = bench
         .validator
         .validate(b"[{}, {}]", Format::Json, &crate::model::Rules::any());

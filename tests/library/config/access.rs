@@ -64,8 +64,8 @@ fn whoever_must_be_asked_can_be_known() {
             Place::new(configuration).errors(&environment),
             [
                 "environment variable MOOSE_INGEST_API_KEY: auth.keys: the value given is not \
-                 allowed: 40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits; it \
-                 ends at offset 0, before its last digit"
+                 allowed: 40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits; \
+                 too few digits, it ends at offset 0"
             ]
         );
     }

@@ -141,7 +141,7 @@ fn what_is_wrong_in_the_environment() {
         [
             format!(
                 "environment variable MOOSE_INGEST_API_KEY: auth.keys: the value given is not \
-                 allowed: {hash}; the character at offset 4 is no hex digit"
+                 allowed: {hash}; the character at offset 4 is not a hex digit"
             ),
             format!("{variable}.hsh: unknown key; did you mean \"hash\"?"),
             format!("{variable}.hash: missing: {hash}"),
@@ -228,12 +228,12 @@ hash = \"{upper}\"
          digits"
             .to_owned(),
         format!("7: auth.keys[1].name: \"\" is not allowed: {name}"),
-        format!("8: auth.keys[1].hash: the value given {hash}; it ends at offset 39, before its last digit"),
+        format!("8: auth.keys[1].hash: the value given {hash}; too few digits, it ends at offset 39"),
         format!("9: auth.keys[1].routes: [] {routes}"),
         format!("10: auth.keys[1].expires: \"tomorrow\" {expires}"),
         format!("12: auth.keys[2].name: 5 is not allowed: {name}"),
         format!(
-            "13: auth.keys[2].hash: the value given {hash}; the character at offset 21 is no hex digit"
+            "13: auth.keys[2].hash: the value given {hash}; the character at offset 21 is not a hex digit"
         ),
         format!("14: auth.keys[2].routes: \"Event/*\" {routes}"),
         format!("15: auth.keys[2].expires: 2027-01-01T00:00:00 {expires}"),

@@ -464,7 +464,7 @@ fn keys_that_must_not_be_used_are_told_with_their_file() {
     let errors = place.errors(&[]);
     let starts = [
         "ringest.toml:8: auth.jwt[0].public_key_file: keys/p256.pem: a private key",
-        "ringest.toml:13: auth.jwt[1].jwks_file: keys/set.json: no JWK set",
+        "ringest.toml:13: auth.jwt[1].jwks_file: keys/set.json: not a JWK set",
         "ringest.toml:18: auth.jwt[2].secret_file: keys/secret: ",
     ];
     assert_eq!(errors.len(), starts.len(), "{errors:#?}");

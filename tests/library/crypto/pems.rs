@@ -1,7 +1,7 @@
 //! PEM files, good and bad, and secrets.
 
 use jsonwebtoken::Algorithm;
-use ringest::auth::{Denial, VerificationKeys};
+use ringest::auth::{AuthError, VerificationKeys};
 
 use super::{
     ALL,
@@ -61,8 +61,8 @@ fn the_only_key_fits_any_kid_and_no_other_algorithm() {
     for kid in [None, Some(""), Some("any")] {
         keys.find(Algorithm::ES256, kid).expect("the only key");
         for algorithm in ALL.into_iter().filter(|it| *it != Algorithm::ES256) {
-            let denial = keys.find(algorithm, kid).expect_err("of another kind");
-            assert_eq!(denial, Denial::KeyId);
+            let error = keys.find(algorithm, kid).expect_err("of another kind");
+            assert_eq!(error, AuthError::KeyId);
         }
     }
 }
@@ -76,13 +76,16 @@ fn what_must_not_be_used_is_refused() {
         ("rsa-2047.spki.pem", "2047 bits"),
         ("rsa-2048-exponent-34-bits.spki.pem", "its exponent"),
         ("rsa-pss.spki.pem", "a key for RSASSA-PSS alone"),
-        ("p256.compressed.spki.pem", "not written uncompressed"),
-        ("p256.explicit.spki.pem", "names no curve"),
+        ("p256.compressed.spki.pem", "not in uncompressed form"),
+        ("p256.explicit.spki.pem", "without a named curve"),
         ("p521.spki.pem", "an EC key on P-521"),
         ("secp256k1.spki.pem", "an EC key on secp256k1"),
         ("ed448.spki.pem", "a key for Ed448"),
         ("x25519.spki.pem", "a key for X25519"),
-        ("p256.request.pem", "a PEM of \"CERTIFICATE REQUEST\""),
+        (
+            "p256.request.pem",
+            "a PEM block of type \"CERTIFICATE REQUEST\"",
+        ),
         ("rsa-2048.key", "a private key"),
         ("rsa-2048.pkcs1.key", "a private key"),
         ("rsa-2048.encrypted.key", "a private key"),
@@ -90,7 +93,7 @@ fn what_must_not_be_used_is_refused() {
         ("p256.sec1.key", "a private key"),
         ("p256.parameters-and.key", "a private key"),
         ("ed25519.key", "a private key"),
-        ("jwk.json", "no PEM"),
+        ("jwk.json", "not a PEM file"),
     ] {
         refused(name, &file(name), &ALL, reason);
     }
@@ -130,8 +133,8 @@ fn exactly_one_key_is_in_a_file() {
     let (p256, rsa) = (text("p256.spki.pem"), text("rsa-2048.pkcs1.pem"));
     let private = text("p256.key");
     for (file, reason) in [
-        (String::new(), "no PEM"),
-        ("not a PEM\n".to_owned(), "no PEM"),
+        (String::new(), "not a PEM file"),
+        ("not a PEM\n".to_owned(), "not a PEM file"),
         (p256.clone() + &p256, "2 keys or certificates"),
         (format!("{rsa}\n{p256}{rsa}"), "3 keys or certificates"),
         (
@@ -148,36 +151,36 @@ fn exactly_one_key_is_in_a_file() {
 #[test]
 fn what_is_no_key_is_refused() {
     let der_file = der("p256.spki.pem");
-    refused("DER", &der_file, &ALL, "no PEM");
+    refused("DER", &der_file, &ALL, "not a PEM file");
     let whole = text("p256.spki.pem");
     for (what, file, reason) in [
         (
             "no end",
             whole.replace("-----END PUBLIC KEY-----", ""),
-            "cut off",
+            "truncated",
         ),
         (
             "another end",
             whole.replace("END PUBLIC", "END RSA PUBLIC"),
-            "cut off",
+            "truncated",
         ),
         (
             "no label's end",
             "-----BEGIN PUBLIC KEY".to_owned(),
-            "cut off",
+            "truncated",
         ),
-        ("no base64", whole.replace('M', "*"), "base64 is wrong"),
+        ("no base64", whole.replace('M', "*"), "invalid base64"),
         (
             "base64url",
             pem("PUBLIC KEY", &[0xff; 48]).replace('/', "_"),
-            "base64 is wrong",
+            "invalid base64",
         ),
         (
             "PGP",
             pem("PGP PUBLIC KEY BLOCK", b"key"),
             "\"PGP PUBLIC KEY BLOCK\"",
         ),
-        ("empty", pem("PUBLIC KEY", b""), "can't be read"),
+        ("empty", pem("PUBLIC KEY", b""), "an invalid "),
         (
             "a label in capitals",
             whole.replace("PUBLIC KEY", "public key"),
@@ -186,17 +189,17 @@ fn what_is_no_key_is_refused() {
         (
             "RSA as SPKI",
             pem("PUBLIC KEY", &der("rsa-2048.pkcs1.pem")),
-            "can't be read",
+            "an invalid ",
         ),
         (
             "SPKI as RSA",
             pem("RSA PUBLIC KEY", &der("rsa-2048.spki.pem")),
-            "can't be read",
+            "an invalid ",
         ),
         (
             "SPKI as certificate",
             pem("CERTIFICATE", &der_file),
-            "can't be read",
+            "an invalid ",
         ),
     ] {
         refused(what, file.as_bytes(), &ALL, reason);
@@ -219,7 +222,7 @@ fn der_that_is_cut_or_longer_is_refused() {
             served(cut.as_bytes(), &ALL).expect_err(name);
         }
         let longer = pem(label, &[der.as_slice(), &[0]].concat());
-        refused(name, longer.as_bytes(), &ALL, "can't be read");
+        refused(name, longer.as_bytes(), &ALL, "an invalid ");
         for at in 0..der.len() {
             let mut changed = der.clone();
             changed[at] ^= 1 << (at % 8);
@@ -288,8 +291,8 @@ fn rsa_keys_that_are_too_large_or_odd_in_another_sense_are_refused() {
         (modulus(256, 0xff), &[1, 0, 0, 0, 0, 0, 0, 1], "exponent"),
         (modulus(256, 0xff), &[1, 0, 0, 0, 0, 0, 0, 0, 1], "exponent"),
         // Negative, and with a zero too many.
-        (modulus(256, 0xff), &[0xff, 1], "can't be read"),
-        (modulus(256, 0xff), &[0, 3], "can't be read"),
+        (modulus(256, 0xff), &[0xff, 1], "an invalid "),
+        (modulus(256, 0xff), &[0, 3], "an invalid "),
     ] {
         refused(reason, key(&n, e).as_bytes(), &ALL, reason);
     }
@@ -333,7 +336,7 @@ fn a_secret_is_as_long_as_the_hash() {
         secret(len_min).expect("long enough");
         for len in [0, 1, len_min - 1] {
             let error = secret(len).expect_err("too short").to_string();
-            let reason = format!("a secret of {len} bytes: {largest:?} needs {len_min}");
+            let reason = format!("a secret of {len} bytes: {largest:?} needs at least {len_min}");
             assert!(error.contains(&reason), "{error}");
         }
     }

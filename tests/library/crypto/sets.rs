@@ -1,7 +1,7 @@
-//! JWK sets, good and bad.
+//! JWK sets, valid and invalid.
 
 use jsonwebtoken::Algorithm;
-use ringest::auth::{Loaded, VerificationKeys};
+use ringest::auth::{LoadedKeys, VerificationKeys};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -33,7 +33,7 @@ fn plain(name: &str) -> Value {
     with(name, json!({}))
 }
 
-fn load(keys: &[Value], listed: &[Algorithm]) -> Result<Loaded, String> {
+fn load(keys: &[Value], listed: &[Algorithm]) -> Result<LoadedKeys, String> {
     VerificationKeys::from_jwks(set(keys).as_bytes(), listed).map_err(|error| error.to_string())
 }
 
@@ -46,8 +46,8 @@ fn served(keys: &VerificationKeys, kid: Option<&str>) -> Vec<Algorithm> {
 fn each_key_verifies_the_tokens_that_were_signed_with_it() {
     let names = ["rsa-2048", "rsa-3072", "p256", "p384", "ed25519", "secret"];
     let keys = names.map(|name| with(name, json!({ "kid": name })));
-    let Loaded { keys, left_out } = load(&keys, &ALL).expect("a set");
-    assert_eq!((keys.len(), left_out.len()), (6, 0));
+    let LoadedKeys { keys, skipped } = load(&keys, &ALL).expect("a set");
+    assert_eq!((keys.len(), skipped.len()), (6, 0));
     let tokens = text("tokens.txt");
     for line in tokens.lines() {
         let parts: Vec<_> = line.split(' ').collect();
@@ -70,7 +70,7 @@ fn a_kid_chooses_and_without_one_only_a_single_key_that_fits_is_taken() {
         with("p256", json!({ "kid": "c" })),
         plain("ed25519"),
     ];
-    let Loaded { keys, .. } = load(&keys, &ALL).expect("a set");
+    let LoadedKeys { keys, .. } = load(&keys, &ALL).expect("a set");
     assert_eq!(served(&keys, Some("a")), [RS256]);
     assert_eq!(
         served(&keys, Some("b")),
@@ -88,7 +88,7 @@ fn a_kid_chooses_and_without_one_only_a_single_key_that_fits_is_taken() {
 
 /// RFC 7517 section 5.
 #[test]
-fn what_is_meant_for_something_else_is_left_out() {
+fn keys_for_other_purposes_are_skipped() {
     use Algorithm::{ES256, RS256};
     let listed = [RS256, ES256];
     for (key, reason) in [
@@ -112,11 +112,11 @@ fn what_is_meant_for_something_else_is_left_out() {
         (with("rsa-3072", json!({ "use": "" })), r#"its `use` is """#),
         (
             with("rsa-3072", json!({ "key_ops": ["encrypt"] })),
-            "has no \"verify\"",
+            "does not contain \"verify\"",
         ),
         (
             with("rsa-3072", json!({ "key_ops": [] })),
-            "has no \"verify\"",
+            "does not contain \"verify\"",
         ),
         (
             with("rsa-3072", json!({ "alg": "RS512" })),
@@ -139,7 +139,7 @@ fn what_is_meant_for_something_else_is_left_out() {
             plain("secret"),
             "a secret, which is for HS256, HS384, HS512",
         ),
-        // Nobody looks at the rest of what is for something else.
+        // The rest of a key for another purpose is not checked.
         (
             json!({ "kty": "OKP", "crv": "Ed25519", "x": 1 }),
             "an Ed25519 key",
@@ -147,15 +147,15 @@ fn what_is_meant_for_something_else_is_left_out() {
         (json!({ "kty": "oct" }), "a secret"),
     ] {
         let good = with("rsa-2048", json!({ "kid": "good" }));
-        let Loaded { keys, left_out } =
+        let LoadedKeys { keys, skipped } =
             load(&[good, key.clone()], &listed).unwrap_or_else(|error| panic!("{key}: {error}"));
         assert_eq!(keys.len(), 1, "{key}");
-        assert_eq!(left_out.len(), 1, "{key}");
-        assert!(left_out[0].starts_with("keys[1]: "), "{left_out:?}");
-        assert!(left_out[0].contains(reason), "{left_out:?}");
+        assert_eq!(skipped.len(), 1, "{key}");
+        assert!(skipped[0].starts_with("keys[1]: "), "{skipped:?}");
+        assert!(skipped[0].contains(reason), "{skipped:?}");
 
         let error = load(&[key], &listed).expect_err("no key is left");
-        let begin = "none of its keys is for RS256, ES256; keys[0]: ";
+        let begin = "no key for RS256, ES256; keys[0]: ";
         assert!(error.starts_with(begin), "{error}");
     }
 }
@@ -187,38 +187,38 @@ fn rsa_keys_that_must_not_be_used_are_errors() {
         (
             "rsa-2048",
             json!({ "e": "" }),
-            "its `e` is empty or begins with zeros",
+            "its `e` is empty or has leading zeros",
         ),
         (
             "rsa-2048",
             json!({ "e": "AAEAAQ" }),
-            "its `e` is empty or begins with zeros",
+            "its `e` is empty or has leading zeros",
         ),
         (
             "rsa-2048",
             json!({ "e": "AQAB=" }),
-            "its `e` is no base64url",
+            "its `e` is not base64url",
         ),
         (
             "rsa-2048",
             json!({ "e": "AQ==" }),
-            "its `e` is no base64url",
+            "its `e` is not base64url",
         ),
         // Bits that stand for nothing are set.
-        ("rsa-2048", json!({ "e": "AR" }), "its `e` is no base64url"),
+        ("rsa-2048", json!({ "e": "AR" }), "its `e` is not base64url"),
         (
             "rsa-2048",
             json!({ "e": "AQ AB" }),
-            "its `e` is no base64url",
+            "its `e` is not base64url",
         ),
         (
             "rsa-2048",
             json!({ "e": "++++" }),
-            "its `e` is no base64url",
+            "its `e` is not base64url",
         ),
-        ("rsa-2048", json!({ "e": 65537 }), "its `e` is no string"),
-        ("rsa-2048", json!({ "e": null }), "it has no `e`"),
-        ("rsa-2048", json!({ "n": null }), "it has no `n`"),
+        ("rsa-2048", json!({ "e": 65537 }), "its `e` is not a string"),
+        ("rsa-2048", json!({ "e": null }), "`e` is missing"),
+        ("rsa-2048", json!({ "n": null }), "`n` is missing"),
     ]);
 }
 
@@ -241,29 +241,29 @@ fn points_and_secrets_that_must_not_be_used_are_errors() {
             json!({ "x": "AQAB" }),
             "its `x` has 3 bytes, not 32",
         ),
-        ("p256", json!({ "crv": null }), "it has no `crv`"),
+        ("p256", json!({ "crv": null }), "`crv` is missing"),
         (
             "p256",
             json!({ "crv": "P-384" }),
             "its `x` has 32 bytes, not 48",
         ),
-        ("p256", json!({ "y": null }), "it has no `y`"),
+        ("p256", json!({ "y": null }), "`y` is missing"),
         ("ed25519", json!({ "x": "AQAB" }), "it has 3 bytes"),
         (
             "secret",
             json!({ "k": "AQAB" }),
-            "a secret of 3 bytes: HS512 needs 64",
+            "a secret of 3 bytes: HS512 needs at least 64",
         ),
         ("secret", json!({ "k": "" }), "a secret of 0 bytes"),
-        ("secret", json!({ "k": null }), "it has no `k`"),
+        ("secret", json!({ "k": null }), "`k` is missing"),
     ]);
 }
 
 #[test]
 fn keys_that_contradict_themselves_and_private_ones_are_errors() {
     unfit([
-        ("rsa-2048", json!({ "kty": null }), "it has no `kty`"),
-        ("rsa-2048", json!({ "kty": 1 }), "its `kty` is no string"),
+        ("rsa-2048", json!({ "kty": null }), "`kty` is missing"),
+        ("rsa-2048", json!({ "kty": 1 }), "its `kty` is not a string"),
         (
             "rsa-2048",
             json!({ "alg": "ES256" }),
@@ -287,22 +287,22 @@ fn keys_that_contradict_themselves_and_private_ones_are_errors() {
         (
             "rsa-2048",
             json!({ "alg": ["RS256"] }),
-            "its `alg` is no string",
+            "its `alg` is not a string",
         ),
         (
             "rsa-2048",
             json!({ "use": ["sig"] }),
-            "its `use` is no string",
+            "its `use` is not a string",
         ),
         (
             "rsa-2048",
             json!({ "key_ops": "verify" }),
-            "its `key_ops` is no array",
+            "its `key_ops` is not an array",
         ),
         (
             "rsa-2048",
             json!({ "key_ops": ["verify", 1] }),
-            "its `key_ops` is no array",
+            "its `key_ops` is not an array",
         ),
         ("rsa-2048", json!({ "d": "AQAB" }), "a private key"),
         (
@@ -316,9 +316,9 @@ fn keys_that_contradict_themselves_and_private_ones_are_errors() {
         ("x25519", json!({ "d": "AQAB" }), "a private key"),
     ]);
     let error = load(&[with("p256", json!({ "kid": 1 }))], &ALL).expect_err("no kid");
-    assert_eq!(error, "keys[0]: its `kid` is no string");
+    assert_eq!(error, "keys[0]: its `kid` is not a string");
     let error = load(&[json!("key")], &ALL).expect_err("no key");
-    assert_eq!(error, "keys[0]: it is no object");
+    assert_eq!(error, "keys[0]: not an object");
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn all_that_is_wrong_is_said_at_once_and_no_secret() {
     assert_eq!(
         error,
         "keys[0]: its modulus has 1024 bits: 2,048 to 8,192 are allowed; \
-         keys[2] (kid \"s\"): a secret of 13 bytes: HS512 needs 64 or more, made at random"
+         keys[2] (kid \"s\"): a secret of 13 bytes: HS512 needs at least 64 random bytes"
     );
 }
 
@@ -352,7 +352,7 @@ fn two_keys_that_can_be_used_never_share_a_kid() {
         with("p256", json!({ "kid": "a" })),
     );
     let error = load(&[rsa.clone(), plain("ed25519"), ec.clone()], &ALL).expect_err("shared");
-    assert_eq!(error, "keys[2] (kid \"a\"): another key has its `kid` too");
+    assert_eq!(error, "keys[2] (kid \"a\"): duplicate `kid`");
     // One of them is for something else, or neither has a name.
     load(&[rsa.clone(), ec], &[Algorithm::RS256]).expect("one is left out");
     let enc = with("rsa-3072", json!({ "kid": "a", "use": "enc" }));
@@ -362,24 +362,21 @@ fn two_keys_that_can_be_used_never_share_a_kid() {
 
 /// The encodings of the eight points of small order, non-canonical ones too (RFC 8032 section 5.1.3).
 #[test]
-fn of_a_fetched_set_what_must_not_be_used_is_left_out() {
+fn unusable_keys_of_a_fetched_set_are_skipped() {
     let weak = with("rsa-1024", json!({ "kid": "weak" }));
     let good = with("rsa-2048", json!({ "kid": "good" }));
     let again = with("rsa-3072", json!({ "kid": "good" }));
     let fetched = |keys: &[Value]| {
         VerificationKeys::from_fetched_jwks(set(keys).as_bytes(), &[Algorithm::RS256])
     };
-    let Loaded { keys, left_out } = fetched(&[weak.clone(), good, again]).expect("a set");
+    let LoadedKeys { keys, skipped } = fetched(&[weak.clone(), good, again]).expect("a set");
     assert_eq!(keys.len(), 1);
     assert_eq!(served(&keys, Some("good")), [Algorithm::RS256]);
     assert_eq!(served(&keys, Some("weak")), []);
-    assert_eq!(left_out.len(), 2);
-    assert!(left_out[0].contains("(kid \"weak\"): its modulus has 1024 bits"));
+    assert_eq!(skipped.len(), 2);
+    assert!(skipped[0].contains("(kid \"weak\"): its modulus has 1024 bits"));
     let error = fetched(&[weak]).expect_err("there is no other").to_string();
-    assert!(
-        error.contains("none of its keys is for RS256; keys[0]"),
-        "{error}"
-    );
+    assert!(error.contains("no key for RS256; keys[0]"), "{error}");
 }
 
 #[test]
@@ -420,26 +417,23 @@ fn what_is_no_set_is_refused() {
     let one = plain("p256").to_string();
     let twice = |members: &str| one.replacen('{', &format!("{{{members},"), 1);
     for (text, reason) in [
-        (String::new(), "no JWK set: EOF"),
-        ("[]".to_owned(), r#"{"keys": […]} is one"#),
-        (one.clone(), r#"{"keys": […]} is one"#),
-        (r#"{"keys": {}}"#.to_owned(), r#"{"keys": […]} is one"#),
-        (
-            r#"{"keys": []}"#.to_owned(),
-            "none of its keys is for RS256",
-        ),
-        (text("p256.spki.pem"), "no JWK set: invalid number"),
+        (String::new(), "not a JWK set: EOF"),
+        ("[]".to_owned(), r#"expected {"keys": […]}"#),
+        (one.clone(), r#"expected {"keys": […]}"#),
+        (r#"{"keys": {}}"#.to_owned(), r#"expected {"keys": […]}"#),
+        (r#"{"keys": []}"#.to_owned(), "no key for RS256"),
+        (text("p256.spki.pem"), "not a JWK set: invalid number"),
         (
             format!(r#"{{"keys": [{one}], "keys": []}}"#),
-            "\"keys\" is there twice at line 1",
+            "duplicate member \"keys\" at line 1",
         ),
         (
             format!(r#"{{"keys": [{}]}}"#, twice(r#""kty": "EC""#)),
-            "\"kty\" is there twice",
+            "duplicate member \"kty\"",
         ),
         (
             format!(r#"{{"keys": [{}]}}"#, twice(r#""a": 1, "a": 2"#)),
-            "\"a\" is there twice",
+            "duplicate member \"a\"",
         ),
         (
             format!(r#"{{"keys": [{one}]}} {{}}"#),
@@ -447,7 +441,7 @@ fn what_is_no_set_is_refused() {
         ),
         (
             set(&vec![plain("p256"); 257]),
-            "257 keys: at most 256 are read",
+            "257 keys: at most 256 are allowed",
         ),
     ] {
         let error = VerificationKeys::from_jwks(text.as_bytes(), &ALL).expect_err(reason);

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
-use ringest::auth::{Denial, VerificationKeys};
+use ringest::auth::{AuthError, VerificationKeys};
 use serde_json::json;
 
 use super::{
@@ -63,7 +63,7 @@ fn a_token_is_verified_with_its_algorithm_and_key_and_no_others() {
                             verified.push((name, algorithm));
                         }
                     }
-                    Err(denial) => assert_eq!(denial, Denial::KeyId),
+                    Err(error) => assert_eq!(error, AuthError::KeyId),
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use ringest::{
     admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, Sources},
-    auth::Denial,
+    auth::AuthError,
     metrics::{ProcessMetrics, RouteMetrics, WorkerMetrics},
     model::Model,
     readiness::{Readiness, WorkerState},
@@ -61,7 +61,7 @@ impl Rig {
     pub(crate) fn start() -> Self {
         let models = [("UserEvent", "1.0"), ("odd\"\\name", "2")];
         let published = Arc::new(Published::new(snapshot(0, &models)));
-        let worker = || Arc::new(WorkerMetrics::new(CODES.len(), Denial::ALL.len()));
+        let worker = || Arc::new(WorkerMetrics::new(CODES.len(), AuthError::ALL.len()));
         let workers = vec![worker(), worker()];
         let process = Arc::new(ProcessMetrics::default());
         let readiness = Arc::new(Readiness::new(workers.len()));

@@ -338,7 +338,7 @@ fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
 
     let output = place.verify(&token("gone"), &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr(&output), format!("{}: it answers 404\n", gone.url));
+    assert_eq!(stderr(&output), format!("{}: HTTP status 404\n", gone.url));
     assert_eq!(
         stdout(&output),
         "rejected: keys_unavailable: the issuer's keys can't be fetched\n"

@@ -12,7 +12,7 @@ use std::{
 use jsonwebtoken::Algorithm;
 use ringest::{
     admin::{Exposition, Sources},
-    auth::{Fetched, Issuer, JwksUrl, KeySource},
+    auth::{FetchedKeys, Issuer, JwksUrl, KeySource},
     jwks::Fetcher,
     metrics::ProcessMetrics,
     readiness::Readiness,
@@ -74,13 +74,15 @@ impl Rig {
         self.fetcher.follow(&self.issuers).expect("threads");
     }
 
-    pub(crate) fn fetched(&self, issuer: usize) -> Fetched {
+    pub(crate) fn fetched(&self, issuer: usize) -> FetchedKeys {
         self.fetcher.fetched(&self.issuers).swap_remove(issuer)
     }
 
     /// A token named a key that the first issuer does not have.
     pub(crate) fn want(&self) {
-        self.fetched(0).wanted.store(true, Ordering::Relaxed);
+        self.fetched(0)
+            .unknown_key_seen
+            .store(true, Ordering::Relaxed);
     }
 
     /// Whether an issuer has these keys, and not those.

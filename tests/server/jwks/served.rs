@@ -101,7 +101,7 @@ fn keys_that_come_after_the_start_are_waited_for() {
     await_status(&ringest, &good, 200);
     assert_eq!(endpoint.asked(), 1);
     let log = ringest.log();
-    let refused = format!("no keys from {address}: io: Connection refused");
+    let refused = format!("fetching keys from {address} failed: io: Connection refused");
     assert_eq!(
         log.matches(&refused).count(),
         1,
@@ -137,7 +137,7 @@ fn keys_are_rotated_while_tokens_are_remembered() {
     assert!(removed.elapsed() < Duration::from_secs(6));
     await_status(&ringest, &new, 200);
     endpoint.answer(Answer::Nothing);
-    await_that("no failure", || ringest.log().contains("stay in use"));
+    await_that("no failure", || ringest.log().contains("keeping the keys"));
     assert_eq!(post(&ringest, &new).status, 200);
     assert!(ringest.metric("ringest_jwks_keys_age_seconds") < 60.0);
 }
@@ -218,7 +218,7 @@ fn a_certificate_of_the_systems_is_trusted_and_no_other() {
     let good = token("id", "a");
     let ringest = builder(&mock, &server.url, 1_000).start();
     let host = server.url.trim_start_matches("https://");
-    let refused = format!("no keys from {host}: ");
+    let refused = format!("fetching keys from {host} failed: ");
     await_that("no refusal", || ringest.log().contains(&refused));
     let log = ringest.log();
     assert!(
@@ -271,7 +271,7 @@ fn keys_are_tried_before_anything_is_served() {
             "{stderr}"
         );
         let line = format!(
-            "issuer \"second\": no keys at {}: it answers 404\n",
+            "issuer \"second\": no keys at {}: HTTP status 404\n",
             bad.url()
         );
         assert_eq!(stderr.contains(&line), code == 1, "{stderr}");

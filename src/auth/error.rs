@@ -1,0 +1,72 @@
+//! Why a credential is rejected.
+
+use strum::{IntoStaticStr, VariantArray};
+
+/// Why authentication failed. A client error unless stated otherwise. The response does not reveal the
+/// reason; the log and a metric do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[repr(u8)]
+#[strum(serialize_all = "snake_case")]
+pub enum AuthError {
+    /// There is no credential.
+    Missing,
+    /// More than one `Authorization` field.
+    Repeated,
+    /// A token in the query (RFC 6750 section 2.3, which RFC 9700 forbids).
+    InQuery,
+    /// The scheme is not `Bearer`.
+    Scheme,
+    /// Invalid characters (RFC 6750 section 2.1), or not a kind of token that is configured.
+    Malformed,
+    /// Neither a JWT nor the token of a configured API key.
+    UnknownKey,
+    /// The API key has expired.
+    KeyExpired,
+    /// The JOSE header is malformed, or uses an unsupported extension: `crit`, `b64`, `zip`, encryption
+    /// (RFC 7515 section 4).
+    Header,
+    /// The algorithm is not configured, or does not match the key.
+    Algorithm,
+    /// The issuer has no key with this ID, or the token names none and several match.
+    KeyId,
+    /// The claims are malformed or of the wrong type.
+    Claims,
+    /// The issuer is not configured.
+    Issuer,
+    /// The audience is not the configured one.
+    Audience,
+    /// Past its `exp`.
+    Expired,
+    /// Before its `nbf`.
+    NotYetValid,
+    /// A required claim is missing or has another value.
+    RequiredClaim,
+    /// The signature is invalid.
+    Signature,
+    /// The issuer's keys were never fetched. A server error: 503.
+    KeysUnavailable,
+    /// Too many credentials are waiting for verification. A server error: 503.
+    Busy,
+}
+
+impl AuthError {
+    /// All reasons, in declaration order, which is that of the metric.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The stable name, for the metric label and the log.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AuthError;
+
+    #[test]
+    fn all_lists_every_reason_in_order() {
+        for (index, error) in AuthError::ALL.iter().copied().enumerate() {
+            assert_eq!(error as usize, index, "{}", error.as_str());
+        }
+    }
+}
