@@ -19,8 +19,9 @@ pub struct Admission {
 }
 
 /// The worker's budget is used up. The client may retry: 503.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InFlightFull;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the memory for data in flight is used up")]
+pub struct AdmissionError;
 
 impl Admission {
     /// A budget of `in_flight_bytes_max` bytes, all free.
@@ -39,11 +40,11 @@ impl Admission {
     /// Takes `bytes` from the budget until the permit is dropped.
     ///
     /// # Errors
-    /// [`InFlightFull`] when less is left.
-    pub fn admit(self: &Rc<Self>, bytes: usize) -> Result<Permit, InFlightFull> {
+    /// [`AdmissionError`] when less is left.
+    pub fn admit(self: &Rc<Self>, bytes: usize) -> Result<Permit, AdmissionError> {
         let taken = self.in_flight_bytes.get() + bytes;
         if taken > self.in_flight_bytes_max {
-            return Err(InFlightFull);
+            return Err(AdmissionError);
         }
         self.in_flight_bytes.set(taken);
         Ok(Permit {
@@ -64,8 +65,8 @@ impl Permit {
     /// Takes `more` bytes; none are returned before the drop.
     ///
     /// # Errors
-    /// [`InFlightFull`] when less is left; the permit stays as it was.
-    pub fn grow_by(&mut self, more: usize) -> Result<(), InFlightFull> {
+    /// [`AdmissionError`] when less is left; the permit stays as it was.
+    pub fn grow_by(&mut self, more: usize) -> Result<(), AdmissionError> {
         let mut extra = self.admission.admit(more)?;
         self.bytes += std::mem::take(&mut extra.bytes);
         Ok(())
@@ -121,9 +122,9 @@ mod tests {
     fn the_budget_is_exact_and_returned() {
         let admission = Rc::new(Admission::new(100));
         let mut first = admission.admit(60).expect("60 of 100");
-        assert_eq!(admission.admit(41).expect_err("101 of 100"), InFlightFull);
+        assert_eq!(admission.admit(41).expect_err("101 of 100"), AdmissionError);
         let second = admission.admit(40).expect("100 of 100");
-        assert_eq!(first.grow_by(1), Err(InFlightFull));
+        assert_eq!(first.grow_by(1), Err(AdmissionError));
         drop(second);
         first.grow_by(40).expect("100 of 100");
         first.grow_by(0).expect("nothing more");

@@ -37,7 +37,7 @@ pub(crate) struct ActiveSnapshot {
     pub(crate) cache: RefCell<Cache>,
     /// Credentials verified against the previous snapshot: they are verified again, but not queued
     /// behind unauthenticated clients.
-    pub(crate) former: RefCell<Cache>,
+    pub(crate) previous_cache: RefCell<Cache>,
     /// The principal of every request where authentication is off.
     pub(crate) anonymous: Principal,
     /// The worker's index.
@@ -45,10 +45,10 @@ pub(crate) struct ActiveSnapshot {
 }
 
 impl ActiveSnapshot {
-    fn new(snapshot: Arc<Snapshot>, worker: usize, former: Cache) -> Self {
+    fn new(snapshot: Arc<Snapshot>, worker: usize, previous_cache: Cache) -> Self {
         Self {
             cache: RefCell::new(Cache::new(snapshot.cache_entries)),
-            former: RefCell::new(former),
+            previous_cache: RefCell::new(previous_cache),
             anonymous: auth::anonymous(),
             snapshot,
             worker,
@@ -157,8 +157,8 @@ impl Context {
         if let Err(error) = self.producer.add_topics(snapshot.routes.topics()) {
             tracing::error!("replacing the producer: {error}");
         }
-        let former = self.active.borrow().cache.replace(Cache::new(0));
-        let active = Rc::new(ActiveSnapshot::new(snapshot, worker, former));
+        let previous_cache = self.active.borrow().cache.replace(Cache::new(0));
+        let active = Rc::new(ActiveSnapshot::new(snapshot, worker, previous_cache));
         self.active.replace(Rc::clone(&active));
         active
     }

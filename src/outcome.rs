@@ -2,7 +2,7 @@
 //! no wildcard arm, so that a new error of the server can never become a 400 by default.
 
 use crate::{
-    admission::InFlightFull,
+    admission::AdmissionError,
     auth::AuthError,
     http::{BodyError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
@@ -56,7 +56,7 @@ pub enum Refusal {
     /// The body is not JSON, or contains invalid records. Client error.
     Invalid(Rejection),
     /// Too much data is in flight. Overload.
-    InFlight(InFlightFull),
+    Admission(AdmissionError),
     /// The server is shutting down.
     Draining,
     /// The records were not delivered, or not all. Error of the server, its configuration or the
@@ -131,9 +131,9 @@ impl From<Rejection> for Refusal {
     }
 }
 
-impl From<InFlightFull> for Refusal {
-    fn from(full: InFlightFull) -> Self {
-        Self::InFlight(full)
+impl From<AdmissionError> for Refusal {
+    fn from(error: AdmissionError) -> Self {
+        Self::Admission(error)
     }
 }
 
@@ -170,7 +170,7 @@ impl Refusal {
             Self::MediaType => Code::UnsupportedMediaType,
             Self::ContentCoding => Code::UnsupportedContentCoding,
             Self::Invalid(rejection) => invalid(rejection),
-            Self::InFlight(InFlightFull) => Code::InFlightFull,
+            Self::Admission(AdmissionError) => Code::InFlightFull,
             Self::Draining => Code::Draining,
             Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),
             Self::DeadLetters(failure) => dead_letters(failure),

@@ -58,7 +58,7 @@ impl Connection {
         let grant = if check.is_resolved() {
             check.verify(unix_ms())?
         } else {
-            let was_cached = active.former.borrow().contains(token);
+            let was_cached = active.previous_cache.borrow().contains(token);
             let peer = (!was_cached).then_some(self.peer);
             let slot = self.context.verifications.acquire(peer).await?;
             // Another connection may have verified the same token meanwhile.
@@ -66,7 +66,7 @@ impl Connection {
                 return Ok(principal);
             }
             let verified = slot.verify(check, unix_ms());
-            verified.inspect_err(|_| active.former.borrow_mut().remove(token))?
+            verified.inspect_err(|_| active.previous_cache.borrow_mut().remove(token))?
         };
         self.context.metrics.credentials_verified.add(1);
         Ok(active.cache.borrow_mut().insert(token, grant))

@@ -1,7 +1,7 @@
 //! Producing the dead letters of a request.
 
 use crate::{
-    admission::InFlightFull,
+    admission::AdmissionError,
     buffer::segment_capacity,
     context::Context,
     dead_letter::DeadLetters,
@@ -34,7 +34,7 @@ pub(super) async fn produce_dead_letters(
             return Ok(());
         };
         let permit = context.admission.admit(segment_capacity(text.len()));
-        let full = |InFlightFull| Failure::before_enqueue(Fault::QueueFull);
+        let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
         let permit = permit.map_err(full)?;
         let mut memory = context.pool.take(text.len());
         memory.append(&text);

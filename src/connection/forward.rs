@@ -1,7 +1,7 @@
 //! From a request's body to valid records on their way to the topic.
 
 use crate::{
-    admission::{InFlightFull, Permit},
+    admission::{AdmissionError, Permit},
     auth::{AuthorizedRoute, Principal},
     buffer::{Frozen, ReadBuffer},
     context::Context,
@@ -178,7 +178,7 @@ fn payloads(
     body: RawBody,
     input: &mut ReadBuffer,
     records: &ValidBody<'_>,
-) -> Result<(Payloads, Option<Permit>), InFlightFull> {
+) -> Result<(Payloads, Option<Permit>), AdmissionError> {
     let RawBody {
         mut segment,
         range,

@@ -4,7 +4,7 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    admission::{Admission, InFlightFull, Permit},
+    admission::{Admission, AdmissionError, Permit},
     buffer::{Frozen, Pool, ReadBuffer, segment_capacity},
     model::SchemaPrefix,
     validate::{Span, ValidBody},
@@ -83,14 +83,14 @@ impl Payloads {
     /// shared 2-core AMD EPYC), and the memory once more until the body is let go.
     ///
     /// # Errors
-    /// [`InFlightFull`]: no memory for the copies.
+    /// [`AdmissionError`]: no memory for the copies.
     pub fn prefixed_copies(
         prefix: SchemaPrefix,
         body: &[u8],
         records: &ValidBody<'_>,
         pool: &Rc<Pool>,
         admission: &Rc<Admission>,
-    ) -> Result<Self, InFlightFull> {
+    ) -> Result<Self, AdmissionError> {
         let spans = || records.records().map(|record| record.span);
         let len = spans().map(|span| prefix.len() + span.len as usize).sum();
         let permit = admission.admit(segment_capacity(len))?;
@@ -149,7 +149,7 @@ mod tests {
 
         let none = Rc::new(Admission::new(segment_capacity(19) - 1));
         let refused = Payloads::prefixed_copies(PREFIX, body, &valid, &pool, &none);
-        assert_eq!(refused.err(), Some(InFlightFull));
+        assert_eq!(refused.err(), Some(AdmissionError));
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
         | Refusal::MediaType
-        | Refusal::InFlight(_)
+        | Refusal::Admission(_)
         | Refusal::Draining => None,
     }
 }
