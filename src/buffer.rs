@@ -215,7 +215,7 @@ impl ReadBuffer {
         if start < writable_from {
             return false;
         }
-        // SAFETY: `[start, at)` is inside the block, as `at <= filled`. Nobody reads it: every
+        // SAFETY: `[start, at)` is inside the block, as `at <= filled`. It is not read: every
         // `Frozen` of this segment was made by this buffer and ends at `frozen_until` at the latest,
         // or none is left; a borrow of the buffer's own bytes would exclude `&mut self`. For the
         // same reason `bytes` cannot overlap it: it would be borrowed from this buffer, or from a
@@ -261,8 +261,8 @@ impl ReadBuffer {
         assert!(consumed <= self.filled, "beyond what was received");
         let rest = self.filled - consumed;
         if self.is_unshared() {
-            // SAFETY: both ranges lie inside the block; no `Frozen` is left, so that nobody reads
-            // them; `copy` allows the overlap.
+            // SAFETY: both ranges lie inside the block; no `Frozen` is left to read them; `copy`
+            // allows the overlap.
             unsafe {
                 let base = self.segment.base();
                 std::ptr::copy(base.add(consumed), base, rest);

@@ -36,7 +36,7 @@ mod transport;
 enum Interrupt {
     /// It is refused, and answered.
     Refused(Refusal),
-    /// The client has closed the connection: there is nobody to answer.
+    /// The client has closed the connection, so there is no answer.
     Gone,
 }
 

@@ -68,11 +68,11 @@ fn bytes_that_are_done_with_are_written_to_and_others_never() {
     let second = buffer.freeze(11..23);
     assert_eq!(first.bytes(), b"1234{first}");
     assert_eq!(second.bytes(), b"5678{second}");
-    // An older range that is let go of does not open what a later one holds.
+    // Dropping an older range does not release what a later one holds.
     drop(first);
     assert!(!buffer.write_before(15, b"!"));
     drop(second);
-    assert!(buffer.write_before(15, b"!"), "nobody holds it any more");
+    assert!(buffer.write_before(15, b"!"), "no longer frozen");
 }
 
 #[test]
@@ -119,7 +119,7 @@ proptest! {
             let body = start + head..start + head + len;
             start = body.end;
             let written = buffer.write_before(body.start, PREFIX);
-            // The head before it is nobody's any more.
+            // The head before it is not needed any more.
             prop_assert!(written || head < PREFIX.len());
             let from = if written { body.start - PREFIX.len() } else { body.start };
             let expected = [if written { PREFIX } else { b"" }, &record].concat();
@@ -149,7 +149,7 @@ fn frozen_bytes_stay_while_the_buffer_goes_on() {
 }
 
 #[test]
-fn memory_is_reused_only_when_nobody_holds_it() {
+fn memory_is_reused_only_when_nothing_is_frozen() {
     let pool = Rc::new(Pool::default());
     let mut buffer = receive(pool.take(1), b"held");
     let address = buffer.bytes(0..4).as_ptr();
@@ -165,7 +165,7 @@ fn memory_is_reused_only_when_nobody_holds_it() {
     assert_eq!(
         again.bytes(0..4).as_ptr(),
         address,
-        "memory given back is used again"
+        "returned memory is reused"
     );
 }
 

@@ -40,7 +40,7 @@ const STEPS_MAX: u32 = 64;
 /// A pause in which the other tasks and the tick run.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The client has closed the connection, or it broke: nobody is there to be answered.
+/// The client has closed the connection, or it broke.
 #[derive(Debug)]
 pub(super) struct Gone;
 

@@ -1,11 +1,11 @@
-//! The paths that lead to models, and that no two models share one.
+//! The paths of models, of which no two models may share one.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{Model, Version, parse::Parsed};
 use crate::document::ConfigError;
 
-/// What the path of a model starts with that names none.
+/// The start of the path of a model that has no `path`.
 const PREFIX: &str = "/ingest/";
 
 const _: () = assert!(
@@ -13,9 +13,9 @@ const _: () = assert!(
     "the usual path of a model is no longer than one of its own may be"
 );
 
-/// Whether a text can be the path of a route, or the prefix of all: a slash before each of its
-/// segments and none at the end, in them unreserved characters alone (RFC 3986, sections 2.3 and
-/// 3.3) and no dot segment, so that nobody on the way to us normalises it to another one.
+/// Whether a text can be the path of a route, or the prefix of all: a slash before each segment and
+/// none at the end, only unreserved characters in the segments (RFC 3986, sections 2.3 and 3.3), and
+/// no dot segment, so that no proxy normalizes it to another one.
 pub fn is_path(text: &str) -> bool {
     let is_segment = |segment: &str| {
         let is_unreserved =
@@ -26,8 +26,8 @@ pub fn is_path(text: &str) -> bool {
     segments.is_some_and(|segments| segments.split('/').all(is_segment))
 }
 
-/// Every path that leads to a model, prefix aside, and the model's place: first the one that each
-/// has for itself, then those of the highest versions.
+/// Every path of a model, without the prefix, and the model's index: first each model's own path,
+/// then the paths without a version.
 pub(crate) fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
     let all = || models.iter().enumerate();
     let own = all().map(|(index, model)| (path(model), index));
@@ -35,7 +35,7 @@ pub(crate) fn paths(models: &[Arc<Model>]) -> impl Iterator<Item = (Cow<'_, str>
     own.chain(latest.map(|(index, model)| (format!("{PREFIX}{}", model.name).into(), index)))
 }
 
-/// The path that a model has for itself, as declared.
+/// A model's own path, as declared.
 pub(crate) fn path(model: &Model) -> Cow<'_, str> {
     match &model.path {
         Some(path) => path.into(),
@@ -43,7 +43,7 @@ pub(crate) fn path(model: &Model) -> Cow<'_, str> {
     }
 }
 
-/// Whether `/ingest/<name>` means this version: the highest of those that name no path.
+/// Whether `/ingest/<name>` is a path of this version: the highest of those without a `path`.
 pub(crate) fn is_latest(model: &Model, models: &[Arc<Model>]) -> bool {
     let mut others = models
         .iter()
@@ -51,7 +51,8 @@ pub(crate) fn is_latest(model: &Model, models: &[Arc<Model>]) -> bool {
     model.path.is_none() && others.all(|other| other.version <= model.version)
 }
 
-/// Each model whose own path leads to another model as well. Case makes no difference in a path.
+/// An error for each model whose own path is the path of another model as well. Paths are compared
+/// without case.
 pub(super) fn clashes(parsed: &[Parsed]) -> Vec<ConfigError> {
     let models: Vec<_> = parsed.iter().map(|it| Arc::clone(&it.model)).collect();
     let mut taken: HashMap<String, usize> = HashMap::new();
@@ -60,8 +61,8 @@ pub(super) fn clashes(parsed: &[Parsed]) -> Vec<ConfigError> {
         let Some(other) = taken.insert(path.to_ascii_lowercase(), index) else {
             continue;
         };
-        // The one to be mended is the one that names a path. Where none does, name and version are
-        // the same, which is told of these.
+        // The error is reported for the model that names a path. Where none does, name and version are
+        // the same, which is reported as such.
         let (named, other) = match models[index].path {
             Some(_) => (index, other),
             None => (other, index),
