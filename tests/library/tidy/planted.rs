@@ -159,7 +159,7 @@ fn words_of_the_glossary() {
         }
     }
     for text in [
-        "// Dead letters, DeadLetters, dead_letters: of letters, digits and dots",
+        "// Dead letters, DeadLetters, dead_letters, #dead-letters: of letters, digits and dots",
         "// The number of integers; served by whom; turned; in turn; taken from a pool",
         "// A prejudged, astray, untold, retelling thing",
     ] {
