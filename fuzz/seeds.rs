@@ -23,7 +23,7 @@ const LIMITS: HeadLimits = HeadLimits {
     headers_max: 100,
 };
 
-/// The parts of a token that lacks a good signature alone.
+/// The parts of a token that is valid except for its signature.
 const JWT: &[u8] = br#"{"alg":"HS256","typ":"JWT","kid":"k"}
 {"iss":"i","aud":["a"],"sub":"s","exp":1900000000,"nbf":1.5,"iat":1,"c":true,"r":"event/* other"}
 01234567890123456789012345678901"#;

@@ -1,5 +1,5 @@
-//! No token that nobody has signed is taken, whatever is in it, and nothing that is read of it breaks
-//! the reader. The input is a token, and the parts of a JWT, one a line.
+//! No unsigned token is accepted, and no token makes the parser panic. The input is used as a token, and as
+//! the parts of a JWT, one per line.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -18,7 +18,7 @@ use ringest::{
 /// In 2027.
 const NOW_MS: u64 = 1_800_000_000_000;
 
-/// What the claims of the seeds have to say, and hashes of tokens that nobody knows.
+/// An issuer that the claims of the seeds match, and hashes of unknown tokens.
 static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
     let keys = VerificationKeys::from_secret(&[7; 32], &[Algorithm::HS256]).expect("long enough");
     let issuer = Issuer {

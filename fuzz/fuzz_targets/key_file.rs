@@ -1,5 +1,4 @@
-//! Whatever is in a file of keys, or in a set that was fetched, is read or refused, and of what is read
-//! there is a key.
+//! Any key file or fetched set is either rejected or yields at least one key.
 #![no_main]
 
 use jsonwebtoken::Algorithm::{
@@ -20,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let lenient = VerificationKeys::from_fetched_jwks(data, &ALL);
     match (strict, lenient) {
         (Ok(strict), Ok(lenient)) => assert_eq!(strict.keys.len(), lenient.keys.len()),
-        (Ok(_), Err(error)) => panic!("a file is judged more strictly: {error}"),
+        (Ok(_), Err(error)) => panic!("a file is checked more strictly: {error}"),
         (Err(_), Ok(lenient)) => assert!(lenient.keys.len() > 0),
         (Err(_), Err(_)) => {}
     }

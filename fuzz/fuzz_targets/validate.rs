@@ -1,6 +1,6 @@
-//! Any body, in either format: accepted if and only if `serde_json` accepts it, with the very records
-//! that `serde_json` sees, and every error within the body. With types: never more records than
-//! without, and what is reported is within the body and within its bounds.
+//! Any body, in both formats: accepted if and only if `serde_json` accepts it, with the same records, and
+//! with every error within the body. With types: never more valid records than without, and errors are
+//! within the body and at most [`ERRORS_MAX`].
 #![no_main]
 
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use ringest::model::{Field, OnInvalid, Rules, Type, UnknownFields};
 use ringest::validate::{ERRORS_MAX, Format, ValidateLimits, Validator};
 use serde_json::Value;
 
-/// `serde_json` reads to a depth of 127.
+/// `serde_json` parses to a depth of 127.
 const LIMITS: ValidateLimits = ValidateLimits {
     record_bytes_max: usize::MAX,
     records_max: usize::MAX,
@@ -25,7 +25,7 @@ fuzz_target!(|body: &[u8]| {
     check_typed(body, Format::Ndjson);
 });
 
-/// Something of every sort; the good records are accepted.
+/// Fields of many types; valid records are accepted.
 static TYPED: LazyLock<Rules> = LazyLock::new(|| {
     let types = [
         ("a", "Nullable(Map(Int256, Nullable(Array(Int8))))"),

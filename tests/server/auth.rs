@@ -1,6 +1,6 @@
-//! Attacks on who may send, over HTTP on the binary, judged by the RFCs and the README: a table of
-//! credentials, what strangers can learn, what passes with time, floods. Everything is tried again
-//! and again among good credentials, so that a confused cache shows.
+//! Attacks on authentication over HTTP, compared with the RFCs and the manual: a table of credentials, what
+//! unauthenticated clients can learn, expiry, floods. Everything is repeated among requests with valid
+//! credentials, to detect confusion in the cache.
 
 mod bodies;
 mod case;
@@ -10,13 +10,13 @@ mod flood;
 mod hygiene;
 mod issuers;
 mod keys;
-mod near_misses;
 mod reload;
 mod senders;
-mod strangers;
 mod table;
 mod times;
 mod token;
+mod unauthenticated;
+mod variations;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +39,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// One that knows [`issuers`].
+    /// A server with the [`issuers`].
     fn start() -> Self {
         Self::start_with(issuers::configure)
     }
@@ -57,7 +57,7 @@ impl Rig {
     }
 }
 
-/// Tells threads that a test is over when it is, also where it fails: they would be waited for.
+/// Signals threads that the test is over, also if it fails; otherwise joining them would block.
 struct Ending<'o>(&'o AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -66,14 +66,14 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Sends a request and reads its answer: the first that is not that verifying has to wait. An answer
-/// that closes the connection gets a new one for the next request.
+/// Sends a request and reads its answer; retries while the answer is `authentication_busy`. Reconnects
+/// after an answer that closes the connection.
 fn ask(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {
-    let judged = eventually(PATIENCE, || {
+    let answered = eventually(PATIENCE, || {
         let answer = ask_once(ringest, http, request);
         (answer.status != 503).then_some(answer)
     });
-    judged.expect("a turn to be verified in")
+    answered.expect("a verification slot")
 }
 
 fn ask_once(ringest: &Ringest, http: &mut Http, request: &[u8]) -> Answer {

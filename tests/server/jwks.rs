@@ -1,4 +1,4 @@
-//! Issuers' keys at URLs, over real sockets: fetched, kept, replaced, and in time.
+//! JWK sets at URLs, over real sockets: fetching, caching, rotation and timing.
 
 mod endpoint;
 mod failures;
@@ -10,7 +10,7 @@ mod served;
 
 use std::time::Duration;
 
-/// A refresh that no test lives to see.
+/// A refresh interval that never elapses in a test.
 const DAY: Duration = Duration::from_hours(24);
 
 const SECOND: Duration = Duration::from_secs(1);

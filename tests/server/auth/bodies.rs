@@ -1,17 +1,17 @@
-//! Bodies of those who may not send: neither asked for, nor read, nor taken for requests; and many
-//! requests, good and bad, in one stream of bytes.
+//! Bodies of unauthorized requests are neither requested, nor read, nor parsed as requests; and valid
+//! and invalid requests are mixed in one stream of bytes.
 
 use super::{
     AUDIT, EVENT, ORDER, Rig,
     case::{bearer, post, record},
     empty,
     issuers::{ApiKey, ES, PB, RS, SHA, SHA_ORDERS},
-    strangers::{bad, without_body},
+    unauthenticated::{bad, without_body},
 };
 use crate::support::http::Http;
 
 #[test]
-fn a_strangers_body_is_neither_asked_for_nor_read() {
+fn an_unauthenticated_body_is_neither_requested_nor_read() {
     let rig = Rig::start();
     let credentials = [("nothing", Vec::new())].into_iter().chain(bad());
     for (who, lines) in credentials {
@@ -35,7 +35,7 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
     assert_eq!(rig.ringest.count("ringest_in_flight_bytes"), 0);
     assert_eq!(rig.ringest.count("ringest_body_received_bytes_total"), 0);
 
-    // Whoever may send is asked.
+    // The body of an authorized request is requested.
     let mut http = rig.ringest.connect();
     let mut lines = bearer(&ApiKey::sha256(SHA).token);
     lines.extend_from_slice(b"Content-Length: 2\r\nExpect: 100-continue\r\n");
@@ -46,9 +46,9 @@ fn a_strangers_body_is_neither_asked_for_nor_read() {
     assert_eq!(http.answer().expect("an answer").status, 200);
 }
 
-/// Those who may send elsewhere are told so before they are asked for anything.
+/// Requests for an unauthorized or unknown route are rejected before their body is requested.
 #[test]
-fn a_body_for_nowhere_is_neither_asked_for_nor_read() {
+fn a_body_for_no_route_is_neither_requested_nor_read() {
     let rig = Rig::start();
     let scoped = bearer(&ApiKey::sha256(SHA_ORDERS).token);
     for (path, status) in [(EVENT, 403), (AUDIT, 403), ("/ingest/Nothing", 404)] {
@@ -69,16 +69,16 @@ fn a_body_for_nowhere_is_neither_asked_for_nor_read() {
     assert_eq!(rig.ringest.count("ringest_body_received_bytes_total"), 0);
 }
 
-/// What looks like a request with a good credential is a body still.
+/// A body that looks like a request with a valid credential is not parsed as one.
 #[test]
-fn a_request_within_a_body_is_none() {
+fn a_request_within_a_body_is_ignored() {
     let rig = Rig::start();
     let good = bearer(&ApiKey::sha256(SHA).token);
     let smuggled = post(EVENT, &good, &record("smuggled"));
     let orders = bearer(&ApiKey::sha256(SHA_ORDERS).token);
     let none = ("nothing", Vec::new());
-    let strangers = bad().into_iter().chain([none, ("another scope", orders)]);
-    for (name, lines) in strangers {
+    let rejected = bad().into_iter().chain([none, ("another scope", orders)]);
+    for (name, lines) in rejected {
         for times in [1, 20, 1_000] {
             let body = smuggled.repeat(times);
             let chunk = format!("{:x}\r\n", body.len());
@@ -101,7 +101,7 @@ fn a_request_within_a_body_is_none() {
     assert_eq!(rig.mock.cluster().read("events"), Vec::<Vec<u8>>::new());
 }
 
-/// All at once, answered in order, each by its own credential.
+/// Pipelined requests are answered in order, each by its own credential.
 #[test]
 fn pipelined() {
     let rig = Rig::start();
@@ -135,9 +135,9 @@ fn pipelined() {
     assert_eq!(rig.mock.cluster().read("events"), Vec::<Vec<u8>>::new());
 }
 
-/// Wherever the bytes are cut, each request has its own credential.
+/// Each request keeps its own credential, wherever the stream is split.
 #[test]
-fn cut_anywhere() {
+fn split_anywhere() {
     let rig = Rig::start();
     let long = format!("\"{}\"", "x".repeat(3_000));
     let jwt = ES.jwt().claim("x", &long);
@@ -169,9 +169,9 @@ fn cut_anywhere() {
     }
 }
 
-/// A bad credential does not end a connection, so that its owner can mend it.
+/// A rejected credential does not close the connection, so that the client can retry with another.
 #[test]
-fn a_denied_connection_goes_on() {
+fn a_connection_survives_rejected_credentials() {
     let rig = Rig::start();
     let mut http: Http = rig.ringest.connect();
     let good = empty(&ApiKey::sha256(SHA).token);

@@ -1,9 +1,9 @@
-//! One row of the table: a request, and what it is answered.
+//! A row of the table: a request and its expected answer.
 
 use super::{EVENT, token::Jwt};
 use crate::support::http::Answer;
 
-/// What the specification says of a request.
+/// The answer that the specification requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// 200.
@@ -12,17 +12,17 @@ pub(crate) enum Expected {
     Denied,
     /// 401 without an error: there was no credential (RFC 6750 section 3.1).
     NoCredential,
-    /// One of the two: where the RFC leaves open whether there was one.
+    /// Either of the two: the RFC leaves open whether there was a credential.
     Unauthorized,
-    /// Accepted or denied: where no RFC decides. Always the same, whichever it is.
+    /// Accepted or denied, but always the same: no RFC decides.
     Open,
     /// 403.
     Forbidden,
-    /// Denied or forbidden: it may not send, whoever it is.
+    /// Denied or forbidden: not authorized in either case.
     NotAllowed,
     /// This status.
     Status(u16),
-    /// A fault of HTTP's framing, or denied: 4xx.
+    /// An HTTP framing error, or denied: 4xx.
     Refused,
 }
 
@@ -42,7 +42,7 @@ impl Expected {
         }
     }
 
-    /// Whether its records may come to be in a topic.
+    /// Whether its record may be produced.
     pub(crate) fn may_produce(self) -> bool {
         matches!(self, Self::Accepted | Self::Open)
     }
@@ -54,7 +54,7 @@ fn is_forbidden(answer: &Answer) -> bool {
     answer.status == 403 && challenge.contains(r#"error="insufficient_scope""#)
 }
 
-/// Whether the challenge says that a token is not good.
+/// Whether the challenge says that the token is invalid.
 pub(crate) fn names_error(answer: &Answer) -> bool {
     let challenge = answer.header("www-authenticate").unwrap_or_default();
     challenge.contains(r#"error="invalid_token""#)
@@ -67,7 +67,7 @@ pub(crate) struct Case {
     pub(crate) expected: Expected,
 }
 
-/// The table in the making; names are unique.
+/// A builder of the table; names are unique.
 #[derive(Default)]
 pub(crate) struct Cases(pub(crate) Vec<Case>);
 

@@ -1,5 +1,5 @@
-//! Many at once: the same new token everywhere, more strangers than can be waited for, strangers who
-//! do not wait for their answer.
+//! Many concurrent requests: the same new token on every connection, more verifications than fit the queue,
+//! clients that disconnect without waiting.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,10 +16,10 @@ use crate::support::{
     wait::eventually,
 };
 
-/// More than wait at a time.
+/// More than the queue of a worker holds.
 const CROWD: usize = 300;
 
-/// An address that has not sent anything bad.
+/// An address without failed credentials.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// Sends each request on a connection of its own before any answer is read.
@@ -37,7 +37,7 @@ fn at_once<'a>(rig: &Rig, requests: impl IntoIterator<Item = &'a Vec<u8>>) -> Ve
         .collect()
 }
 
-/// A good token, and forged ones that say the same, while none of them is known yet.
+/// A valid token and forged ones with the same claims, while none of them is cached.
 #[test]
 fn the_same_new_token_everywhere() {
     let rig = Rig::start();
@@ -60,9 +60,9 @@ fn the_same_new_token_everywhere() {
     }
 }
 
-/// Whoever can't be waited for is told so, without a word about routes, and may come again.
+/// Requests beyond the queue get 503, which does not depend on the route, and may be retried.
 #[test]
-fn more_than_can_be_waited_for() {
+fn more_than_the_queue_holds() {
     let rig = Rig::start();
     let mut junk = Vec::new();
     for n in 0..CROWD {
@@ -85,12 +85,12 @@ fn more_than_can_be_waited_for() {
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
         assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
     }
-    newcomers_are_served(&rig);
+    new_tokens_are_accepted(&rig);
 }
 
-/// Nobody waits for ever for the turn of one who has gone.
+/// Clients that disconnect do not block the verification slot.
 #[test]
-fn strangers_who_leave() {
+fn clients_that_disconnect() {
     let rig = Rig::start();
     for _ in 0..3 {
         let crowd: Vec<Http> = (0..CROWD)
@@ -103,13 +103,13 @@ fn strangers_who_leave() {
             .collect();
         drop(crowd);
     }
-    newcomers_are_served(&rig);
+    new_tokens_are_accepted(&rig);
     assert_eq!(rig.ringest.count("ringest_connection_panics_total"), 0);
     assert_eq!(rig.ringest.count("ringest_worker_restarts_total"), 0);
 }
 
-/// With tokens that nobody has seen, sooner or later.
-fn newcomers_are_served(rig: &Rig) {
+/// New tokens are verified eventually.
+fn new_tokens_are_accepted(rig: &Rig) {
     for _ in 0..8 {
         for token in [RS.jwt().token(), ES.jwt().token(), ApiKey::pbkdf2(PB).token] {
             let served = eventually(PATIENCE, || {
@@ -125,9 +125,9 @@ fn newcomers_are_served(rig: &Rig) {
     }
 }
 
-/// However many good tokens there are, and however long they are, only so much is remembered.
+/// The cache is bounded, however many and long the valid tokens are.
 #[test]
-fn what_is_remembered_is_bounded() {
+fn the_cache_is_bounded() {
     let rig = Rig::start_with(|builder| {
         issuers::configure(builder)
             .set("auth.cache_entries", "100")

@@ -1,4 +1,4 @@
-//! A flood of strangers: those who are known do not notice, and nothing grows.
+//! A flood of invalid tokens: clients with cached credentials are not affected, and memory is bounded.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -19,29 +19,29 @@ use super::{
 };
 use crate::support::{http::Http, ringest::Ringest};
 
-/// Junk tokens of each shape, all different: so many, or as many as there are answers to in
-/// [`TIME`], because what is expensive to verify is verified slowly.
+/// Number of different invalid tokens of each shape; fewer if not all are answered within [`TIME`],
+/// because expensive verifications are rate-limited.
 const JUNK: u64 = 20_000;
 const TIME: Duration = Duration::from_secs(6);
 
-/// How many of them are sent before the first is answered.
+/// How many of them are pipelined.
 const BATCH: u64 = 25;
 
-/// How much more memory the server may have afterwards: its caches, queues and buffers are bounded,
-/// and not all of them were full before.
+/// Allowed growth of the server's memory: caches, queues and buffers are bounded, but not all of them
+/// were full before.
 const GROWTH_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Connections that send junk at the same time, beside the floods.
+/// Connections that concurrently send invalid tokens besides the flood.
 const CROWD: usize = 200;
 
-/// The address that the flood comes from, and one that nothing bad comes from.
+/// The address of the flood, and another one.
 const SAME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-/// Connections of those who are known; each is with one worker.
+/// Connections with cached credentials; each belongs to one worker.
 const CLIENTS: usize = 4;
 
-/// As many members of an object as a head has room for: what is slowest to read.
+/// An object with as many members as fit a head: the slowest to parse.
 static MEMBERS: LazyLock<String> = LazyLock::new(|| {
     let members: Vec<String> = (0..1_300).map(|n| format!("\"{n:x}\":1")).collect();
     members.join(",")
@@ -49,7 +49,7 @@ static MEMBERS: LazyLock<String> = LazyLock::new(|| {
 
 type Shape = fn(&mut Random) -> String;
 
-/// What a token of each kind looks like, with a random part.
+/// The shape of a token of each kind, with a random part.
 const SHAPES: [(&str, Shape); 8] = [
     ("RS256", |random| junk_jwt(&RS.jwt(), random, 256)),
     ("ES256", |random| junk_jwt(&ES.jwt(), random, 64)),
@@ -69,11 +69,10 @@ const SHAPES: [(&str, Shape); 8] = [
     ("letters", |random| base64(bytes(random, 100))),
 ];
 
-/// Half of the clients come from the flood's own address. What ringest knows of them is forgotten in
-/// the middle, by a reload: until then each of their requests is accepted, from then on they may be
-/// told that we are busy, and those from elsewhere hardly ever.
+/// Half of the clients have the address of the flood. A reload halfway empties the caches: until then all
+/// of their requests are accepted; afterwards they may get 503, but clients of other addresses rarely.
 #[test]
-fn strangers_do_not_disturb() {
+fn invalid_tokens_do_not_affect_other_clients() {
     let rig = Rig::start_with(|builder| issuers::configure(builder).set("log.filter", "warn"));
     let ringest = &rig.ringest;
     let good = issuers::good();
@@ -81,7 +80,7 @@ fn strangers_do_not_disturb() {
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|n| Client::new(ringest, if n % 2 == 0 { SAME } else { ELSEWHERE }))
         .collect();
-    // Each client is known to its worker, and buffers have been used, before the flood.
+    // Before the flood, each client's credential is cached and buffers have been used.
     for client in &mut clients {
         for (name, token) in &good {
             assert_eq!(client.ask(token), 200, "{name}");
@@ -92,11 +91,11 @@ fn strangers_do_not_disturb() {
     thread::scope(|scope| {
         let known: Vec<_> = clients
             .into_iter()
-            .map(|client| scope.spawn(|| is_known(client, &good, &reloaded, &over)))
+            .map(|client| scope.spawn(|| sends_cached_tokens(client, &good, &reloaded, &over)))
             .collect();
-        let newcomer = scope.spawn(|| are_new(ringest, &over));
+        let newcomer = scope.spawn(|| sends_new_tokens(ringest, &over));
         let crowd = scope.spawn(|| crowd(ringest, &over));
-        let strangers: Vec<_> = (0..)
+        let floods: Vec<_> = (0..)
             .zip(SHAPES)
             .map(|(seed, (name, shape))| {
                 scope.spawn(move || flood(ringest, name, shape, JUNK, seed))
@@ -106,8 +105,8 @@ fn strangers_do_not_disturb() {
         thread::sleep(TIME / 2);
         reloaded.store(true, Ordering::Relaxed);
         ringest.reload();
-        for stranger in strangers {
-            println!("{}", stranger.join().expect("a stranger is answered"));
+        for flood in floods {
+            println!("{}", flood.join().expect("a flood is answered"));
         }
         drop(ending);
         println!("{}", crowd.join().expect("a crowd is answered"));
@@ -121,7 +120,7 @@ fn strangers_do_not_disturb() {
     assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more than before");
 }
 
-/// Sends so many different tokens; what each batch is answered. Nobody is let in.
+/// Sends this many different tokens; none may be accepted.
 fn flood(ringest: &Ringest, name: &str, shape: Shape, count: u64, seed: u64) -> String {
     let mut random = Random(seed);
     let mut http = ringest.connect();
@@ -146,14 +145,11 @@ fn flood(ringest: &Ringest, name: &str, shape: Shape, count: u64, seed: u64) -> 
         }
     }
     let time = begun.elapsed();
-    assert!(
-        denied >= BATCH,
-        "{name}: {denied} denied, {busy} told that we are busy"
-    );
-    format!("{name}: {denied} denied, {busy} told that we are busy, in {time:?}")
+    assert!(denied >= BATCH, "{name}: {denied} denied, {busy} busy");
+    format!("{name}: {denied} denied, {busy} busy, in {time:?}")
 }
 
-/// More junk at a time than is waited for.
+/// Sends more invalid tokens concurrently than the queue holds.
 fn crowd(ringest: &Ringest, over: &AtomicBool) -> String {
     let mut random = Random(4);
     let mut crowd: Vec<Http> = (0..CROWD).map(|_| ringest.connect()).collect();
@@ -171,10 +167,10 @@ fn crowd(ringest: &Ringest, over: &AtomicBool) -> String {
             }
         }
     }
-    format!("crowd: {denied} denied, {busy} told that we are busy")
+    format!("crowd: {denied} denied, {busy} busy")
 }
 
-/// A connection of one whose tokens are good.
+/// A client with valid tokens.
 struct Client {
     http: Http,
     source: IpAddr,
@@ -215,8 +211,8 @@ impl Client {
     }
 }
 
-/// Sends good tokens until it is over.
-fn is_known(
+/// Sends valid tokens until the flood ends.
+fn sends_cached_tokens(
     mut client: Client,
     good: &[(&str, String)],
     reloaded: &AtomicBool,
@@ -232,17 +228,16 @@ fn is_known(
         }
         thread::sleep(Duration::from_millis(2));
     }
-    // One whose address sends junk waits behind the junk, once it is not known any more.
+    // A client with the address of the flood waits behind the flood once its credential is not cached.
     assert!(
         client.source == SAME || busy * 10 < client.requests,
         "{busy}"
     );
-    client.told(&format!("known, {busy} times told that we are busy,"))
+    client.told(&format!("known, {busy} times busy,"))
 }
 
-/// Sends good tokens that are new, from an address that the flood does not come from: they wait for
-/// their turn like all that is new, and most of them not too long.
-fn are_new(ringest: &Ringest, over: &AtomicBool) -> String {
+/// Sends new valid tokens from another address: they wait for verification, most of them briefly.
+fn sends_new_tokens(ringest: &Ringest, over: &AtomicBool) -> String {
     let mut client = Client::new(ringest, ELSEWHERE);
     let mut busy = 0;
     while !over.load(Ordering::Relaxed) {
@@ -256,10 +251,10 @@ fn are_new(ringest: &Ringest, over: &AtomicBool) -> String {
         thread::sleep(Duration::from_millis(20));
     }
     assert!(busy * 2 < client.requests, "{busy} of {}", client.requests);
-    client.told(&format!("new, {busy} times told that we are busy,"))
+    client.told(&format!("new, {busy} times busy,"))
 }
 
-/// A good token's header and claims, and any signature of so many bytes.
+/// Header and claims of a valid token with a random signature of this length.
 fn junk_jwt(jwt: &Jwt, random: &mut Random, length: usize) -> String {
     let signature = base64(bytes(random, length));
     let jwt = jwt.clone().signed_by(Signer::Nobody).token();

@@ -1,5 +1,5 @@
-//! What is left when the table has been gone through: no record of a stranger, no credential in the
-//! log, and every denial in a metric.
+//! Checks after all cases: no unauthorized record in a topic, no credential in the log, and every
+//! rejection counted.
 
 use std::collections::HashSet;
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::support::http::Http;
 
-/// As long as the shortest piece of a credential that would help anyone to guess the rest.
+/// Length of the shortest part of a credential that would help to guess the rest.
 const PIECE: usize = 16;
 
-/// Every reason why a credential can be refused, in the log and in the metric.
+/// Every reason for rejecting a credential, as in the log and the metric.
 const REASONS: [&str; 17] = [
     "missing",
     "repeated",
@@ -35,7 +35,7 @@ const REASONS: [&str; 17] = [
     "signature",
 ];
 
-/// Each record that is in a topic is that of a case which may produce, and what was accepted is there.
+/// The topics contain exactly the accepted records, and only those of authorized cases.
 pub(crate) fn nothing_but_allowed_records(rig: &Rig, cases: &[Case]) {
     let mut records: HashSet<Vec<u8>> = HashSet::new();
     for topic in ["events", "events-2", "orders", "audit"] {
@@ -52,15 +52,14 @@ pub(crate) fn nothing_but_allowed_records(rig: &Rig, cases: &[Case]) {
         let sent = case.expected == Expected::Accepted && case.request.ends_with(&record);
         assert!(!sent || records.contains(&record), "lost: {}", case.name);
     }
-    let strangers: Vec<_> = records
+    let unauthorized: Vec<_> = records
         .difference(&allowed)
         .map(|it| String::from_utf8_lossy(it))
         .collect();
-    assert!(strangers.is_empty(), "{strangers:?}");
+    assert!(unauthorized.is_empty(), "{unauthorized:?}");
 }
 
-/// No piece of a credential, of a hash, or of a secret, in the log and on the management's pages,
-/// whatever was asked of the server.
+/// Neither the log nor the management pages contain any part of a credential, a hash or a secret.
 pub(crate) fn nothing_secret_in_the_log(rig: &Rig, cases: &[Case]) {
     let mut log = rig.ringest.log();
     for path in ["/metrics", "/routes", "/openapi.json", "/health", "/ready"] {
@@ -119,7 +118,7 @@ pub(crate) fn nothing_secret_in_the_log(rig: &Rig, cases: &[Case]) {
     }
 }
 
-/// What stands behind the scheme, or anywhere else where the cases put tokens.
+/// The tokens in a request: after the scheme, or elsewhere.
 fn credentials(request: &[u8]) -> Vec<Vec<u8>> {
     let head = request.split(|byte| *byte == b'\n');
     let lines = head.filter(|line| {
@@ -132,7 +131,7 @@ fn credentials(request: &[u8]) -> Vec<Vec<u8>> {
     long.map(<[u8]>::to_vec).collect()
 }
 
-/// What the log says instead: each reason, and a fingerprint by which the same token is known again.
+/// The log has each reason, and a fingerprint that identifies the token.
 pub(crate) fn reasons_in_the_log(rig: &Rig) {
     let log = rig.ringest.log();
     for reason in REASONS {
@@ -147,18 +146,18 @@ pub(crate) fn reasons_in_the_log(rig: &Rig) {
     }
 }
 
-/// As many as there were answers 401; each reason has some.
-pub(crate) fn denials_are_counted(rig: &Rig, denials: u64) {
+/// The metric counts every 401; each reason occurs.
+pub(crate) fn rejections_are_counted(rig: &Rig, rejections: u64) {
     let count = |labels: &str| {
         rig.ringest
             .count(&format!("ringest_credentials_total{labels}"))
     };
     let good = count(r#"{result="cached"}"#) + count(r#"{result="verified"}"#);
     let busy = count(r#"{result="busy"}"#);
-    assert_eq!(count("") - good - busy, denials);
+    assert_eq!(count("") - good - busy, rejections);
     assert!(good > 1_000, "{good}");
     for reason in REASONS {
-        let denied = count(&format!("{{result=\"{reason}\"}}"));
-        assert!(denied > 0, "{reason}");
+        let rejected = count(&format!("{{result=\"{reason}\"}}"));
+        assert!(rejected > 0, "{reason}");
     }
 }

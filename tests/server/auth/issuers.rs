@@ -1,4 +1,4 @@
-//! Everyone whom the server under test knows: its section `[auth]`, its files, and the tokens of each.
+//! The issuers and API keys of the server under test: its section `[auth]`, its files, and tokens.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::ringest::Builder;
 
-/// What of an issuer's tokens is the same for all.
+/// What all tokens of an issuer have in common.
 pub(crate) struct Issuer {
     pub(crate) algorithm: &'static str,
     pub(crate) kid: Option<&'static str>,
@@ -58,13 +58,13 @@ impl Issuer {
         }
     }
 
-    /// A new good token.
+    /// A new valid token.
     pub(crate) fn jwt(&self) -> Jwt {
         Jwt::new(self.algorithm, self.kid, self.iss, (self.signer)())
     }
 }
 
-/// A new good token of the issuer that wants most, for every route.
+/// A new valid token of the issuer with the most requirements, for every route.
 pub(crate) fn full() -> Jwt {
     FULL.jwt()
         .claim("may_send", r#""*""#)
@@ -72,14 +72,14 @@ pub(crate) fn full() -> Jwt {
         .claim("tier", "2")
 }
 
-/// An API key: its token, and how the configuration has it.
+/// An API key: its token, and its hash in the configuration.
 pub(crate) struct ApiKey {
     pub(crate) token: String,
     pub(crate) hash: String,
 }
 
 impl ApiKey {
-    /// A token of 256 bits; `name` makes it.
+    /// A token of 256 bits, derived from `name`.
     pub(crate) fn sha256(name: &str) -> Self {
         let token = hex(digest::digest(&digest::SHA256, name.as_bytes()));
         let hash = hex(digest::digest(&digest::SHA256, token.as_bytes()));
@@ -89,7 +89,7 @@ impl ApiKey {
         }
     }
 
-    /// As Moose makes it; `name` makes it.
+    /// A Moose token, derived from `name`.
     pub(crate) fn pbkdf2(name: &str) -> Self {
         let random = hex(digest::digest(&digest::SHA256, name.as_bytes()));
         let (password, salt) = random.split_at(32);
@@ -117,7 +117,7 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     text
 }
 
-/// The section `[auth]` that all of the above is in.
+/// The section `[auth]` with all of the above.
 const AUTH: &str = r#"
 [auth]
 mode = "required"
@@ -169,7 +169,7 @@ required_claims = { tenant = "acme", tier = 2 }
 subject_header = "sent-by"
 "#;
 
-/// The names that the API keys of the configuration have, and that make them.
+/// The names of the configured API keys, from which they are derived.
 pub(crate) const SHA: &str = "sha";
 pub(crate) const SHA_ORDERS: &str = "sha-orders";
 pub(crate) const SHA_EXPIRED: &str = "sha-expired";
@@ -213,7 +213,7 @@ pub(crate) fn auth() -> String {
     format!("{AUTH}\n{}", keys.concat())
 }
 
-/// A server that knows everyone above.
+/// A server with all of the above.
 pub(crate) fn configure(builder: Builder) -> Builder {
     let use_of_none = [
         r#"{"kty":"OKP","crv":"X25519","x":"AAAA","kid":"x"}"#.to_owned(),
@@ -239,7 +239,7 @@ pub(crate) fn configure(builder: Builder) -> Builder {
         .variable("MOOSE_INGEST_API_KEY", &ApiKey::pbkdf2(MOOSE).hash)
 }
 
-/// Good credentials for the route `Event/1.0`, of every kind.
+/// Valid credentials for the route `Event/1.0`, of every kind.
 pub(crate) fn good() -> Vec<(&'static str, String)> {
     let jwts = [
         ("RS256", RS.jwt()),

@@ -1,5 +1,5 @@
-//! What is revoked, narrowed, replaced while connections are open: in force everywhere within five
-//! seconds, and no connection notices.
+//! Credentials are revoked, restricted and replaced while connections are open: changes take effect on
+//! every worker within five seconds, and no connection is closed.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -22,17 +22,17 @@ use crate::support::{
 /// "A removed key is refused on every worker within 5 seconds."
 const IN_FORCE: Duration = Duration::from_secs(5);
 
-/// Enough that each worker has some.
+/// Enough for several per worker.
 const CONNECTIONS: usize = 12;
 
-/// Connections that stay, whatever is reloaded.
+/// Connections that stay open across reloads.
 struct Clients<'r> {
     ringest: &'r Ringest,
     connections: Vec<Http>,
 }
 
 impl Clients<'_> {
-    /// What each of them, and a new one, is answered: none is ever closed.
+    /// The status on each connection and on a new one; none is ever closed.
     fn statuses(&mut self, path: &str, token: &str) -> Vec<u16> {
         let request = post(path, &bearer(token), b"[]");
         let mut fresh = self.ringest.connect();
@@ -47,7 +47,7 @@ impl Clients<'_> {
     }
 
     #[track_caller]
-    fn are_told(&mut self, path: &str, token: &str, status: u16) {
+    fn get(&mut self, path: &str, token: &str, status: u16) {
         let statuses = self.statuses(path, token);
         assert!(
             statuses.iter().all(|it| *it == status),
@@ -55,9 +55,9 @@ impl Clients<'_> {
         );
     }
 
-    /// That they are told so everywhere, in time.
+    /// Asserts that all get this status in time.
     #[track_caller]
-    fn are_told_soon(&mut self, path: &str, token: &str, status: u16) {
+    fn get_soon(&mut self, path: &str, token: &str, status: u16) {
         let changed = Instant::now();
         let told = eventually(PATIENCE, || {
             let statuses = self.statuses(path, token);
@@ -86,7 +86,7 @@ fn revoked_narrowed_replaced() {
     let over = AtomicBool::new(false);
     let ringest = &rig.ringest;
     thread::scope(|scope| {
-        let untouched = scope.spawn(|| never_notices(ringest, &over));
+        let untouched = scope.spawn(|| is_not_affected(ringest, &over));
         let connections = (0..CONNECTIONS).map(|_| ringest.connect()).collect();
         let mut clients = Clients {
             ringest,
@@ -106,8 +106,8 @@ fn revoked_narrowed_replaced() {
     assert_eq!(rig.ringest.count("ringest_worker_restarts_total"), 0);
 }
 
-/// A client whose key is never touched; how many requests it sent on its one connection.
-fn never_notices(ringest: &Ringest, over: &AtomicBool) -> usize {
+/// A client whose key does not change; returns how many requests it sent on its connection.
+fn is_not_affected(ringest: &Ringest, over: &AtomicBool) -> usize {
     let request = post(EVENT, &bearer(&ApiKey::pbkdf2(PB).token), b"[]");
     let mut http = ringest.connect();
     let mut count = 0;
@@ -121,45 +121,45 @@ fn never_notices(ringest: &Ringest, over: &AtomicBool) -> usize {
     count
 }
 
-/// An entry `[[auth.keys]]` that is there no more.
+/// An entry `[[auth.keys]]` is removed.
 fn removed(rig: &Rig, clients: &mut Clients<'_>) {
     let (sha, pb) = (ApiKey::sha256("doomed"), ApiKey::pbkdf2("doomed-pb"));
     for token in [&sha.token, &pb.token] {
-        clients.are_told(EVENT, token, 200);
-        clients.are_told(EVENT, token, 200); // remembered
+        clients.get(EVENT, token, 200);
+        clients.get(EVENT, token, 200); // remembered
     }
     let text = without(&rig.ringest.auth(), &key_table("doomed", &sha, ""));
     rig.ringest
         .set_auth(&without(&text, &key_table("doomed-pb", &pb, "")));
     rig.ringest.reload();
     for token in [&sha.token, &pb.token] {
-        clients.are_told_soon(EVENT, token, 401);
+        clients.get_soon(EVENT, token, 401);
     }
-    clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
+    clients.get(EVENT, &ApiKey::sha256(SHA).token, 200);
 }
 
-/// Another scope of a key, then a key that is new, then a route that is.
+/// Another scope of a key, then a new key, then a new route.
 fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
     let key = ApiKey::sha256(SHA);
-    clients.are_told(EVENT, &key.token, 200);
+    clients.get(EVENT, &key.token, 200);
     let all = key_table(SHA, &key, "");
     let orders = key_table(SHA, &key, "routes = [\"Order/*\"]");
     let text = rig.ringest.auth();
     rig.ringest.set_auth(&text.replace(&all, &orders));
     rig.ringest.reload();
-    clients.are_told_soon(EVENT, &key.token, 403);
-    clients.are_told(ORDER, &key.token, 200);
+    clients.get_soon(EVENT, &key.token, 403);
+    clients.get(ORDER, &key.token, 200);
 
     let new = ApiKey::pbkdf2("new");
-    clients.are_told(EVENT, &new.token, 401);
-    clients.are_told("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 404);
+    clients.get(EVENT, &new.token, 401);
+    clients.get("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 404);
     rig.ringest.set_auth(&(text + &key_table("new", &new, "")));
     let model = "name = \"Aardvark\"\nversion = \"1.0\"\ntopic = \"later\"\n";
     rig.ringest.write("models/aardvark.toml", model.as_bytes());
     rig.ringest.reload();
-    clients.are_told_soon(EVENT, &new.token, 200);
-    clients.are_told_soon(EVENT, &key.token, 200);
-    clients.are_told_soon("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 200);
+    clients.get_soon(EVENT, &new.token, 200);
+    clients.get_soon(EVENT, &key.token, 200);
+    clients.get_soon("/ingest/Aardvark/1.0", &ApiKey::pbkdf2(PB).token, 200);
     let scoped = ApiKey::pbkdf2(PB_EVENTS).token;
     for (path, status) in [
         (EVENT, 200),
@@ -167,35 +167,34 @@ fn narrowed_and_widened(rig: &Rig, clients: &mut Clients<'_>) {
         (ORDER, 403),
         ("/ingest/Aardvark/1.0", 403),
     ] {
-        clients.are_told(path, &scoped, status);
+        clients.get(path, &scoped, status);
     }
     routes_move(rig, clients, &scoped);
 }
 
-/// A route whose name is the first, and nothing else: what is remembered of scopes by the places of
-/// routes is void.
+/// A new route that sorts first: cached scopes, which refer to routes by index, must not be used.
 fn routes_move(rig: &Rig, clients: &mut Clients<'_>, scoped: &str) {
     let model = "name = \"Aaa\"\nversion = \"1.0\"\ntopic = \"later\"\n";
     rig.ringest.write("models/aaa.toml", model.as_bytes());
     rig.ringest.reload();
-    clients.are_told_soon("/ingest/Aaa/1.0", &ApiKey::pbkdf2(PB).token, 200);
+    clients.get_soon("/ingest/Aaa/1.0", &ApiKey::pbkdf2(PB).token, 200);
     for (path, status) in [
         (EVENT, 200),
         (AUDIT, 200),
         (ORDER, 403),
         ("/ingest/Aaa/1.0", 403),
     ] {
-        clients.are_told(path, scoped, status);
+        clients.get(path, scoped, status);
     }
 }
 
-/// What an issuer's tokens must say, and an issuer that is there no more.
+/// Changed requirements of an issuer, and a removed issuer.
 fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
     let (ed, rs) = (ED.jwt().token(), RS.jwt().token());
     let other = ED.jwt().claim("aud", r#""other""#).token();
-    clients.are_told(EVENT, &ed, 200);
-    clients.are_told(EVENT, &rs, 200);
-    clients.are_told(EVENT, &other, 401);
+    clients.get(EVENT, &ed, 200);
+    clients.get(EVENT, &rs, 200);
+    clients.get(EVENT, &other, 401);
     let text = rig.ringest.auth();
     let ed_from = "issuer = \"https://ed.test\"\naudience = \"ingest\"";
     let ed_to = ed_from.replace("ingest", "other");
@@ -205,16 +204,16 @@ fn issuers_change(rig: &Rig, clients: &mut Clients<'_>) {
     rig.ringest
         .set_auth(&text.replace(ed_from, &ed_to).replace(rs_from, rs_to));
     rig.ringest.reload();
-    clients.are_told_soon(EVENT, &ed, 401);
-    clients.are_told_soon(EVENT, &rs, 401);
-    clients.are_told_soon(EVENT, &other, 200);
+    clients.get_soon(EVENT, &ed, 401);
+    clients.get_soon(EVENT, &rs, 401);
+    clients.get_soon(EVENT, &other, 200);
     rig.ringest.set_auth(&text);
     rig.ringest.reload();
-    clients.are_told_soon(EVENT, &ed, 200);
-    clients.are_told_soon(EVENT, &other, 401);
+    clients.get_soon(EVENT, &ed, 200);
+    clients.get_soon(EVENT, &other, 401);
 }
 
-/// Other files with keys, under the same `kid`: no signal is needed.
+/// Changed key files with the same `kid`: no signal is needed.
 fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
     let (old, old_secret) = (ES.jwt().token(), HS.jwt().token());
     let new = ES
@@ -230,16 +229,16 @@ fn key_files(rig: &Rig, clients: &mut Clients<'_>) {
         (&new, 401),
         (&new_by_secret, 401),
     ] {
-        clients.are_told(EVENT, token, status);
+        clients.get(EVENT, token, status);
     }
     let set = p256_jwk(&P256_2, r#","kid":"es-1""#);
     rig.ringest
         .write("es.json", format!(r#"{{"keys":[{set}]}}"#).as_bytes());
-    clients.are_told_soon(EVENT, &old, 401);
-    clients.are_told_soon(EVENT, &new, 200);
+    clients.get_soon(EVENT, &old, 401);
+    clients.get_soon(EVENT, &new, 200);
     rig.ringest.write("hs.secret", new_secret);
-    clients.are_told_soon(EVENT, &old_secret, 401);
-    clients.are_told_soon(EVENT, &new_by_secret, 200);
+    clients.get_soon(EVENT, &old_secret, 401);
+    clients.get_soon(EVENT, &new_by_secret, 200);
 }
 
 /// What can't be used is not used: the log says why, and all stays as it was.
@@ -261,7 +260,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         rig.ringest.set_auth(&faulty);
         rig.ringest.reload();
         is_refused(rig, before, name);
-        clients.are_told(EVENT, &ApiKey::sha256(SHA).token, 200);
+        clients.get(EVENT, &ApiKey::sha256(SHA).token, 200);
     }
     rig.ringest.set_auth(&text);
     let token = ES
@@ -273,7 +272,7 @@ fn faulty(rig: &Rig, clients: &mut Clients<'_>) {
         let before = rig.ringest.log().len();
         rig.ringest.write("es.json", text.as_bytes());
         is_refused(rig, before, "es.json");
-        clients.are_told(EVENT, &token, 200);
+        clients.get(EVENT, &token, 200);
     }
 }
 
@@ -299,10 +298,10 @@ fn mended(rig: &Rig, clients: &mut Clients<'_>) {
         .header("kid", r#""es-3""#)
         .signed_by(Signer::other_es256())
         .token();
-    clients.are_told_soon(EVENT, &token, 200);
+    clients.get_soon(EVENT, &token, 200);
     let key = ApiKey::sha256(SHA);
     rig.ringest
         .set_auth(&without(&rig.ringest.auth(), &key_table(SHA, &key, "")));
     rig.ringest.reload();
-    clients.are_told_soon(EVENT, &key.token, 401);
+    clients.get_soon(EVENT, &key.token, 401);
 }

@@ -1,4 +1,4 @@
-//! The table is gone through, shuffled, each case again and again among good credentials.
+//! Runs the table of cases, shuffled and repeated, among requests with valid credentials.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -10,16 +10,16 @@ use super::{
 };
 use crate::support::http::{Answer, Http};
 
-/// Any number: that of the order in which the cases are tried.
+/// The seed of the order of the cases.
 const SEED: u64 = 7_519;
 
-/// How often the table is gone through: the first time most of the good tokens are new.
+/// How often the table is run: in the first round most of the valid tokens are new.
 const ROUNDS: usize = 2;
 
-/// How often a case is in one round, beside the times that it is tried twice in a row.
+/// How often a case occurs in one round, not counting immediate repetitions.
 const TIMES: usize = 2;
 
-/// Connections at a time; each is with one worker, and so with one cache.
+/// Concurrent connections; each belongs to one worker, and so to one cache.
 const CONNECTIONS: usize = 4;
 
 #[test]
@@ -36,15 +36,15 @@ fn every_case_again_and_again() {
     }
     let seconds = now() - begun;
     println!("{} requests in {seconds} s", run.requests);
-    let denials = run.denials;
+    let rejections = run.rejections;
     run.finish(&cases);
     hygiene::nothing_but_allowed_records(&rig, &cases);
     hygiene::nothing_secret_in_the_log(&rig, &cases);
     hygiene::reasons_in_the_log(&rig);
-    hygiene::denials_are_counted(&rig, denials);
+    hygiene::rejections_are_counted(&rig, rejections);
 }
 
-/// What is remembered is forgotten all the time.
+/// Entries are evicted all the time.
 #[test]
 fn with_hardly_a_cache() {
     let rig = Rig::start_with(|builder| {
@@ -61,7 +61,7 @@ fn with_hardly_a_cache() {
     run.finish(&[]);
 }
 
-/// What came of the cases so far.
+/// The results so far.
 struct Run<'r> {
     rig: &'r Rig,
     connections: Vec<Http>,
@@ -70,10 +70,10 @@ struct Run<'r> {
     /// The answer to no credential, and to a bad one.
     unauthorized: [Answer; 2],
     first: HashMap<String, Answer>,
-    /// By case, so that each is told once.
+    /// Failures by case, so that each is reported once.
     wrong: HashMap<String, String>,
     requests: usize,
-    denials: u64,
+    rejections: u64,
 }
 
 impl<'r> Run<'r> {
@@ -93,7 +93,7 @@ impl<'r> Run<'r> {
             first: HashMap::new(),
             wrong: HashMap::new(),
             requests: 0,
-            denials: 2,
+            rejections: 2,
         }
     }
 
@@ -134,7 +134,7 @@ impl<'r> Run<'r> {
             &case.request,
         );
         self.requests += 1;
-        self.denials += u64::from(answer.status == 401);
+        self.rejections += u64::from(answer.status == 401);
         let head_only = case.request.starts_with(b"HEAD ");
         let what = if !case.expected.allows(&answer) {
             format!("expected {:?}, got {answer:?}", case.expected)
@@ -163,7 +163,7 @@ impl<'r> Run<'r> {
         same(&one, answer)
     }
 
-    /// Panics if anything was not as expected, and says all that was not.
+    /// Panics with all failures, if any.
     fn finish(self, cases: &[Case]) {
         for case in cases.iter().filter(|case| case.expected == Expected::Open) {
             let status = self.first.get(&case.name).map(|it| it.status);
@@ -187,7 +187,7 @@ fn clone(answer: &Answer) -> Answer {
     }
 }
 
-/// Whether two answers have the same bytes, but for the fields that tell of time and connection.
+/// Whether two answers have the same bytes, except for the fields about time and connection.
 pub(crate) fn same(one: &Answer, other: &Answer) -> bool {
     let headers = |answer: &Answer| -> Vec<(String, String)> {
         let kept = answer.headers.iter().filter(|(name, _)| {

@@ -1,4 +1,4 @@
-//! What passes with time, and is remembered meanwhile.
+//! Credentials that expire or become valid while they are cached.
 
 use std::{
     thread,
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::support::{http::Http, ringest::Ringest};
 
-/// How long after the change it is still asked for.
+/// How long to continue after the change.
 const AFTER: Duration = Duration::from_secs(1);
 
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// From when on which credential is answered otherwise.
+/// When the answer to a credential changes.
 struct Change {
     name: &'static str,
     token: String,
@@ -29,7 +29,7 @@ struct Change {
 }
 
 #[test]
-fn everything_ends_in_time() {
+fn expiry_applies_to_cached_credentials() {
     let (brief, later) = (ApiKey::sha256("brief"), ApiKey::pbkdf2("later"));
     // Time enough to start a server.
     let expiry = now() + 12;
@@ -101,7 +101,7 @@ fn everything_ends_in_time() {
     });
 }
 
-/// Asks on one connection that stays, and on new ones, until some time after the change.
+/// Sends requests on a persistent connection and on new ones, until some time after the change.
 fn watch(ringest: &Ringest, change: &Change) {
     let request = empty(&change.token);
     let mut kept: Http = ringest.connect();

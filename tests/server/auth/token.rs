@@ -1,5 +1,4 @@
-//! Tokens, byte by byte: so that a name can be there twice, and a spelling be one that no library
-//! would write.
+//! Builds tokens byte by byte, to allow duplicate members and encodings that no library would produce.
 
 use std::{
     fmt::Write as _,
@@ -31,7 +30,7 @@ pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
     text
 }
 
-/// What [`base64`] wrote.
+/// Decodes the output of [`base64`].
 pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for chunk in text.as_bytes().chunks(4) {
@@ -44,8 +43,8 @@ pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Another spelling of the same bytes: the bits that the last character has too many are not zero.
-/// `None` where it has none.
+/// A non-canonical encoding of the same bytes, with non-zero trailing bits in the last character. `None` if
+/// there are no trailing bits.
 pub(crate) fn loose(text: &str) -> Option<String> {
     let unused = match text.len() % 4 {
         2 => 0b1111,
@@ -62,7 +61,7 @@ fn digit(character: u8) -> usize {
     place.expect("a character of base64url")
 }
 
-/// A JSON object as it is written: names and values are JSON already.
+/// A JSON object as text: names and values are JSON already.
 #[derive(Clone, Default)]
 pub(crate) struct Object(Vec<(String, String)>);
 
@@ -98,7 +97,7 @@ impl Object {
     }
 }
 
-/// A JWT in the making. Values are JSON texts.
+/// A builder of JWTs. Values are JSON texts.
 #[derive(Clone)]
 pub(crate) struct Jwt {
     header: Object,
@@ -107,7 +106,7 @@ pub(crate) struct Jwt {
 }
 
 impl Jwt {
-    /// One that is good for an hour, and like no other.
+    /// A unique token that is valid for an hour.
     pub(crate) fn new(algorithm: &str, kid: Option<&str>, issuer: &str, signer: Signer) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -193,13 +192,13 @@ impl Jwt {
         self.token_spelled(&base64(header), &base64(claims))
     }
 
-    /// With these as its first parts, whatever they are; the signature is that of just these.
+    /// With these texts as its first parts, and a matching signature.
     pub(crate) fn token_spelled(&self, header: &str, claims: &str) -> String {
         let signature = self.signer.sign(format!("{header}.{claims}").as_bytes());
         format!("{header}.{claims}.{}", base64(signature))
     }
 
-    /// What is signed, and the signature's bytes made into others.
+    /// The same message, with a modified signature.
     pub(crate) fn token_resigned(&self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
         let [header, claims, signature] = parts(&self.token());
         format!(

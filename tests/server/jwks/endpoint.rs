@@ -1,4 +1,4 @@
-//! An issuer's endpoint whose answer can be changed.
+//! A JWKS endpoint with a configurable response.
 
 use std::{
     io::{Read, Write},
@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::support::server::{Request, Server, write_with};
 
-/// What an endpoint does with a question.
+/// How an endpoint responds to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// A whole answer: status, header fields, body.
+    /// A complete response: status, header fields, body.
     Whole(u16, Vec<String>, Vec<u8>),
     /// The connection closes.
     Nothing,
@@ -48,19 +48,19 @@ impl Answer {
     }
 }
 
-/// Gives the same answer until it is told another.
+/// Sends the same response until another one is configured.
 pub(crate) struct Endpoint {
     server: Server,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Endpoint {
-    /// Has a set of these keys.
+    /// Serves a set of these keys.
     pub(crate) fn start(ids: &[&str]) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"), ids)
     }
 
-    /// As [`Endpoint::start`], where somebody listens already.
+    /// As [`Endpoint::start`], on an existing listener.
     pub(crate) fn on(listener: TcpListener, ids: &[&str]) -> Self {
         let answer = Arc::new(Mutex::new(Answer::keys(ids, &[])));
         let current = Arc::clone(&answer);
@@ -75,12 +75,12 @@ impl Endpoint {
         }
     }
 
-    /// Answers so from now on.
+    /// Sets the response.
     pub(crate) fn answer(&self, answer: Answer) {
         *self.answer.lock().expect("nobody panics with it") = answer;
     }
 
-    /// Has a set of these keys from now on.
+    /// Serves a set of these keys from now on.
     pub(crate) fn serve(&self, ids: &[&str]) {
         self.answer(Answer::keys(ids, &[]));
     }
@@ -89,13 +89,13 @@ impl Endpoint {
         format!("{}/jwks.json", self.server.url)
     }
 
-    /// How often it was asked.
-    pub(crate) fn asked(&self) -> usize {
+    /// The number of requests.
+    pub(crate) fn request_count(&self) -> usize {
         self.server.requests().len()
     }
 
-    /// When it was asked.
-    pub(crate) fn asked_at(&self) -> Vec<Instant> {
+    /// The times of the requests.
+    pub(crate) fn request_times(&self) -> Vec<Instant> {
         self.requests().iter().map(|request| request.at).collect()
     }
 
@@ -104,7 +104,7 @@ impl Endpoint {
     }
 }
 
-/// A set of secrets for HS256, each made of its `kid`.
+/// A set of secrets for HS256, each derived from its `kid`.
 pub(crate) fn set(ids: &[&str]) -> String {
     let keys = ids.iter().map(|id| {
         let secret = BASE64_URL_SAFE_NO_PAD.encode(secret(id));

@@ -1,4 +1,4 @@
-//! Endpoints that are away, wrong, slow or not to be trusted.
+//! Endpoints that are unavailable, broken, slow or not trusted.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::support::{
     wait::await_that,
 };
 
-/// The bound on a set.
+/// The maximum size of a set.
 const SET_BYTES_MAX: usize = 1 << 20;
 
 #[test]
-fn an_endpoint_that_is_away_at_start_is_asked_until_it_is_there() {
+fn an_endpoint_unavailable_at_start_is_retried() {
     let (address, socket) = refusing_address();
     let rig = Rig::start(&format!("http://{address}/jwks.json"), DAY);
     rig.await_fetches("id", "unreachable", 2);
@@ -26,12 +26,12 @@ fn an_endpoint_that_is_away_at_start_is_asked_until_it_is_there() {
     let endpoint = Endpoint::on(socket.into(), &["a"]);
     rig.await_keys(&["a"], &[]);
     assert!(rig.age("id").is_some());
-    assert_eq!(endpoint.asked(), 1);
+    assert_eq!(endpoint.request_count(), 1);
     assert_eq!(rig.changed.try_iter().count(), 1);
 }
 
 #[test]
-fn what_fails_keeps_the_keys_that_there_are() {
+fn failures_keep_the_current_keys() {
     let mut huge = set(&["new"]).into_bytes();
     huge.resize(SET_BYTES_MAX + 1, b' ');
     let elsewhere = Endpoint::start(&["new"]);
@@ -73,15 +73,15 @@ fn what_fails_keeps_the_keys_that_there_are() {
         assert!(rig.has(0, &["old"], &["new"]), "{failure:?}");
     }
     assert_eq!(rig.changed.try_iter().count(), 1);
-    assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
+    assert_eq!(elsewhere.request_count(), 0, "a redirect is not followed");
     huge.pop();
     endpoint.answer(Answer::status(200, &[], &huge));
-    // Nobody orders it: what failed is tried again soon.
+    // A failed fetch is retried without a request.
     rig.await_keys(&["new"], &["old"]);
 }
 
 #[test]
-fn keys_grow_old_while_their_endpoint_fails() {
+fn the_age_of_keys_grows_while_fetches_fail() {
     let endpoint = Endpoint::start(&["a"]);
     let rig = Rig::start(&endpoint.url(), SECOND);
     rig.await_keys(&["a"], &[]);
@@ -95,7 +95,7 @@ fn keys_grow_old_while_their_endpoint_fails() {
 }
 
 #[test]
-fn a_slow_endpoint_holds_up_neither_another_nor_the_end() {
+fn a_slow_endpoint_delays_neither_another_nor_shutdown() {
     let slow = Endpoint::start(&["a"]);
     slow.answer(Answer::Silence);
     let quick = Endpoint::start(&["old"]);
@@ -103,12 +103,12 @@ fn a_slow_endpoint_holds_up_neither_another_nor_the_end() {
         issuer("slow", &slow.url(), SECOND),
         issuer("quick", &quick.url(), SECOND),
     ]);
-    await_that("no question", || slow.asked() == 1);
+    await_that("no question", || slow.request_count() == 1);
     quick.serve(&["new"]);
     await_that("no new keys", || rig.has(1, &["new"], &["old"]));
     rig.await_fetches("quick", "unchanged", 1);
-    // The first question still waits for its answer.
-    assert_eq!(slow.asked(), 1);
+    // The first request is still waiting for its response.
+    assert_eq!(slow.request_count(), 1);
     assert_eq!(rig.fetches("slow", "unreachable"), 0);
     let start = Instant::now();
     drop(rig);
@@ -116,7 +116,7 @@ fn a_slow_endpoint_holds_up_neither_another_nor_the_end() {
 }
 
 #[test]
-fn a_slow_endpoint_is_given_up_and_asked_again() {
+fn a_slow_endpoint_times_out_and_is_retried() {
     let endpoint = Endpoint::start(&["a"]);
     endpoint.answer(Answer::Silence);
     let start = Instant::now();
@@ -128,7 +128,7 @@ fn a_slow_endpoint_is_given_up_and_asked_again() {
 }
 
 #[test]
-fn keys_that_nobody_vouches_for_are_not_taken() {
+fn keys_from_an_untrusted_endpoint_are_rejected() {
     let server = Server::tls(|_| (200, set(&["a"])));
     let rig = Rig::start(&server.url, SECOND);
     rig.await_fetches("id", "unreachable", 2);

@@ -1,4 +1,4 @@
-//! Issuers that change, as on a reload.
+//! Changes of the issuers, as on a reload.
 
 use super::{
     DAY, SECOND,
@@ -8,13 +8,13 @@ use super::{
 use crate::support::wait::await_that;
 
 #[test]
-fn an_issuer_that_stays_keeps_its_keys_and_is_asked_again() {
+fn an_unchanged_issuer_keeps_its_keys_and_is_fetched_again() {
     let endpoint = Endpoint::start(&["a"]);
     let mut rig = Rig::start(&endpoint.url(), DAY);
     rig.await_keys(&["a"], &[]);
     endpoint.answer(Answer::Nothing);
     let other = Endpoint::start(&["b"]);
-    // Its refresh is another, and its place.
+    // With another refresh interval and position.
     rig.follow_others([
         issuer("other", &other.url(), DAY),
         issuer("id", &endpoint.url(), SECOND),
@@ -26,11 +26,11 @@ fn an_issuer_that_stays_keeps_its_keys_and_is_asked_again() {
     await_that("no keys", || rig.has(1, &["c"], &["a"]));
     // Each second from now on, and no more once a day.
     rig.await_fetches("id", "unchanged", 2);
-    assert_eq!(other.asked(), 1);
+    assert_eq!(other.request_count(), 1);
 }
 
 #[test]
-fn keys_of_another_url_are_other_keys() {
+fn a_new_url_replaces_the_keys() {
     let before = Endpoint::start(&["a"]);
     let mut rig = Rig::start(&before.url(), SECOND);
     rig.await_keys(&["a"], &[]);
@@ -39,16 +39,19 @@ fn keys_of_another_url_are_other_keys() {
     rig.follow_others([issuer("id", &after.url(), SECOND)]);
     assert!(rig.fetched(0).keys.is_none());
     assert_eq!(rig.age("id"), None);
-    let asked = before.asked();
+    let asked = before.request_count();
     after.serve(&["b"]);
     rig.await_keys(&["b"], &["a"]);
     rig.await_fetches("id", "unchanged", 2);
-    // One question may have been under way.
-    assert!(before.asked() <= asked + 1, "nobody wants it any more");
+    // One request may have been in progress.
+    assert!(
+        before.request_count() <= asked + 1,
+        "nobody wants it any more"
+    );
 }
 
 #[test]
-fn an_issuer_that_is_gone_is_not_asked_and_not_shown() {
+fn a_removed_issuer_is_neither_fetched_nor_exported() {
     let gone = Endpoint::start(&["a"]);
     let stays = Endpoint::start(&["b"]);
     let issuers = [
@@ -61,8 +64,11 @@ fn an_issuer_that_is_gone_is_not_asked_and_not_shown() {
     });
     rig.follow_others(&issuers[..1]);
     assert_eq!(rig.age("gone"), None);
-    let asked = gone.asked();
+    let asked = gone.request_count();
     let fetches = rig.fetches("stays", "unchanged");
     rig.await_fetches("stays", "unchanged", fetches + 3);
-    assert!(gone.asked() <= asked + 1, "nobody wants it any more");
+    assert!(
+        gone.request_count() <= asked + 1,
+        "nobody wants it any more"
+    );
 }

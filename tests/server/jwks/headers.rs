@@ -1,4 +1,4 @@
-//! What an answer's headers change.
+//! Effects of response headers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 use crate::support::wait::await_that;
 
 #[test]
-fn headers_do_not_put_a_refresh_off() {
+fn headers_do_not_delay_a_refresh() {
     let endpoint = Endpoint::start(&[]);
     endpoint.answer(Answer::keys(&["old"], &["Cache-Control: max-age=86400"]));
     let rig = Rig::start(&endpoint.url(), SECOND);
@@ -20,14 +20,14 @@ fn headers_do_not_put_a_refresh_off() {
 }
 
 #[test]
-fn headers_bring_a_refresh_forward_but_not_below_a_bound() {
+fn headers_advance_a_refresh_down_to_the_minimum() {
     let endpoint = Endpoint::start(&[]);
     let fields = ["Cache-Control: public, max-age=0", "Expires: 0"];
     endpoint.answer(Answer::keys(&["a"], &fields));
     let rig = Rig::start(&endpoint.url(), DAY);
     rig.await_fetches("id", "unchanged", 1);
-    let [first, second] = endpoint.asked_at()[..] else {
-        panic!("asked {} times", endpoint.asked());
+    let [first, second] = endpoint.request_times()[..] else {
+        panic!("asked {} times", endpoint.request_count());
     };
     // Asking began a little before it was seen, each time.
     let between = second - first;
@@ -35,7 +35,7 @@ fn headers_bring_a_refresh_forward_but_not_below_a_bound() {
 }
 
 #[test]
-fn a_set_that_has_not_changed_is_not_sent_again() {
+fn an_unmodified_set_is_not_sent_again() {
     let endpoint = Endpoint::start(&[]);
     endpoint.answer(Answer::keys(&["old"], &[r#"ETag: W/"1""#]));
     let rig = Rig::start(&endpoint.url(), DAY);
@@ -48,7 +48,7 @@ fn a_set_that_has_not_changed_is_not_sent_again() {
     rig.fetcher.refresh_all();
     rig.await_keys(&["new"], &["old"]);
     rig.fetcher.refresh_all();
-    await_that("no fourth fetch", || endpoint.asked() == 4);
+    await_that("no fourth fetch", || endpoint.request_count() == 4);
     let tags = endpoint.requests();
     let tags: Vec<_> = (tags.iter())
         .map(|request| request.field("if-none-match"))
@@ -58,7 +58,7 @@ fn a_set_that_has_not_changed_is_not_sent_again() {
 }
 
 #[test]
-fn a_set_that_can_not_be_used_is_not_remembered_as_ours() {
+fn the_etag_of_an_invalid_set_is_not_sent() {
     let endpoint = Endpoint::start(&[]);
     endpoint.answer(Answer::status(200, &[r#"ETag: "bad""#], b"{}"));
     let rig = Rig::start(&endpoint.url(), DAY);

@@ -1,4 +1,4 @@
-//! A fetcher, and what can be seen of it.
+//! A fetcher under test, with its keys and metrics.
 
 use std::{
     sync::{
@@ -38,7 +38,7 @@ pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
     })
 }
 
-/// Follows issuers.
+/// A fetcher under test.
 pub(crate) struct Rig {
     pub(crate) fetcher: Fetcher,
     /// Each call of `changed`.
@@ -78,14 +78,14 @@ impl Rig {
         self.fetcher.fetched(&self.issuers).swap_remove(issuer)
     }
 
-    /// A token named a key that the first issuer does not have.
+    /// Simulates a token with an unknown key of the first issuer.
     pub(crate) fn want(&self) {
         self.fetched(0)
             .unknown_key_seen
             .store(true, Ordering::Relaxed);
     }
 
-    /// Whether an issuer has these keys, and not those.
+    /// Whether an issuer has the `present` keys and not the `absent` ones.
     pub(crate) fn has(&self, issuer: usize, present: &[&str], absent: &[&str]) -> bool {
         let Some(keys) = self.fetched(issuer).keys else {
             return false;
@@ -94,13 +94,13 @@ impl Rig {
         present.iter().all(has) && !absent.iter().any(has)
     }
 
-    /// Waits until the first issuer has these keys, and not those.
+    /// Waits until the first issuer has the `present` keys and not the `absent` ones.
     #[track_caller]
     pub(crate) fn await_keys(&self, present: &[&str], absent: &[&str]) {
         await_that("no keys", || self.has(0, present, absent));
     }
 
-    /// Waits until so many fetches of an issuer ended so.
+    /// Waits for this many fetches of an issuer with this result.
     #[track_caller]
     pub(crate) fn await_fetches(&self, issuer: &str, result: &str, count: usize) {
         await_that(&format!("no fetch that is {result}"), || {
@@ -108,7 +108,7 @@ impl Rig {
         });
     }
 
-    /// How many fetches of an issuer ended so.
+    /// The number of fetches of an issuer with this result.
     pub(crate) fn fetches(&self, issuer: &str, result: &str) -> usize {
         let name = format!(r#"jwks_fetches_total{{issuer="{issuer}",result="{result}"}}"#);
         let count = self.metric(&name).expect("it is counted from the start");

@@ -1,4 +1,4 @@
-//! New keys, and keys that are no more.
+//! Added and removed keys.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::{DAY, SECOND, endpoint::Endpoint, rig::Rig};
 use crate::support::wait::await_that;
 
 #[test]
-fn keys_come_at_once_and_follow_the_endpoint() {
+fn keys_are_fetched_at_start_and_follow_the_endpoint() {
     let endpoint = Endpoint::start(&["old"]);
     let rig = Rig::start(&endpoint.url(), SECOND);
     rig.await_keys(&["old"], &["new"]);
@@ -21,7 +21,7 @@ fn keys_come_at_once_and_follow_the_endpoint() {
 }
 
 #[test]
-fn nobody_is_told_of_keys_that_are_the_same() {
+fn unchanged_keys_are_not_announced() {
     let endpoint = Endpoint::start(&["a"]);
     let rig = Rig::start(&endpoint.url(), SECOND);
     rig.await_fetches("id", "unchanged", 2);
@@ -30,18 +30,18 @@ fn nobody_is_told_of_keys_that_are_the_same() {
 }
 
 #[test]
-fn an_unknown_key_is_looked_for_without_waiting_for_the_refresh() {
+fn an_unknown_key_triggers_a_fetch() {
     let endpoint = Endpoint::start(&["old"]);
     let rig = Rig::start(&endpoint.url(), DAY);
     rig.await_keys(&["old"], &[]);
     endpoint.serve(&["new"]);
     rig.want();
     rig.await_keys(&["new"], &["old"]);
-    assert_eq!(endpoint.asked(), 2);
+    assert_eq!(endpoint.request_count(), 2);
 }
 
 #[test]
-fn however_many_unknown_keys_there_are_they_make_one_fetch() {
+fn many_unknown_keys_trigger_one_fetch() {
     let endpoint = Endpoint::start(&["a"]);
     let rig = Rig::start(&endpoint.url(), DAY);
     rig.await_keys(&["a"], &[]);
@@ -50,14 +50,14 @@ fn however_many_unknown_keys_there_are_they_make_one_fetch() {
         rig.want();
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(endpoint.asked(), 2);
-    // It was the bound and no halt: who orders it is served.
+    assert_eq!(endpoint.request_count(), 2);
+    // Only the limit delayed it: a request is fulfilled.
     rig.fetcher.refresh_all();
-    await_that("no third fetch", || endpoint.asked() == 3);
+    await_that("no third fetch", || endpoint.request_count() == 3);
 }
 
 #[test]
-fn an_order_needs_no_refresh_to_be_due() {
+fn a_request_fetches_at_once() {
     let endpoint = Endpoint::start(&["old"]);
     let rig = Rig::start(&endpoint.url(), DAY);
     rig.await_keys(&["old"], &[]);

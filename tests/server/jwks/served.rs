@@ -1,4 +1,4 @@
-//! What clients see of it: the binary, with tokens.
+//! JWK set URLs with the running server: what clients with tokens see.
 
 use std::{
     process::Command,
@@ -44,7 +44,7 @@ fn mock() -> Mock {
     Mock::with_topics(&[TOPIC])
 }
 
-/// A token that is good for an hour.
+/// A token that is valid for an hour.
 fn token(issuer: &str, key: &str) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.expect("after 1970").as_secs();
@@ -67,7 +67,7 @@ fn post(ringest: &Ringest, token: &str) -> HttpAnswer {
     http.answer().expect("ringest answers")
 }
 
-/// Waits until a token is answered so by each of several connections, which both workers have.
+/// Waits until a token gets this status on several connections, which cover both workers.
 #[track_caller]
 fn await_status(ringest: &Ringest, token: &str, status: u16) {
     let mut last = None;
@@ -82,7 +82,7 @@ fn await_status(ringest: &Ringest, token: &str, status: u16) {
 }
 
 #[test]
-fn keys_that_come_after_the_start_are_waited_for() {
+fn tokens_get_503_until_keys_are_fetched() {
     let mock = mock();
     let (address, socket) = refusing_address();
     let url = format!("http://{address}/jwks.json");
@@ -94,12 +94,12 @@ fn keys_that_come_after_the_start_are_waited_for() {
     assert_eq!(answer.text("code"), "keys_unavailable");
     assert_eq!(answer.text("persisted"), "no");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    // Somebody else's token is not waited for.
+    // Tokens of other issuers are not affected.
     assert_eq!(post(&ringest, &token("other", "a")).status, 401);
     socket.listen(64).expect("its port");
     let endpoint = Endpoint::on(socket.into(), &["a"]);
     await_status(&ringest, &good, 200);
-    assert_eq!(endpoint.asked(), 1);
+    assert_eq!(endpoint.request_count(), 1);
     let log = ringest.log();
     let refused = format!("fetching keys from {address} failed: io: Connection refused");
     assert_eq!(
@@ -111,7 +111,7 @@ fn keys_that_come_after_the_start_are_waited_for() {
 }
 
 #[test]
-fn keys_that_are_there_at_the_start_are_there_for_the_first_request() {
+fn keys_available_at_start_are_used_for_the_first_request() {
     let mock = mock();
     let endpoint = Endpoint::start(&["a"]);
     let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
@@ -120,7 +120,7 @@ fn keys_that_are_there_at_the_start_are_there_for_the_first_request() {
 }
 
 #[test]
-fn keys_are_rotated_while_tokens_are_remembered() {
+fn keys_are_rotated_while_tokens_are_cached() {
     let mock = mock();
     let endpoint = Endpoint::start(&["old"]);
     let ringest = builder(&mock, &endpoint.url(), 1_000).start();
@@ -143,23 +143,23 @@ fn keys_are_rotated_while_tokens_are_remembered() {
 }
 
 #[test]
-fn a_new_key_is_taken_without_waiting_for_the_refresh() {
+fn a_new_key_is_accepted_before_the_refresh() {
     let mock = mock();
     let endpoint = Endpoint::start(&["old"]);
     let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
     await_status(&ringest, &token("id", "old"), 200);
     endpoint.serve(&["old", "new"]);
     await_status(&ringest, &token("id", "new"), 200);
-    // From now on for a minute, nobody else makes it ask.
+    // For the next minute, no other token triggers a fetch.
     for number in 0..200 {
         let junk = token("id", &format!("junk-{number}"));
         assert_eq!(post(&ringest, &junk).status, 401);
     }
-    assert_eq!(endpoint.asked(), 2);
+    assert_eq!(endpoint.request_count(), 2);
 }
 
 #[test]
-fn a_reload_asks_again_and_follows_other_issuers() {
+fn a_reload_fetches_again_and_replaces_issuers() {
     let mock = mock();
     let endpoint = Endpoint::start(&["old"]);
     let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
@@ -169,7 +169,7 @@ fn a_reload_asks_again_and_follows_other_issuers() {
     ringest.reload();
     await_status(&ringest, &old, 401);
     await_status(&ringest, &new, 200);
-    // One that is refused asks too.
+    // A failed reload fetches as well.
     endpoint.serve(&["newer"]);
     let good = ringest.auth();
     ringest.set_auth("[auth]\nmode = \"nonsense\"\n");
@@ -195,12 +195,12 @@ fn a_reload_asks_again_and_follows_other_issuers() {
 }
 
 #[test]
-fn a_fetch_under_way_does_not_hold_up_the_exit() {
+fn a_fetch_in_progress_does_not_delay_the_exit() {
     let mock = mock();
     let endpoint = Endpoint::start(&[]);
     endpoint.answer(Answer::Silence);
     let ringest = builder(&mock, &endpoint.url(), DAY_MS).start();
-    await_that("no question", || endpoint.asked() == 1);
+    await_that("no question", || endpoint.request_count() == 1);
     let start = Instant::now();
     assert!(ringest.terminate().success());
     // The fetch would have waited for 10 s.
@@ -212,7 +212,7 @@ fn a_fetch_under_way_does_not_hold_up_the_exit() {
 }
 
 #[test]
-fn a_certificate_of_the_systems_is_trusted_and_no_other() {
+fn only_system_certificates_are_trusted() {
     let mock = mock();
     let server = Server::tls(|_| (200, set(&["a"])));
     let good = token("id", "a");
@@ -235,7 +235,7 @@ fn a_certificate_of_the_systems_is_trusted_and_no_other() {
 }
 
 #[test]
-fn keys_are_tried_before_anything_is_served() {
+fn check_connect_fetches_keys() {
     let mock = mock();
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);

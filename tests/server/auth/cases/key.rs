@@ -124,10 +124,10 @@ fn keys_of_its_own(cases: &mut Cases) {
         .lines()
         .filter(|it| !it.starts_with('-'))
         .collect();
-    let strangers = rsa_jwk(&RSA_2, r#","kid":"mine""#);
-    let strangers_set = format!(r#"{{"keys":[{strangers}]}}"#);
+    let foreign = rsa_jwk(&RSA_2, r#","kid":"mine""#);
+    let foreign_set = format!(r#"{{"keys":[{foreign}]}}"#);
     let headers = [
-        ("jwk", strangers.clone()),
+        ("jwk", foreign.clone()),
         ("jku", r#""http://127.0.0.1:9/keys.json""#.to_owned()),
         ("x5u", r#""http://127.0.0.1:9/certificate.pem""#.to_owned()),
         ("x5c", format!("[{certificate:?}]")),
@@ -136,7 +136,7 @@ fn keys_of_its_own(cases: &mut Cases) {
             "x5t#S256",
             r#""Zm9yIHgwNXQjUzI1NiBhIGhhc2ggb2YgMzIgYnl0ZXM""#.to_owned(),
         ),
-        ("key", format!("{strangers_set:?}")),
+        ("key", format!("{foreign_set:?}")),
     ];
     for (name, value) in headers {
         let good = RS.jwt().header(name, &value);

@@ -1,5 +1,5 @@
 //! Paths and methods: what is behind them is told to those who may send, and to nobody else
-//! ([`crate::auth::strangers`] compares what strangers are told).
+//! ([`crate::auth::unauthenticated`] compares unauthenticated answers).
 
 use crate::auth::{
     EVENT,

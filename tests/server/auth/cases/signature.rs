@@ -119,14 +119,14 @@ fn exchanged(cases: &mut Cases) {
         format!("{header}.{claims}.{signature}"),
         Denied,
     );
-    let strangers = [
+    let foreign = [
         ("RS256", RS.jwt().signed_by(Signer::other_rs256())),
         ("PS256", PS.jwt().signed_by(Signer::other_ps256())),
         ("ES256", ES.jwt().signed_by(Signer::other_es256())),
         ("HS256", HS.jwt().signed_by(Signer::hs256(OTHER_SECRET))),
         ("RS256 of a set", SET_RS.jwt().signed_by(Signer::rs256())),
     ];
-    for (name, jwt) in strangers {
+    for (name, jwt) in foreign {
         cases.jwt(&format!("{name}: another's key"), &jwt, Denied);
     }
 }

@@ -1,4 +1,4 @@
-//! What nearly is a token that the server remembers: a character changed, one more, one less.
+//! Variations of a cached token: one character changed, added or removed.
 
 use super::{
     Rig, ask, empty,
@@ -14,7 +14,7 @@ use crate::support::{
 const OTHERS: &[u8] = b"A-_.~+/=";
 
 #[test]
-fn of_a_remembered_token() {
+fn variations_of_a_cached_token_are_rejected() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
     let denied = ask(&rig.ringest, &mut http, &empty("x.y.z"));
@@ -55,7 +55,7 @@ fn of_a_remembered_token() {
     }
 }
 
-/// Each of them, among the good one.
+/// Sends each variation, alternating with the valid token.
 fn refuses(
     ringest: &Ringest,
     http: &mut Http,

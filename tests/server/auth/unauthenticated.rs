@@ -1,5 +1,5 @@
-//! What those can learn and cost who have no good credential: nothing of which routes there are, no
-//! memory for a body, no question to anybody else.
+//! Requests without a valid credential reveal nothing about routes, cost no memory for a body, and cause
+//! no outgoing request.
 
 use std::{io, net::TcpListener};
 
@@ -18,7 +18,7 @@ const METHODS: [&str; 9] = [
     "POST", "GET", "PUT", "DELETE", "PATCH", "TRACE", "QUERY", "get", "HEAD",
 ];
 
-/// Below `/ingest/`, or another spelling of that; routes and none.
+/// Paths below `/ingest/`, and other spellings of them; routes and unknown paths.
 const PATHS: [&str; 14] = [
     EVENT,
     ORDER,
@@ -36,7 +36,7 @@ const PATHS: [&str; 14] = [
     "/ingest/%00",
 ];
 
-/// Header lines of bad credentials: those of the first answer are no credential at all.
+/// Header lines of invalid credentials; the first ones have no credential at all.
 pub(crate) fn bad() -> Vec<(&'static str, Vec<u8>)> {
     let expired = (now() - 100).to_string();
     let tokens = [
@@ -70,7 +70,7 @@ pub(crate) fn without_body(method: &str, path: &str, lines: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_stranger_is_told_the_same_everywhere() {
+fn unauthenticated_answers_do_not_depend_on_the_path() {
     let rig = Rig::start();
     let mut http = rig.ringest.connect();
     let none = ask(&rig.ringest, &mut http, &without_body("GET", EVENT, b""));
@@ -114,7 +114,7 @@ fn a_stranger_is_told_the_same_everywhere() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // Who may send is told.
+    // Authenticated clients get specific answers.
     let good = bearer(&ApiKey::pbkdf2(PB).token);
     let answer = ask(&rig.ringest, &mut http, &without_body("GET", EVENT, &good));
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
@@ -126,7 +126,7 @@ fn a_stranger_is_told_the_same_everywhere() {
     assert_eq!(answer.status, 404);
 }
 
-/// It needs no credential, and says no more for it.
+/// OPTIONS needs no credential, and its answer does not depend on one.
 #[test]
 fn options_are_the_same_everywhere() {
     let rig = Rig::start();
@@ -156,7 +156,7 @@ fn options_are_the_same_everywhere() {
     }
 }
 
-/// Paths that are none below `/ingest/`, a route among them: a stranger is told the same of all.
+/// Paths outside `/ingest/`, including a route: unauthenticated answers are the same for all.
 #[test]
 fn other_paths() {
     let collect = "name = \"Collected\"\nversion = \"1.0\"\ntopic = \"signed\"\n\
@@ -196,7 +196,7 @@ fn other_paths() {
     assert_eq!(ask(&rig.ringest, &mut http, &request).status, 200);
 }
 
-/// Where every route is below another path.
+/// With a path prefix for all routes.
 #[test]
 fn below_a_prefix() {
     let rig =
@@ -233,9 +233,9 @@ fn below_a_prefix() {
     }
 }
 
-/// Where a token says that its key is, nobody asks.
+/// The key URLs in a token are never requested.
 #[test]
-fn nobody_else_is_asked() {
+fn key_urls_in_tokens_are_not_requested() {
     let rig = Rig::start();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.set_nonblocking(true).expect("a socket");
