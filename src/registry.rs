@@ -1,9 +1,9 @@
-//! A schema registry is asked, before serving begins, for the numbers of the schemas that models
-//! name by their subject. On the control thread alone: no request ever waits for it.
+//! Looks up schema IDs in a schema registry, for models that name a subject. Happens before serving
+//! begins and on reloads; no request ever waits for it.
 //!
-//! The interface is that of Confluent's Schema Registry, `GET
-//! /subjects/{subject}/versions/{version}`, which Redpanda and Apicurio have too. Redirects are not
-//! followed and proxies not used, so credentials go to the configured URL and nowhere else.
+//! Uses the interface of Confluent's Schema Registry, `GET /subjects/{subject}/versions/{version}`,
+//! which Redpanda and Apicurio implement too. Redirects are not followed and proxies are not used, so
+//! that credentials only reach the configured URL.
 
 mod client;
 mod settings;
@@ -15,48 +15,49 @@ pub use settings::{Credentials, SchemaRegistry};
 
 use crate::model::{Model, Schema};
 
-/// The models, each subject in its place by the number that the registry gave it. Nobody is asked
-/// where no model names a subject, and once where several name the same version of one.
-///
-/// Call it again with what a reload has read: nothing is kept between calls.
+/// The models, with each subject replaced by its schema ID. Sends one request for each distinct
+/// subject and version, and none if no model names a subject. Nothing is cached between calls.
 ///
 /// # Errors
-/// [`Unresolved`]: the operator's or the registry's. Records of these models can't be framed, so
-/// they can't be served.
+/// [`RegistryError`], the fault of the operator or the registry: without its schema ID a model can't
+/// be served, as its records need the schema prefix.
 pub fn resolve(
     registry: Option<&SchemaRegistry>,
     models: &[Arc<Model>],
-) -> Result<Vec<Arc<Model>>, Unresolved> {
+) -> Result<Vec<Arc<Model>>, RegistryError> {
     let subjects = subjects(models);
     if subjects.is_empty() {
         return Ok(models.to_vec());
     }
     let answers = match registry {
-        Some(registry) => client::ask(registry, &subjects),
-        None => subjects.iter().map(|_| Err(Reason::NoRegistry)).collect(),
+        Some(registry) => client::look_up(registry, &subjects),
+        None => subjects
+            .iter()
+            .map(|_| Err(LookupError::NoRegistry))
+            .collect(),
     };
     let url = registry.map_or("", |registry| &registry.url);
-    let failures: Vec<Failure> = subjects
+    let failures: Vec<FailedLookup> = subjects
         .iter()
         .zip(&answers)
         .filter_map(|(schema, answer)| {
             let reason = answer.as_ref().err()?.clone();
-            Some(Failure::new(schema, models, url, reason))
+            Some(FailedLookup::new(schema, models, url, reason))
         })
         .collect();
     if !failures.is_empty() {
-        return Err(Unresolved(failures));
+        return Err(RegistryError(failures));
     }
-    let number = |schema: &Schema| {
+    let id_of = |schema: &Schema| {
         let place = subjects.iter().position(|subject| *subject == schema)?;
         answers[place].as_ref().ok().copied()
     };
     let resolved = models.iter().map(|model| {
-        let Some(id) = model.schema.as_ref().and_then(number) else {
+        let Some(id) = model.schema.as_ref().and_then(id_of) else {
             return Arc::clone(model);
         };
         let (name, version) = (&model.name, &model.version);
-        tracing::info!("{name} {version}: its schema has the number {id}");
+        tracing::info!("model {name} {version}: schema ID {id}");
         Arc::new(Model {
             schema: Some(Schema::Id(id)),
             ..Model::clone(model)
@@ -65,7 +66,7 @@ pub fn resolve(
     Ok(resolved.collect())
 }
 
-/// The subjects that models name, each version once, in the order of the models.
+/// The distinct subjects and versions that models name, in the order of the models.
 fn subjects(models: &[Arc<Model>]) -> Vec<&Schema> {
     let mut subjects: Vec<&Schema> = Vec::new();
     for model in models {
@@ -78,19 +79,18 @@ fn subjects(models: &[Arc<Model>]) -> Vec<&Schema> {
     subjects
 }
 
-/// Everything that the registry did not tell, in the order of the models; never empty. Displayed
-/// one a line.
+/// All failed look-ups, in the order of the models; never empty. Displayed one a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Unresolved(Vec<Failure>);
+pub struct RegistryError(Vec<FailedLookup>);
 
-impl Unresolved {
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Failure> {
+impl RegistryError {
+    /// The failed look-ups.
+    pub fn iter(&self) -> impl Iterator<Item = &FailedLookup> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Unresolved {
+impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, failure) in self.0.iter().enumerate() {
             if index > 0 {
@@ -102,30 +102,30 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// One schema whose number is not known.
+/// A schema whose ID could not be looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The models that name it, such as `Order 1.0, Refund 1.0`.
+pub struct FailedLookup {
+    /// The models that use it, such as `Order 1.0, Refund 1.0`.
     pub models: String,
-    /// Its name in the registry.
+    /// The subject in the registry.
     pub subject: String,
-    /// Which of its versions; `None`: the latest.
+    /// The version; `None`: the latest.
     pub version: Option<u32>,
-    /// Who was asked: never with credentials.
+    /// The URL of the registry, without credentials.
     pub url: String,
-    /// What came of it.
-    pub reason: Reason,
+    /// Why the look-up failed.
+    pub reason: LookupError,
 }
 
-impl Failure {
-    fn new(schema: &Schema, models: &[Arc<Model>], url: &str, reason: Reason) -> Self {
+impl FailedLookup {
+    fn new(schema: &Schema, models: &[Arc<Model>], url: &str, reason: LookupError) -> Self {
         let named = models
             .iter()
             .filter(|model| model.schema.as_ref() == Some(schema))
             .map(|model| format!("{} {}", model.name, model.version));
         let (subject, version) = match schema {
             Schema::Subject { subject, version } => (subject.clone(), *version),
-            // Has its number: never asked for.
+            // Never looked up: it has its ID.
             Schema::Id(id) => (id.to_string(), None),
         };
         Self {
@@ -138,7 +138,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailedLookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             models,
@@ -147,43 +147,43 @@ impl fmt::Display for Failure {
             url,
             reason,
         } = self;
-        write!(f, "{models}: subject {subject:?}, ")?;
+        write!(f, "model {models}: subject {subject:?}, ")?;
         match version {
             Some(version) => write!(f, "version {version}")?,
             None => write!(f, "latest version")?,
         }
-        write!(f, ", of the schema registry {url}: {reason}")
+        write!(f, ", schema registry {url}: {reason}")
     }
 }
 
-/// Why a number is not known. What the registry said is quoted shortened and escaped.
+/// Why a look-up failed. Excerpts of responses are shortened and escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// The operator's: nothing says whom to ask.
+pub enum LookupError {
+    /// No registry is configured. Fault of the operator.
     #[error("schema_registry.url is not set")]
     NoRegistry,
-    /// The operator's: the name is wrong, or nobody has registered it yet (40401).
-    #[error("it knows no such subject (40401)")]
+    /// The subject does not exist (error code 40401). Fault of the operator.
+    #[error("subject not found (40401)")]
     UnknownSubject,
-    /// The operator's: the subject has other versions (40402).
-    #[error("the subject has no such version (40402)")]
+    /// The version does not exist (error code 40402). Fault of the operator.
+    #[error("version not found (40402)")]
     UnknownVersion,
-    /// The operator's: credentials are missing, wrong, or not enough. The HTTP status.
+    /// Credentials are missing, wrong or insufficient: the HTTP status. Fault of the operator.
     #[error(
-        "it refuses to answer ({0}): schema_registry.username and schema_registry.password must be \
-         those of someone who may read the subject"
+        "access denied ({0}): check schema_registry.username and schema_registry.password, and their \
+         read permission for the subject"
     )]
     Unauthorized(u16),
-    /// Anything but an answer: the HTTP status, and what it said.
-    #[error("it answers {0}: {1}")]
+    /// Another HTTP error status, with an excerpt of the response.
+    #[error("response {0}: {1}")]
     Status(u16, String),
-    /// Whatever answered is no schema registry: what it sent.
-    #[error("what it answers is no schema with an id: {0}")]
+    /// The response has no schema ID: probably not a schema registry. An excerpt of it.
+    #[error("the response contains no schema ID: {0}")]
     NotARegistry(String),
-    /// The registry's, or the network's.
-    #[error("no answer within schema_registry.timeout_ms = {}", .0.as_millis())]
+    /// Timeout. Fault of the registry or the network.
+    #[error("no response within schema_registry.timeout_ms = {}", .0.as_millis())]
     TimedOut(Duration),
-    /// The registry's, the network's, or its certificate is not to be trusted.
-    #[error("it can't be asked: {0}")]
+    /// The connection failed, or the certificate is not trusted.
+    #[error("request failed: {0}")]
     Unreachable(String),
 }

@@ -23,7 +23,7 @@ use crate::{
     metrics::ProcessMetrics,
     produce::BrokerWatch,
     readiness::{Readiness, WorkerState},
-    registry::{self, Unresolved},
+    registry::{self, RegistryError},
     snapshot::Published,
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
@@ -107,7 +107,7 @@ pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)
 }
 
 /// Looks up the schema IDs of the models in the schema registry.
-fn resolve_schema_ids(mut config: Config) -> Result<Config, Unresolved> {
+fn resolve_schema_ids(mut config: Config) -> Result<Config, RegistryError> {
     config.models = registry::resolve(config.schema_registry.as_ref(), &config.models)?;
     Ok(config)
 }

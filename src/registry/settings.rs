@@ -1,20 +1,19 @@
-//! What a configuration says of the schema registry.
+//! The settings of the schema registry.
 
 use std::{fmt, time::Duration};
 
-/// A schema registry with Confluent's interface, as Redpanda and Apicurio have it too.
+/// A schema registry with Confluent's interface, which Redpanda and Apicurio implement too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaRegistry {
-    /// What its paths are appended to: `http` or `https`, no credentials, no query, no slash at
-    /// its end.
+    /// Base URL: `http` or `https`, without credentials, query and trailing slash.
     pub url: String,
-    /// For HTTP's Basic authentication; `None`: it is asked without.
+    /// For HTTP Basic authentication; `None`: no authentication.
     pub credentials: Option<Credentials>,
-    /// The most that one question may take, from the look-up of the host to the answer's last byte.
+    /// Time limit of a request, from the DNS look-up to the last byte of the response.
     pub timeout: Duration,
 }
 
-/// A name and its password. `Debug` shows neither.
+/// User name and password. `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Without a colon (RFC 7617 section 2).

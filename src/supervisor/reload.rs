@@ -14,7 +14,7 @@ use crate::{
     document::ConfigErrors,
     isolation::PanicError,
     produce::{OpenError, check_whole},
-    registry::Unresolved,
+    registry::RegistryError,
     snapshot::Published,
 };
 
@@ -34,7 +34,7 @@ pub(super) enum ReloadError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     #[error(transparent)]
-    Unresolved(#[from] Unresolved),
+    Registry(#[from] RegistryError),
     /// The running producers keep their properties, but the next start would fail.
     #[error("[kafka]: {0}")]
     Kafka(#[from] OpenError),
@@ -163,8 +163,8 @@ impl Supervisor {
         self.process.reloaded(true);
         tracing::info!(
             generation,
-            "configuration reloaded: {} routes",
-            self.config.models.len()
+            routes = self.config.models.len(),
+            "configuration reloaded"
         );
     }
 
@@ -185,7 +185,7 @@ impl ReloadError {
     fn log(&self) {
         match self {
             Self::Config(errors) => errors.iter().for_each(|it| tracing::error!("{it}")),
-            Self::Unresolved(failures) => failures.iter().for_each(|it| tracing::error!("{it}")),
+            Self::Registry(failures) => failures.iter().for_each(|it| tracing::error!("{it}")),
             Self::NeedsRestart(reasons) => reasons.iter().for_each(|it| tracing::error!("{it}")),
             Self::Kafka(_) | Self::StaleTopics(_) | Self::Panicked(_) | Self::Thread(_) => {
                 tracing::error!("{self}");

@@ -121,8 +121,8 @@ impl Supervisor {
         tracing::info!(
             driver = driver.as_str(),
             workers = supervisor.workers.len(),
-            "started: {} routes",
-            supervisor.config.models.len()
+            routes = supervisor.config.models.len(),
+            "started"
         );
         Ok((supervisor, addresses))
     }

@@ -13,7 +13,7 @@ use crate::support::{
 };
 use ringest::{
     model::{Model, Schema},
-    registry::{Credentials, Reason, SchemaRegistry, Unresolved, resolve},
+    registry::{Credentials, LookupError, RegistryError, SchemaRegistry, resolve},
 };
 
 fn registry(url: &str) -> SchemaRegistry {
@@ -54,12 +54,12 @@ fn ids(models: &[Arc<Model>]) -> Vec<Option<u32>> {
 }
 
 /// The one reason why the one subject could not be resolved.
-fn reason(registry: &SchemaRegistry) -> Reason {
+fn reason(registry: &SchemaRegistry) -> LookupError {
     let unresolved = resolve(Some(registry), &[latest("orders-value")]);
     only(&unresolved.expect_err("something is wrong"))
 }
 
-fn only(unresolved: &Unresolved) -> Reason {
+fn only(unresolved: &RegistryError) -> LookupError {
     let reasons: Vec<_> = unresolved.iter().map(|it| it.reason.clone()).collect();
     let [reason] = &*reasons else {
         panic!("{unresolved}");
@@ -126,7 +126,7 @@ fn nobody_is_asked_where_no_model_names_a_subject() {
 #[test]
 fn a_subject_without_a_registry_is_an_error() {
     let unresolved = resolve(None, &[latest("orders-value")]).expect_err("nobody to ask");
-    assert_eq!(only(&unresolved), Reason::NoRegistry);
+    assert_eq!(only(&unresolved), LookupError::NoRegistry);
 }
 
 #[test]
@@ -178,37 +178,38 @@ fn every_failure_is_told_at_once() {
     ];
     let unresolved = resolve(Some(&registry(&server.url)), &models).expect_err("most fail");
     let text = unresolved.to_string().replace(&server.url, "URL");
-    let of =
-        |models: &str, subject: &str, rest: &str| format!("{models}: subject {subject:?}, {rest}");
-    let latest = |said: &str| format!("latest version, of the schema registry URL: {said}");
-    let no_id = |said: &str| latest(&format!("what it answers is no schema with an id: {said}"));
+    let of = |models: &str, subject: &str, rest: &str| {
+        format!("model {models}: subject {subject:?}, {rest}")
+    };
+    let latest = |error: &str| format!("latest version, schema registry URL: {error}");
+    let no_id = |body: &str| latest(&format!("the response contains no schema ID: {body}"));
     let expected = [
         of(
             "B 1.0, N 1.0",
             "unknown",
-            &latest("it knows no such subject (40401)"),
+            &latest("subject not found (40401)"),
         ),
         of(
             "C 1.0",
             "version",
-            "version 9, of the schema registry URL: the subject has no such version (40402)",
+            "version 9, schema registry URL: version not found (40402)",
         ),
         of(
             "D 1.0",
             "broken",
-            &latest(r"it answers 500: the \u{1b}[31mstore\nfails"),
+            &latest(r"response 500: the \u{1b}[31mstore\nfails"),
         ),
-        of("E 1.0", "elsewhere", &latest("it answers 404: <html>")),
+        of("E 1.0", "elsewhere", &latest("response 404: <html>")),
         of(
             "F 1.0",
             "forbidden",
             &latest(
-                "it refuses to answer (403): schema_registry.username and \
-                 schema_registry.password must be those of someone who may read the subject",
+                "access denied (403): check schema_registry.username and schema_registry.password, \
+                 and their read permission for the subject",
             ),
         ),
         of("G 1.0", "garbage", &no_id("<html>ok</html>")),
-        of("H 1.0", "nothing", &no_id("nothing")),
+        of("H 1.0", "nothing", &no_id("empty response")),
         of("I 1.0", "numberless", &no_id(r#"{"subject":"x"}"#)),
         of("J 1.0", "text", &no_id(r#"{"id":"7"}"#)),
         of("K 1.0", "negative", &no_id(r#"{"id":-1}"#)),
@@ -232,7 +233,7 @@ fn credentials_are_sent_and_never_shown() {
         ),
     });
     let anonymous = registry(&server.url);
-    assert_eq!(reason(&anonymous), Reason::Unauthorized(401));
+    assert_eq!(reason(&anonymous), LookupError::Unauthorized(401));
     let ann = |password: &str| SchemaRegistry {
         credentials: Some(Credentials {
             username: "ann".to_owned(),
@@ -245,7 +246,7 @@ fn credentials_are_sent_and_never_shown() {
     assert_eq!(ids(&resolved), [Some(7)]);
     let wrong = ann("wr0ng");
     let unresolved = resolve(Some(&wrong), &[latest("orders-value")]).expect_err("not hers");
-    assert_eq!(only(&unresolved), Reason::Unauthorized(401));
+    assert_eq!(only(&unresolved), LookupError::Unauthorized(401));
     for text in [
         format!("{wrong:?}"),
         format!("{unresolved:?}"),
@@ -265,7 +266,7 @@ fn credentials_do_not_follow_a_redirect() {
         username: "ann".to_owned(),
         password: "s3cret".to_owned(),
     });
-    assert!(matches!(reason(&registry), Reason::Status(302, _)));
+    assert!(matches!(reason(&registry), LookupError::Status(302, _)));
     assert_eq!(
         (server.requests().len(), elsewhere.requests().len()),
         (1, 0)
@@ -283,7 +284,7 @@ fn a_registry_that_does_not_answer_in_time_is_asked_once() {
         let unresolved = resolve(Some(&registry), &models).expect_err("no answer");
         assert!(start.elapsed() >= TIMEOUT);
         let reasons: Vec<_> = unresolved.iter().map(|it| it.reason.clone()).collect();
-        assert_eq!(reasons, [const { Reason::TimedOut(TIMEOUT) }; 3]);
+        assert_eq!(reasons, [const { LookupError::TimedOut(TIMEOUT) }; 3]);
         assert_eq!(server.requests().len(), 1);
     }
 }
@@ -291,7 +292,7 @@ fn a_registry_that_does_not_answer_in_time_is_asked_once() {
 #[test]
 fn a_registry_that_is_not_there_is_said_to_be_so() {
     let (address, _bound) = refusing_address();
-    let Reason::Unreachable(text) = reason(&registry(&format!("http://{address}"))) else {
+    let LookupError::Unreachable(text) = reason(&registry(&format!("http://{address}"))) else {
         panic!("nobody is there");
     };
     assert!(text.contains("Connection refused"), "{text}");
@@ -308,7 +309,7 @@ fn an_answer_is_read_up_to_a_bound() {
         match resolved {
             Ok(models) => assert_eq!((ids(&models), is_read), (vec![Some(7)], true)),
             Err(unresolved) => {
-                assert!(matches!(only(&unresolved), Reason::Unreachable(_)));
+                assert!(matches!(only(&unresolved), LookupError::Unreachable(_)));
                 assert!(!is_read, "{unresolved}");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use ringest::registry::{Reason, resolve};
+use ringest::registry::{LookupError, resolve};
 
 use super::{ids, latest, reason, registry};
 use crate::support::server::{CERTIFICATE, Server};
@@ -17,7 +17,7 @@ fn start() -> Server {
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused() {
     let server = start();
-    let Reason::Unreachable(text) = reason(&registry(&server.url)) else {
+    let LookupError::Unreachable(text) = reason(&registry(&server.url)) else {
         panic!("nobody knows the certificate");
     };
     assert!(
