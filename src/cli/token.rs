@@ -168,8 +168,8 @@ impl New<'_> {
         if matches!(hash, KeyHash::Pbkdf2(_)) {
             let _ = write!(
                 text,
-                "\nOr set it in the environment, as a key named moose for all routes that never \
-                 expires:\n\nMOOSE_INGEST_API_KEY={hash}\n"
+                "\nOr as an environment variable, for a key named moose with all routes and no \
+                 expiry:\n\nMOOSE_INGEST_API_KEY={hash}\n"
             );
         }
         text
