@@ -155,7 +155,7 @@ impl Connection {
         let headers = self.kafka_headers(head, &principal, route);
         let body = self.read_body(head, route.headroom()).await?;
         let Validated { delivery, rejected } =
-            self.validate_and_enqueue(destination, format, body, &headers)?;
+            self.validate_and_enqueue(destination, format, body, headers)?;
         let dead_letters = match &rejected {
             // Rare, so that its state is not a part of every connection's.
             Some(rejected) => Box::pin(produce_dead_letters(&context, destination, rejected)).await,

@@ -76,13 +76,13 @@ pub(crate) fn run(
     let (wake, wake_reader) = UnixStream::pair()?;
     wake_reader.set_nonblocking(settings.driver == Driver::Epoll)?;
     let producer = Producer::open(
-        settings.producer.clone(),
-        wake,
+        &settings.producer,
+        &wake,
         Arc::clone(&settings.metrics),
         Arc::clone(&settings.watch),
     )?;
     let snapshot = settings.published.latest();
-    producer.add_topics(snapshot.routes.topics())?;
+    producer.add_topics(snapshot.routes.topics());
     // After the creation of librdkafka's threads, which would inherit the affinity.
     if let Some(core) = settings.core {
         pin(core);
@@ -133,7 +133,7 @@ async fn serve(
     if drained.is_err() {
         tasks.abandon(context).await;
     }
-    tasks.stop_reporting().await;
+    tasks.stop_producing().await;
     Ok(drained?)
 }
 
@@ -153,7 +153,10 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         // Without requests too: the previous one is released, and new topics are opened in advance.
         context.active_snapshot();
         publish_state(settings, context);
-        assert!(tasks.report(), "the task that reads delivery reports ended");
+        assert!(
+            tasks.produce(),
+            "a task that sends batches or reads delivery reports ended"
+        );
         assert!(
             tasks.accept() || context.is_draining(),
             "the task that accepts connections ended"
@@ -180,7 +183,7 @@ fn publish_state(settings: &WorkerSettings, context: &Context) {
         .set(producer.queue_depth() as u64);
     let state = if !producer.is_serving() {
         WorkerState::ProducerFatal
-    } else if settings.watch.seen() {
+    } else if producer.has_broker(context.clock.now()) {
         WorkerState::Ready
     } else {
         WorkerState::NoBroker

@@ -41,7 +41,7 @@ pub(super) async fn produce_dead_letters(
         let memory = memory.freeze(0..text.len());
         drop(text);
         let producer = &context.producer;
-        let delivered = match producer.enqueue_letters(route, &places, memory, permit) {
+        let delivered = match producer.enqueue_dead_letters(route, &places, memory, permit) {
             Ok(delivery) => delivery.await,
             Err(failure) => Err(failure),
         };

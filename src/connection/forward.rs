@@ -88,7 +88,7 @@ impl Connection {
         Destination { route, metrics }: Destination<'_>,
         format: Format,
         mut body: RawBody,
-        headers: &Headers,
+        headers: Headers,
     ) -> Result<Validated, Refusal> {
         let (input, context) = (self.transport.input_mut(), &self.context);
         let Route {

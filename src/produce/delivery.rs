@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Producer, fault::Failure, in_flight::Key};
+use super::{Producer, fault::Failure, in_flight::RequestKey};
 
 /// Every record of a request is in the topic, by the brokers' own word.
 ///
@@ -36,12 +36,12 @@ impl Delivered {
 #[must_use = "records without a delivery report are not acknowledged"]
 pub struct Delivery {
     producer: Rc<Producer>,
-    key: Key,
+    key: RequestKey,
     enqueued: Instant,
 }
 
 impl Delivery {
-    pub(super) fn new(producer: Rc<Producer>, key: Key, enqueued: Instant) -> Self {
+    pub(super) fn new(producer: Rc<Producer>, key: RequestKey, enqueued: Instant) -> Self {
         Self {
             producer,
             key,

@@ -1,4 +1,4 @@
-//! What librdkafka has to say: delivery reports, errors, lines for the log.
+//! librdkafka's events: delivery reports, errors, lines for the log.
 #![expect(
     unsafe_code,
     reason = "rdkafka's safe events belong to its own clients"
@@ -11,11 +11,11 @@ use std::{
 
 use rdkafka::{bindings as rd, types::RDKafkaErrorCode};
 
-/// Something that librdkafka wants us to know.
+/// An event of librdkafka's main queue.
 pub(super) struct Event(pub(super) NonNull<rd::rd_kafka_event_t>);
 
 /// An event by its kind.
-pub(super) enum Kind {
+pub(super) enum EventKind {
     /// Delivery reports.
     Reports,
     /// An error of the handle, not of a record.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
         code: RDKafkaErrorCode,
         /// In librdkafka's words.
         text: String,
-        /// Whether the handle is of no use any more.
+        /// Whether the handle cannot be used any more.
         fatal: bool,
     },
     /// A line for the log.
@@ -34,26 +34,25 @@ pub(super) enum Kind {
         /// In librdkafka's words.
         text: String,
     },
-    /// Nothing that we asked for.
+    /// An event that was not asked for.
     Other,
 }
 
 /// How one record ended.
 pub(super) struct DeliveryReport {
     pub(super) opaque: *mut c_void,
-    /// The partition that has the record, or why none has and whether the brokers may have it
-    /// nevertheless.
-    pub(super) end: Result<i32, (RDKafkaErrorCode, bool)>,
+    /// Delivered, or why not and whether the brokers may have the record nevertheless.
+    pub(super) end: Result<(), (RDKafkaErrorCode, bool)>,
 }
 
 impl Event {
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> EventKind {
         let event = self.0.as_ptr();
         // SAFETY: the event is live until `drop`; the strings belong to it and are copied.
         unsafe {
             match rd::rd_kafka_event_type(event) {
-                rd::RD_KAFKA_EVENT_DR => Kind::Reports,
-                rd::RD_KAFKA_EVENT_ERROR => Kind::Error {
+                rd::RD_KAFKA_EVENT_DR => EventKind::Reports,
+                rd::RD_KAFKA_EVENT_ERROR => EventKind::Error {
                     code: rd::rd_kafka_event_error(event).into(),
                     text: text(rd::rd_kafka_event_error_string(event)),
                     fatal: rd::rd_kafka_event_error_is_fatal(event) != 0,
@@ -61,12 +60,12 @@ impl Event {
                 rd::RD_KAFKA_EVENT_LOG => {
                     let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 6);
                     rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level);
-                    Kind::Log {
+                    EventKind::Log {
                         level,
                         text: format!("{}: {}", text(facility), text(line)),
                     }
                 }
-                _ => Kind::Other,
+                _ => EventKind::Other,
             }
         }
     }
@@ -86,7 +85,7 @@ impl Event {
                 }
                 let code = error_code((&raw const (*message).err).cast::<i32>().read());
                 let end = if code == RDKafkaErrorCode::NoError {
-                    Ok((*message).partition)
+                    Ok(())
                 } else {
                     let status = rd::rd_kafka_message_status(message);
                     let lost = rd::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
@@ -109,7 +108,7 @@ impl Drop for Event {
 }
 
 /// A broker's code, or librdkafka's own. One that neither knows is `Unknown`.
-fn error_code(code: i32) -> RDKafkaErrorCode {
+pub(super) fn error_code(code: i32) -> RDKafkaErrorCode {
     rd::rd_kafka_resp_err_t::try_from(code).map_or(RDKafkaErrorCode::Unknown, Into::into)
 }
 

@@ -27,6 +27,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether a broker refuses a whole batch for it: it says nothing then of one record.
+    pub(super) fn is_of_a_batch(self) -> bool {
+        matches!(self, Self::RecordTooLarge | Self::RecordRefused)
+    }
+
     /// What librdkafka or the broker said, by its meaning for the client.
     ///
     /// Codes that are not listed are the brokers' trouble, and so worth a retry: never the
@@ -47,6 +52,7 @@ impl Fault {
             | Code::ProducerFenced => Self::ProducerFatal,
             Code::MessageSizeTooLarge | Code::InvalidMessageSize => Self::RecordTooLarge,
             Code::InvalidRecord
+            | Code::InvalidDifferentRecord
             | Code::InvalidTimestamp
             | Code::UnsupportedForMessageFormat
             | Code::PolicyViolation => Self::RecordRefused,

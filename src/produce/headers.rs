@@ -11,7 +11,7 @@ const QUEUED_HEADER_BYTES: usize = 80;
 const WIRE_HEADER_BYTES: usize = 10;
 
 /// Headers (KIP-82): every record of the request carries all of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Headers(Vec<(CString, Vec<u8>)>);
 
 impl Headers {

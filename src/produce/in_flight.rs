@@ -1,45 +1,49 @@
-//! The in-flight table: every request whose records librdkafka has, and the memory they are in.
+//! The in-flight table: every request whose records are not all reported, and the memory they are in.
 //!
-//! librdkafka hands a word back with each delivery report. It is an index into this table and a
-//! generation, never a pointer, so that a report can be late, twice or wrong without harm.
+//! Records that wait in the batcher and those that librdkafka has name their request by an index into this
+//! table and a generation, never by a pointer, so that a report can be late, twice or wrong without harm.
 
-use std::{ffi::c_void, ptr, task::Waker, time::Instant};
+use std::{task::Waker, time::Instant};
 
 use slab::Slab;
 
-use super::fault::{Failure, Fault, Persisted};
+use super::{
+    fault::{Failure, Fault, Persisted},
+    headers::Headers,
+};
 use crate::{admission::Permit, buffer::Frozen};
 
-/// Records of one request at most: what the opaque word has room for.
-pub const RECORDS_MAX: usize = 1 << RECORD_BITS;
-
-const RECORD_BITS: u32 = 20;
-const INDEX_BITS: u32 = 20;
-const GENERATION_BITS: u32 = 24;
-const _: () = assert!(RECORD_BITS + INDEX_BITS + GENERATION_BITS == usize::BITS);
+/// Records of one request at most.
+pub const RECORDS_MAX: usize = 1 << 20;
 
 /// Names a request in the table, and only that one: the slot may be used again, the generation not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    index: usize,
-    generation: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RequestKey {
+    index: u32,
+    generation: u32,
 }
 
-impl Key {
-    /// The word for one record of the request.
-    pub(super) fn opaque(self, record: usize) -> *mut c_void {
-        debug_assert!(record < RECORDS_MAX);
-        let word =
-            (self.generation << (RECORD_BITS + INDEX_BITS)) | (self.index << RECORD_BITS) | record;
-        ptr::without_provenance_mut(word)
+impl RequestKey {
+    /// One that names no request of any table.
+    #[cfg(test)]
+    pub(super) fn for_test(index: u32) -> Self {
+        Self {
+            index,
+            generation: 0,
+        }
     }
+}
 
-    fn from_opaque(opaque: *mut c_void) -> (Self, usize) {
-        let word = opaque.addr();
-        let index = (word >> RECORD_BITS) & ((1 << INDEX_BITS) - 1);
-        let generation = word >> (RECORD_BITS + INDEX_BITS);
-        (Self { index, generation }, word & (RECORDS_MAX - 1))
-    }
+/// What a request's records lie in until their last report: kept, and given back by being dropped.
+#[expect(dead_code, reason = "read through pointers, by librdkafka")]
+pub(super) struct Memory {
+    pub(super) bytes: Frozen,
+    /// What pays for it.
+    pub(super) permit: Permit,
+    /// The keys of the records, one behind the other.
+    pub(super) keys: Vec<u8>,
+    /// What every record carries; `None` for nothing.
+    pub(super) headers: Option<Box<Headers>>,
 }
 
 /// How one record that was not delivered ended.
@@ -49,44 +53,28 @@ struct Miss {
     maybe_persisted: bool,
 }
 
-/// One request whose records are with librdkafka.
+/// One request.
 struct Request {
-    generation: usize,
+    generation: u32,
     records: usize,
     /// Records without a delivery report.
     pending: usize,
     misses: Vec<Miss>,
     deadline: Instant,
     timed_out: bool,
-    /// The topic whose partition its records find out.
-    scouts_for: Option<usize>,
-    /// Who waits for the end; nobody once the client was answered or has gone.
+    /// Whether the end is awaited: not once the client was answered or has gone.
     waiting: bool,
     waker: Option<Waker>,
     /// Released with the entry, and so never before the last delivery report.
-    _memory: (Frozen, Permit),
-}
-
-/// What a delivery report, or its absence, means for the request it belongs to.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Report {
-    /// Taken down.
-    Known,
-    /// Taken down, and the first to tell which partition the topic's partitioner has chosen.
-    Scouted {
-        /// The topic's index.
-        topic: usize,
-    },
-    /// No such request: it must not happen, and is counted.
-    Stray,
+    _memory: Memory,
 }
 
 /// The table of one worker.
 #[derive(Default)]
 pub(super) struct InFlight {
     requests: Slab<Request>,
-    generation: usize,
-    /// Records with librdkafka, over all requests.
+    generation: u32,
+    /// Records without a report, over all requests.
     records: usize,
 }
 
@@ -97,19 +85,17 @@ impl InFlight {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.requests.len() < 1 << INDEX_BITS
+        self.requests.len() < u32::MAX as usize
     }
 
-    /// Enters a request before its records are enqueued, `records` of them pending.
+    /// Enters a request before its records are batched, `records` of them pending.
     pub(super) fn enter(
         &mut self,
         records: usize,
-        memory: Frozen,
-        permit: Permit,
+        memory: Memory,
         deadline: Instant,
-        scouts_for: Option<usize>,
-    ) -> Key {
-        self.generation = (self.generation + 1) & ((1 << GENERATION_BITS) - 1);
+    ) -> RequestKey {
+        self.generation = self.generation.wrapping_add(1);
         self.records += records;
         let generation = self.generation;
         let index = self.requests.insert(Request {
@@ -119,35 +105,34 @@ impl InFlight {
             misses: Vec::new(),
             deadline,
             timed_out: false,
-            scouts_for,
             waiting: true,
             waker: None,
-            _memory: (memory, permit),
+            _memory: memory,
         });
-        Key { index, generation }
+        let index = u32::try_from(index).expect("the table had room");
+        RequestKey { index, generation }
     }
 
-    fn find(&mut self, key: Key) -> Option<&mut Request> {
+    fn find(&mut self, key: RequestKey) -> Option<&mut Request> {
         self.requests
-            .get_mut(key.index)
+            .get_mut(key.index as usize)
             .filter(|request| request.generation == key.generation)
     }
 
-    /// Takes down how one record ended: `Ok` delivered, else the fault and whether the brokers
-    /// may have it nevertheless.
-    pub(super) fn report(&mut self, opaque: *mut c_void, end: Result<(), (Fault, bool)>) -> Report {
-        let (key, record) = Key::from_opaque(opaque);
-        let Some(request) = self.find(key) else {
-            return Report::Stray;
+    /// Records how one of a request's records ended: `Ok` delivered, else the fault and whether the brokers
+    /// may have it nevertheless. False if no such record is pending, which must not happen.
+    pub(super) fn report(
+        &mut self,
+        key: RequestKey,
+        position: u32,
+        end: Result<(), (Fault, bool)>,
+    ) -> bool {
+        let Some(request) = self.find(key).filter(|request| request.pending > 0) else {
+            return false;
         };
-        if request.pending == 0 {
-            return Report::Stray;
-        }
-        let scouted = request.scouts_for.take_if(|_| end.is_ok());
         if let Err((fault, maybe_persisted)) = end {
-            let record = u32::try_from(record).unwrap_or(u32::MAX);
             request.misses.push(Miss {
-                record,
+                record: position,
                 fault,
                 maybe_persisted,
             });
@@ -160,17 +145,17 @@ impl InFlight {
         }
         self.records -= 1;
         if ended && !waiting {
-            self.requests.remove(key.index);
+            self.requests.remove(key.index as usize);
         }
-        scouted.map_or(Report::Known, |topic| Report::Scouted { topic })
+        true
     }
 
     /// How the request ended, if it has: then the entry is gone, or stays without anyone waiting
     /// until its last report is in. Else `waker` is woken when it ends.
-    pub(super) fn end(&mut self, key: Key, waker: &Waker) -> Option<Result<usize, Failure>> {
+    pub(super) fn end(&mut self, key: RequestKey, waker: &Waker) -> Option<Result<usize, Failure>> {
         let request = self.find(key)?;
         if request.pending == 0 {
-            let request = self.requests.remove(key.index);
+            let request = self.requests.remove(key.index as usize);
             return Some(request.into_end());
         }
         if request.timed_out {
@@ -184,13 +169,13 @@ impl InFlight {
         None
     }
 
-    /// Nobody waits for the request any more. Its memory stays until its last report.
-    pub(super) fn abandon(&mut self, key: Key) {
+    /// The end of the request is not awaited any more. Its memory stays until its last report.
+    pub(super) fn abandon(&mut self, key: RequestKey) {
         if let Some(request) = self.find(key) {
             request.waiting = false;
             request.waker = None;
             if request.pending == 0 {
-                self.requests.remove(key.index);
+                self.requests.remove(key.index as usize);
             }
         }
     }
@@ -292,7 +277,7 @@ mod tests {
             }
         }
 
-        fn enter(&mut self, records: usize) -> Key {
+        fn enter(&mut self, records: usize) -> RequestKey {
             let mut buffer = Rc::new(Pool::default()).take(1);
             buffer.append(b"{}");
             let permit = self
@@ -300,11 +285,16 @@ mod tests {
                 .admit(buffer.capacity())
                 .expect("within the budget");
             let deadline = Instant::now() + Duration::from_mins(1);
-            self.table
-                .enter(records, buffer.freeze(0..2), permit, deadline, None)
+            let memory = Memory {
+                bytes: buffer.freeze(0..2),
+                permit,
+                keys: Vec::new(),
+                headers: None,
+            };
+            self.table.enter(records, memory, deadline)
         }
 
-        fn end(&mut self, key: Key) -> Option<Result<usize, Failure>> {
+        fn end(&mut self, key: RequestKey) -> Option<Result<usize, Failure>> {
             self.table.end(key, &waker())
         }
     }
@@ -313,10 +303,10 @@ mod tests {
     fn a_request_ends_with_its_last_report_and_frees_its_memory_then() {
         let mut bench = Bench::new();
         let key = bench.enter(2);
-        assert_eq!(bench.table.report(key.opaque(1), Ok(())), Report::Known);
+        assert!(bench.table.report(key, 1, Ok(())));
         assert_eq!(bench.end(key), None);
         assert!(bench.admission.in_flight_bytes() > 0);
-        assert_eq!(bench.table.report(key.opaque(0), Ok(())), Report::Known);
+        assert!(bench.table.report(key, 0, Ok(())));
         assert_eq!(bench.end(key), Some(Ok(2)));
         assert_eq!(
             (bench.admission.in_flight_bytes(), bench.table.records()),
@@ -325,25 +315,21 @@ mod tests {
     }
 
     #[test]
-    fn reports_for_a_slot_that_was_used_again_are_strays() {
+    fn reports_for_a_slot_that_was_used_again_are_unknown() {
         let mut bench = Bench::new();
         let old = bench.enter(1);
-        bench.table.report(old.opaque(0), Ok(()));
+        bench.table.report(old, 0, Ok(()));
         assert_eq!(bench.end(old), Some(Ok(1)));
         let new = bench.enter(1);
         assert_eq!(new.index, old.index);
-        assert_eq!(bench.table.report(old.opaque(0), Ok(())), Report::Stray);
+        assert!(!bench.table.report(old, 0, Ok(())));
         assert_eq!(
             bench.end(new),
             None,
             "the new request still waits for its own report"
         );
-        assert_eq!(bench.table.report(new.opaque(0), Ok(())), Report::Known);
-        assert_eq!(
-            bench.table.report(new.opaque(0), Ok(())),
-            Report::Stray,
-            "a second report"
-        );
+        assert!(bench.table.report(new, 0, Ok(())));
+        assert!(!bench.table.report(new, 0, Ok(())), "a second report");
     }
 
     #[test]
@@ -351,11 +337,9 @@ mod tests {
         let mut bench = Bench::new();
         let key = bench.enter(2);
         bench.table.abandon(key);
-        bench.table.report(key.opaque(0), Ok(()));
+        bench.table.report(key, 0, Ok(()));
         assert!(bench.admission.in_flight_bytes() > 0);
-        bench
-            .table
-            .report(key.opaque(1), Err((Fault::TimedOut, true)));
+        bench.table.report(key, 1, Err((Fault::TimedOut, true)));
         assert_eq!(
             (
                 bench.admission.in_flight_bytes(),
@@ -370,7 +354,7 @@ mod tests {
         let mut bench = Bench::new();
         let key = bench.enter(2);
         assert_eq!(bench.end(key), None);
-        bench.table.report(key.opaque(0), Ok(()));
+        bench.table.report(key, 0, Ok(()));
         bench.table.expire(Instant::now() + Duration::from_secs(61));
         let failure = Failure {
             fault: Fault::TimedOut,
@@ -378,7 +362,7 @@ mod tests {
         };
         assert_eq!(bench.end(key), Some(Err(failure)));
         assert!(bench.admission.in_flight_bytes() > 0);
-        bench.table.report(key.opaque(1), Ok(()));
+        bench.table.report(key, 1, Ok(()));
         assert_eq!(
             (
                 bench.admission.in_flight_bytes(),
@@ -393,10 +377,8 @@ mod tests {
         let in_time = |miss| {
             let mut bench = Bench::new();
             let key = bench.enter(3);
-            bench
-                .table
-                .report(key.opaque(1), Err((Fault::QueueFull, miss)));
-            bench.table.report(key.opaque(0), Ok(()));
+            bench.table.report(key, 1, Err((Fault::QueueFull, miss)));
+            bench.table.report(key, 0, Ok(()));
             bench.table.expire(Instant::now() + Duration::from_secs(61));
             let end = bench.end(key).expect("its time is over");
             end.expect_err("it was not delivered").persisted
@@ -415,10 +397,8 @@ mod tests {
         let ends = |ends: &[Option<(Fault, bool)>]| {
             let mut bench = Bench::new();
             let key = bench.enter(ends.len());
-            for (record, end) in ends.iter().enumerate() {
-                bench
-                    .table
-                    .report(key.opaque(record), end.map_or(Ok(()), Err));
+            for (record, end) in (0..).zip(ends) {
+                bench.table.report(key, record, end.map_or(Ok(()), Err));
             }
             bench
                 .end(key)
@@ -440,18 +420,6 @@ mod tests {
                 fault: Fault::QueueFull,
                 persisted: mixed
             }
-        );
-    }
-
-    #[test]
-    fn the_opaque_word_carries_the_largest_values_unharmed() {
-        let key = Key {
-            index: (1 << INDEX_BITS) - 1,
-            generation: (1 << GENERATION_BITS) - 1,
-        };
-        assert_eq!(
-            Key::from_opaque(key.opaque(RECORDS_MAX - 1)),
-            (key, RECORDS_MAX - 1)
         );
     }
 }

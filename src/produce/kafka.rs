@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    ffi::{CString, c_void},
+    ffi::CString,
     io::Write,
     os::{fd::AsRawFd, unix::net::UnixStream},
     ptr::{self, NonNull},
@@ -16,9 +16,10 @@ use rdkafka::{bindings as rd, error::KafkaError, types::RDKafkaErrorCode};
 use thiserror::Error;
 
 use super::{
+    batcher::BatchKey,
     event::{Event, text},
-    headers::Headers,
-    message::{Batch, Fields, Message, Scratch},
+    message::{PARTITION_UNASSIGNED, Scratch, plain_message},
+    record::Record,
 };
 
 /// librdkafka refuses the configuration, or has no means to start. The operator's.
@@ -35,13 +36,18 @@ impl From<KafkaError> for OpenError {
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
 
-/// A producer handle with its event queue and a topic handle for each topic of its producer.
+/// A topic of a [`Handle`], live as long as that.
+#[derive(Clone, Copy)]
+pub(super) struct TopicHandle(NonNull<rd::rd_kafka_topic_t>);
+
+/// A producer handle with its event queue and a topic handle for each topic that it was used for.
 ///
 /// Its threads are created by [`open`](Self::open) and inherit that thread's CPU affinity.
 pub(super) struct Handle {
     client: NonNull<rd::rd_kafka_t>,
     queue: NonNull<rd::rd_kafka_queue_t>,
-    topics: Vec<NonNull<rd::rd_kafka_topic_t>>,
+    /// By the topic's index.
+    topics: Vec<Option<NonNull<rd::rd_kafka_topic_t>>>,
     wake: UnixStream,
 }
 
@@ -91,21 +97,24 @@ impl Handle {
         Ok(handle)
     }
 
-    /// How many topics are open.
-    pub(super) fn topics(&self) -> usize {
-        self.topics.len()
-    }
-
-    /// Opens a topic, whose index is behind those of the ones before.
-    pub(super) fn open_topic(&mut self, topic: &str) -> Result<(), OpenError> {
-        let name = CString::new(topic).map_err(|error| OpenError(error.to_string()))?;
+    /// The handle of the topic with this index and name, opened on first use: librdkafka's threads walk
+    /// the partitions of every topic that is open.
+    pub(super) fn topic(&mut self, index: usize, name: &str) -> Result<TopicHandle, OpenError> {
+        if let Some(Some(topic)) = self.topics.get(index) {
+            return Ok(TopicHandle(*topic));
+        }
+        let c_name = CString::new(name).map_err(|error| OpenError(error.to_string()))?;
         // SAFETY: the client is live, the name ends with NUL, no topic configuration is passed on.
-        let topic =
-            unsafe { rd::rd_kafka_topic_new(self.client.as_ptr(), name.as_ptr(), ptr::null_mut()) };
+        let topic = unsafe {
+            rd::rd_kafka_topic_new(self.client.as_ptr(), c_name.as_ptr(), ptr::null_mut())
+        };
         let topic =
             NonNull::new(topic).ok_or_else(|| OpenError(format!("topic {name:?} is refused")))?;
-        self.topics.push(topic);
-        Ok(())
+        if self.topics.len() <= index {
+            self.topics.resize(index + 1, None);
+        }
+        self.topics[index] = Some(topic);
+        Ok(TopicHandle(topic))
     }
 
     /// Makes the worker look at the queue again: after a bounded drain, events may be left that
@@ -115,94 +124,51 @@ impl Handle {
         let _ = (&self.wake).write(&WAKE_BYTE);
     }
 
-    /// Enqueues records for a topic and partition in the way that costs least, and calls `refused`
-    /// for each that was not taken. `carried`: the headers, where the records have some, or times.
+    /// Hands over the records of a batch from a position on, and calls `refused` with the position of each
+    /// that librdkafka did not accept. `partition` `None`: librdkafka's partitioner chooses.
     ///
     /// # Safety
-    /// The bytes of each message that is not refused must be valid, unmoved and unwritten until the
-    /// report with its opaque word; its key until this returns.
-    pub(super) unsafe fn produce_all<'k>(
+    /// The bytes of each record that is not refused must be valid, unmoved and unwritten until the report
+    /// with its opaque word; its key and headers until this returns.
+    pub(super) unsafe fn produce(
         &self,
-        (topic, partition): (usize, i32),
-        carried: Option<&Headers>,
-        mut messages: impl ExactSizeIterator<Item = Message<'k>>,
-        Scratch { batch, fields }: &mut Scratch,
-        mut refused: impl FnMut(*mut c_void, RDKafkaErrorCode),
+        topic: TopicHandle,
+        partition: Option<i32>,
+        batch: BatchKey,
+        (first, records): (usize, &[Record]),
+        scratch: &mut Scratch,
+        mut refused: impl FnMut(usize, RDKafkaErrorCode),
     ) {
-        if let Some(headers) = carried {
-            for message in messages {
+        let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
+        let Scratch { messages, fields } = scratch;
+        let mut begin = 0;
+        for run in records.chunk_by(|one, next| one.is_plain() && next.is_plain()) {
+            let opaque = |place: usize| batch.opaque(first + begin + place);
+            if run[0].is_plain() {
+                let run = run.iter().enumerate();
+                messages.extend(run.map(|(place, record)| plain_message(record, opaque(place))));
                 // SAFETY: the caller's promise.
-                let produced =
-                    unsafe { self.produce_carrying(topic, partition, &message, headers, fields) };
-                if let Err(code) = produced {
-                    refused(message.opaque, code);
+                unsafe { produce_plain(topic, partition, messages, &mut refused) };
+            } else {
+                let fields = fields.fill(topic.0, partition, &run[0], opaque(0));
+                // SAFETY: the caller's promise.
+                if let Err(code) = unsafe { self.produce_fields(fields) } {
+                    refused(first + begin, code);
                 }
             }
-        } else if messages.len() == 1
-            && let Some(message) = messages.next()
-        {
-            // SAFETY: the caller's promise.
-            if let Err(code) = unsafe { self.produce(topic, partition, &message) } {
-                refused(message.opaque, code);
-            }
-        } else {
-            messages.for_each(|message| batch.push(&message));
-            // SAFETY: the caller's promise.
-            unsafe { self.produce_batch(topic, partition, batch, refused) };
+            begin += run.len();
         }
     }
 
-    /// Enqueues one record. librdkafka reads the bytes until the delivery report, the key only now;
-    /// on an error it does not touch them again.
+    /// Hands over one record with all that it carries.
     ///
     /// # Safety
-    /// `message.bytes` must be valid, unmoved and unwritten until the report with its opaque word.
-    unsafe fn produce(
-        &self,
-        topic: usize,
-        partition: i32,
-        message: &Message<'_>,
-    ) -> Result<(), RDKafkaErrorCode> {
-        let (key, key_len) = message.key();
-        // SAFETY: the topic is live; the payload's validity is the caller's promise; flags 0 mean
-        // that librdkafka neither copies nor frees it, so that the cast to mutable is never used.
-        // The key is copied before the call returns (`rd_kafka_msg_new00`, whatever the flags).
-        let status = unsafe {
-            rd::rd_kafka_produce(
-                self.topics[topic].as_ptr(),
-                partition,
-                0,
-                message.bytes.cast_mut().cast(),
-                message.len,
-                key,
-                key_len,
-                message.opaque,
-            )
-        };
-        if status == 0 {
-            return Ok(());
-        }
-        // SAFETY: reads a thread-local value.
-        Err(unsafe { rd::rd_kafka_last_error() }.into())
-    }
-
-    /// Enqueues one record with its time and headers; `fields` is scratch.
-    ///
-    /// # Safety
-    /// As for [`produce`](Self::produce).
-    unsafe fn produce_carrying(
-        &self,
-        topic: usize,
-        partition: i32,
-        message: &Message<'_>,
-        headers: &Headers,
-        fields: &mut Fields,
-    ) -> Result<(), RDKafkaErrorCode> {
-        let fields = fields.fill(self.topics[topic], partition, message, headers);
-        // SAFETY: client and topic are live; each field's value is of its type's kind; the payload
-        // as in `produce`, with flags 0, which are the default. Key and headers are copied before
-        // the call returns (`rd_kafka_msg_new00`, `rd_kafka_header_add`); both live that long, as
-        // `message` and `headers` are borrowed.
+    /// As for [`produce`](Self::produce); the fields are of one record.
+    unsafe fn produce_fields(&self, fields: &[rd::rd_kafka_vu_t]) -> Result<(), RDKafkaErrorCode> {
+        // SAFETY: client and topic are live; each field's value is of its type's kind; flags 0, which are
+        // the default, mean that librdkafka neither copies nor frees the payload, so that the cast to
+        // mutable is never used. Key and headers are copied before the call returns (`rd_kafka_msg_new00`,
+        // `rd_kafka_header_add`).
         let error =
             unsafe { rd::rd_kafka_produceva(self.client.as_ptr(), fields.as_ptr(), fields.len()) };
         if error.is_null() {
@@ -214,42 +180,6 @@ impl Handle {
             rd::rd_kafka_error_destroy(error);
             Err(code)
         }
-    }
-
-    /// Enqueues records, and calls `refused` for each that was not taken.
-    ///
-    /// # Safety
-    /// As for [`produce`](Self::produce), for each message that is not refused; their keys must be
-    /// valid until this returns.
-    unsafe fn produce_batch(
-        &self,
-        topic: usize,
-        partition: i32,
-        batch: &mut Batch,
-        mut refused: impl FnMut(*mut c_void, RDKafkaErrorCode),
-    ) {
-        let messages = &mut batch.0;
-        let count = i32::try_from(messages.len()).unwrap_or(i32::MAX);
-        // SAFETY: the topic is live, `messages` has `count` initialised elements; payloads, keys
-        // and flags as in `produce`.
-        let taken = unsafe {
-            rd::rd_kafka_produce_batch(
-                self.topics[topic].as_ptr(),
-                partition,
-                0,
-                messages.as_mut_ptr(),
-                count,
-            )
-        };
-        if taken < count {
-            for message in &*messages {
-                let code = RDKafkaErrorCode::from(message.err);
-                if code != RDKafkaErrorCode::NoError {
-                    refused(message._private, code);
-                }
-            }
-        }
-        messages.clear();
     }
 
     /// Whether events wait to be polled.
@@ -321,12 +251,39 @@ impl Drop for Handle {
         unsafe {
             rd::rd_kafka_queue_io_event_enable(self.queue.as_ptr(), -1, ptr::null(), 0);
             rd::rd_kafka_queue_destroy(self.queue.as_ptr());
-            for topic in &self.topics {
+            for topic in self.topics.iter().flatten() {
                 rd::rd_kafka_topic_destroy(topic.as_ptr());
             }
             rd::rd_kafka_destroy(self.client.as_ptr());
         }
     }
+}
+
+/// Hands over `messages`, which are empty then, and calls `refused` for each that was not accepted.
+///
+/// # Safety
+/// As for [`Handle::produce`].
+unsafe fn produce_plain(
+    topic: TopicHandle,
+    partition: i32,
+    messages: &mut Vec<rd::rd_kafka_message_t>,
+    refused: &mut impl FnMut(usize, RDKafkaErrorCode),
+) {
+    let count = i32::try_from(messages.len()).unwrap_or(i32::MAX);
+    // SAFETY: the topic is live, `messages` has `count` initialised elements; payloads as in
+    // `produce_fields`, with flags 0. Keys are copied before the call returns.
+    let accepted = unsafe {
+        rd::rd_kafka_produce_batch(topic.0.as_ptr(), partition, 0, messages.as_mut_ptr(), count)
+    };
+    if accepted < count {
+        for message in &*messages {
+            let code = RDKafkaErrorCode::from(message.err);
+            if code != RDKafkaErrorCode::NoError {
+                refused(BatchKey::from_opaque(message._private).1, code);
+            }
+        }
+    }
+    messages.clear();
 }
 
 /// Whether librdkafka takes these properties together, which it says only when a producer is

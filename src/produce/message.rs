@@ -1,4 +1,8 @@
 //! Records in the forms that librdkafka takes them in.
+#![expect(
+    unsafe_code,
+    reason = "the headers of a record that waits are borrowed by pointer"
+)]
 
 use std::{
     ffi::c_void,
@@ -7,7 +11,7 @@ use std::{
 
 use rdkafka::bindings as rd;
 
-use super::headers::Headers;
+use super::{headers::Headers, record::Record};
 
 /// `RD_KAFKA_PARTITION_UA`, a cast in C that the bindings leave out: the partitioner chooses.
 pub(super) const PARTITION_UNASSIGNED: i32 = -1;
@@ -16,54 +20,25 @@ pub(super) const PARTITION_UNASSIGNED: i32 = -1;
 /// (librdkafka's `RD_KAFKAP_MESSAGE_V2_MAX_OVERHEAD`: seven varints and the attributes).
 pub(crate) const MESSAGE_OVERHEAD_BYTES: usize = 36;
 
-/// A record to enqueue.
-pub(super) struct Message<'k> {
-    /// Where it is.
-    pub(super) bytes: *const u8,
-    /// How long it is.
-    pub(super) len: usize,
-    /// What chooses its partition; librdkafka copies it at once.
-    pub(super) key: Option<&'k [u8]>,
-    /// Its time in milliseconds since 1970-01-01T00:00Z; 0: now. Told to librdkafka only with what
-    /// is [carried](super::kafka::Handle::produce_all).
-    pub(super) timestamp_ms: i64,
-    /// The word that its delivery report hands back.
-    pub(super) opaque: *mut c_void,
-}
-
-impl Message<'_> {
-    /// As C has it: an empty key is not NULL, which would be none.
-    pub(super) fn key(&self) -> (*const c_void, usize) {
-        self.key
-            .map_or((ptr::null(), 0), |key| (key.as_ptr().cast(), key.len()))
-    }
-}
-
-/// What is filled anew for each request; kept for its allocations.
+/// What is filled anew for each batch; kept for its allocations.
 #[derive(Default)]
 pub(super) struct Scratch {
-    pub(super) batch: Batch,
+    pub(super) messages: Vec<rd::rd_kafka_message_t>,
     pub(super) fields: Fields,
 }
 
-/// Records of one request on their way into librdkafka.
-#[derive(Default)]
-pub(super) struct Batch(pub(super) Vec<rd::rd_kafka_message_t>);
-
-impl Batch {
-    pub(super) fn push(&mut self, message: &Message<'_>) {
-        let (key, key_len) = message.key();
-        self.0.push(rd::rd_kafka_message_t {
-            err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
-            rkt: ptr::null_mut(),
-            partition: PARTITION_UNASSIGNED,
-            payload: message.bytes.cast_mut().cast(),
-            len: message.len,
-            key: key.cast_mut(),
-            key_len,
-            offset: 0,
-            _private: message.opaque,
-        });
+/// A record without headers and with the time of now, as `rd_kafka_produce_batch` reads it.
+pub(super) fn plain_message(record: &Record, opaque: *mut c_void) -> rd::rd_kafka_message_t {
+    rd::rd_kafka_message_t {
+        err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+        rkt: ptr::null_mut(),
+        partition: PARTITION_UNASSIGNED,
+        payload: record.bytes.cast_mut().cast(),
+        len: record.len as usize,
+        key: record.key.cast_mut().cast(),
+        key_len: record.key_len as usize,
+        offset: 0,
+        _private: opaque,
     }
 }
 
@@ -72,27 +47,26 @@ impl Batch {
 pub(super) struct Fields(Vec<rd::rd_kafka_vu_t>);
 
 impl Fields {
-    /// One record's fields, in place of the last one's.
-    pub(super) fn fill<'f>(
-        &'f mut self,
+    /// One record's fields, in place of the last one's. They point to its key and headers.
+    pub(super) fn fill(
+        &mut self,
         topic: NonNull<rd::rd_kafka_topic_t>,
         partition: i32,
-        message: &'f Message<'_>,
-        headers: &'f Headers,
-    ) -> &'f [rd::rd_kafka_vu_t] {
+        record: &Record,
+        opaque: *mut c_void,
+    ) -> &[rd::rd_kafka_vu_t] {
         use rd::{
             rd_kafka_vtype_t as Type, rd_kafka_vu_s__bindgen_ty_1 as Value,
             rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 as Memory,
             rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_2 as Header,
         };
-        let (key, key_len) = message.key();
         let value = Memory {
-            ptr: message.bytes.cast_mut().cast(),
-            size: message.len,
+            ptr: record.bytes.cast_mut().cast(),
+            size: record.len as usize,
         };
         let key = Memory {
-            ptr: key.cast_mut(),
-            size: key_len,
+            ptr: record.key.cast_mut().cast(),
+            size: record.key_len as usize,
         };
         let fixed = [
             (
@@ -104,20 +78,18 @@ impl Fields {
             (Type::RD_KAFKA_VTYPE_PARTITION, Value { i32_: partition }),
             (Type::RD_KAFKA_VTYPE_VALUE, Value { mem: value }),
             (Type::RD_KAFKA_VTYPE_KEY, Value { mem: key }),
-            (
-                Type::RD_KAFKA_VTYPE_OPAQUE,
-                Value {
-                    ptr: message.opaque,
-                },
-            ),
+            (Type::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque }),
             (
                 Type::RD_KAFKA_VTYPE_TIMESTAMP,
                 Value {
-                    i64_: message.timestamp_ms,
+                    i64_: record.timestamp_ms,
                 },
             ),
         ];
-        let headers = headers.iter().map(|(name, value)| {
+        // SAFETY: the in-flight table keeps the headers, where they are, until the record is reported.
+        let headers = record.headers.map(|headers| unsafe { headers.as_ref() });
+        let headers = headers.into_iter().flat_map(Headers::iter);
+        let headers = headers.map(|(name, value)| {
             let header = Header {
                 name: name.as_ptr(),
                 val: value.as_ptr().cast(),

@@ -6,6 +6,7 @@
 //! the connection meanwhile. Delivery reports wake the worker's own ring through a socket pair
 //! that the worker reads like any other: no foreign thread touches a task of ours.
 
+mod batcher;
 mod delivery;
 pub mod dev_broker;
 mod event;
@@ -13,13 +14,16 @@ mod fault;
 mod headers;
 mod in_flight;
 mod kafka;
+mod lane;
 mod message;
+mod murmur2;
+mod outgoing;
 mod payload;
 pub mod probe;
 mod producer;
 pub mod properties;
-mod shipment;
-mod sticky;
+mod record;
+mod settings;
 mod watch;
 
 pub use delivery::{Delivered, Delivery};
@@ -28,9 +32,10 @@ pub use headers::Headers;
 pub use in_flight::RECORDS_MAX;
 pub use kafka::{OpenError, check_whole};
 pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
+pub(crate) use outgoing::message_bytes_max;
 pub use payload::Payloads;
-pub use producer::{Producer, ProducerSettings};
-pub(crate) use shipment::message_bytes_max;
+pub use producer::Producer;
+pub use settings::ProducerSettings;
 pub use watch::BrokerWatch;
 
 #[cfg(test)]

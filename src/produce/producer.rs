@@ -1,34 +1,40 @@
-//! One worker's producer: enqueues records, drains delivery reports, replaces its handle after a
-//! fatal error.
+//! One worker's producer: records in, batches to librdkafka, delivery reports to the requests that wait.
+
 #![expect(
     unsafe_code,
     reason = "borrowed payloads are promised to librdkafka here"
 )]
 
+mod events;
+
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     ops::Range,
     os::unix::net::UnixStream,
+    ptr,
     rc::Rc,
     sync::Arc,
-    thread::{self, JoinHandle},
+    task::Waker,
+    thread,
     time::{Duration, Instant},
 };
 
-use nix::{sched::CpuSet, unistd::Pid};
-use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::{
+    batcher::{BatchKey, Batcher, RecordEnd, Reported},
     delivery::Delivery,
-    event::{Event, Kind},
     fault::{Failure, Fault},
     headers::Headers,
-    in_flight::{InFlight, Report},
-    kafka::{Handle, OpenError},
-    message::{MESSAGE_OVERHEAD_BYTES, Message, PARTITION_UNASSIGNED, Scratch},
+    in_flight::{InFlight, Memory},
+    kafka::OpenError,
+    lane::Lane,
+    message::{MESSAGE_OVERHEAD_BYTES, Scratch},
+    murmur2::murmur2,
+    outgoing::{Outgoing, OutgoingRecord, carried_time, latest_time_ms},
     payload::Payloads,
-    shipment::{Outgoing, Shipment, carried_time, latest_time_ms, message_bytes_max},
-    sticky::StickyPartition,
+    record::Record,
+    settings::ProducerSettings,
     watch::BrokerWatch,
 };
 use crate::{
@@ -36,61 +42,49 @@ use crate::{
     validate::ValidBody,
 };
 
-/// Events of one drain: a bound, so that a flood of reports leaves room for requests.
-const EVENTS_MAX: usize = 64;
-
-/// How long a handle that is given up may take to report its last records.
+/// How long handles that are given up may take to report their last records.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
-/// What every worker's producer is made from.
-#[derive(Clone)]
-pub struct ProducerSettings {
-    /// For librdkafka, in order; a later one wins.
-    pub properties: Arc<[(String, String)]>,
-    /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
-    pub queue_records_max: usize,
-    /// After this a request is answered even without its reports. A little longer than
-    /// librdkafka's own `message.timeout.ms`, whose report knows more.
-    pub report_timeout: Duration,
-    /// Where librdkafka's threads may run: they inherit what their creator has, and a worker is
-    /// pinned.
-    pub cores: CpuSet,
-}
+/// Without a good report for that long, and without an answer to the request for metadata, no broker is
+/// taken to be there.
+const EVIDENCE_AGE_MAX: Duration = Duration::from_secs(1);
 
-enum State {
-    Serving(Handle),
-    /// After a fatal error: only the last reports are fetched.
-    Closing(Handle),
-    /// A thread destroys the old handle, which blocks, and opens the next.
-    Reopening(JoinHandle<Result<Handle, OpenError>>),
-    /// The last attempt failed; the next is due then.
-    Waiting(Instant),
-}
+/// While no broker answers the request for metadata, one request in this time is let through to try: they
+/// may be slow with metadata alone.
+const TRIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A topic that records go to.
-struct Topic {
-    name: Arc<str>,
-    sticky: StickyPartition,
-}
+/// The same where librdkafka has lost every connection as well.
+const DISCONNECTED_TRIAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// One worker's way to the brokers.
 pub struct Producer {
-    // Before `in_flight`, whose memory librdkafka may read until the handle is gone.
-    state: RefCell<State>,
+    // Before `in_flight`, whose memory librdkafka may read until the handles are gone.
+    lanes: Vec<Lane>,
     in_flight: RefCell<InFlight>,
+    batcher: RefCell<Batcher>,
     scratch: RefCell<Scratch>,
-    /// By the topic's index. A handle that serves has them all.
-    topics: RefCell<Vec<Topic>>,
+    /// By the topic's index.
+    topics: RefCell<Vec<Arc<str>>>,
     /// librdkafka's `message.max.bytes`.
     message_bytes_max: usize,
-    wake: UnixStream,
-    settings: ProducerSettings,
+    /// Whether keys are hashed here, by murmur2.
+    places_keys: bool,
+    queue_records_max: usize,
+    report_timeout: Duration,
     metrics: Arc<WorkerMetrics>,
     watch: Arc<BrokerWatch>,
+    /// Of the watch's view that the batcher knows.
+    view_generation: Cell<u64>,
+    last_delivered: Cell<Option<Instant>>,
+    last_trial: Cell<Option<Instant>>,
+    /// Whether librdkafka has lost every connection since the last good report.
+    disconnected: Cell<bool>,
+    short_ticks: Cell<u32>,
+    /// The task that waits for a batch's time to form.
+    forming: RefCell<Option<Waker>>,
     /// Whether a drain has given up on what is not delivered.
     given_up: Cell<bool>,
-    /// Whether events were waiting at the last check, and nobody has drained since.
-    unannounced: Cell<bool>,
+    stopped: Cell<bool>,
 }
 
 impl Producer {
@@ -99,60 +93,76 @@ impl Producer {
     /// # Errors
     /// What librdkafka says of the configuration.
     pub fn open(
-        settings: ProducerSettings,
-        wake: UnixStream,
+        settings: &ProducerSettings,
+        wake: &UnixStream,
         metrics: Arc<WorkerMetrics>,
         watch: Arc<BrokerWatch>,
     ) -> Result<Rc<Self>, OpenError> {
-        let handle = open_elsewhere(&settings, &wake, None, Vec::new())?
-            .join()
-            .map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
+        let rules = settings.batch_rules();
+        let (lanes_max, places_keys) = (rules.lanes_max, rules.places_keys);
+        let mut lanes = Vec::new();
+        for lane in 0..=lanes_max {
+            let wake = wake.try_clone();
+            let wake = wake.map_err(|error| OpenError(error.to_string()))?;
+            lanes.push(Lane::new(settings.lane(lane == lanes_max), wake));
+        }
+        let mut batcher = Batcher::new(rules);
+        for (index, lane) in lanes.iter().take(settings.lanes_min()).enumerate() {
+            lane.open_now()?;
+            batcher.set_lane(index, true);
+        }
         Ok(Rc::new(Self {
-            state: RefCell::new(State::Serving(handle)),
+            lanes,
             in_flight: RefCell::default(),
+            batcher: RefCell::new(batcher),
             scratch: RefCell::default(),
-            message_bytes_max: message_bytes_max(&settings.properties),
             topics: RefCell::default(),
-            wake,
-            settings,
+            message_bytes_max: settings.message_bytes_max(),
+            places_keys,
+            queue_records_max: settings.queue_records_max,
+            report_timeout: settings.report_timeout,
             metrics,
             watch,
+            view_generation: Cell::new(0),
+            last_delivered: Cell::new(None),
+            last_trial: Cell::new(None),
+            disconnected: Cell::new(false),
+            short_ticks: Cell::new(0),
+            forming: RefCell::default(),
             given_up: Cell::new(false),
-            unannounced: Cell::new(false),
+            stopped: Cell::new(false),
         }))
     }
 
     /// Makes it one for these topics ([`RouteTable::topics`](crate::route::RouteTable::topics)): those
-    /// that it has, and new ones behind them. None is ever closed, as librdkafka itself knows each
-    /// until its handle is destroyed.
-    ///
-    /// # Errors
-    /// What librdkafka says of a topic. The handle is replaced then, until it has them all.
-    pub fn add_topics(&self, topics: &[Arc<str>]) -> Result<(), OpenError> {
+    /// that it has, and new ones behind them. A topic that no record goes to costs nothing.
+    pub fn add_topics(&self, topics: &[Arc<str>]) {
         let mut known = self.topics.borrow_mut();
         let new = topics.get(known.len()..).unwrap_or_default();
-        known.extend(new.iter().map(|name| Topic {
-            name: Arc::clone(name),
-            sticky: StickyPartition::new(&self.settings.properties),
-        }));
-        drop(known);
-        let opened = match &mut *self.state.borrow_mut() {
-            State::Serving(handle) => self.open_topics(handle),
-            State::Closing(_) | State::Reopening(_) | State::Waiting(_) => Ok(()),
-        };
-        if opened.is_err() {
-            self.close_handle();
+        if new.is_empty() {
+            return;
         }
-        opened
+        known.extend(new.iter().map(Arc::clone));
+        for _ in new {
+            self.batcher.borrow_mut().add_topic();
+        }
+        drop(known);
+        self.watch.add_topics(topics);
+        self.view_generation.set(u64::MAX);
+        self.learn_partitions();
     }
 
-    /// Opens the topics that a handle does not have.
-    fn open_topics(&self, handle: &mut Handle) -> Result<(), OpenError> {
-        let topics = self.topics.borrow();
-        let missing = topics.iter().skip(handle.topics());
-        missing
-            .map(|topic| &*topic.name)
-            .try_for_each(|name| handle.open_topic(name))
+    /// Tells the batcher what the watch has learned since the last call.
+    fn learn_partitions(&self) {
+        let Some((generation, view)) = self.watch.newer_than(self.view_generation.get()) else {
+            return;
+        };
+        self.view_generation.set(generation);
+        let mut batcher = self.batcher.borrow_mut();
+        for (topic, name) in self.topics.borrow().iter().enumerate() {
+            let leaders = view.leaders(name);
+            batcher.set_partitions(topic, leaders.map_or(&[], |leaders| &**leaders));
+        }
     }
 
     /// Records enqueued and not reported.
@@ -160,17 +170,33 @@ impl Producer {
         self.in_flight.borrow().records()
     }
 
-    /// Records and reports in librdkafka's own queues: 0 while the handle is being replaced.
+    /// Records and reports in librdkafka's own queues.
     pub fn queue_depth(&self) -> usize {
-        match &*self.state.borrow() {
-            State::Serving(handle) | State::Closing(handle) => handle.queue_depth(),
-            State::Reopening(_) | State::Waiting(_) => 0,
-        }
+        self.lanes.iter().map(Lane::queue_depth).sum()
     }
 
-    /// Whether records can be enqueued, as far as this worker's handle is concerned.
+    /// Whether records can be enqueued, as far as this worker's handles are concerned.
     pub fn is_serving(&self) -> bool {
-        matches!(*self.state.borrow(), State::Serving(_))
+        let (_, batch_lanes) = self.split_lanes();
+        batch_lanes.iter().any(Lane::is_serving)
+    }
+
+    /// The lane of records that are sent alone, and those of batches.
+    fn split_lanes(&self) -> (&Lane, &[Lane]) {
+        self.lanes
+            .split_last()
+            .expect("there is a lane for records alone")
+    }
+
+    /// Whether a broker is taken to be there: it has answered the last request for metadata, or has
+    /// acknowledged something a moment ago.
+    pub fn has_broker(&self, now: Instant) -> bool {
+        self.watch.has_answered() || self.has_evidence(now)
+    }
+
+    fn has_evidence(&self, now: Instant) -> bool {
+        let last = self.last_delivered.get();
+        last.is_some_and(|last| now.saturating_duration_since(last) < EVIDENCE_AGE_MAX)
     }
 
     /// The largest record, in bytes, that librdkafka takes without a key and headers.
@@ -179,14 +205,13 @@ impl Producer {
             .saturating_sub(MESSAGE_OVERHEAD_BYTES)
     }
 
-    /// Hands a request's records to librdkafka, with their keys and times, and `headers` for each.
-    /// The memory stays until every record's delivery report is in, whether or not the [`Delivery`]
-    /// is awaited.
+    /// Takes in a request's records, with their keys and times, and `headers` for each. The memory stays
+    /// until every record's delivery report is in, whether or not the [`Delivery`] is awaited.
     ///
     /// # Errors
     /// A [`Failure`] with nothing enqueued: a record that is too large with its key and headers,
-    /// queue full (or no memory for the keys and headers that librdkafka keeps), or no usable
-    /// handle. What librdkafka refuses record by record comes with the [`Delivery`].
+    /// queue full (or no memory for the copies of keys and headers), no usable handle, no broker. What
+    /// librdkafka refuses record by record comes with the [`Delivery`].
     ///
     /// # Panics
     /// If a record does not lie within the memory. Nothing is enqueued then.
@@ -195,22 +220,18 @@ impl Producer {
         route: AuthorizedRoute<'_>,
         records: &ValidBody<'_>,
         payloads: Payloads,
-        headers: &Headers,
+        headers: Headers,
     ) -> Result<Delivery, Failure> {
-        let route = route.route();
-        let rules = &route.model.rules;
-        let shipment = Shipment {
-            topic: route.topic,
-            keyed: rules.partition_key.is_some(),
-            timed: rules.timestamp_field.is_some(),
+        let outgoing = Outgoing {
+            topic: route.route().topic,
             headers,
-            memory: payloads.memory,
+            bytes: payloads.memory,
             permit: payloads.permit,
         };
         let mut place = payloads.places;
-        self.ship(
-            shipment,
-            records.records().map(move |record| Outgoing {
+        self.take_in(
+            outgoing,
+            records.records().map(move |record| OutgoingRecord {
                 place: place.next(record.span),
                 key: record.key,
                 timestamp_ms: record.timestamp_ms,
@@ -218,97 +239,214 @@ impl Producer {
         )
     }
 
-    /// Hands letters to librdkafka, for the dead-letter topic of the route.
+    /// Takes in dead letters, for the dead-letter topic of the route.
     ///
     /// # Errors
     /// As for [`enqueue`](Self::enqueue).
     ///
     /// # Panics
-    /// If the route has no dead-letter topic, or a letter does not lie within the memory.
-    pub fn enqueue_letters(
+    /// If the route has no dead-letter topic, or a dead letter does not lie within the memory.
+    pub fn enqueue_dead_letters(
         self: &Rc<Self>,
         route: AuthorizedRoute<'_>,
-        letters: &[Range<usize>],
-        memory: Frozen,
+        dead_letters: &[Range<usize>],
+        bytes: Frozen,
         permit: Permit,
     ) -> Result<Delivery, Failure> {
         let topic = route.route().dead_letter_topic;
-        let shipment = Shipment {
-            topic: topic.expect("letters are written where there is a topic for them"),
-            keyed: false,
-            timed: false,
-            headers: &Headers::default(),
-            memory,
+        let outgoing = Outgoing {
+            topic: topic.expect("dead letters are written where there is a topic for them"),
+            headers: Headers::default(),
+            bytes,
             permit,
         };
-        self.ship(
-            shipment,
-            letters.iter().map(|letter| Outgoing {
-                place: letter.clone(),
+        self.take_in(
+            outgoing,
+            dead_letters.iter().map(|place| OutgoingRecord {
+                place: place.clone(),
                 key: None,
                 timestamp_ms: None,
             }),
         )
     }
 
-    fn ship<'k>(
+    fn take_in<'k>(
         self: &Rc<Self>,
-        mut shipment: Shipment<'_>,
-        records: impl ExactSizeIterator<Item = Outgoing<'k>> + Clone,
+        mut outgoing: Outgoing,
+        records: impl ExactSizeIterator<Item = OutgoingRecord<'k>> + Clone,
     ) -> Result<Delivery, Failure> {
-        let state = self.state.borrow();
-        let State::Serving(handle) = &*state else {
-            return Err(Failure::before_enqueue(Fault::ProducerFatal));
-        };
-        if !self.watch.reachable() {
+        let (now, topic) = (Instant::now(), outgoing.topic);
+        self.admit(records.len(), now)?;
+        let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
+        let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
+        let mut batcher = self.batcher.borrow_mut();
+        let mut hashes = records.clone().map(|record| hash(record.key));
+        if keys_bytes > 0 && hashes.any(|hash| batcher.refuses(topic, hash, now)) {
             return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
         }
-        let mut in_flight = self.in_flight.borrow_mut();
-        let queued = in_flight.records() + records.len();
-        if queued > self.settings.queue_records_max || !in_flight.has_room() {
-            return Err(Failure::before_enqueue(Fault::QueueFull));
+        let overhead = u32::try_from(outgoing.overhead()).unwrap_or(u32::MAX);
+        let mut keys = Vec::with_capacity(keys_bytes);
+        for record in records.clone() {
+            keys.extend_from_slice(record.key.unwrap_or_default());
         }
-        shipment.measure(records.clone(), self.message_bytes_max)?;
-        let Shipment {
-            topic,
-            keyed,
-            timed,
+        let headers = (!outgoing.headers.is_empty()).then(|| Box::new(outgoing.headers));
+        let headers_at = headers.as_deref().map(ptr::NonNull::from);
+        let (bytes_at, mut key_at) = (outgoing.bytes.as_ptr(), keys.as_ptr());
+        let deadline = now + self.report_timeout;
+        let memory = Memory {
+            bytes: outgoing.bytes,
+            permit: outgoing.permit,
+            keys,
             headers,
-            memory,
-            permit,
-        } = shipment;
-        let now = Instant::now();
-        let base = memory.as_ptr();
-        let deadline = now + self.settings.report_timeout;
-        // Where keys choose the partition, librdkafka places every record.
-        let sticky = self.topics.borrow()[topic].sticky.current(now);
-        let partition = sticky.filter(|_| !keyed);
-        let scouts_for = (!keyed && partition.is_none()).then_some(topic);
-        let partition = partition.unwrap_or(PARTITION_UNASSIGNED);
-        let entry = in_flight.enter(records.len(), memory, permit, deadline, scouts_for);
-        let carried = (timed || !headers.is_empty()).then_some(headers);
-        let latest_ms = carried.map_or(0, |_| latest_time_ms());
-        let messages = records.enumerate().map(|(position, record)| Message {
-            bytes: base.wrapping_add(record.place.start),
-            len: record.place.len(),
-            key: record.key,
-            timestamp_ms: carried_time(record.timestamp_ms, latest_ms),
-            opaque: entry.opaque(position),
-        });
-        let refused = |opaque, code| {
-            in_flight.report(opaque, Err((Fault::from_code(code), false)));
         };
-        let mut scratch = self.scratch.borrow_mut();
-        let to = (topic, partition);
-        // SAFETY: the bytes of each lie within the memory, as was measured; the in-flight table
-        // holds it, unmoved and unwritten, until its opaque word is reported. The keys are borrowed
-        // beyond this call.
-        unsafe { handle.produce_all(to, carried, messages, &mut scratch, refused) };
-        drop(in_flight);
-        Ok(Delivery::new(Rc::clone(self), entry, now))
+        let request = self
+            .in_flight
+            .borrow_mut()
+            .enter(records.len(), memory, deadline);
+        let latest_ms = latest_time_ms();
+        for (position, record) in (0..).zip(records) {
+            let key = record.key.map_or(ptr::null(), |_| key_at);
+            let key_len = record.key.map_or(0, <[u8]>::len);
+            key_at = key_at.wrapping_add(key_len);
+            let record = Record {
+                request,
+                position,
+                len: narrow(record.place.len()),
+                bytes: bytes_at.wrapping_add(record.place.start),
+                key,
+                key_len: narrow(key_len),
+                key_hash: hash(record.key),
+                overhead,
+                timestamp_ms: carried_time(record.timestamp_ms, latest_ms),
+                headers: headers_at,
+            };
+            batcher.push(topic, record, deadline);
+        }
+        drop(batcher);
+        self.dispatch(now);
+        Ok(Delivery::new(Rc::clone(self), request, now))
     }
 
-    pub(super) fn in_flight(&self) -> std::cell::RefMut<'_, InFlight> {
+    /// Whether so many records may be taken in now.
+    fn admit(&self, records: usize, now: Instant) -> Result<(), Failure> {
+        if !self.is_serving() {
+            return Err(Failure::before_enqueue(Fault::ProducerFatal));
+        }
+        if !self.watch.reachable() && !self.has_evidence(now) {
+            let interval = if self.disconnected.get() {
+                DISCONNECTED_TRIAL_INTERVAL
+            } else {
+                TRIAL_INTERVAL
+            };
+            let last = self.last_trial.get();
+            if last.is_some_and(|last| now.saturating_duration_since(last) < interval) {
+                return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
+            }
+            self.last_trial.set(Some(now));
+        }
+        let in_flight = self.in_flight.borrow();
+        if in_flight.records() + records > self.queue_records_max || !in_flight.has_room() {
+            return Err(Failure::before_enqueue(Fault::QueueFull));
+        }
+        Ok(())
+    }
+
+    /// Hands every batch that is due to librdkafka.
+    pub fn dispatch(&self, now: Instant) {
+        let mut batcher = self.batcher.borrow_mut();
+        batcher.pace(now);
+        let mut refused = Vec::new();
+        while let Some(key) = batcher.next_batch(now) {
+            self.hand_over(&batcher, key, &mut refused);
+            for (position, code) in refused.drain(..) {
+                let end = Err((Fault::from_code(code), false));
+                self.settle(&mut batcher, (key, position), end, now);
+            }
+        }
+        if batcher.next_due().is_some()
+            && let Some(waker) = self.forming.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+
+    fn hand_over(&self, batcher: &Batcher, key: BatchKey, refused: &mut Vec<(usize, Code)>) {
+        let Some(batch) = batcher.batch(key) else {
+            return;
+        };
+        let partition = batch
+            .partition
+            .map(|it| i32::try_from(it).unwrap_or(i32::MAX));
+        let (topics, mut scratch) = (self.topics.borrow(), self.scratch.borrow_mut());
+        let handed = self.lanes[batch.lane].with_serving(|handle| {
+            let Ok(topic) = handle.topic(batch.topic, &topics[batch.topic]) else {
+                return false;
+            };
+            let (records, scratch) = (&batch.records[..], &mut *scratch);
+            // SAFETY: the bytes, keys and headers of each record lie in the memory that the in-flight
+            // table holds, unmoved and unwritten, until the record is reported there, which `settle`
+            // does after librdkafka's own report or refusal only.
+            unsafe {
+                handle.produce(
+                    topic,
+                    partition,
+                    key,
+                    (0, records),
+                    scratch,
+                    |position, code| {
+                        refused.push((position, code));
+                    },
+                );
+            }
+            if refused
+                .iter()
+                .any(|(_, code)| *code == Code::UnknownPartition)
+            {
+                // The watch knows of partitions that the handle has not heard of yet: let it choose.
+                for (position, _) in std::mem::take(refused) {
+                    let record = (position, &records[position..=position]);
+                    // SAFETY: as above: it was refused.
+                    unsafe {
+                        handle.produce(topic, None, key, record, scratch, |position, code| {
+                            refused.push((position, code));
+                        });
+                    }
+                }
+            }
+            true
+        });
+        if handed != Some(true) {
+            let code = if handed.is_none() {
+                Code::PurgeQueue
+            } else {
+                Code::InvalidTopic
+            };
+            refused.extend((0..batch.records.len()).map(|position| (position, code)));
+        }
+    }
+
+    /// Records how a record ended.
+    fn settle(
+        &self,
+        batcher: &mut Batcher,
+        place: (BatchKey, usize),
+        end: RecordEnd,
+        now: Instant,
+    ) {
+        let known = match batcher.report(place, end, now) {
+            Reported::Final(record, end) => {
+                let mut in_flight = self.in_flight.borrow_mut();
+                in_flight.report(record.request, record.position, end)
+            }
+            Reported::SentAgain => true,
+            Reported::Unknown => false,
+        };
+        if !known {
+            tracing::error!("a delivery report for a record that is not in flight");
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> RefMut<'_, InFlight> {
         self.in_flight.borrow_mut()
     }
 
@@ -316,179 +454,23 @@ impl Producer {
         &self.metrics
     }
 
-    /// Takes in what librdkafka has to say: delivery reports complete their requests. To be called
-    /// whenever the wake-up socket was readable; looks at a bounded number of events, and makes
-    /// the socket readable again if more are left.
-    pub fn drain(&self) {
-        self.unannounced.set(false);
-        let mut fatal = false;
-        if let State::Serving(handle) | State::Closing(handle) = &*self.state.borrow() {
-            for events in 0.. {
-                if events == EVENTS_MAX {
-                    handle.wake_again();
-                    break;
-                }
-                let Some(event) = handle.poll() else { break };
-                fatal |= self.take_in(event);
-            }
-        }
-        if fatal {
-            self.close_handle();
-        }
-    }
-
-    /// Whether the event says that the handle is beyond use.
-    fn take_in(&self, mut event: Event) -> bool {
-        match event.kind() {
-            Kind::Reports => {
-                let mut in_flight = self.in_flight.borrow_mut();
-                for report in event.reports() {
-                    let fault = |(code, maybe)| (self.fault(code), maybe);
-                    let end = report.end.map(|_| ()).map_err(fault);
-                    match (in_flight.report(report.opaque, end), report.end) {
-                        (Report::Scouted { topic }, Ok(partition)) => {
-                            let topics = self.topics.borrow();
-                            topics[topic].sticky.scouted(partition, Instant::now());
-                        }
-                        (Report::Known | Report::Scouted { .. }, _) => {}
-                        (Report::Stray, _) => {
-                            tracing::error!("a delivery report for a record that is not in flight");
-                        }
-                    }
-                }
-            }
-            Kind::Error {
-                text, fatal: true, ..
-            } => {
-                tracing::error!("the producer is beyond repair and is replaced: {text}");
-                return true;
-            }
-            Kind::Error {
-                code: RDKafkaErrorCode::AllBrokersDown,
-                ..
-            } => {
-                self.watch.suspect();
-            }
-            Kind::Error { text, .. } => tracing::warn!("kafka: {text}"),
-            Kind::Log { level, text } => match level {
-                ..=3 => tracing::error!("kafka: {text}"),
-                4 => tracing::warn!("kafka: {text}"),
-                5..=6 => tracing::info!("kafka: {text}"),
-                _ => tracing::debug!("kafka: {text}"),
-            },
-            Kind::Other => {}
-        }
-        false
-    }
-
-    fn fault(&self, code: RDKafkaErrorCode) -> Fault {
-        match code {
-            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
-                if self.given_up.get() =>
-            {
-                Fault::Draining
-            }
-            code => Fault::from_code(code),
-        }
-    }
-
-    fn close_handle(&self) {
-        self.state.replace_with(|state| {
-            match std::mem::replace(state, State::Waiting(Instant::now())) {
-                State::Serving(handle) => {
-                    handle.purge();
-                    State::Closing(handle)
-                }
-                other => other,
-            }
-        });
-    }
-
-    /// What is due from time to time: answers for requests whose deadline has passed, the next
-    /// step of a handle's replacement, and a look for reports that were not announced.
-    pub fn tick(&self, now: Instant) {
-        self.in_flight.borrow_mut().expire(now);
-        self.find_unannounced();
-        self.replace_handle(now);
-    }
-
-    /// A wake-up that was lost would leave requests hanging until their deadline. It must not
-    /// happen; events that wait for a whole tick are drained and counted.
-    fn find_unannounced(&self) {
-        let waiting = match &*self.state.borrow() {
-            State::Serving(handle) | State::Closing(handle) => handle.has_events(),
-            State::Reopening(_) | State::Waiting(_) => false,
-        };
-        if self.unannounced.replace(waiting) && waiting {
-            self.metrics.late_delivery_reports.add(1);
-            self.drain();
-        }
-    }
-
-    fn replace_handle(&self, now: Instant) {
-        let mut state = self.state.borrow_mut();
-        let due = match &*state {
-            State::Serving(_) => false,
-            State::Closing(_) => self.in_flight.borrow().records() == 0,
-            State::Reopening(thread) => thread.is_finished(),
-            State::Waiting(at) => *at <= now,
-        };
-        if !due {
-            return;
-        }
-        let waiting = State::Waiting(now + Duration::from_secs(1));
-        *state = match std::mem::replace(&mut *state, waiting) {
-            State::Closing(old) => self.reopen(Some(old), now),
-            State::Waiting(_) => self.reopen(None, now),
-            State::Reopening(thread) => match thread.join() {
-                // Topics may have been added meanwhile.
-                Ok(Ok(mut handle)) => match self.open_topics(&mut handle) {
-                    Ok(()) => State::Serving(handle),
-                    Err(error) => {
-                        tracing::error!("no new producer: {error}");
-                        State::Closing(handle)
-                    }
-                },
-                Ok(Err(error)) => {
-                    tracing::error!("no new producer: {error}");
-                    return;
-                }
-                Err(_) => return,
-            },
-            serving @ State::Serving(_) => serving,
-        };
-    }
-
-    fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
-        let topics = self.topics.borrow();
-        let topics = topics.iter().map(|it| Arc::clone(&it.name)).collect();
-        match open_elsewhere(&self.settings, &self.wake, old, topics) {
-            Ok(thread) => State::Reopening(thread),
-            Err(error) => {
-                tracing::error!("no new producer: {error}");
-                State::Waiting(now + Duration::from_secs(1))
-            }
-        }
-    }
-
-    /// Gives up on every record that is not acknowledged, at the end of a drain: their requests
-    /// end as soon as librdkafka has let go of them.
-    pub fn purge(&self) {
-        self.given_up.set(true);
-        if let State::Serving(handle) | State::Closing(handle) = &*self.state.borrow() {
-            handle.purge();
-        }
-        self.drain();
-    }
-
-    /// Has its handle do something.
     #[cfg(test)]
-    pub(super) fn with_handle_for_test(&self, act: impl FnOnce(&Handle)) {
-        match &*self.state.borrow() {
-            State::Serving(handle) => act(handle),
-            _ => panic!("not serving"),
-        }
+    pub(super) fn knows_partitions_for_test(&self) -> bool {
+        self.batcher.borrow().knows_partitions_for_test()
     }
+
+    /// Has its first handle do something.
+    #[cfg(test)]
+    pub(super) fn with_handle_for_test(&self, act: impl FnOnce(&super::kafka::Handle)) {
+        self.lanes[0]
+            .with_serving(|handle| act(handle))
+            .expect("it is serving");
+    }
+}
+
+/// A length within a body, which is shorter than 4 GiB.
+fn narrow(len: usize) -> u32 {
+    u32::try_from(len).expect("a body is shorter than 4 GiB")
 }
 
 impl Drop for Producer {
@@ -499,32 +481,8 @@ impl Drop for Producer {
             thread::sleep(Duration::from_millis(1));
             self.drain();
         }
-        if let State::Reopening(thread) = self.state.replace(State::Waiting(Instant::now())) {
-            let _ = thread.join();
+        for lane in &self.lanes {
+            lane.join();
         }
     }
-}
-
-/// Opens a handle on a thread of its own: librdkafka's threads inherit the affinity of the one
-/// that opens it, and the worker's is one core. What is `old` is destroyed there first.
-fn open_elsewhere(
-    settings: &ProducerSettings,
-    wake: &UnixStream,
-    old: Option<Handle>,
-    topics: Vec<Arc<str>>,
-) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
-    let settings = settings.clone();
-    let wake = wake
-        .try_clone()
-        .map_err(|error| OpenError(error.to_string()))?;
-    thread::Builder::new()
-        .name("ringest-open".to_owned())
-        .spawn(move || {
-            drop(old);
-            let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &settings.cores);
-            let mut handle = Handle::open(&settings.properties, wake)?;
-            topics.iter().try_for_each(|name| handle.open_topic(name))?;
-            Ok(handle)
-        })
-        .map_err(|error| OpenError(error.to_string()))
 }

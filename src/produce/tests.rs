@@ -45,14 +45,14 @@ struct Bench {
 
 impl Bench {
     fn new(brokers: &str) -> Self {
-        Self::open(settings(&[("bootstrap.servers", brokers)]))
+        Self::open(&settings(&[("bootstrap.servers", brokers)]))
     }
 
-    fn open(settings: ProducerSettings) -> Self {
+    fn open(settings: &ProducerSettings) -> Self {
         let watch = BrokerWatch::start(&settings.properties).expect("a client");
         let metrics = Arc::new(WorkerMetrics::new(1, 1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
-        let producer = Producer::open(settings, wake, Arc::clone(&metrics), Arc::clone(&watch))
+        let producer = Producer::open(settings, &wake, Arc::clone(&metrics), Arc::clone(&watch))
             .expect("a producer");
         let model = Model::untyped(
             "Event",
@@ -82,7 +82,7 @@ impl Bench {
     fn serve(&mut self, model: Arc<Model>) {
         self.routes = self.routes.succeeded_by("", &[model]);
         let topics = self.routes.topics();
-        self.producer.add_topics(topics).expect("they are good");
+        self.producer.add_topics(topics);
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
@@ -98,7 +98,12 @@ impl Bench {
             .expect("all routes are allowed");
         let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
         self.producer
-            .enqueue(route, &records, payloads, &Headers::default())
+            .enqueue(route, &records, payloads, Headers::default())
+    }
+
+    /// Waits until the producer knows the partitions of its topics.
+    fn await_partitions(&self) {
+        self.turn_until(|bench| bench.producer.knows_partitions_for_test());
     }
 
     /// What the ring's reader and the tick do, until `done`.
@@ -146,6 +151,7 @@ fn settings(properties: &[(&str, &str)]) -> ProducerSettings {
         properties: all
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        producers: Some(1),
         queue_records_max: 100_000,
         report_timeout: PATIENCE,
         cores: nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("cores"),
@@ -192,7 +198,7 @@ fn memory_outlives_a_client_that_has_gone() {
 #[test]
 fn a_full_queue_takes_nothing_of_a_request() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    let mut bench = Bench::open(ProducerSettings {
+    let mut bench = Bench::open(&ProducerSettings {
         queue_records_max: 3,
         ..settings(&[("bootstrap.servers", &cluster.bootstrap_servers())])
     });
@@ -260,7 +266,7 @@ fn what_a_dying_handle_gives_up_is_told_as_such() {
 #[test]
 fn a_code_that_no_kafka_has_is_the_brokers_trouble() {
     // Both the producer and the watch have a mock cluster of their own inside.
-    let mut bench = Bench::open(settings(&[("test.mock.num.brokers", "1")]));
+    let mut bench = Bench::open(&settings(&[("test.mock.num.brokers", "1")]));
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
     bench
         .producer

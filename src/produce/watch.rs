@@ -1,15 +1,17 @@
-//! Whether any broker can be reached: asked by a thread of its own, so that a worker's requests
-//! are refused at once while there is none, and served again as soon as there is.
+//! What the brokers say of themselves: whether any answers, and which leads which partition. Asked by a
+//! thread of its own; workers read the answer.
 #![expect(
     unsafe_code,
     reason = "rdkafka's safe metadata call asks for every topic of the cluster"
 )]
 
 use std::{
-    ptr,
+    collections::HashMap,
+    ffi::{CStr, CString},
+    ptr::{self, NonNull},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -21,29 +23,55 @@ use rdkafka::{
     error::KafkaError,
     message::DeliveryResult,
     producer::{BaseProducer, Producer as _, ProducerContext},
+    types::RDKafkaErrorCode,
 };
 
-use super::kafka::OpenError;
+use super::{event::error_code, kafka::OpenError};
 
-/// Between two questions while brokers answer.
+/// Between two requests for metadata while brokers answer.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Between two questions while none answers.
+/// The same while a topic has no partitions yet, or one has no leader.
+const INCOMPLETE_INTERVAL: Duration = Duration::from_secs(1);
+/// The same while no broker answers.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long brokers may take to answer.
-const PATIENCE_MS: i32 = 3_000;
-/// The same once a worker has reason to suspect that none is there.
-const SUSPICIOUS_PATIENCE_MS: i32 = 500;
+const TIMEOUT_MS: i32 = 3_000;
+/// The same once a worker has reason to suspect that none answers.
+const SUSPECTED_TIMEOUT_MS: i32 = 500;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Sight {
+enum State {
     /// Not asked yet.
     Unknown,
     Reachable,
     Unreachable,
 }
 
-/// Says nothing: each worker's own handle says what goes wrong, this one would say it once more.
+/// The leaders of a topic's partitions, by the partition: `node.id`s, `None` while there is none.
+pub(super) type Leaders = Arc<[Option<i32>]>;
+
+/// Which broker leads which partition, of every topic that a worker named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ClusterView {
+    leaders: HashMap<Arc<str>, Leaders>,
+    /// Topics that do not exist.
+    missing: Vec<Arc<str>>,
+}
+
+impl ClusterView {
+    /// `None` where the brokers have no such topic, or have not been asked yet.
+    pub(super) fn leaders(&self, topic: &str) -> Option<&Leaders> {
+        self.leaders.get(topic)
+    }
+
+    fn is_complete(&self, topics: usize) -> bool {
+        let all = self.leaders.values();
+        self.leaders.len() == topics && all.flat_map(|it| it.iter()).all(Option::is_some)
+    }
+}
+
+/// Logs nothing: each worker's own handle does, this one would repeat it.
 struct Silent;
 
 impl ClientContext for Silent {
@@ -60,10 +88,15 @@ impl ProducerContext for Silent {
 /// What is known of the brokers, shared by the process.
 #[derive(Debug)]
 pub struct BrokerWatch {
-    sight: AtomicU8,
+    state: AtomicU8,
     suspected: AtomicBool,
     stopping: AtomicBool,
     thread: std::sync::OnceLock<Thread>,
+    /// Counts the views.
+    generation: AtomicU64,
+    view: Mutex<Arc<ClusterView>>,
+    /// Topics to ask about.
+    topics: Mutex<Vec<Arc<str>>>,
 }
 
 impl BrokerWatch {
@@ -91,76 +124,134 @@ impl BrokerWatch {
 
     fn new() -> Self {
         Self {
-            sight: AtomicU8::new(Sight::Unknown as u8),
+            state: AtomicU8::new(State::Unknown as u8),
             suspected: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
+            generation: AtomicU64::new(0),
+            view: Mutex::default(),
+            topics: Mutex::default(),
         }
     }
 
     fn run(&self, client: &BaseProducer<Silent>) {
+        let mut topics = Topics {
+            client,
+            open: Vec::new(),
+        };
         while !self.stopping.load(Ordering::Relaxed) {
-            let reachable = self.ask(client);
+            topics.open(&locked(&self.topics));
+            let view = self.ask(client);
             forget_events(client);
-            let sight = if reachable {
-                Sight::Reachable
+            let state = if view.is_some() {
+                State::Reachable
             } else {
-                Sight::Unreachable
+                State::Unreachable
             };
-            let before = self.sight.swap(sight as u8, Ordering::Relaxed);
-            if before != sight as u8 {
-                if reachable {
+            let before = self.state.swap(state as u8, Ordering::Relaxed);
+            if before != state as u8 {
+                if view.is_some() {
                     tracing::info!("the brokers answer");
                 } else {
                     tracing::warn!("no broker answers; requests are refused until one does");
                 }
             }
-            thread::park_timeout(if reachable { INTERVAL } else { RETRY_INTERVAL });
+            let pause = match view {
+                None => RETRY_INTERVAL,
+                Some(view) if view.is_complete(topics.open.len()) => self.publish(view, INTERVAL),
+                Some(view) => self.publish(view, INCOMPLETE_INTERVAL),
+            };
+            if locked(&self.topics).len() == topics.open.len() {
+                thread::park_timeout(pause);
+            }
         }
     }
 
-    /// Asks for the cluster's brokers, no topics. A busy broker gets a second chance.
-    fn ask(&self, client: &BaseProducer<Silent>) -> bool {
-        let suspected = self.suspected.swap(false, Ordering::Relaxed);
-        let was_reachable = self.sight.load(Ordering::Relaxed) == Sight::Reachable as u8;
-        let patience = if suspected {
-            SUSPICIOUS_PATIENCE_MS
-        } else {
-            PATIENCE_MS
-        };
-        answers(client, patience) || (was_reachable && !suspected && answers(client, PATIENCE_MS))
+    fn publish(&self, view: ClusterView, pause: Duration) -> Duration {
+        let mut published = locked(&self.view);
+        if **published == view {
+            return pause;
+        }
+        if published.missing != view.missing && !view.missing.is_empty() {
+            let missing = view.missing.join(", ");
+            tracing::warn!("the brokers do not have these topics: {missing}");
+        }
+        *published = Arc::new(view);
+        self.generation.fetch_add(1, Ordering::Release);
+        pause
     }
 
-    /// False once nobody answered; true also before the first answer, as librdkafka's queue can
-    /// hold what comes meanwhile.
-    pub fn reachable(&self) -> bool {
-        self.sight.load(Ordering::Relaxed) != Sight::Unreachable as u8
+    /// The latest view, if it is not of this generation, and its own: one load of an atomic where it is.
+    pub(super) fn newer_than(&self, generation: u64) -> Option<(u64, Arc<ClusterView>)> {
+        let latest = self.generation.load(Ordering::Acquire);
+        (latest != generation).then(|| (latest, Arc::clone(&locked(&self.view))))
     }
 
-    /// Whether a broker has answered the last question.
-    pub fn seen(&self) -> bool {
-        self.sight.load(Ordering::Relaxed) == Sight::Reachable as u8
+    /// Topics that models name and the brokers do not have, as far as is known.
+    pub fn missing_topics(&self) -> Vec<Arc<str>> {
+        locked(&self.view).missing.clone()
     }
 
-    /// Whether the first question has had its answer, good or bad.
-    pub fn has_asked(&self) -> bool {
-        self.sight.load(Ordering::Relaxed) != Sight::Unknown as u8
+    /// Asks about these topics too from now on.
+    pub fn add_topics(&self, topics: &[Arc<str>]) {
+        let mut known = locked(&self.topics);
+        let before = known.len();
+        for topic in topics {
+            if !known.contains(topic) {
+                known.push(Arc::clone(topic));
+            }
+        }
+        if known.len() > before {
+            self.refresh();
+        }
     }
 
-    /// Asks soon: a worker's handle has lost every broker.
-    pub fn suspect(&self) {
-        self.suspected.store(true, Ordering::Relaxed);
+    /// Asks now: a leader may have changed.
+    pub fn refresh(&self) {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
+    }
+
+    /// Asks for the cluster's brokers and the topics. A busy broker gets a second chance.
+    fn ask(&self, client: &BaseProducer<Silent>) -> Option<ClusterView> {
+        let suspected = self.suspected.swap(false, Ordering::Relaxed);
+        let was_reachable = self.has_answered();
+        let timeout = if suspected {
+            SUSPECTED_TIMEOUT_MS
+        } else {
+            TIMEOUT_MS
+        };
+        let before = Arc::clone(&locked(&self.view));
+        let again = || (was_reachable && !suspected).then(|| metadata(client, TIMEOUT_MS, &before));
+        metadata(client, timeout, &before).or_else(|| again().flatten())
+    }
+
+    /// Whether the last request for metadata was answered, or none was made yet.
+    pub fn reachable(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != State::Unreachable as u8
+    }
+
+    /// Whether a broker has answered the last request for metadata.
+    pub fn has_answered(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == State::Reachable as u8
+    }
+
+    /// Whether the first request for metadata has ended, well or not.
+    pub fn has_asked(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != State::Unknown as u8
+    }
+
+    /// Asks now, and waits less for the answer: a worker's handle has lost every broker.
+    pub fn suspect(&self) {
+        self.suspected.store(true, Ordering::Relaxed);
+        self.refresh();
     }
 
     /// Ends the watch, within seconds.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        self.refresh();
     }
 }
 
@@ -172,22 +263,95 @@ fn forget_events(client: &BaseProducer<Silent>) {
     }
 }
 
-fn answers(client: &BaseProducer<Silent>, patience_ms: i32) -> bool {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that could panic is done while it is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Topics that a client asks about: those that it has a handle of.
+struct Topics<'c> {
+    client: &'c BaseProducer<Silent>,
+    open: Vec<Option<NonNull<rd::rd_kafka_topic_t>>>,
+}
+
+impl Topics<'_> {
+    /// Opens those behind the ones that are open. A name that librdkafka refuses is passed over.
+    fn open(&mut self, names: &[Arc<str>]) {
+        for name in &names[self.open.len()..] {
+            let topic = CString::new(&**name).ok().and_then(|name| {
+                let client = self.client.client().native_ptr();
+                // SAFETY: the client is live, the name ends with NUL, no configuration is passed on.
+                NonNull::new(unsafe {
+                    rd::rd_kafka_topic_new(client, name.as_ptr(), ptr::null_mut())
+                })
+            });
+            self.open.push(topic);
+        }
+    }
+}
+
+impl Drop for Topics<'_> {
+    fn drop(&mut self) {
+        for topic in self.open.iter().flatten() {
+            // SAFETY: live, ours, and not used after this; the client, which is borrowed, goes later.
+            unsafe { rd::rd_kafka_topic_destroy(topic.as_ptr()) };
+        }
+    }
+}
+
+/// The metadata of the topics that the client has handles of; `None` if no broker answers in time. What an
+/// answer leaves open stays as it was `before`.
+fn metadata(
+    client: &BaseProducer<Silent>,
+    timeout_ms: i32,
+    before: &ClusterView,
+) -> Option<ClusterView> {
     let mut metadata = ptr::null();
-    // SAFETY: the client is live; no topic is named; the metadata is destroyed where there is any.
-    unsafe {
-        let code = rd::rd_kafka_metadata(
+    // SAFETY: the client is live; 0 and no topic ask for the topics that it knows.
+    let code = unsafe {
+        rd::rd_kafka_metadata(
             client.client().native_ptr(),
             0,
             ptr::null_mut(),
             &raw mut metadata,
-            patience_ms,
-        );
-        if !metadata.is_null() {
-            rd::rd_kafka_metadata_destroy(metadata);
-        }
-        code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            timeout_ms,
+        )
+    };
+    if code != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || metadata.is_null() {
+        return None;
     }
+    let mut view = ClusterView::default();
+    // SAFETY: on success the metadata is there until it is destroyed below, its arrays have the lengths
+    // that it names, its strings end with NUL; all that is kept is copied. Fields are read one by one: a
+    // code may be one that Rust's enum does not have.
+    unsafe {
+        for topic in items((*metadata).topics, (*metadata).topic_cnt) {
+            let name: Arc<str> = CStr::from_ptr((*topic).topic).to_string_lossy().into();
+            let code = error_code((&raw const (*topic).err).cast::<i32>().read());
+            let partitions = items((*topic).partitions, (*topic).partition_cnt);
+            let mut leaders: Vec<_> = partitions.map(|it| ((*it).id, (*it).leader)).collect();
+            leaders.sort_unstable();
+            if code == RDKafkaErrorCode::NoError && !leaders.is_empty() {
+                let leaders = leaders.into_iter().map(|(_, id)| (id >= 0).then_some(id));
+                view.leaders.insert(name, leaders.collect());
+            } else if matches!(
+                code,
+                RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition
+            ) {
+                view.missing.push(name);
+            } else if let Some(leaders) = before.leaders(&name) {
+                view.leaders.insert(name, Arc::clone(leaders));
+            }
+        }
+        rd::rd_kafka_metadata_destroy(metadata);
+    }
+    view.missing.sort_unstable();
+    Some(view)
+}
+
+/// The elements of a list as C has it.
+fn items<T>(first: *const T, count: i32) -> impl Iterator<Item = *const T> {
+    (0..usize::try_from(count).unwrap_or(0)).map(move |place| first.wrapping_add(place))
 }
 
 #[cfg(test)]

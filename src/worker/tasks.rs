@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use monoio::{io::AsyncReadRent, task::JoinHandle, time::sleep};
+use monoio::{
+    io::AsyncReadRent,
+    task::JoinHandle,
+    time::{sleep, sleep_until},
+};
 
 use super::listener::accept;
 use crate::{
@@ -32,6 +36,8 @@ const LAST_STEPS: Duration = Duration::from_secs(1);
 pub(crate) struct Tasks {
     accepting: (JoinHandle<Result<(), PanicError>>, RawFd),
     reporting: (JoinHandle<Result<(), PanicError>>, RawFd),
+    batching: JoinHandle<Result<(), PanicError>>,
+    producer: Rc<Producer>,
 }
 
 impl Tasks {
@@ -46,9 +52,12 @@ impl Tasks {
         let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
         let accepting = isolated(accept(listener, Rc::clone(context)));
         let reporting = isolated(drain_reports(wake_reader, Rc::clone(&context.producer)));
+        let batching = isolated(dispatch_batches(Rc::clone(&context.producer)));
         Ok(Self {
             accepting: (monoio::spawn(accepting), listener_fd),
             reporting: (monoio::spawn(reporting), wake_fd),
+            batching: monoio::spawn(batching),
+            producer: Rc::clone(&context.producer),
         })
     }
 
@@ -57,9 +66,9 @@ impl Tasks {
         !self.accepting.0.is_finished()
     }
 
-    /// Whether delivery reports are still read.
-    pub(super) fn report(&self) -> bool {
-        !self.reporting.0.is_finished()
+    /// Whether delivery reports are still read, and batches sent that were given time to form.
+    pub(super) fn produce(&self) -> bool {
+        !self.reporting.0.is_finished() && !self.batching.is_finished()
     }
 
     /// Closes the listener.
@@ -80,11 +89,13 @@ impl Tasks {
         }
     }
 
-    /// Ends the task that holds the producer, so that dropping the context closes it.
-    pub(super) async fn stop_reporting(self) {
+    /// Ends the tasks that hold the producer, so that dropping the context closes it.
+    pub(super) async fn stop_producing(self) {
         end(&self.reporting);
+        self.producer.stop();
         let until = Instant::now() + LAST_STEPS;
-        while self.report() && Instant::now() < until {
+        let is_over = || self.reporting.0.is_finished() && self.batching.is_finished();
+        while !is_over() && Instant::now() < until {
             sleep(TICK).await;
         }
     }
@@ -94,6 +105,14 @@ impl Tasks {
 fn end((task, socket): &(JoinHandle<Result<(), PanicError>>, RawFd)) {
     if !task.is_finished() {
         shutdown(*socket, Shutdown::Both);
+    }
+}
+
+/// Sends batches when their time to form is over.
+async fn dispatch_batches(producer: Rc<Producer>) {
+    while let Some(due) = producer.batch_due().await {
+        sleep_until(due.into()).await;
+        producer.dispatch(Instant::now());
     }
 }
 

@@ -34,7 +34,7 @@ fn cluster(partitions: i32) -> Cluster {
 /// A bench whose model takes key and time from these members of a record.
 fn bench(cluster: &Cluster, key: Option<&str>, time: Option<&str>) -> Bench {
     let brokers = cluster.bootstrap_servers();
-    let mut bench = Bench::open(settings(&[
+    let mut bench = Bench::open(&settings(&[
         ("bootstrap.servers", &brokers),
         ("partitioner", "murmur2_random"),
         ("message.max.bytes", "20000"),
@@ -90,7 +90,8 @@ impl Bench {
         let route = auth::anonymous()
             .authorize(route)
             .expect("all routes are allowed");
-        self.producer.enqueue(route, &records, payloads, headers)
+        self.producer
+            .enqueue(route, &records, payloads, headers.clone())
     }
 
     fn send_with(&mut self, body: &str, headers: &Headers, prefix: Option<SchemaPrefix>) {
@@ -334,7 +335,7 @@ fn keys_and_headers_need_not_outlive_the_call() {
 
 /// One whose records are looked at long after they were enqueued.
 fn bench_that_lingers(brokers: &str, model: std::sync::Arc<Model>) -> Bench {
-    let mut bench = Bench::open(settings(&[
+    let mut bench = Bench::open(&settings(&[
         ("bootstrap.servers", brokers),
         ("linger.ms", "500"),
     ]));
@@ -353,9 +354,10 @@ fn letters_go_to_their_own_topic() {
         .authorize(&bench.routes.routes()[0])
         .expect("all routes are allowed");
     let letters = [0..3, 3..6];
-    let enqueued = bench
-        .producer
-        .enqueue_letters(route, &letters, memory.freeze(0..6), permit);
+    let enqueued =
+        bench
+            .producer
+            .enqueue_dead_letters(route, &letters, memory.freeze(0..6), permit);
     let delivered = bench.finish(enqueued.expect("room"));
     assert_eq!(delivered.map(|it| it.records()), Ok(2));
     assert_eq!(bench.admission.in_flight_bytes(), 0);

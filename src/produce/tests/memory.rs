@@ -21,8 +21,9 @@ use crate::{
 
 /// Longer than `message.copy.max.bytes`: no copy is made on librdkafka's side either.
 const RECORD_BYTES: usize = 100_000;
-/// Together less than `batch.size`, at which librdkafka would not linger.
-const RECORDS: usize = 8;
+/// Each goes to a partition of its own, and no more than may be out at one broker.
+const RECORDS: usize = 5;
+const PARTITIONS: i32 = 5;
 
 /// A record that is its number all over.
 fn numbered(number: usize) -> String {
@@ -33,14 +34,18 @@ fn numbered(number: usize) -> String {
 #[test]
 fn what_is_read_late_is_what_was_enqueued() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
-    cluster.create_topic("events", 1, 1).expect("a topic");
+    cluster
+        .create_topic("events", PARTITIONS, 1)
+        .expect("a topic");
     let brokers = cluster.bootstrap_servers();
-    // Each request's time is over long before librdkafka looks at its records.
+    // Each request's time is over long before librdkafka can send its records.
     let report_timeout = Duration::from_millis(5);
-    let mut bench = Bench::open(ProducerSettings {
+    let mut bench = Bench::open(&ProducerSettings {
         report_timeout,
-        ..settings(&[("bootstrap.servers", &brokers), ("linger.ms", "1500")])
+        ..settings(&[("bootstrap.servers", &brokers)])
     });
+    bench.await_partitions();
+    cluster.broker_down(1).expect("there is one");
     for number in 0..RECORDS {
         let delivery = bench.enqueue(numbered(number).as_bytes()).expect("room");
         let unknown = Failure {
@@ -52,10 +57,12 @@ fn what_is_read_late_is_what_was_enqueued() {
         let mut other = bench.pool.take(RECORD_BYTES);
         other.append(&vec![b'!'; other.room()]);
     }
+    cluster.broker_up(1).expect("there is one");
     bench.turn_until(|bench| bench.producer.queued_records() == 0);
     assert_eq!(bench.admission.in_flight_bytes(), 0);
 
-    let read = read(&brokers, RECORDS);
+    let mut read = read(&brokers, RECORDS);
+    read.sort_unstable();
     let sent: Vec<String> = (0..RECORDS).map(numbered).collect();
     for (number, (read, sent)) in read.iter().zip(&sent).enumerate() {
         assert!(read == sent.as_bytes(), "record {number} was changed");
@@ -69,10 +76,12 @@ fn read(brokers: &str, records: usize) -> Vec<Vec<u8>> {
         .create()
         .expect("a consumer");
     let mut partition = TopicPartitionList::new();
-    partition
-        .add_partition_offset("events", 0, Offset::Beginning)
-        .expect("an offset");
-    consumer.assign(&partition).expect("a partition");
+    for index in 0..PARTITIONS {
+        partition
+            .add_partition_offset("events", index, Offset::Beginning)
+            .expect("an offset");
+    }
+    consumer.assign(&partition).expect("partitions");
     let record = || {
         consumer
             .poll(PATIENCE)
@@ -102,7 +111,7 @@ fn records_beyond_their_body_are_not_enqueued() {
         let payloads = Payloads::as_received(short, permit);
         bench
             .producer
-            .enqueue(route, &long, payloads, &Headers::default())
+            .enqueue(route, &long, payloads, Headers::default())
     }));
     assert!(enqueued.is_err(), "it must not get that far");
     assert_eq!(bench.producer.queued_records(), 0);

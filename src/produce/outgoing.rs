@@ -20,30 +20,26 @@ const AHEAD_MAX: Duration = Duration::from_mins(30);
 /// librdkafka's own default of `message.max.bytes`.
 const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
-/// What goes to one topic.
-pub(super) struct Shipment<'h> {
+/// What a request sends to one topic.
+pub(super) struct Outgoing {
     pub(super) topic: usize,
-    /// Whether the records' keys choose their partitions.
-    pub(super) keyed: bool,
-    /// Whether the records bring their own time.
-    pub(super) timed: bool,
-    pub(super) headers: &'h Headers,
-    pub(super) memory: Frozen,
+    pub(super) headers: Headers,
+    pub(super) bytes: Frozen,
     pub(super) permit: Permit,
 }
 
 /// One record of it.
 #[derive(Clone)]
-pub(super) struct Outgoing<'k> {
+pub(super) struct OutgoingRecord<'k> {
     /// Where it is in the memory.
     pub(super) place: Range<usize>,
     pub(super) key: Option<&'k [u8]>,
     pub(super) timestamp_ms: Option<i64>,
 }
 
-impl Shipment<'_> {
-    /// Judges the sizes, and charges what librdkafka will copy: the keys, and the headers for each
-    /// record.
+impl Outgoing {
+    /// Checks the sizes, and charges what is copied: the keys, here and by librdkafka, and the headers for
+    /// each record. What the keys take.
     ///
     /// # Errors
     /// A record is larger than a message may be with all that goes with it; there is no memory for
@@ -53,29 +49,35 @@ impl Shipment<'_> {
     /// If a record does not lie within the memory.
     pub(super) fn measure<'k>(
         &mut self,
-        records: impl ExactSizeIterator<Item = Outgoing<'k>>,
+        records: impl ExactSizeIterator<Item = OutgoingRecord<'k>>,
         message_bytes_max: usize,
-    ) -> Result<(), Failure> {
-        let beside = self.headers.wire_bytes() + MESSAGE_OVERHEAD_BYTES;
-        let mut copied = records.len() * self.headers.queued_bytes();
-        let mut largest = 0;
+    ) -> Result<usize, Failure> {
+        let headers_bytes = records.len() * self.headers.queued_bytes();
+        let overhead = self.overhead();
+        let (mut keys_bytes, mut largest) = (0, 0);
         for record in records {
             let place = record.place;
             assert!(
-                place.start <= place.end && place.end <= self.memory.len(),
+                place.start <= place.end && place.end <= self.bytes.len(),
                 "records lie within their memory"
             );
-            let key_bytes = record.key.map_or(0, <[u8]>::len);
-            copied += key_bytes;
-            largest = largest.max(place.len() + key_bytes);
+            let key_len = record.key.map_or(0, <[u8]>::len);
+            keys_bytes += key_len;
+            largest = largest.max(place.len() + key_len);
         }
-        if largest + beside > message_bytes_max {
+        if largest + overhead > message_bytes_max {
             return Err(Failure::before_enqueue(Fault::RecordTooLarge));
         }
-        let admitted = copied == 0 || self.permit.grow_by(copied).is_ok();
-        admitted
-            .then_some(())
-            .ok_or(Failure::before_enqueue(Fault::QueueFull))
+        let copied = 2 * keys_bytes + headers_bytes;
+        if copied > 0 && self.permit.grow_by(copied).is_err() {
+            return Err(Failure::before_enqueue(Fault::QueueFull));
+        }
+        Ok(keys_bytes)
+    }
+
+    /// What each record takes in a message beside its bytes and key, at most.
+    pub(super) fn overhead(&self) -> usize {
+        self.headers.wire_bytes() + MESSAGE_OVERHEAD_BYTES
     }
 }
 
@@ -87,10 +89,10 @@ pub(super) fn latest_time_ms() -> i64 {
 }
 
 /// The time that a message carries for a record's own: the same if Kafka can hold it and brokers
-/// take it, else 0, which librdkafka takes for now. Kafka has no times before 1970.
+/// accept it, else 0, which librdkafka takes for now. Kafka has no times before 1970.
 pub(super) fn carried_time(timestamp_ms: Option<i64>, latest_ms: i64) -> i64 {
-    let taken = timestamp_ms.filter(|time| (1..=latest_ms).contains(time));
-    taken.unwrap_or(0)
+    let accepted = timestamp_ms.filter(|time| (1..=latest_ms).contains(time));
+    accepted.unwrap_or(0)
 }
 
 /// The largest message that librdkafka takes, by its own measure, in bytes.
@@ -112,72 +114,72 @@ mod tests {
 
     /// Measures records of these lengths with these keys, one behind the other.
     fn measure(
-        headers: &Headers,
+        headers: Headers,
         records: &[(usize, Option<&[u8]>)],
         message_bytes_max: usize,
         budget: usize,
-    ) -> (Result<(), Failure>, usize) {
+    ) -> (Result<usize, Failure>, usize) {
         let admission = Rc::new(Admission::new(budget));
         let mut buffer = Rc::new(Pool::default()).take(SEGMENT);
         buffer.append(&[b' '; 1_000]);
-        let mut shipment = Shipment {
+        let mut outgoing = Outgoing {
             topic: 0,
-            keyed: true,
-            timed: false,
             headers,
-            memory: buffer.freeze(0..1_000),
+            bytes: buffer.freeze(0..1_000),
             permit: admission.admit(SEGMENT).expect("room"),
         };
         let mut end = 0;
         let records = records.iter().map(|(len, key)| {
             let start = end;
             end += len;
-            Outgoing {
+            OutgoingRecord {
                 place: start..end,
                 key: *key,
                 timestamp_ms: None,
             }
         });
-        let measured = shipment.measure(records, message_bytes_max);
+        let measured = outgoing.measure(records, message_bytes_max);
         (measured, admission.in_flight_bytes())
+    }
+
+    fn headers() -> Headers {
+        let mut headers = Headers::default();
+        headers.push("abc", b"12");
+        headers
     }
 
     #[test]
     fn the_largest_message_fits_and_one_byte_more_does_not() {
-        let mut headers = Headers::default();
-        headers.push("abc", b"12");
         let records = [(500, Some(&b"key"[..])), (400, None)];
         let least = 500 + 3 + (3 + 2 + 10) + 36;
-        assert_eq!(measure(&headers, &records, least, 1 << 20).0, Ok(()));
+        assert_eq!(measure(headers(), &records, least, 1 << 20).0, Ok(3));
         assert_eq!(
-            measure(&headers, &records, least - 1, 1 << 20).0,
+            measure(headers(), &records, least - 1, 1 << 20).0,
             Err(Failure::before_enqueue(Fault::RecordTooLarge))
         );
     }
 
     #[test]
     fn copies_of_keys_and_headers_are_charged() {
-        let mut headers = Headers::default();
-        headers.push("abc", b"12");
         let records = [(1, Some(&b"key"[..])), (1, None), (1, Some(b""))];
-        let copied = 3 + 3 * headers.queued_bytes();
-        let measured = measure(&headers, &records, 1_000, SEGMENT + copied);
-        assert_eq!(measured, (Ok(()), SEGMENT + copied));
+        let copied = 2 * 3 + 3 * headers().queued_bytes();
+        let measured = measure(headers(), &records, 1_000, SEGMENT + copied);
+        assert_eq!(measured, (Ok(3), SEGMENT + copied));
         let full = Err(Failure::before_enqueue(Fault::QueueFull));
-        let measured = measure(&headers, &records, 1_000, SEGMENT + copied - 1);
+        let measured = measure(headers(), &records, 1_000, SEGMENT + copied - 1);
         assert_eq!(measured, (full, SEGMENT));
-        let plain = measure(&Headers::default(), &[(1, None)], 1_000, SEGMENT);
-        assert_eq!(plain, (Ok(()), SEGMENT));
+        let plain = measure(Headers::default(), &[(1, None)], 1_000, SEGMENT);
+        assert_eq!(plain, (Ok(0), SEGMENT));
     }
 
     #[test]
     #[should_panic(expected = "records lie within their memory")]
-    fn a_record_beyond_the_memory_is_a_fault_of_ours() {
-        let _ = measure(&Headers::default(), &[(1_001, None)], 10_000, 1 << 20);
+    fn a_record_beyond_the_memory_is_a_bug_of_ours() {
+        let _ = measure(Headers::default(), &[(1_001, None)], 10_000, 1 << 20);
     }
 
     #[test]
-    fn a_time_is_carried_if_kafka_can_hold_it_and_brokers_take_it() {
+    fn a_time_is_carried_if_kafka_can_hold_it_and_brokers_accept_it() {
         for (time, carried) in [
             (None, 0),
             (Some(i64::MIN), 0),
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_last_word_on_messages_counts() {
+    fn the_last_message_bytes_max_of_several_counts() {
         let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let given = [
             property("message.max.bytes", "5"),

@@ -1,0 +1,364 @@
+//! The batcher: which records go to the brokers together, to which partition, and when.
+//!
+//! An idempotent librdkafka has one request out for a partition, and its thread spins while more records
+//! wait behind it. So nothing waits there: one batch is out for a partition, and the next one forms here
+//! meanwhile (group commit). Records without a key go to a free partition, of another broker first.
+//!
+//! Sans-I/O: records, reports and the time come in, batches come out.
+
+mod batch;
+mod broker;
+mod forming;
+mod pace;
+mod queue;
+mod reports;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use super::{fault::Fault, record::Record};
+pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, RecordEnd, Reported};
+use broker::Broker;
+pub(super) use pace::Linger;
+use topic::{BatchLimits, Topic};
+
+/// What holds for every batch.
+#[derive(Clone, Debug)]
+pub(super) struct BatchRules {
+    /// librdkafka's `batch.size`, in bytes.
+    pub(super) bytes_max: usize,
+    /// librdkafka's `batch.num.messages`.
+    pub(super) records_max: usize,
+    pub(super) linger: Linger,
+    /// Batches out at one broker from one lane, at most: beyond that librdkafka would keep them.
+    pub(super) requests_max: u32,
+    /// Whether keys are placed here: where the operator chose another partitioner, librdkafka does it.
+    pub(super) places_keys: bool,
+    /// Lanes for batches, at most; one more sends records alone.
+    pub(super) lanes_max: usize,
+    /// How long records may wait to be sent again alone.
+    pub(super) alone_within: Duration,
+}
+
+/// A record that is to be sent alone.
+#[derive(Debug)]
+struct Alone {
+    topic: usize,
+    partition: Option<usize>,
+    record: Record,
+    deadline: Instant,
+    holds: bool,
+}
+
+/// The batcher of one worker.
+#[derive(Debug)]
+pub(super) struct Batcher {
+    rules: BatchRules,
+    topics: Vec<Topic>,
+    brokers: Vec<Broker>,
+    /// Whether each lane takes batches; the last one is for records that are sent alone.
+    lanes: Vec<bool>,
+    batches: Slab<Batch>,
+    generation: usize,
+    /// Topics that may have a batch to send.
+    candidates: VecDeque<usize>,
+    /// Topics whose batches wait for another batch to end, whatever its topic.
+    blocked: VecDeque<usize>,
+    /// Topics whose batches are being formed.
+    paced: Vec<usize>,
+    alone: VecDeque<Alone>,
+    short_of_lanes: bool,
+    /// Records that wait, those to be sent alone included.
+    waiting: usize,
+    /// Vectors of ended batches, for the next ones.
+    spare: Vec<Vec<Record>>,
+}
+
+impl Batcher {
+    /// A batcher without topics, whose lanes take nothing yet.
+    pub(super) fn new(rules: BatchRules) -> Self {
+        Self {
+            lanes: vec![false; rules.lanes_max + 1],
+            rules,
+            topics: Vec::new(),
+            brokers: Vec::new(),
+            batches: Slab::new(),
+            generation: 0,
+            candidates: VecDeque::new(),
+            blocked: VecDeque::new(),
+            paced: Vec::new(),
+            alone: VecDeque::new(),
+            short_of_lanes: false,
+            waiting: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    /// The lane of records that are sent alone.
+    pub(super) fn alone_lane(&self) -> usize {
+        self.rules.lanes_max
+    }
+
+    /// Whether the partitions of every topic are known.
+    #[cfg(test)]
+    pub(super) fn knows_partitions_for_test(&self) -> bool {
+        self.topics.iter().all(|topic| !topic.partitions.is_empty())
+    }
+
+    /// Records that wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether records wait for the lane that sends them alone.
+    pub(super) fn wants_alone_lane(&self) -> bool {
+        !self.alone.is_empty()
+    }
+
+    /// Whether, since the last call, a batch had to wait because every lane had as many out at its broker
+    /// as it may.
+    pub(super) fn was_short_of_lanes(&mut self) -> bool {
+        std::mem::take(&mut self.short_of_lanes)
+    }
+
+    /// Batches on their way on a lane.
+    pub(super) fn batches_on(&self, lane: usize) -> usize {
+        self.batches
+            .iter()
+            .filter(|(_, batch)| batch.lane == lane)
+            .count()
+    }
+
+    /// Adds a topic, whose index is behind those before.
+    pub(super) fn add_topic(&mut self) {
+        self.topics.push(Topic::new(BatchLimits {
+            bytes: self.rules.bytes_max,
+            records: self.rules.records_max.min(BATCH_RECORDS_MAX),
+        }));
+    }
+
+    /// The leaders of a topic's partitions, by their `node.id`; `None` while there is none.
+    pub(super) fn set_partitions(&mut self, topic: usize, leaders: &[Option<i32>]) {
+        let leaders: Vec<_> = leaders
+            .iter()
+            .map(|leader| leader.map(|id| self.broker_index(id)))
+            .collect();
+        let it = &mut self.topics[topic];
+        if it.placed_by_librdkafka {
+            return;
+        }
+        // A batch that librdkafka places goes before what is placed here, or equal keys could change
+        // their order.
+        if it.unplaced && it.partitions.is_empty() {
+            it.learned = Some(leaders);
+            return;
+        }
+        it.set_partitions(&leaders);
+        self.count_usable(topic);
+        self.try_again(topic);
+    }
+
+    fn broker_index(&mut self, id: i32) -> usize {
+        let known = self.brokers.iter().position(|broker| broker.id == id);
+        known.unwrap_or_else(|| {
+            self.brokers.push(Broker::new(id, self.lanes.len()));
+            self.brokers.len() - 1
+        })
+    }
+
+    fn count_usable(&mut self, topic: usize) {
+        let topic = &mut self.topics[topic];
+        let brokers = topic.partitions.iter().filter_map(|it| it.broker);
+        topic.usable = brokers.filter(|it| !self.brokers[*it].is_late()).count();
+    }
+
+    /// A lane takes batches from now on, or none any more.
+    pub(super) fn set_lane(&mut self, lane: usize, takes: bool) {
+        self.lanes[lane] = takes;
+        if takes {
+            self.try_all_again();
+        }
+    }
+
+    /// Whether a record with that key would go to a broker that has failed and is not due to be tried.
+    pub(super) fn refuses(&self, topic: usize, key_hash: Option<u32>, now: Instant) -> bool {
+        let topic = &self.topics[topic];
+        let partition = topic.partition_of(key_hash).map(|it| &topic.partitions[it]);
+        let broker = partition
+            .and_then(|it| it.broker)
+            .map(|it| &self.brokers[it]);
+        broker.is_some_and(|it| it.has_failed() && !it.wants_probe(now))
+    }
+
+    /// Takes in a record, which waits no longer than until `deadline`. Records of one topic come in the
+    /// order of their deadlines.
+    pub(super) fn push(&mut self, topic: usize, record: Record, deadline: Instant) {
+        self.waiting += 1;
+        let it = &mut self.topics[topic];
+        if !self.rules.places_keys && record.is_keyed() && !it.placed_by_librdkafka {
+            it.placed_by_librdkafka = true;
+            it.set_partitions(&[]);
+        }
+        it.push(record, deadline);
+        self.try_again(topic);
+    }
+
+    fn try_again(&mut self, topic: usize) {
+        if !std::mem::replace(&mut self.topics[topic].listed.candidates, true) {
+            self.candidates.push_back(topic);
+        }
+    }
+
+    fn try_all_again(&mut self) {
+        self.blocked.clear();
+        for index in 0..self.topics.len() {
+            let topic = &mut self.topics[index];
+            topic.listed.blocked = false;
+            if topic.has_waiting() {
+                self.try_again(index);
+            }
+        }
+    }
+
+    /// The next batch that is to be handed over now.
+    pub(super) fn next_batch(&mut self, now: Instant) -> Option<BatchKey> {
+        if let Some(batch) = self.next_alone(now) {
+            return Some(batch);
+        }
+        while let Some(topic) = self.candidates.front().copied() {
+            let batch = self.keyed_batch(topic, now);
+            if let Some(batch) = batch.or_else(|| self.any_batch(topic, now)) {
+                return Some(batch);
+            }
+            self.candidates.pop_front();
+            self.topics[topic].listed.candidates = false;
+        }
+        None
+    }
+
+    /// When [`next_batch`](Self::next_batch) may have one that it has not now, if nothing else happens.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let dues = self.paced.iter().map(|topic| self.topics[*topic].due);
+        dues.flatten().min()
+    }
+
+    /// Looks at batches whose time to form is over.
+    pub(super) fn pace(&mut self, now: Instant) {
+        let mut index = 0;
+        while index < self.paced.len() {
+            let topic = self.paced[index];
+            if self.topics[topic].due.is_none_or(|due| due <= now) {
+                self.paced.swap_remove(index);
+                self.topics[topic].due = None;
+                self.try_again(topic);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn wait_until(&mut self, topic: usize, due: Instant) {
+        let known = &mut self.topics[topic].due;
+        if known.is_none() {
+            self.paced.push(topic);
+        }
+        *known = Some(known.map_or(due, |known| due.min(known)));
+    }
+
+    fn block(&mut self, topic: usize) {
+        if !std::mem::replace(&mut self.topics[topic].listed.blocked, true) {
+            self.blocked.push_back(topic);
+        }
+    }
+
+    /// A batch that is out.
+    pub(super) fn batch(&self, key: BatchKey) -> Option<&Batch> {
+        let batch = self.batches.get(key.index);
+        batch.filter(|batch| batch.generation == key.generation)
+    }
+
+    fn unblock(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(topic) = self.blocked.pop_front() else {
+                return;
+            };
+            self.topics[topic].listed.blocked = false;
+            self.try_again(topic);
+        }
+    }
+
+    fn lateness_changed(&mut self) {
+        for topic in 0..self.topics.len() {
+            self.count_usable(topic);
+        }
+        self.try_all_again();
+    }
+
+    /// What is due from time to time: brokers whose answer is late, batches that wait for others, and
+    /// records that end without having been handed over: their time is over, or their keys lead to a
+    /// broker that has failed. Whether a broker has become late.
+    pub(super) fn tick(&mut self, now: Instant, ended: &mut Vec<(Record, Fault)>) -> bool {
+        let mut changed = false;
+        for (_, batch) in &self.batches {
+            if let Some(broker) = batch.broker {
+                changed |= self.brokers[broker].overdue(now - batch.sent, now);
+            }
+        }
+        if changed {
+            self.lateness_changed();
+        }
+        self.pace(now);
+        self.unblock(usize::MAX);
+        let begin = ended.len();
+        let mut expired = Vec::new();
+        for topic in &mut self.topics {
+            topic.queue.expire(now, &mut expired);
+            for partition in &mut topic.partitions {
+                if partition.queue.is_empty() {
+                    continue;
+                }
+                partition.queue.expire(now, &mut expired);
+                let broker = partition.broker.map(|it| &self.brokers[it]);
+                if broker.is_some_and(|it| it.has_failed() && !it.wants_probe(now)) {
+                    let refused = partition.queue.drain();
+                    ended.extend(refused.map(|(record, _)| (record, Fault::BrokerUnavailable)));
+                }
+            }
+        }
+        ended.extend(expired.into_iter().map(|record| (record, Fault::TimedOut)));
+        self.waiting -= ended.len() - begin;
+        while self.alone.front().is_some_and(|it| it.deadline <= now) {
+            if let Some(it) = self.alone.pop_front() {
+                self.waiting -= 1;
+                if it.holds {
+                    self.release(it.topic, it.partition);
+                }
+                ended.push((it.record, Fault::TimedOut));
+            }
+        }
+        changed
+    }
+
+    /// Gives up on everything that waits.
+    pub(super) fn purge(&mut self) -> Vec<Record> {
+        let mut purged = Vec::with_capacity(self.waiting);
+        for topic in &mut self.topics {
+            purged.extend(topic.queue.drain().map(|(record, _)| record));
+            for partition in &mut topic.partitions {
+                purged.extend(partition.queue.drain().map(|(record, _)| record));
+                partition.held = 0;
+            }
+        }
+        purged.extend(self.alone.drain(..).map(|it| it.record));
+        self.waiting = 0;
+        purged
+    }
+}

@@ -1,0 +1,165 @@
+//! What is known of one broker, from this worker's own batches.
+
+use std::time::{Duration, Instant};
+
+/// A broker is late when a batch has been out for so many of its smoothed round trips.
+const LATE_ROUND_TRIPS: u32 = 4;
+/// Never sooner than that: leaders move, and machines pause.
+const LATE_MIN: Duration = Duration::from_millis(500);
+/// Nor later.
+const LATE_MAX: Duration = Duration::from_secs(3);
+/// Between two probes of a broker that is late.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One broker.
+///
+/// A broker whose answer is late gets no more batches than one at a time, as a probe, until it has
+/// acknowledged something (the idea of KIP-794, for whole brokers).
+#[derive(Debug)]
+pub(super) struct Broker {
+    /// Kafka's `node.id`.
+    pub(super) id: i32,
+    /// Batches on their way, by lane.
+    out: Vec<u32>,
+    round_trip: Option<Duration>,
+    late: Option<Late>,
+}
+
+#[derive(Debug)]
+struct Late {
+    /// Whether records were given up because of it.
+    failed: bool,
+    probe_due: Instant,
+    /// Whether a probe is on its way.
+    probing: bool,
+}
+
+impl Broker {
+    pub(super) fn new(id: i32, lanes: usize) -> Self {
+        Self {
+            id,
+            out: vec![0; lanes],
+            round_trip: None,
+            late: None,
+        }
+    }
+
+    /// Whether a lane may have one more batch out there.
+    pub(super) fn has_room(&self, lane: usize, requests_max: u32) -> bool {
+        self.out[lane] < requests_max
+    }
+
+    /// Batches on their way, over all lanes.
+    pub(super) fn out(&self) -> u32 {
+        self.out.iter().sum()
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// Whether it has made records fail, and has acknowledged nothing since.
+    pub(super) fn has_failed(&self) -> bool {
+        self.late.as_ref().is_some_and(|late| late.failed)
+    }
+
+    /// Whether it is late and the next batch there would be its probe.
+    pub(super) fn wants_probe(&self, now: Instant) -> bool {
+        let late = self.late.as_ref();
+        late.is_some_and(|late| !late.probing && late.probe_due <= now)
+    }
+
+    /// A batch goes there.
+    pub(super) fn sent(&mut self, lane: usize, now: Instant) {
+        self.out[lane] += 1;
+        if let Some(late) = &mut self.late {
+            late.probing = true;
+            late.probe_due = now + PROBE_INTERVAL;
+        }
+    }
+
+    /// A batch has ended: `Ok` after that time if it was acknowledged, else whether the broker did not
+    /// answer.
+    pub(super) fn ended(&mut self, lane: usize, end: Result<Duration, bool>, now: Instant) {
+        self.out[lane] = self.out[lane].saturating_sub(1);
+        match end {
+            Ok(round_trip) => {
+                self.late = None;
+                self.round_trip = Some(match self.round_trip {
+                    Some(smoothed) => (smoothed * 7 + round_trip) / 8,
+                    None => round_trip,
+                });
+            }
+            // It has answered, if only with an error.
+            Err(false) => {
+                if let Some(late) = &mut self.late {
+                    late.probing = false;
+                }
+            }
+            Err(true) => {
+                self.late = Some(Late {
+                    failed: true,
+                    probe_due: now + PROBE_INTERVAL,
+                    probing: false,
+                });
+            }
+        }
+    }
+
+    /// Looks at the age of a batch that is out; whether that makes the broker late.
+    pub(super) fn overdue(&mut self, age: Duration, now: Instant) -> bool {
+        let usual = self.round_trip.unwrap_or(LATE_MAX);
+        if self.is_late() || age < (usual * LATE_ROUND_TRIPS).clamp(LATE_MIN, LATE_MAX) {
+            return false;
+        }
+        self.late = Some(Late {
+            failed: false,
+            probe_due: now + PROBE_INTERVAL,
+            probing: false,
+        });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_late_broker_gets_a_probe_a_second_until_it_acknowledges() {
+        let (mut broker, start) = (Broker::new(1, 1), Instant::now());
+        broker.sent(0, start);
+        broker.ended(0, Ok(ms(5)), start);
+        broker.sent(0, start);
+        assert!(!broker.overdue(ms(499), start));
+        assert!(broker.overdue(ms(500), start));
+        assert!(!broker.wants_probe(start + ms(999)));
+        assert!(broker.wants_probe(start + ms(1_000)));
+        broker.sent(0, start + ms(1_000));
+        assert!(!broker.wants_probe(start + ms(5_000)), "one at a time");
+        assert!(!broker.has_failed());
+        broker.ended(0, Err(true), start + ms(5_000));
+        assert!(broker.has_failed());
+        assert!(!broker.wants_probe(start + ms(5_999)));
+        assert!(broker.wants_probe(start + ms(6_000)));
+        broker.ended(0, Ok(ms(5)), start + ms(6_000));
+        assert!(!broker.is_late() && !broker.has_failed());
+        assert_eq!(broker.out(), 0);
+    }
+
+    #[test]
+    fn a_slow_broker_is_given_its_usual_time() {
+        let (mut broker, start) = (Broker::new(1, 1), Instant::now());
+        broker.sent(0, start);
+        broker.ended(0, Ok(ms(250)), start);
+        assert!(!broker.overdue(ms(999), start));
+        assert!(broker.overdue(ms(1_000), start));
+        let mut unknown = Broker::new(2, 1);
+        assert!(!unknown.overdue(ms(2_999), start));
+        assert!(unknown.overdue(ms(3_000), start));
+    }
+}

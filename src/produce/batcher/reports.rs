@@ -1,0 +1,146 @@
+//! What reports bring about: records end, batches end, and what is learned from how they do.
+
+use std::time::Instant;
+
+use super::{
+    Alone, Batcher,
+    batch::{Batch, BatchKey, Kind, RecordEnd, Reported},
+};
+use crate::produce::{fault::Fault, record::Record};
+
+/// Records of refused batches that wait to be sent again, each alone.
+const ALONE_MAX: usize = 8_192;
+
+/// Topics that are tried again when a batch has ended, of those that wait for any to end.
+const UNBLOCKED_MAX: usize = 8;
+
+impl Batcher {
+    /// A report on a record of a batch.
+    pub(in crate::produce) fn report(
+        &mut self,
+        (key, position): (BatchKey, usize),
+        end: RecordEnd,
+        now: Instant,
+    ) -> Reported {
+        let batch = self.batches.get_mut(key.index);
+        let batch = batch.filter(|batch| batch.generation == key.generation && batch.pending > 0);
+        let Some((batch, record)) = batch.and_then(|batch| {
+            let record = batch.records.get(position).copied()?;
+            Some((batch, record))
+        }) else {
+            return Reported::Unknown;
+        };
+        batch.pending -= 1;
+        let mut reported = Reported::Final(record, end);
+        if let Err((fault, _)) = end {
+            batch.failed = true;
+            batch.unanswered |= matches!(fault, Fault::TimedOut | Fault::BrokerUnavailable);
+            if fault.is_of_a_batch() && batch.records.len() > 1 {
+                batch.refused = Some(fault);
+                reported = if self.alone.len() < ALONE_MAX {
+                    self.waiting += 1;
+                    let holds = batch.kind == Kind::Keyed;
+                    self.alone.push_back(Alone {
+                        topic: batch.topic,
+                        partition: batch.partition,
+                        record,
+                        deadline: batch.sent + self.rules.alone_within,
+                        holds,
+                    });
+                    if let Some(place) = batch.partition.filter(|_| holds)
+                        && let Some(partition) = self.topics[batch.topic].partitions.get_mut(place)
+                    {
+                        partition.held += 1;
+                    }
+                    Reported::SentAgain
+                } else {
+                    Reported::Final(record, Err((Fault::QueueFull, false)))
+                };
+            }
+        }
+        if self.batches[key.index].pending == 0 {
+            self.end(key.index, now);
+        }
+        reported
+    }
+
+    /// A record of a partition is not sent alone any more.
+    pub(super) fn release(&mut self, topic: usize, partition: Option<usize>) {
+        let it = &mut self.topics[topic];
+        let Some(place) = partition.filter(|place| *place < it.partitions.len()) else {
+            return;
+        };
+        let partition = &mut it.partitions[place];
+        if partition.held > 0 {
+            partition.held -= 1;
+            it.list(place);
+            self.try_again(topic);
+        }
+    }
+
+    /// Every record of a batch is reported.
+    pub(super) fn end(&mut self, index: usize, now: Instant) {
+        let mut batch = self.batches.remove(index);
+        let round_trip = now - batch.sent;
+        if let Some(broker) = batch.broker {
+            let end = if batch.failed {
+                Err(batch.unanswered)
+            } else {
+                Ok(round_trip)
+            };
+            let was_late = self.brokers[broker].is_late();
+            self.brokers[broker].ended(batch.lane, end, now);
+            if was_late != self.brokers[broker].is_late() {
+                self.lateness_changed();
+            }
+        }
+        self.learn(&batch);
+        let topic = &mut self.topics[batch.topic];
+        if batch.kind == Kind::Any {
+            topic.out -= 1;
+            if !batch.failed {
+                topic.pace.acknowledged(round_trip);
+            }
+        }
+        match (batch.kind, batch.partition) {
+            (Kind::Alone { holds: true }, partition) => self.release(batch.topic, partition),
+            (Kind::Any, None) => {
+                topic.unplaced = false;
+                if let Some(leaders) = topic.learned.take() {
+                    topic.set_partitions(&leaders);
+                    self.count_usable(batch.topic);
+                }
+            }
+            (Kind::Any | Kind::Keyed, Some(place)) => {
+                if let Some(partition) = topic.partitions.get_mut(place) {
+                    partition.out = false;
+                    topic.list(place);
+                }
+            }
+            (Kind::Alone { holds: false }, _) | (Kind::Keyed, None) => {}
+        }
+        self.try_again(batch.topic);
+        self.unblock(UNBLOCKED_MAX);
+        batch.records.clear();
+        if batch.records.capacity() <= 1_024 && self.spare.len() < 64 {
+            self.spare.push(batch.records);
+        }
+    }
+
+    /// Learns from how a batch ended how large the topic's batches may be: a refusal halves them, so that
+    /// fewer records share it.
+    pub(super) fn learn(&mut self, batch: &Batch) {
+        let limits = &mut self.topics[batch.topic].limits;
+        if matches!(batch.kind, Kind::Alone { .. }) {
+            return;
+        }
+        match batch.refused {
+            Some(Fault::RecordTooLarge) => {
+                let bytes: usize = batch.records.iter().map(Record::wire_bytes).sum();
+                limits.bytes = limits.bytes.min(bytes / 2).max(1);
+            }
+            Some(_) => limits.records = (batch.records.len() / 2).max(1),
+            None => limits.records = (limits.records * 2).min(self.rules.records_max),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The batcher by single examples; `histories` has what must hold whatever happens.
+
+use super::{
+    batch::{GENERATION_BITS, INDEX_BITS},
+    *,
+};
+use crate::produce::in_flight::RequestKey;
+
+mod histories;
+
+pub(super) const ROUND_TRIP: Duration = Duration::from_millis(5);
+
+pub(super) fn rules() -> BatchRules {
+    BatchRules {
+        bytes_max: 1_000,
+        records_max: 10,
+        linger: Linger {
+            time: Duration::from_millis(1),
+            is_given: false,
+        },
+        requests_max: 5,
+        places_keys: true,
+        lanes_max: 2,
+        alone_within: Duration::from_secs(10),
+    }
+}
+
+/// A batcher with one topic and its first lane open, at a time that the test moves.
+struct Bench {
+    batcher: Batcher,
+    now: Instant,
+    records: u32,
+}
+
+impl Bench {
+    /// `leaders`: of the topic's partitions.
+    fn new(rules: BatchRules, leaders: &[i32]) -> Self {
+        let mut batcher = Batcher::new(rules);
+        batcher.add_topic();
+        batcher.set_lane(0, true);
+        let leaders: Vec<_> = leaders.iter().copied().map(Some).collect();
+        batcher.set_partitions(0, &leaders);
+        Self {
+            batcher,
+            now: Instant::now(),
+            records: 0,
+        }
+    }
+
+    fn push_hashed(&mut self, key_hash: Option<u32>) {
+        let request = RequestKey::for_test(self.records);
+        self.records += 1;
+        let record = Record {
+            key_hash,
+            ..Record::for_test(request, 0, 100)
+        };
+        let deadline = self.now + Duration::from_secs(10);
+        self.batcher.push(0, record, deadline);
+    }
+
+    fn push(&mut self, count: usize) {
+        (0..count).for_each(|_| self.push_hashed(None));
+    }
+
+    /// Every batch that goes now.
+    fn sent(&mut self) -> Vec<BatchKey> {
+        self.batcher.pace(self.now);
+        std::iter::from_fn(|| self.batcher.next_batch(self.now)).collect()
+    }
+
+    fn batch(&self, key: BatchKey) -> &Batch {
+        self.batcher.batch(key).expect("it is out")
+    }
+
+    fn len(&self, key: BatchKey) -> usize {
+        self.batch(key).records.len()
+    }
+
+    fn place(&self, key: BatchKey) -> (Option<usize>, usize) {
+        let batch = self.batch(key);
+        (batch.partition, batch.lane)
+    }
+
+    /// Reports every record of the batch.
+    fn end(&mut self, key: BatchKey, end: RecordEnd) -> Vec<Reported> {
+        let positions = 0..self.len(key);
+        positions
+            .map(|position| self.batcher.report((key, position), end, self.now))
+            .collect()
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.tick();
+    }
+
+    fn tick(&mut self) -> Vec<(Record, Fault)> {
+        let mut ended = Vec::new();
+        self.batcher.tick(self.now, &mut ended);
+        ended
+    }
+}
+
+#[test]
+fn a_lone_record_goes_at_once_and_the_next_batch_forms_while_it_is_out() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(1);
+    let [first] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.push(3);
+    assert!(bench.sent().is_empty(), "one batch out for a partition");
+    bench.wait(ROUND_TRIP);
+    bench.end(first, Ok(()));
+    let [second] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    assert_eq!(bench.len(second), 3);
+}
+
+#[test]
+fn batches_go_to_free_partitions_of_another_broker_first() {
+    let mut bench = Bench::new(rules(), &[1, 1, 2, 3]);
+    let mut partitions = Vec::new();
+    for _ in 0..4 {
+        bench.push(1);
+        let [batch] = bench.sent()[..] else {
+            panic!("one batch")
+        };
+        partitions.push(bench.place(batch).0);
+    }
+    assert_eq!(partitions, [Some(0), Some(2), Some(3), Some(1)]);
+    bench.push(1);
+    assert!(bench.sent().is_empty());
+}
+
+#[test]
+fn large_arrays_are_split_over_batches_and_partitions() {
+    let mut bench = Bench::new(rules(), &[1, 2, 3]);
+    bench.push(25);
+    let sent = bench.sent();
+    let sizes: Vec<_> = sent.iter().map(|key| bench.len(*key)).collect();
+    assert_eq!(sizes[..2], [10, 10]);
+    let mut bytes = Bench::new(
+        BatchRules {
+            bytes_max: 250,
+            ..rules()
+        },
+        &[1],
+    );
+    bytes.push(5);
+    assert_eq!(
+        bytes
+            .sent()
+            .iter()
+            .map(|key| bytes.len(*key))
+            .sum::<usize>(),
+        2
+    );
+}
+
+#[test]
+fn equal_keys_keep_to_their_partition_and_order() {
+    let mut bench = Bench::new(rules(), &[1, 2]);
+    for hash in [3, 3, 2, 3] {
+        bench.push_hashed(Some(hash));
+    }
+    let mut seen = Vec::new();
+    for key in bench.sent() {
+        let batch = bench.batch(key);
+        let requests = batch.records.iter().map(|it| it.request);
+        seen.push((batch.partition, requests.collect::<Vec<_>>()));
+    }
+    let requests = |all: &[u32]| all.iter().map(|it| RequestKey::for_test(*it)).collect();
+    let expected = [(Some(1), requests(&[0, 1, 3])), (Some(0), requests(&[2]))];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_is_not_known_yet_is_placed_by_librdkafka_and_goes_first() {
+    let mut bench = Bench::new(rules(), &[]);
+    bench.push_hashed(Some(1));
+    let [unplaced] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    assert_eq!(bench.place(unplaced).0, None);
+    bench.push_hashed(Some(1));
+    bench.batcher.set_partitions(0, &[Some(1), Some(2)]);
+    assert!(bench.sent().is_empty(), "equal keys keep their order");
+    bench.end(unplaced, Ok(()));
+    bench.now += ROUND_TRIP;
+    let [placed] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    assert_eq!(bench.place(placed).0, Some(1));
+}
+
+#[test]
+fn a_refused_batch_is_sent_again_record_by_record() {
+    let mut bench = Bench::new(rules(), &[1, 2]);
+    bench.push(3);
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    let refused = Err((Fault::RecordRefused, false));
+    let reported = bench.end(batch, refused);
+    assert!(reported.iter().all(|it| matches!(it, Reported::SentAgain)));
+    assert!(bench.batcher.wants_alone_lane() && bench.sent().is_empty());
+    bench.batcher.set_lane(2, true);
+    let alone = bench.sent();
+    assert_eq!(alone.len(), 3);
+    for key in &alone {
+        assert_eq!((bench.len(*key), bench.place(*key)), (1, (Some(0), 2)));
+    }
+    let last = bench.end(alone[1], refused);
+    assert!(matches!(
+        last[..],
+        [Reported::Final(_, Err((Fault::RecordRefused, false)))]
+    ));
+    bench.end(alone[0], Ok(()));
+    bench.end(alone[2], Ok(()));
+    assert_eq!(bench.batcher.waiting(), 0);
+}
+
+#[test]
+fn a_lone_record_that_is_refused_is_not_sent_again() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(1);
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    let reported = bench.end(batch, Err((Fault::RecordTooLarge, false)));
+    assert!(matches!(reported[..], [Reported::Final(..)]));
+    assert!(!bench.batcher.wants_alone_lane());
+}
+
+#[test]
+fn keyed_records_behind_a_refused_batch_wait_for_it() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.batcher.set_lane(2, true);
+    for _ in 0..2 {
+        bench.push_hashed(Some(0));
+    }
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.push_hashed(Some(0));
+    bench.end(batch, Err((Fault::RecordRefused, false)));
+    let alone = bench.sent();
+    assert!(
+        alone.iter().all(|key| bench.place(*key).1 == 2),
+        "{alone:?}"
+    );
+    for key in alone {
+        bench.end(key, Ok(()));
+    }
+    bench.now += ROUND_TRIP;
+    let [next] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    assert_eq!(bench.place(next), (Some(0), 0));
+}
+
+#[test]
+fn a_broker_whose_answer_is_late_is_left_out_and_probed() {
+    let mut bench = Bench::new(rules(), &[1, 2]);
+    bench.push(1);
+    let [stuck] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    for _ in 0..80 {
+        bench.push(1);
+        bench.wait(Duration::from_millis(50));
+        for key in bench.sent() {
+            if bench.place(key).0 == Some(1) {
+                bench.end(key, Ok(()));
+            } else {
+                let age = bench.now - bench.batch(stuck).sent;
+                assert!(age >= Duration::from_secs(4), "a probe: {age:?}");
+            }
+        }
+    }
+    bench.end(stuck, Err((Fault::TimedOut, true)));
+    assert!(bench.batcher.refuses(0, Some(0), bench.now));
+    assert!(!bench.batcher.refuses(0, Some(1), bench.now));
+}
+
+#[test]
+fn records_whose_time_is_over_were_not_handed_over() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(1);
+    bench.sent();
+    bench.push(2);
+    bench.now += Duration::from_secs(10);
+    let ended = bench.tick();
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|(_, fault)| *fault == Fault::TimedOut));
+    assert_eq!(bench.batcher.waiting(), 0);
+}
+
+#[test]
+fn the_window_of_a_broker_is_kept_and_its_lack_noticed() {
+    let leaders = [1; 8];
+    let mut bench = Bench::new(rules(), &leaders);
+    for hash in 0..8 {
+        bench.push_hashed(Some(hash));
+    }
+    assert_eq!(bench.sent().len(), 5);
+    assert!(bench.batcher.was_short_of_lanes());
+    assert!(!bench.batcher.was_short_of_lanes());
+}
+
+#[test]
+fn a_stale_report_is_unknown() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(1);
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.end(batch, Ok(()));
+    bench.push(1);
+    bench.now += ROUND_TRIP;
+    bench.sent();
+    let report = bench.batcher.report((batch, 0), Ok(()), bench.now);
+    assert!(matches!(report, Reported::Unknown));
+}
+
+#[test]
+fn the_opaque_word_carries_the_largest_values_unharmed() {
+    let key = BatchKey {
+        index: (1 << INDEX_BITS) - 1,
+        generation: (1 << GENERATION_BITS) - 1,
+    };
+    let position = BATCH_RECORDS_MAX - 1;
+    assert_eq!(BatchKey::from_opaque(key.opaque(position)), (key, position));
+}

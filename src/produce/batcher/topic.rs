@@ -1,0 +1,152 @@
+//! What waits for one topic, and where it may go.
+
+use std::{collections::VecDeque, time::Instant};
+
+use super::{pace::Pace, queue::Queue};
+use crate::produce::record::Record;
+
+/// One partition of a topic.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    /// Its leader, as an index into the batcher's brokers; `None` while it has none.
+    pub(super) broker: Option<usize>,
+    /// Records whose keys belong here.
+    pub(super) queue: Queue,
+    pub(super) pace: Pace,
+    /// Whether it stands in [`Topic::keyed`].
+    pub(super) listed: bool,
+    /// Whether a batch is on its way.
+    pub(super) out: bool,
+    /// Keyed records of a refused batch that are sent again, each alone: what follows them waits, so
+    /// that equal keys keep their order.
+    pub(super) held: usize,
+}
+
+impl Partition {
+    pub(super) fn is_free(&self) -> bool {
+        !self.out && self.held == 0
+    }
+}
+
+/// In which of the batcher's lists a topic stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Listed {
+    pub(super) candidates: bool,
+    pub(super) blocked: bool,
+}
+
+/// The most that one batch may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BatchLimits {
+    pub(super) bytes: usize,
+    pub(super) records: usize,
+}
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct Topic {
+    /// Empty while they are not known: librdkafka places records then.
+    pub(super) partitions: Vec<Partition>,
+    /// Records for any partition, and every record while partitions are not known.
+    pub(super) queue: Queue,
+    pub(super) pace: Pace,
+    /// Batches of `queue` on their way.
+    pub(super) out: usize,
+    /// Whether a batch that librdkafka places is on its way.
+    pub(super) unplaced: bool,
+    /// Partitions that were reported while such a batch was on its way: their leaders.
+    pub(super) learned: Option<Vec<Option<usize>>>,
+    /// Partitions that are free and have records of their own waiting.
+    pub(super) keyed: VecDeque<usize>,
+    /// Where keyed records and those that librdkafka places go: one idempotent producer keeps their order.
+    pub(super) lane: Option<usize>,
+    /// Where the search for a free partition begins.
+    pub(super) next: usize,
+    /// The broker of the last batch of `queue`.
+    pub(super) last_broker: Option<usize>,
+    pub(super) limits: BatchLimits,
+    /// Partitions that lead somewhere and are not late.
+    pub(super) usable: usize,
+    /// Whether its keys are placed by a partitioner of librdkafka's.
+    pub(super) placed_by_librdkafka: bool,
+    pub(super) listed: Listed,
+    /// When a batch that is being formed may go.
+    pub(super) due: Option<Instant>,
+}
+
+impl Topic {
+    pub(super) fn new(limits: BatchLimits) -> Self {
+        Self {
+            partitions: Vec::new(),
+            queue: Queue::default(),
+            pace: Pace::default(),
+            out: 0,
+            unplaced: false,
+            learned: None,
+            keyed: VecDeque::new(),
+            lane: None,
+            next: 0,
+            last_broker: None,
+            limits,
+            usable: 0,
+            placed_by_librdkafka: false,
+            listed: Listed::default(),
+            due: None,
+        }
+    }
+
+    /// The partition that a key belongs to, where Java's clients would put it: `toPositive(murmur2(key))
+    /// % partitions` (Kafka's `BuiltInPartitioner.partitionForKey`). `None` for no key, and while partitions are not
+    /// known.
+    pub(super) fn partition_of(&self, key_hash: Option<u32>) -> Option<usize> {
+        let count = self.partitions.len();
+        let hash = key_hash.filter(|_| count > 0)?;
+        Some((hash & 0x7fff_ffff) as usize % count)
+    }
+
+    pub(super) fn push(&mut self, record: Record, deadline: Instant) {
+        match self.partition_of(record.key_hash) {
+            None => self.queue.push(record, deadline),
+            Some(index) => {
+                self.partitions[index].queue.push(record, deadline);
+                self.list(index);
+            }
+        }
+    }
+
+    /// Notes that a partition has something to send, if it has and may.
+    pub(super) fn list(&mut self, index: usize) {
+        let partition = &mut self.partitions[index];
+        if !partition.listed && partition.is_free() && !partition.queue.is_empty() {
+            partition.listed = true;
+            self.keyed.push_back(index);
+        }
+    }
+
+    /// Takes over partitions with these leaders. Records that wait are placed again where the number of
+    /// partitions was not known, or is smaller than it was.
+    pub(super) fn set_partitions(&mut self, leaders: &[Option<usize>]) {
+        let before = self.partitions.len();
+        let mut misplaced = Vec::new();
+        if before == 0 {
+            misplaced.extend(self.queue.drain());
+        }
+        for partition in self.partitions.iter_mut().skip(leaders.len()) {
+            misplaced.extend(partition.queue.drain());
+        }
+        self.partitions
+            .resize_with(leaders.len(), Partition::default);
+        self.keyed.retain(|index| *index < leaders.len());
+        for (partition, leader) in self.partitions.iter_mut().zip(leaders) {
+            partition.broker = *leader;
+        }
+        for (record, deadline) in misplaced {
+            self.push(record, deadline);
+        }
+    }
+
+    /// Whether anything waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty() || self.partitions.iter().any(|it| !it.queue.is_empty())
+    }
+}

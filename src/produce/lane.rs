@@ -1,0 +1,206 @@
+//! One producer handle of a worker through its life: opened, replaced after a fatal error.
+
+use std::{
+    cell::{Cell, RefCell},
+    os::unix::net::UnixStream,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::{sched::CpuSet, unistd::Pid};
+
+use super::{
+    event::Event,
+    kafka::{Handle, OpenError},
+};
+
+/// Between two attempts to open a handle.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a handle is opened with.
+#[derive(Clone)]
+pub(super) struct LaneSettings {
+    pub(super) properties: Vec<(String, String)>,
+    /// Where librdkafka's threads may run: they inherit what their creator has, and a worker is
+    /// pinned.
+    pub(super) cores: CpuSet,
+}
+
+enum State {
+    /// Not needed so far.
+    Idle,
+    Serving(Handle),
+    /// After a fatal error: only the last reports are fetched.
+    Closing(Handle),
+    /// A thread destroys the old handle, which blocks, and opens the next.
+    Opening(JoinHandle<Result<Handle, OpenError>>),
+    /// The last attempt failed; the next is due then.
+    Waiting(Instant),
+}
+
+/// A place for one handle.
+pub(super) struct Lane {
+    state: RefCell<State>,
+    settings: LaneSettings,
+    wake: UnixStream,
+    /// Whether events were waiting at the last check, and none was fetched since.
+    unannounced: Cell<bool>,
+}
+
+impl Lane {
+    /// A lane without a handle, whose events will wake the other end of `wake`.
+    pub(super) fn new(settings: LaneSettings, wake: UnixStream) -> Self {
+        Self {
+            state: RefCell::new(State::Idle),
+            settings,
+            wake,
+            unannounced: Cell::new(false),
+        }
+    }
+
+    /// Opens the handle and waits for it.
+    ///
+    /// # Errors
+    /// What librdkafka says of the configuration.
+    pub(super) fn open_now(&self) -> Result<(), OpenError> {
+        let handle = self.open_elsewhere(None)?.join();
+        let handle = handle.map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
+        self.state.replace(State::Serving(handle));
+        Ok(())
+    }
+
+    /// Begins to open the handle, if that has not begun.
+    pub(super) fn open(&self, now: Instant) {
+        let mut state = self.state.borrow_mut();
+        if matches!(*state, State::Idle) {
+            *state = self.reopen(None, now);
+        }
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        matches!(*self.state.borrow(), State::Serving(_))
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(*self.state.borrow(), State::Idle)
+    }
+
+    /// Has the handle do something, if it serves.
+    pub(super) fn with_serving<T>(&self, act: impl FnOnce(&mut Handle) -> T) -> Option<T> {
+        match &mut *self.state.borrow_mut() {
+            State::Serving(handle) => Some(act(handle)),
+            State::Idle | State::Closing(_) | State::Opening(_) | State::Waiting(_) => None,
+        }
+    }
+
+    fn with_live<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
+        match &*self.state.borrow() {
+            State::Serving(handle) | State::Closing(handle) => Some(act(handle)),
+            State::Idle | State::Opening(_) | State::Waiting(_) => None,
+        }
+    }
+
+    /// The next event, if one waits.
+    pub(super) fn poll(&self) -> Option<Event> {
+        self.unannounced.set(false);
+        self.with_live(Handle::poll).flatten()
+    }
+
+    /// Makes the worker fetch events again.
+    pub(super) fn wake_again(&self) {
+        self.with_live(Handle::wake_again);
+    }
+
+    /// Whether events have waited since the last call without being fetched: a wake-up was lost.
+    pub(super) fn has_unannounced(&self) -> bool {
+        let waiting = self.with_live(Handle::has_events).unwrap_or(false);
+        self.unannounced.replace(waiting) && waiting
+    }
+
+    /// Records and reports in librdkafka's own queues.
+    pub(super) fn queue_depth(&self) -> usize {
+        self.with_live(Handle::queue_depth).unwrap_or(0)
+    }
+
+    /// Gives up on every record that librdkafka has.
+    pub(super) fn purge(&self) {
+        self.with_live(Handle::purge);
+    }
+
+    /// Gives up the handle after a fatal error: another one is opened when its last report is in.
+    pub(super) fn close(&self) {
+        self.state.replace_with(|state| {
+            match std::mem::replace(state, State::Waiting(Instant::now())) {
+                State::Serving(handle) => {
+                    handle.purge();
+                    State::Closing(handle)
+                }
+                other => other,
+            }
+        });
+    }
+
+    /// The next step of opening and replacing the handle. `is_empty`: no record of it is without a report.
+    pub(super) fn tick(&self, now: Instant, is_empty: bool) {
+        let mut state = self.state.borrow_mut();
+        let is_due = match &*state {
+            State::Idle | State::Serving(_) => false,
+            State::Closing(_) => is_empty,
+            State::Opening(thread) => thread.is_finished(),
+            State::Waiting(at) => *at <= now,
+        };
+        if !is_due {
+            return;
+        }
+        let waiting = State::Waiting(now + RETRY_INTERVAL);
+        *state = match std::mem::replace(&mut *state, waiting) {
+            State::Closing(old) => self.reopen(Some(old), now),
+            State::Waiting(_) => self.reopen(None, now),
+            State::Opening(thread) => match thread.join() {
+                Ok(Ok(handle)) => State::Serving(handle),
+                Ok(Err(error)) => {
+                    tracing::error!("no new producer: {error}");
+                    return;
+                }
+                Err(_) => return,
+            },
+            same @ (State::Idle | State::Serving(_)) => same,
+        };
+    }
+
+    fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
+        match self.open_elsewhere(old) {
+            Ok(thread) => State::Opening(thread),
+            Err(error) => {
+                tracing::error!("no new producer: {error}");
+                State::Waiting(now + RETRY_INTERVAL)
+            }
+        }
+    }
+
+    /// Opens a handle on a thread of its own: librdkafka's threads inherit the affinity of the one
+    /// that opens it, and the worker's is one core. What is `old` is destroyed there first.
+    fn open_elsewhere(
+        &self,
+        old: Option<Handle>,
+    ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
+        let LaneSettings { properties, cores } = self.settings.clone();
+        let wake = self.wake.try_clone();
+        let wake = wake.map_err(|error| OpenError(error.to_string()))?;
+        thread::Builder::new()
+            .name("ringest-open".to_owned())
+            .spawn(move || {
+                drop(old);
+                let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &cores);
+                Handle::open(&properties, wake)
+            })
+            .map_err(|error| OpenError(error.to_string()))
+    }
+
+    /// Ends the wait for a handle that is being opened.
+    pub(super) fn join(&self) {
+        if let State::Opening(thread) = self.state.replace(State::Waiting(Instant::now())) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What reaches a producer from librdkafka's threads and from the clock.
+
+use std::{task::Poll, time::Instant};
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::Producer;
+use crate::produce::{
+    batcher::BatchKey,
+    event::{Event, EventKind},
+    fault::Fault,
+};
+
+/// Events of one drain: a bound, so that a flood of reports leaves room for requests.
+const EVENTS_MAX: usize = 64;
+
+/// So many ticks in a row with batches that wait for a lane open another one.
+const SHORT_TICKS_MAX: u32 = 10;
+
+impl Producer {
+    /// Takes in librdkafka's events: delivery reports complete their requests. To be called
+    /// whenever the wake-up socket was readable; looks at a bounded number of events, and makes
+    /// the socket readable again if more are left.
+    pub fn drain(&self) {
+        let now = Instant::now();
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let mut is_fatal = false;
+            for events in 0.. {
+                if events == EVENTS_MAX {
+                    lane.wake_again();
+                    break;
+                }
+                let Some(event) = lane.poll() else { break };
+                is_fatal |= self.read_event(event, now);
+            }
+            if is_fatal {
+                self.batcher.borrow_mut().set_lane(index, false);
+                lane.close();
+            }
+        }
+        self.dispatch(now);
+    }
+
+    /// Whether the event says that the handle cannot be used any more.
+    fn read_event(&self, mut event: Event, now: Instant) -> bool {
+        match event.kind() {
+            EventKind::Reports => {
+                let mut batcher = self.batcher.borrow_mut();
+                for report in event.reports() {
+                    if report.end.is_ok() {
+                        self.last_delivered.set(Some(now));
+                        self.disconnected.set(false);
+                    }
+                    let end = report
+                        .end
+                        .map_err(|(code, maybe)| (self.fault(code), maybe));
+                    let place = BatchKey::from_opaque(report.opaque);
+                    self.settle(&mut batcher, place, end, now);
+                }
+            }
+            EventKind::Error {
+                text, fatal: true, ..
+            } => {
+                tracing::error!("the producer has failed for good and is replaced: {text}");
+                return true;
+            }
+            EventKind::Error {
+                code: Code::AllBrokersDown,
+                ..
+            } => {
+                self.disconnected.set(true);
+                self.last_trial.set(Some(now));
+                self.watch.suspect();
+            }
+            EventKind::Error { text, .. } => tracing::warn!("kafka: {text}"),
+            EventKind::Log { level, text } => match level {
+                ..=3 => tracing::error!("kafka: {text}"),
+                4 => tracing::warn!("kafka: {text}"),
+                5..=6 => tracing::info!("kafka: {text}"),
+                _ => tracing::debug!("kafka: {text}"),
+            },
+            EventKind::Other => {}
+        }
+        false
+    }
+
+    fn fault(&self, code: Code) -> Fault {
+        match code {
+            Code::PurgeQueue | Code::PurgeInflight if self.given_up.get() => Fault::Draining,
+            code => Fault::from_code(code),
+        }
+    }
+
+    /// What is due from time to time: answers for requests whose deadline has passed, the next
+    /// step of a handle's life, and a look for reports that were not announced.
+    pub fn tick(&self, now: Instant) {
+        self.learn_partitions();
+        let mut ended = Vec::new();
+        if self.batcher.borrow_mut().tick(now, &mut ended) {
+            // Its partitions may have other leaders by now.
+            self.watch.refresh();
+        }
+        for (record, fault) in ended {
+            let mut in_flight = self.in_flight.borrow_mut();
+            in_flight.report(record.request, record.position, Err((fault, false)));
+        }
+        self.in_flight.borrow_mut().expire(now);
+        if self
+            .lanes
+            .iter()
+            .fold(false, |any, lane| any | lane.has_unannounced())
+        {
+            // A wake-up that was lost would leave requests waiting until their deadline. It must not
+            // happen; events that wait for a whole tick are fetched and counted.
+            self.metrics.late_delivery_reports.add(1);
+            self.drain();
+        }
+        self.tick_lanes(now);
+        self.dispatch(now);
+    }
+
+    fn tick_lanes(&self, now: Instant) {
+        let mut batcher = self.batcher.borrow_mut();
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let was_serving = lane.is_serving();
+            lane.tick(now, batcher.batches_on(index) == 0);
+            if lane.is_serving() && !was_serving {
+                batcher.set_lane(index, true);
+            }
+        }
+        let (alone, batch_lanes) = self.split_lanes();
+        if batcher.wants_alone_lane() {
+            alone.open(now);
+        }
+        let is_short = batcher.was_short_of_lanes();
+        self.short_ticks.set(if is_short {
+            self.short_ticks.get() + 1
+        } else {
+            0
+        });
+        if self.short_ticks.get() >= SHORT_TICKS_MAX
+            && let Some(lane) = batch_lanes.iter().find(|lane| lane.is_idle())
+        {
+            tracing::info!("batches wait for the brokers' answers: another producer is opened");
+            self.short_ticks.set(0);
+            lane.open(now);
+        }
+    }
+
+    /// When a batch that is being formed is due; `None` once the producer is stopped. The caller then
+    /// [dispatches](Self::dispatch).
+    pub async fn batch_due(&self) -> Option<Instant> {
+        std::future::poll_fn(|context| {
+            if self.stopped.get() {
+                return Poll::Ready(None);
+            }
+            if let Some(due) = self.batcher.borrow().next_due() {
+                return Poll::Ready(Some(due));
+            }
+            self.forming.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the wait for batches to form.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+        if let Some(waker) = self.forming.take() {
+            waker.wake();
+        }
+    }
+
+    /// Gives up on every record that is not acknowledged, at the end of a drain: their requests
+    /// end as soon as librdkafka has let go of them.
+    pub fn purge(&self) {
+        self.given_up.set(true);
+        let purged = self.batcher.borrow_mut().purge();
+        for record in purged {
+            let mut in_flight = self.in_flight.borrow_mut();
+            in_flight.report(
+                record.request,
+                record.position,
+                Err((Fault::Draining, false)),
+            );
+        }
+        for lane in &self.lanes {
+            lane.purge();
+        }
+        self.drain();
+    }
+}

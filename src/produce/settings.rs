@@ -1,0 +1,104 @@
+//! What every worker's producer is made from.
+
+use std::{sync::Arc, time::Duration};
+
+use nix::sched::CpuSet;
+
+use super::{
+    batcher::{BATCH_RECORDS_MAX, BatchRules, Linger},
+    lane::LaneSettings,
+    outgoing::message_bytes_max,
+};
+
+/// librdkafka's own default of `batch.size`, in bytes.
+const BATCH_BYTES_MAX: usize = 1_000_000;
+/// librdkafka's own default of `batch.num.messages`.
+const BATCH_MESSAGES_MAX: usize = 10_000;
+/// How long a batch may wait for records under load, where the operator does not say.
+const LINGER: Duration = Duration::from_millis(1);
+/// Requests that an idempotent producer has out at one broker, at most (KIP-360).
+const REQUESTS_MAX: u32 = 5;
+/// Handles of one worker that are opened by themselves, at most.
+const AUTO_LANES_MAX: usize = 4;
+/// What a batch takes beside its records (record batch header, request), with room to spare, in bytes.
+const BATCH_OVERHEAD_BYTES: usize = 1_024;
+
+/// What every worker's producer is made from.
+#[derive(Clone)]
+pub struct ProducerSettings {
+    /// For librdkafka, in order; a later one wins.
+    pub properties: Arc<[(String, String)]>,
+    /// Producer handles of each worker; `None`: one, and more while batches wait for one.
+    pub producers: Option<usize>,
+    /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
+    pub queue_records_max: usize,
+    /// After this a request is answered even without its reports. A little longer than
+    /// librdkafka's own `message.timeout.ms`, whose report knows more.
+    pub report_timeout: Duration,
+    /// Where librdkafka's threads may run: they inherit what their creator has, and a worker is
+    /// pinned.
+    pub cores: CpuSet,
+}
+
+impl ProducerSettings {
+    fn property(&self, name: &str) -> Option<&str> {
+        let mut given = self.properties.iter().rev();
+        let given = given.find(|(given, _)| given == name);
+        given.map(|(_, value)| value.as_str())
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        self.property(name).and_then(|value| value.parse().ok())
+    }
+
+    /// Handles that are opened at the start.
+    pub(super) fn lanes_min(&self) -> usize {
+        self.producers.unwrap_or(1)
+    }
+
+    pub(super) fn message_bytes_max(&self) -> usize {
+        message_bytes_max(&self.properties)
+    }
+
+    pub(super) fn batch_rules(&self) -> BatchRules {
+        let batch_bytes = self.number("batch.size").unwrap_or(BATCH_BYTES_MAX);
+        let messages = self
+            .number("batch.num.messages")
+            .unwrap_or(BATCH_MESSAGES_MAX);
+        let bytes_max = batch_bytes.min(self.message_bytes_max());
+        let requests = self.number("max.in.flight.requests.per.connection");
+        let requests = requests.and_then(|it| u32::try_from(it).ok());
+        let linger = self
+            .property("linger.ms")
+            .and_then(|it| it.parse::<f64>().ok());
+        BatchRules {
+            bytes_max: bytes_max.saturating_sub(BATCH_OVERHEAD_BYTES).max(1),
+            records_max: messages.clamp(1, BATCH_RECORDS_MAX),
+            linger: Linger {
+                time: linger.map_or(LINGER, |ms| Duration::from_secs_f64(ms.max(0.0) / 1_000.0)),
+                is_given: linger.is_some(),
+            },
+            requests_max: requests.unwrap_or(REQUESTS_MAX).clamp(1, REQUESTS_MAX),
+            places_keys: matches!(
+                self.property("partitioner"),
+                Some("murmur2" | "murmur2_random")
+            ),
+            lanes_max: self.producers.unwrap_or(AUTO_LANES_MAX),
+            alone_within: self.report_timeout,
+        }
+    }
+
+    /// What a handle is opened with: batches are formed by the worker, so that librdkafka sends at once.
+    /// `alone`: the one that sends records alone.
+    pub(super) fn lane(&self, alone: bool) -> LaneSettings {
+        let mut properties = self.properties.to_vec();
+        properties.push(("linger.ms".to_owned(), "0".to_owned()));
+        if alone {
+            properties.push(("batch.num.messages".to_owned(), "1".to_owned()));
+        }
+        LaneSettings {
+            properties,
+            cores: self.cores,
+        }
+    }
+}
