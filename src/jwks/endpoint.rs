@@ -26,7 +26,7 @@ const QUOTED_CHARS_MAX: usize = 400;
 
 /// The response of an endpoint.
 pub(super) struct JwksResponse {
-    /// The set and its ETag; `None` if it has not been modified.
+    /// The set and its `ETag`; `None` if it has not been modified.
     pub(super) set: Option<(Vec<u8>, Option<HeaderValue>)>,
     /// Its freshness lifetime, if declared.
     pub(super) freshness: Option<Duration>,
@@ -66,7 +66,7 @@ impl FetchError {
     }
 }
 
-/// Requests the set, unless it still has this ETag.
+/// Requests the set, unless it still has this `ETag`.
 pub(super) fn request(url: &str, etag: Option<&HeaderValue>) -> Result<JwksResponse, FetchError> {
     let failed = |error| match error {
         ureq::Error::Timeout(_) => FetchError::TimedOut,

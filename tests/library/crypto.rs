@@ -1,5 +1,5 @@
 //! The cryptography of tokens and API keys, and the loading of keys: vectors of Project Wycheproof, tokens
-//! that OpenSSL signed, and tables of good and bad key files.
+//! that OpenSSL signed, and tables of valid and invalid key files.
 
 mod material;
 mod pems;

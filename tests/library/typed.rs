@@ -1,6 +1,6 @@
-//! ringest accepts a record if and only if the reference does, and says the same of where it is
-//! faulty: on random models and random bodies, valid and damaged, so on nested combinations that the
-//! table of Moose's verdicts lacks.
+//! ringest accepts a record if and only if the reference does, and reports the same invalid
+//! values: on random models and random bodies, valid and damaged, including nested combinations that the
+//! table of Moose's results lacks.
 
 mod agreement;
 mod bodies;

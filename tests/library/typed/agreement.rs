@@ -1,10 +1,10 @@
-//! ringest and the reference, asked the same.
+//! Compares ringest with the reference.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use ringest::{
-    model::{Model as Judged, OnInvalid},
+    model::{Model as LoadedModel, OnInvalid},
     validate::{ERRORS_MAX, Format, Rejection, ValidateLimits, Validator},
 };
 
@@ -34,9 +34,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The reference reads the models' texts as they were meant, and so is a judge of texts too.
+    /// The reference parses the texts of models as they were generated.
     #[test]
-    fn the_reference_reads_what_was_meant(subjects in Subject::any()) {
+    fn the_reference_parses_the_generated_models(subjects in Subject::any()) {
         for mut subject in subjects {
             let mut read = Model::parse(&subject.text);
             read.fields.sort_by(|a, b| a.name.cmp(&b.name));
@@ -51,7 +51,7 @@ proptest! {
         let mut validator = Validator::new(LIMITS);
         for (subject, model) in subjects.iter().zip(&config.models) {
             for (format, body) in &subject.bodies {
-                let records = judge(&subject.model, *format, body);
+                let records = reference_results(&subject.model, *format, body);
                 agree(&mut validator, model, *format, body, &records).map_err(|error| {
                     let shown = body.escape_ascii();
                     TestCaseError::fail(format!("{error}\n{format:?} {shown}\n{}", subject.text))
@@ -61,98 +61,105 @@ proptest! {
     }
 }
 
-/// What the reference says of each record; of the whole body, where that is no JSON.
-fn judge(model: &Model, format: Format, body: &[u8]) -> Result<Vec<Verdict>, Unreadable> {
+/// The result of the reference for each record, or for the whole body if it is not JSON.
+fn reference_results(
+    model: &Model,
+    format: Format,
+    body: &[u8],
+) -> Result<Vec<ReferenceResult>, Unreadable> {
     match format {
         Format::Json => {
-            let records = rules::judge(model, body)?;
-            Ok(records.into_iter().map(Verdict::Faults).collect())
+            let records = rules::validate(model, body)?;
+            Ok(records
+                .into_iter()
+                .map(ReferenceResult::InvalidValues)
+                .collect())
         }
         Format::Ndjson => {
             let lines = body.split(|byte| *byte == b'\n');
             let is_space = |byte: &u8| b" \t\r".contains(byte);
             let lines = lines.filter(|line| !line.iter().all(is_space));
-            let verdicts = lines.map(|line| match Tree::parse(line) {
-                Ok(record) => Verdict::Faults(rules::faults(model, &record)),
-                Err(_) => Verdict::Unreadable,
+            let results = lines.map(|line| match Tree::parse(line) {
+                Ok(record) => ReferenceResult::InvalidValues(rules::invalid_values(model, &record)),
+                Err(_) => ReferenceResult::NotJson,
             });
-            Ok(verdicts.collect())
+            Ok(results.collect())
         }
     }
 }
 
-/// What is said of one record.
+/// The reference result for one record.
 #[derive(Debug)]
-enum Verdict {
-    /// The values that are invalid; none in a good record.
-    Faults(Vec<Path>),
-    /// A line that is no JSON.
-    Unreadable,
+enum ReferenceResult {
+    /// The invalid values; none in a valid record.
+    InvalidValues(Vec<Path>),
+    /// A line that is not JSON.
+    NotJson,
 }
 
-impl Verdict {
-    fn is_good(&self) -> bool {
-        matches!(self, Self::Faults(errors) if errors.is_empty())
+impl ReferenceResult {
+    fn is_valid(&self) -> bool {
+        matches!(self, Self::InvalidValues(errors) if errors.is_empty())
     }
 }
 
 fn agree(
     validator: &mut Validator,
-    model: &Judged,
+    model: &LoadedModel,
     format: Format,
     body: &[u8],
-    records: &Result<Vec<Verdict>, Unreadable>,
+    records: &Result<Vec<ReferenceResult>, Unreadable>,
 ) -> Result<(), TestCaseError> {
-    let judged = validator.validate(body, format, &model.rules);
+    let result = validator.validate(body, format, &model.rules);
     let records = match records {
         Ok(records) if format == Format::Json || !records.is_empty() => records,
         unreadable => {
-            prop_assert!(judged.is_err(), "accepted, but {unreadable:?}");
+            prop_assert!(result.is_err(), "accepted, but {unreadable:?}");
             return Ok(());
         }
     };
     let (good, bad): (Vec<usize>, Vec<usize>) =
-        (0..records.len()).partition(|index| records[*index].is_good());
+        (0..records.len()).partition(|index| records[*index].is_valid());
     let takes_part = model.rules.on_invalid == OnInvalid::AcceptValid && !good.is_empty();
-    match judged {
+    match result {
         Ok(valid) => {
             prop_assert!(bad.is_empty() || takes_part, "accepted, but {records:?}");
             let accepted: Vec<usize> = valid.records().map(|record| record.index).collect();
             prop_assert_eq!(accepted, good);
             prop_assert_eq!(valid.rejection().is_some(), !bad.is_empty());
             let rejection = valid.rejection();
-            rejection.map_or(Ok(()), |it| same_faults(it, records, &bad))
+            rejection.map_or(Ok(()), |it| same_invalid_values(it, records, &bad))
         }
         Err(rejection) => {
             let is_refused = !bad.is_empty() && !takes_part;
             prop_assert!(is_refused, "refused: {:?}", rejection.errors);
-            same_faults(&rejection, records, &bad)
+            same_invalid_values(&rejection, records, &bad)
         }
     }
 }
 
-/// Of each record the same values are said to be invalid.
-fn same_faults(
+/// Both report the same invalid values of each record.
+fn same_invalid_values(
     rejection: &Rejection,
-    records: &[Verdict],
+    records: &[ReferenceResult],
     bad: &[usize],
 ) -> Result<(), TestCaseError> {
     let errors = &rejection.errors;
     prop_assert_eq!(rejection.records, records.len());
     prop_assert_eq!(errors.len(), rejection.errors_total.min(ERRORS_MAX));
-    let told_bad: Vec<usize> = rejection
+    let reported_invalid: Vec<usize> = rejection
         .invalid_records
         .iter()
         .map(|(index, _)| *index)
         .collect();
-    prop_assert_eq!(&told_bad, bad, "invalid records, of {:?}", records);
+    prop_assert_eq!(&reported_invalid, bad, "invalid records, of {:?}", records);
     for (index, record) in records.iter().enumerate() {
         let reported = errors.iter().filter(|error| error.index == index);
         let reported: BTreeSet<Path> = reported
             .map(|error| json_path::parse(&error.path))
             .collect();
         match record {
-            Verdict::Faults(errors) => {
+            ReferenceResult::InvalidValues(errors) => {
                 let errors: BTreeSet<Path> = errors.iter().map(json_path::shown).collect();
                 let are_same = if rejection.errors_total <= ERRORS_MAX {
                     reported == errors
@@ -161,7 +168,7 @@ fn same_faults(
                 };
                 prop_assert!(are_same, "not {errors:?} of record {index}: {rejection:?}");
             }
-            Verdict::Unreadable => {
+            ReferenceResult::NotJson => {
                 prop_assert_eq!(reported, BTreeSet::from([Path::new()]), "{:?}", rejection);
             }
         }
