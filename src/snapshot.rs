@@ -1,5 +1,5 @@
-//! What may change while ringest serves: an immutable snapshot, published by the control thread,
-//! picked up by each worker between requests.
+//! The configuration that can change at run time: an immutable snapshot, published by the control
+//! thread and picked up by each worker between requests.
 
 use std::{
     collections::HashMap,
@@ -18,26 +18,26 @@ use crate::{
     route::RouteTable,
 };
 
-/// Routes with their models, and who may send to them.
+/// Routes with their models, and the keys that authenticate requests.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Counts the snapshots of a process; whatever was derived from another one is void.
+    /// Number of the snapshot in this process; data derived from another generation is invalid.
     pub generation: u64,
-    /// Every route.
+    /// All routes.
     pub routes: Arc<RouteTable>,
-    /// Who may send; `None`: everyone.
+    /// Keys for authentication; `None`: requests need no credential.
     pub keys: Option<Arc<KeySet>>,
-    /// Verified credentials that each worker remembers at most.
+    /// Verified credentials in the cache of each worker, at most.
     pub cache_entries: usize,
-    /// What is counted of each route: by the worker's index, then by the route's.
+    /// Metrics of each route, by the worker's index, then by the route's.
     pub metrics: Vec<RouteRows>,
 }
 
-/// What one worker counts of each route, by the route's index.
+/// One worker's metrics of each route, by the route's index.
 pub type RouteRows = Vec<Arc<RouteMetrics>>;
 
 impl Snapshot {
-    /// The first of a process. `fetched` has a place for each issuer of the configuration.
+    /// The first snapshot of a process. `fetched` has an entry for each issuer of the configuration.
     ///
     /// # Panics
     /// As [`Snapshot::succeeded_by`].
@@ -55,17 +55,17 @@ impl Snapshot {
         }
     }
 
-    /// The one that takes the place of this one: topics keep their index, and what is counted of a
-    /// route goes on under the same path.
+    /// The snapshot that replaces this one: topics keep their indices, and routes whose path stays the
+    /// same keep their metrics.
     ///
     /// # Panics
-    /// If a schema is known by its name only: records would go without their prefix.
+    /// If a schema ID has not been looked up: records would lack their prefix.
     #[must_use]
     pub fn succeeded_by(&self, config: &Config, fetched: &[FetchedKeys]) -> Self {
         let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
         assert!(
             !config.models.iter().any(unresolved),
-            "the registry was asked for every schema before it is served by"
+            "every schema ID is looked up before a snapshot is made"
         );
         let routes = (self.routes).succeeded_by(&config.listen.path_prefix, &config.models);
         let routes = Arc::new(routes);
@@ -103,7 +103,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// Publishes the first.
+    /// Publishes the first snapshot.
     pub fn new(first: Snapshot) -> Self {
         Self {
             generation: AtomicU64::new(first.generation),
@@ -111,25 +111,25 @@ impl Published {
         }
     }
 
-    /// Publishes another one, whose generation is another.
+    /// Publishes a snapshot of a new generation.
     pub fn publish(&self, snapshot: Snapshot) {
         let generation = snapshot.generation;
         *self.lock() = Arc::new(snapshot);
         self.generation.store(generation, Ordering::Release);
     }
 
-    /// The latest, if it is not of this generation: one load of an atomic where it is.
+    /// The latest snapshot unless it is of this generation; in that case only one atomic load.
     pub fn newer_than(&self, generation: u64) -> Option<Arc<Snapshot>> {
         (self.generation.load(Ordering::Acquire) != generation).then(|| self.latest())
     }
 
-    /// The latest.
+    /// The latest snapshot.
     pub fn latest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.lock())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Arc<Snapshot>> {
-        // Nothing that could panic is done with it.
+        // No code panics while it holds the lock.
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -170,7 +170,7 @@ impl ProcessMetrics {
     }
 
     pub(crate) fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
-        // Nothing that could panic is done with it.
+        // No code panics while it holds the lock.
         (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
