@@ -10,28 +10,22 @@
 mod endpoint;
 mod freshness;
 mod refresher;
+mod shared;
 mod task;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc};
 
 use jsonwebtoken::Algorithm;
 
 pub use endpoint::FetchError;
-use task::{Source, Task};
+pub use refresher::{BACKOFF_MAX, FRESH_MIN, REFETCH_INTERVAL};
+use shared::Source;
+use task::Task;
 
 use crate::{
     auth::{FetchedKeys, Issuer, LoadedKeys, VerificationKeys},
     metrics::ProcessMetrics,
 };
-
-/// Minimum time between two fetches, whatever the response headers say.
-pub const FRESH_MIN: Duration = Duration::from_secs(10);
-
-/// Minimum time between two fetches for tokens with unknown keys.
-pub const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
-
-/// Maximum delay after a failed fetch.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// Fetches the keys of issuers with a JWK set URL.
 ///

@@ -14,15 +14,23 @@ use std::{
 use ureq::http::HeaderValue;
 
 use super::{
-    BACKOFF_MAX, FRESH_MIN, REFETCH_INTERVAL,
     endpoint::{self, FetchError},
-    task::{FetchRequest, Shared, Source},
+    shared::{FetchRequest, Shared, Source},
 };
 use crate::{
     auth::{LoadedKeys, VerificationKeys},
     isolation::PanicError,
     metrics::FetchResult,
 };
+
+/// Minimum time between two fetches, whatever the response headers say.
+pub const FRESH_MIN: Duration = Duration::from_secs(10);
+
+/// Minimum time between two fetches for tokens with unknown keys.
+pub const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Maximum delay after a failed fetch.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// How often it checks whether a token has named an unknown key.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,59 +1,17 @@
-//! The keys of one issuer, and the handle of the thread that fetches them.
+//! The handle of the thread that fetches one issuer's keys.
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
-use jsonwebtoken::Algorithm;
-
-use super::refresher::Refresher;
-use crate::{
-    auth::{FetchedKeys, Issuer, KeySource, VerificationKeys},
-    metrics::KeyFetches,
+use super::{
+    refresher::Refresher,
+    shared::{FetchRequest, Shared, Source},
 };
-
-/// What the fetched keys depend on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
-    pub(super) issuer: Box<str>,
-    pub(super) url: String,
-    pub(super) algorithms: Vec<Algorithm>,
-}
-
-impl Source {
-    /// The source, and the maximum time between two fetches; `None` for an issuer whose keys are not at a URL.
-    pub(super) fn of(issuer: &Issuer) -> Option<(Self, Duration)> {
-        let KeySource::Url(at) = &issuer.keys else {
-            return None;
-        };
-        let source = Self {
-            issuer: issuer.issuer.clone(),
-            url: at.url.clone(),
-            algorithms: issuer.algorithms.clone(),
-        };
-        Some((source, at.refresh))
-    }
-}
-
-/// State shared by the thread and its owner.
-#[derive(Debug)]
-pub(super) struct Shared {
-    keys: Mutex<Option<Arc<VerificationKeys>>>,
-    /// Set when a token names an unknown key.
-    pub(super) unknown_key_seen: Arc<AtomicBool>,
-    pub(super) fetches: Arc<KeyFetches>,
-}
-
-impl Shared {
-    /// The keys as last fetched.
-    pub(super) fn keys(&self) -> MutexGuard<'_, Option<Arc<VerificationKeys>>> {
-        // Nothing panics while the lock is held.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::{auth::FetchedKeys, metrics::KeyFetches};
 
 /// A handle; the thread ends when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -62,9 +20,6 @@ pub(super) struct Task {
     shared: Arc<Shared>,
     requests: mpsc::Sender<FetchRequest>,
 }
-
-/// A request to fetch at once; with a duration, also the new maximum time between two fetches.
-pub(super) type FetchRequest = Option<Duration>;
 
 impl Task {
     /// Starts the thread. `changed` is called whenever the keys have changed.
@@ -75,11 +30,7 @@ impl Task {
     ) -> io::Result<Self> {
         let (requests, received) = mpsc::channel();
         let source = Arc::new(source);
-        let shared = Arc::new(Shared {
-            keys: Mutex::default(),
-            unknown_key_seen: Arc::default(),
-            fetches: Arc::new(KeyFetches::new(&source.issuer)),
-        });
+        let shared = Arc::new(Shared::new(&source.issuer));
         let refresher = Refresher::new(&source, &shared, received, refresh, changed);
         thread::Builder::new()
             .name("ringest-jwks".to_owned())

@@ -7,6 +7,7 @@
 //! One thing is judged otherwise than the standard has it: an array of `prefixItems` with
 //! `items: false` must be whole.
 
+mod annotations;
 mod keywords;
 mod node;
 mod scalars;

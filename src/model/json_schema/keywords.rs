@@ -1,28 +1,17 @@
-//! A schema's keywords: each is understood by someone, or an annotation, or an error.
+//! A schema's keywords: each is evaluated, or an annotation, or an error.
 
 use super::{
     Reader,
+    annotations::{ANNOTATIONS, is_annotation},
     node::{Node, escaped},
 };
 use crate::document::nearest;
 
-/// Keywords that say nothing about values (JSON Schema core, section 8, validation, section 9).
-const ANNOTATIONS: [&str; 8] = [
-    "$comment",
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-];
-
-/// Keywords of the root that do not describe it: dealt with there, or an annotation.
+/// Keywords of the root that do not describe its values: evaluated there, or annotations.
 const OF_THE_ROOT: [&str; 3] = ["$schema", "$id", "$defs"];
 
-/// Keywords that are judged, in some place.
-const JUDGED: [&str; 17] = [
+/// Keywords that are supported, in some place.
+const SUPPORTED: [&str; 17] = [
     "type",
     "properties",
     "required",
@@ -42,22 +31,17 @@ const JUDGED: [&str; 17] = [
     "minItems",
 ];
 
-/// Whether a keyword says nothing about values.
-pub(super) fn is_annotation(name: &str) -> bool {
-    ANNOTATIONS.contains(&name)
-}
-
-/// The keywords of one schema that nobody has dealt with yet.
+/// The keywords of one schema that are not evaluated yet.
 pub(super) struct Keywords<'d> {
     /// The schema.
     pub(super) node: Node<'d>,
-    /// Where it is.
+    /// The pointer to it.
     pub(super) pointer: String,
     left: Vec<(String, Node<'d>)>,
 }
 
 impl<'d> Keywords<'d> {
-    /// Those of a schema but for annotations.
+    /// All of a schema, without annotations.
     pub(super) fn new(node: Node<'d>, pointer: &str, members: Vec<(String, Node<'d>)>) -> Self {
         let mut left = members;
         let is_root = pointer == "#";
@@ -71,37 +55,37 @@ impl<'d> Keywords<'d> {
         }
     }
 
-    /// The value of a keyword, which is dealt with hereby.
+    /// Takes out the value of a keyword, to evaluate it.
     pub(super) fn take(&mut self, name: &str) -> Option<Node<'d>> {
         let index = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.remove(index).1)
     }
 
-    /// Whether a keyword is there.
+    /// Whether a keyword is present.
     pub(super) fn has(&self, name: &str) -> bool {
         self.left.iter().any(|(known, _)| known == name)
     }
 
-    /// Whether all have been dealt with.
+    /// Whether all are evaluated.
     pub(super) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Where a keyword is.
+    /// The pointer to a keyword.
     pub(super) fn at(&self, name: &str) -> String {
         format!("{}/{}", self.pointer, escaped(name))
     }
 }
 
 impl<'d> Reader<'d> {
-    /// Notes each keyword that nobody has dealt with; `beside` is the one that decided.
+    /// Records an error for each keyword that is not evaluated; `beside` is the one that was.
     pub(super) fn refuse_rest(&mut self, keywords: &Keywords<'d>, beside: &str) {
         for (name, node) in &keywords.left {
             let name = name.as_str();
-            let known = || JUDGED.into_iter().chain(ANNOTATIONS);
+            let known = || SUPPORTED.into_iter().chain(ANNOTATIONS);
             let message = if OF_THE_ROOT.contains(&name) {
                 format!("{name:?} is supported at the root only")
-            } else if JUDGED.contains(&name) {
+            } else if SUPPORTED.contains(&name) {
                 format!("{name:?} is not supported beside {beside}")
             } else {
                 match nearest(name, known()) {

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::keywords::is_annotation;
+use super::annotations::is_annotation;
 
 /// A value, by its text in the document.
 #[derive(Clone, Copy, Debug)]
