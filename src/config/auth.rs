@@ -73,18 +73,18 @@ impl Reader {
         let is_allowed = public.ip().is_loopback() || on_network;
         if !is_allowed && self.are_good(&[LISTEN_ADDRESS.name, NETWORK]) {
             let message = format!(
-                "\"{public}\" can be reached from the network and {MODE} = \"none\" lets everyone \
-                 send: set {NETWORK} = true if that is meant, or a loopback address"
+                "\"{public}\" is reachable from the network and {MODE} = \"none\" disables \
+                 authentication: set {NETWORK} = true to allow this, or use a loopback address"
             );
             self.fail(LISTEN_ADDRESS.at(), message);
         }
         let unused = match self.are_tables_used() {
-            [true, true] => format!("{ISSUERS} and {KEYS} are"),
-            [true, false] => format!("{ISSUERS} is"),
-            [false, true] => format!("{KEYS} is"),
+            [true, true] => format!("{ISSUERS} and {KEYS} have"),
+            [true, false] => format!("{ISSUERS} has"),
+            [false, true] => format!("{KEYS} has"),
             [false, false] => return,
         };
-        let message = format!("\"none\" lets everyone send: {unused} of no use, nobody is asked");
+        let message = format!("\"none\" disables authentication: {unused} no effect");
         self.warn(AUTH_MODE.at(), message);
     }
 
@@ -92,9 +92,10 @@ impl Reader {
     fn serves_someone(&mut self) {
         if !self.knows_anyone() {
             let message = format!(
-                "\"required\" (the default) lets nobody send yet: set {KEYS} (`ringest token` makes \
-                 one), {ISSUERS} or the environment variable MOOSE_INGEST_API_KEY; or {MODE} = \
-                 \"none\" if everyone who reaches the port may send"
+                "\"required\" (the default) needs credentials to check against: set {KEYS} \
+                 (`ringest token` creates one), {ISSUERS} or the environment variable \
+                MOOSE_INGEST_API_KEY; or {MODE} = \
+                 \"none\" to accept unauthenticated requests"
             );
             self.fail(AUTH_MODE.at(), message);
         }

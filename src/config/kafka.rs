@@ -177,8 +177,8 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     let timeout_ms = match timeout {
         Some(it) => {
             let allowed = format!(
-                "a whole number from 1 to {ACK} = {} (a request would be answered before its \
-                 records are given up)",
+                "a whole number from 1 to {ACK} = {} (else a request is answered before its \
+                 records time out)",
                 grouped(ack_ms)
             );
             match decimal(&it.value).filter(|ms| (1..=ack_ms).contains(&u128::from(*ms))) {
@@ -212,8 +212,8 @@ fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
         && decimal(&it.value).is_none_or(|value| value < least as u64)
     {
         let allowed = format!(
-            "a whole number of at least {} ({BESIDE} more than limits.record_bytes_max = {}: what a \
-             record takes in a message, its schema's prefix included)",
+            "a whole number of at least {} ({BESIDE} more than limits.record_bytes_max = {}, for \
+             message overhead and a schema prefix)",
             grouped(least),
             grouped(limits.record_bytes_max)
         );
@@ -229,13 +229,13 @@ fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<
             "queue.buffering.max.messages",
             1,
             (keys::RECORDS_MAX.name, limits.records_max),
-            "a request of the most records never fits: it is answered 503 queue_full",
+            "a request with that many records never fits and is answered 503 queue_full",
         ),
         (
             "queue.buffering.max.kbytes",
             1_024,
             (keys::BODY_BYTES_MAX.name, limits.body_bytes_max),
-            "a request of the most bytes may not fit, and is answered 503 queue_full then",
+            "a request of that size may not fit and is then answered 503 queue_full",
         ),
     ];
     let mut warnings = Vec::new();

@@ -120,7 +120,7 @@ keys! {
     AUDIENCE: RequiredKey<String, IssuerTable> = RequiredKey::read_by(
         "auth.jwt.audience",
         r#""""#,
-        || "what the `aud` of the tokens must name".into(),
+        || "the audience that the `aud` of the tokens must contain".into(),
         some_text,
     );
     ALGORITHMS: RequiredKey<Vec<String>, IssuerTable> = RequiredKey::read_by(
@@ -151,7 +151,7 @@ keys! {
         "auth.jwt.required_claims",
         "{}",
         || {
-            "a table of claims with the strings, numbers or booleans that they must be, such as \
+            "a table of claims and the string, number or boolean that each must equal, such as \
              { tenant = \"acme\" }"
                 .into()
         },
@@ -173,7 +173,7 @@ keys! {
         r#""""#,
         || {
             let max = ApiKey::NAME_BYTES_MAX;
-            format!("a text of 1 to {max} bytes, without control characters").into()
+            format!("a string of 1 to {max} bytes, without control characters").into()
         },
         |value| value.text().filter(|it| ApiKey::is_name(it)).map(str::to_owned),
     );
@@ -196,7 +196,7 @@ keys! {
         "auth.keys.expires",
         r#""""#,
         || {
-            "a time with its distance from UTC, such as \"2027-01-01T00:00:00Z\" (RFC 3339), or \
+            "a time with a UTC offset, such as \"2027-01-01T00:00:00Z\" (RFC 3339), or \
              \"\" for never"
                 .into()
         },

@@ -16,7 +16,7 @@ mod written;
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 pub use memory::MemoryMax;
-pub use reload::NeedsRestart;
+pub use reload::RestartRequiredError;
 use written::Written;
 
 use crate::{

@@ -46,11 +46,11 @@ impl Reader {
             _ if !self.are_good(&[USERNAME, PASSWORD]) => {}
             (false, false) => return Some(Credentials { username, password }),
             (false, true) => {
-                let message = format!("of no use without {PASSWORD}");
+                let message = format!("has no effect without {PASSWORD}");
                 self.fail(REGISTRY_USERNAME.at(), message);
             }
             (true, false) => {
-                let message = format!("of no use without {USERNAME}");
+                let message = format!("has no effect without {USERNAME}");
                 self.fail(REGISTRY_PASSWORD.at(), message);
             }
             (true, true) => {}
@@ -79,7 +79,7 @@ pub(super) fn missing(
         origin: file.clone(),
         key: URL.to_owned(),
         message: format!(
-            "missing: the registry that knows the subjects of {names}, such as \
+            "missing: the registry that has the subjects of {names}, such as \
              \"https://registry.example.com:8081\""
         ),
     })
@@ -88,7 +88,7 @@ pub(super) fn missing(
 /// What an operator should know of it, if anything.
 pub(super) fn warning(registry: &SchemaRegistry) -> Option<String> {
     let is_in_clear = registry.credentials.is_some() && registry.url.starts_with("http:");
-    is_in_clear.then(|| format!("{URL} is http: {PASSWORD} is sent in clear"))
+    is_in_clear.then(|| format!("{URL} is http: {PASSWORD} is sent unencrypted"))
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
         let error = missing(&models, &file, &[]).expect("nobody to ask");
         assert_eq!(
             error.to_string(),
-            "ringest.toml: schema_registry.url: missing: the registry that knows the subjects of \
+            "ringest.toml: schema_registry.url: missing: the registry that has the subjects of \
              Order 1.0, Refund 1.0, such as \"https://registry.example.com:8081\""
         );
         assert_eq!(missing(&models, &file, &[error]), None, "it is said once");

@@ -16,11 +16,11 @@ const RELOADABLE: [&str; 5] = [
 /// Why a configuration that is good can't take the place of the one that is served by. The
 /// operator's: it needs a restart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NeedsRestart {
+pub enum RestartRequiredError {
     /// A worker's share of the memory in flight is less than one request of the models may need.
     #[error(
-        "limits.in_flight_bytes_max = {max} was computed or set when ringest was started, and is too \
-         little for the models that there are now: they need {needed}; a restart computes it anew"
+        "limits.in_flight_bytes_max = {max} as set or computed at start, is too small for the \
+         new models, which need {needed}: restart to apply"
     )]
     Memory {
         /// The limit, as it is kept to.
@@ -31,8 +31,8 @@ pub enum NeedsRestart {
     /// Everyone could send, from the network: the address that is listened at is not the one for
     /// which that was found good.
     #[error(
-        "auth.mode = \"none\" would let everyone send who reaches the address that is still \
-         listened at, {0}: the new listen.address needs a restart"
+        "auth.mode = \"none\" would accept unauthenticated requests on the address that stays in \
+         use, {0}: a new listen.address needs a restart"
     )]
     Unauthenticated(std::net::SocketAddr),
 }
@@ -44,13 +44,13 @@ impl Config {
     ///
     /// # Errors
     /// Why it can't be served by without a restart.
-    pub fn reloaded(&self, new: Self) -> Result<(Self, Vec<String>), Vec<NeedsRestart>> {
+    pub fn reloaded(&self, new: Self) -> Result<(Self, Vec<String>), Vec<RestartRequiredError>> {
         let mut errors = Vec::new();
         let message = message_bytes_max(&self.kafka);
         let share = in_flight_needed_by(&new.models, &self.limits, message);
         let needed = share.saturating_mul(self.workers.get());
         if needed > self.limits.in_flight_bytes_max {
-            errors.push(NeedsRestart::Memory {
+            errors.push(RestartRequiredError::Memory {
                 max: grouped(self.limits.in_flight_bytes_max),
                 needed: grouped(needed),
             });
@@ -60,7 +60,7 @@ impl Config {
             && address != new.listen.address
             && !address.ip().is_loopback()
         {
-            errors.push(NeedsRestart::Unauthenticated(address));
+            errors.push(RestartRequiredError::Unauthenticated(address));
         }
         if !errors.is_empty() {
             return Err(errors);

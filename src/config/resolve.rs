@@ -99,7 +99,7 @@ pub(super) fn development(
     let mut reader = Reader { raw };
     let given = reader.raw.property("bootstrap.servers");
     if let Some(given) = given.filter(|it| Reader::is_from_environment(Some(it))) {
-        let error = given.error("not to be set: --dev starts a broker of its own");
+        let error = given.error("cannot be set: --dev starts its own broker");
         reader.raw.errors.push(error);
     }
     reader
@@ -218,9 +218,9 @@ impl Reader {
         let needed = in_flight_needed(limits).saturating_mul(workers);
         if limits.in_flight_bytes_max < needed && self.are_good(&SHARE_KEYS) {
             let message = format!(
-                "{} are too few: each of the {workers} workers must hold one request, whose \
-                 memory is {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = \
-                 {}); set at least {}, or fewer workers, or smaller bodies",
+                "{} is too small: each of the {workers} workers must be able to hold one request of \
+                 up to {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = {}); \
+                 set at least {}, use fewer workers or lower limits.body_bytes_max",
                 grouped(limits.in_flight_bytes_max),
                 grouped(in_flight_needed(limits)),
                 grouped(limits.body_bytes_max),
@@ -248,10 +248,10 @@ impl Reader {
             return None;
         }
         let message = format!(
-            "{} are too few for these models: each of the {workers} workers must hold one request \
-             with the keys of its records, copies of them with their schema's prefix, and a part of \
-             the dead letters, {} bytes (from limits.body_bytes_max = {} and the models); set at \
-             least {}, or fewer workers, or smaller bodies",
+            "{} is too small for these models: each of the {workers} workers must be able to hold \
+             one request with its partition keys, copies of its records with their schema prefix, \
+             and part of its dead letters, {} bytes (from limits.body_bytes_max = {} and the \
+             models); set at least {}, use fewer workers or lower limits.body_bytes_max",
             grouped(limits.in_flight_bytes_max),
             grouped(needed),
             grouped(limits.body_bytes_max),
@@ -288,7 +288,7 @@ impl Reader {
             && self.are_good(&[MANAGEMENT_ADDRESS.name, LISTEN_ADDRESS.name])
         {
             let message =
-                format!("{address} meets listen.address = \"{public}\": use another port");
+                format!("{address} conflicts with listen.address = \"{public}\": use another port");
             self.fail(MANAGEMENT_ADDRESS.at(), message);
         }
         Some(address)

@@ -2,7 +2,7 @@
 //! send, and what not.
 
 use super::{
-    node::{Faults, Node, all},
+    node::{MapErrors, Node, all},
     text, types,
 };
 
@@ -39,20 +39,19 @@ pub(super) fn column<'a>(
     node: &Node<'a>,
     parent: &str,
     remarks: &mut Vec<String>,
-) -> Result<Column<'a>, Faults> {
+) -> Result<Column<'a>, MapErrors> {
     let name = node.require_text("name")?;
     let text = |key| node.get(key).map(|it| it.text()).transpose();
     for (key, kind) in [("materialized", "MATERIALIZED"), ("alias", "ALIAS")] {
         if let Some(expression) = text(key)? {
-            let why =
-                format!("{kind} {expression}; not for clients to send, any value is let through");
+            let why = format!("{kind} {expression}; not sent by clients; any value is accepted");
             return Ok(Column::LeftOut { name, why });
         }
     }
     let data_type = node.require("data_type")?;
     if data_type.is_true("jwt") {
-        let why = "Moose puts the claims of the sender's token here; ringest forwards records as \
-                   they come";
+        let why = "Moose inserts the claims of the client's token here; ringest forwards records \
+            unchanged";
         return Ok(Column::LeftOut {
             name,
             why: why.to_owned(),
@@ -66,7 +65,7 @@ pub(super) fn column<'a>(
     let is_required = node.require("required")?;
     let Some(is_required) = is_required.value.as_bool() else {
         return Err(is_required
-            .fault("true or false is expected".to_owned())
+            .error("true or false is expected".to_owned())
             .into());
     };
     if !is_required {
@@ -75,7 +74,7 @@ pub(super) fn column<'a>(
     for key in ["ttl", "codec"] {
         if let Some(expression) = text(key)? {
             remarks.push(format!(
-                "{path}: {} {expression} is the table's, not the gateway's",
+                "{path}: {} {expression} applies to the table and is not imported",
                 key.to_uppercase()
             ));
         }
@@ -124,7 +123,7 @@ pub(super) fn nested(
     node: &Node<'_>,
     path: &str,
     remarks: &mut Vec<String>,
-) -> Result<String, Faults> {
+) -> Result<String, MapErrors> {
     let columns = node.require_items("columns")?;
     let columns = all(columns.iter().map(|it| column(it, path, remarks)))?;
     let mut members = Vec::new();

@@ -58,7 +58,7 @@ impl Project {
         let mut file = String::from("\n[listen]\n");
         if self.ip().is_none() {
             file.push_str(&text::comment(&format!(
-                "Moose's host = {:?}: ringest wants an IP address.",
+                "Moose's host = {:?}: ringest requires an IP address.",
                 self.host
             )));
         }
@@ -67,7 +67,8 @@ impl Project {
         let _ = writeln!(file, "address = \"{address}\"");
         if !ip.is_loopback() {
             file.push_str(
-                "# With auth.mode = \"none\": true if everyone on that network may send.\n\
+                "# With auth.mode = \"none\": true to accept unauthenticated requests from that \
+                 network.\n\
                  # unauthenticated_network = true\n",
             );
         }
@@ -75,7 +76,8 @@ impl Project {
             let prefix = text::string(prefix);
             let _ = writeln!(
                 file,
-                "# Moose answers without the prefix too, ringest does not.\npath_prefix = {prefix}"
+                "# Moose also accepts paths without the prefix; ringest does not.\npath_prefix = \
+                 {prefix}"
             );
         }
         let management = SocketAddr::new(ip, self.management_port);
@@ -91,7 +93,7 @@ impl Project {
             let _ = writeln!(file, "{property:?} = {}", text::string(value));
         }
         if self.has_sasl_password {
-            file.push_str("# \"sasl.password\" is taken from RINGEST_KAFKA__SASL_PASSWORD.\n");
+            file.push_str("# \"sasl.password\" is read from RINGEST_KAFKA__SASL_PASSWORD.\n");
         }
         file
     }
@@ -111,7 +113,7 @@ impl Project {
         let mut file = format!("\n[schema_registry]\nurl = {}\n", text::string(&url));
         if has_credentials {
             file.push_str(
-                "# username and password are taken from RINGEST_SCHEMA_REGISTRY__USERNAME and \
+                "# username and password are read from RINGEST_SCHEMA_REGISTRY__USERNAME and \
                  RINGEST_SCHEMA_REGISTRY__PASSWORD.\n",
             );
         }
@@ -142,25 +144,26 @@ impl Project {
         let mut next = vec![match &self.tokens {
             Some(Tokens {
                 public_key: Ok(_), ..
-            }) => "who may send: senders with tokens, as in Moose".to_owned(),
+            }) => "authentication: clients with tokens, as in Moose".to_owned(),
             Some(Tokens {
                 public_key: Err(error),
                 ..
             }) => format!(
-                "who may send: senders with tokens, as in Moose; write their issuer's public key (PEM) \
-                 to {}: jwt.secret is none that can be used: {error}",
+                "authentication: clients with tokens, as in Moose; write their issuer's public \
+                 key (PEM) \
+                 to {}: jwt.secret is not a usable public key: {error}",
                 public_key.display()
             ),
             None => {
-                "who may send: set MOOSE_INGEST_API_KEY as for Moose, or make keys with `ringest \
-                     token`, or set auth.mode = \"none\" if everyone who reaches the port may send"
+                "authentication: set MOOSE_INGEST_API_KEY as for Moose, create keys with `ringest \
+                     token`, or set auth.mode = \"none\" to accept unauthenticated requests"
                     .to_owned()
             }
         }];
         if self.ip().is_none() {
             next.push(format!(
-                "listen.address: Moose listens on {:?}, and ringest wants an IP address; it is \
-                 127.0.0.1 so far",
+                "listen.address: Moose listens on {:?}, and ringest requires an IP address; \
+                 127.0.0.1 is set for now",
                 self.host
             ));
         }

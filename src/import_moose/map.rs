@@ -2,7 +2,7 @@
 
 use super::{
     model::{Endpoint, ModelFile},
-    node::{Faults, Node},
+    node::{MapErrors, Node},
 };
 use crate::{
     document::ConfigError,
@@ -58,15 +58,15 @@ impl<'a> Map<'a> {
         let root = root.get("infra_map").unwrap_or(root);
         match root.get("api_endpoints") {
             Some(endpoints) if endpoints.value.is_object() => Ok(Self { root, endpoints }),
-            Some(endpoints) => Err(endpoints.fault("an object is expected".to_owned())),
+            Some(endpoints) => Err(endpoints.error("an object is expected".to_owned())),
             None => {
                 let found = match root.get("ingestion_apis") {
-                    Some(_) => "what `moose ls --json` prints has no types",
-                    None => "no infrastructure map of Moose: it has no \"api_endpoints\"",
+                    Some(_) => "the output of `moose ls --json` has no types",
+                    None => "not an infrastructure map of Moose: it has no \"api_endpoints\"",
                 };
-                Err(root.fault(format!(
-                    "{found}; take what http://localhost:5001/infra-map serves while Moose runs, \
-                     or .moose/infrastructure_map.json after `moose build`"
+                Err(root.error(format!(
+                    "{found}; use http://localhost:5001/infra-map of a running Moose, or \
+                     .moose/infrastructure_map.json after `moose build`"
                 )))
             }
         }
@@ -104,8 +104,8 @@ impl<'a> Map<'a> {
             match Endpoint::new(&node) {
                 Ok(None) => {}
                 Ok(Some(endpoint)) => match endpoints.iter().find(|it| it.meets(&endpoint)) {
-                    Some(other) => skipped.push(node.fault(format!(
-                        "{} {} at /{} can't be told from {} {} at /{}",
+                    Some(other) => skipped.push(node.error(format!(
+                        "{} {} at /{} conflicts with {} {} at /{}",
                         endpoint.name,
                         endpoint.version,
                         endpoint.path,
@@ -119,15 +119,16 @@ impl<'a> Map<'a> {
             }
         }
         if endpoints.is_empty() && skipped.is_empty() {
-            let message = "no ingest API in it: there is nothing to bring over";
-            skipped.push(self.endpoints.fault(message.to_owned()));
+            let message = "it contains no ingest API: there is nothing to import";
+            skipped.push(self.endpoints.error(message.to_owned()));
         }
         let (mut files, mut unreached) = (Vec::new(), Vec::new());
         let mut ask_registry = false;
         for endpoint in &endpoints {
             if endpoints.iter().any(|it| it.hides(endpoint)) {
                 unreached.push(format!(
-                    "{} without version: in Moose /{} leads to the highest version, never to it",
+                    "{} without version: in Moose /{} resolves to the highest version, never to \
+                     this one",
                     endpoint.name, endpoint.path
                 ));
                 continue;
@@ -138,7 +139,7 @@ impl<'a> Map<'a> {
                     ask_registry |= file.asks_registry;
                     files.push((file_name(endpoint, &endpoints), file.text));
                 }
-                Err(Faults(wrong)) => skipped.extend(wrong),
+                Err(MapErrors(wrong)) => skipped.extend(wrong),
             }
         }
         Models {
@@ -177,7 +178,7 @@ impl<'a> Map<'a> {
 }
 
 /// A file that ringest itself takes: one that it refuses would keep all others from being served.
-fn loads(endpoint: &Endpoint<'_>, file: ModelFile) -> Result<ModelFile, Faults> {
+fn loads(endpoint: &Endpoint<'_>, file: ModelFile) -> Result<ModelFile, MapErrors> {
     let written = model::File {
         path: String::new(),
         text: file.text,
@@ -190,13 +191,13 @@ fn loads(endpoint: &Endpoint<'_>, file: ModelFile) -> Result<ModelFile, Faults> 
             ..file
         });
     }
-    let faults = errors.into_iter().map(|error| {
+    let errors = errors.into_iter().map(|error| {
         let ConfigError { key, message, .. } = error;
         endpoint
             .node
-            .fault(format!("ringest does not take its {key}: {message}"))
+            .error(format!("ringest rejects its {key}: {message}"))
     });
-    Err(Faults(faults.collect()))
+    Err(MapErrors(errors.collect()))
 }
 
 /// The name of an endpoint's file: that of the model, which has no dot, and its version where

@@ -97,11 +97,7 @@ pub fn import(
     write(&files, force)?;
     let mut report = summary(model_count, out, &files[0].path, models.skipped.len());
     section(&mut report, "left out", &models.unreached);
-    section(
-        &mut report,
-        "without counterpart in ringest",
-        &map.left_behind(),
-    );
+    section(&mut report, "not supported by ringest", &map.left_behind());
     let mut next = project.next(&public_key);
     next.push(format!(
         "ringest --config {} --check --connect",
@@ -123,7 +119,7 @@ fn summary(models: usize, out: &Path, configuration: &Path, skipped: usize) -> S
     );
     if skipped > 0 {
         // Writing to a String never fails.
-        let _ = writeln!(report, "NOT brought over: {skipped}");
+        let _ = writeln!(report, "NOT imported: {skipped}");
     }
     report
 }
@@ -168,7 +164,7 @@ fn write(files: &[File], force: bool) -> Result<(), Vec<ConfigError>> {
             Ok(_) if force => missing.push(file),
             Ok(_) => errors.push(unwritable(
                 &file.path,
-                "is there already and differs",
+                "already exists with other contents",
                 &io::Error::other("--force replaces it"),
             )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(file),

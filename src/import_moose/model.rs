@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     column::{self, Column},
     map::{self, Map},
-    node::{Faults, Node, all, both},
+    node::{MapErrors, Node, all, both},
     text, topic,
 };
 use crate::{
@@ -49,20 +49,20 @@ impl<'a> Endpoint<'a> {
         };
         let method = node.require("method")?;
         if method.text()? != "POST" {
-            return Err(method.fault("ringest takes POST only".to_owned()));
+            return Err(method.error("only POST is supported".to_owned()));
         }
         let version = match node.get("version") {
             Some(version) => {
                 let text = version.text()?;
                 map::version(text).ok_or_else(|| {
-                    version.fault(format!(
-                        "{text:?} is no version: {}",
-                        crate::model::NotAVersion
+                    version.error(format!(
+                        "{text:?} is not a version: {}",
+                        crate::model::VersionError
                     ))
                 })?
             }
             None => map::version(NO_VERSION)
-                .ok_or_else(|| node.fault("the version is missing".to_owned()))?,
+                .ok_or_else(|| node.error("the version is missing".to_owned()))?,
         };
         let path = node.require("path")?;
         let endpoint = Self {
@@ -74,7 +74,7 @@ impl<'a> Endpoint<'a> {
         };
         let whole = format!("/{}", endpoint.path);
         if !is_path(&whole) || whole.len() > Model::PATH_BYTES_MAX && !endpoint.has_usual_path() {
-            return Err(path.fault(format!("{whole:?} is no path that ringest can serve")));
+            return Err(path.error(format!("{whole:?} is not a path that ringest supports")));
         }
         Ok(Some(endpoint))
     }
@@ -111,18 +111,18 @@ impl<'a> Endpoint<'a> {
         &self,
         map: &Map<'_>,
         namespace: Option<&str>,
-    ) -> Result<ModelFile, Faults> {
+    ) -> Result<ModelFile, MapErrors> {
         let mut remarks = self.remarks();
         let topic_id = self.ingress.require("target_topic_id")?;
         let id = topic_id.text()?;
         let Some(topic) = map.topic(id) else {
             return Err(topic_id
-                .fault(format!("there is no topic {id:?} in the map"))
+                .error(format!("there is no topic {id:?} in the map"))
                 .into());
         };
         let keys = self.keys(&topic, map, namespace, &mut remarks);
         let fields = self.fields(&topic, &mut remarks);
-        let schema = topic::schema(&topic, &mut remarks).map_err(Faults::from);
+        let schema = topic::schema(&topic, &mut remarks).map_err(MapErrors::from);
         let ((mut keys, schema), fields) = both(both(keys, schema), fields)?;
         let asks_registry = schema.as_ref().is_some_and(|it| it.has_subject);
         keys.extend(schema.map(|it| ("schema", it.toml)));
@@ -151,7 +151,7 @@ impl<'a> Endpoint<'a> {
         map: &Map<'_>,
         namespace: Option<&str>,
         remarks: &mut Vec<String>,
-    ) -> Result<Vec<(&'static str, String)>, Faults> {
+    ) -> Result<Vec<(&'static str, String)>, MapErrors> {
         let dead_letters = self.ingress.get("dead_letter_queue");
         let dead_letters = dead_letters.map(|it| it.text()).transpose()?;
         if let Some(name) = dead_letters
@@ -181,7 +181,7 @@ impl<'a> Endpoint<'a> {
     }
 
     /// `[fields]` without its heading.
-    fn fields(&self, topic: &Node<'_>, remarks: &mut Vec<String>) -> Result<String, Faults> {
+    fn fields(&self, topic: &Node<'_>, remarks: &mut Vec<String>) -> Result<String, MapErrors> {
         let model = self.ingress.get("data_model");
         if model
             .as_ref()
@@ -200,7 +200,7 @@ impl<'a> Endpoint<'a> {
             let column = column::column(node, "", remarks)?;
             let (Column::Sent { name, .. } | Column::LeftOut { name, .. }) = column;
             if seen.contains(&name) {
-                return Err(node.fault(format!("there are two columns {name:?}")).into());
+                return Err(node.error(format!("there are two columns {name:?}")).into());
             }
             seen.push(name);
             Ok(field_line(&column))
@@ -218,7 +218,10 @@ impl<'a> Endpoint<'a> {
         }
         match version {
             Some(version) if version != self.version.as_str() => {
-                remarks.push(format!("version {version:?} in Moose, which counts it so"));
+                remarks.push(format!(
+                    "version {version:?} in Moose, which compares it as this \
+                one"
+                ));
             }
             Some(_) => {}
             None => remarks.push("without a version in Moose".to_owned()),
@@ -230,7 +233,7 @@ impl<'a> Endpoint<'a> {
             && let Some(above) = above.filter(|above| above.split('/').count() == 2)
         {
             remarks.push(format!(
-                "Moose takes its highest version at /{above} too, ringest does not"
+                "Moose also accepts its highest version at /{above}; ringest does not"
             ));
         }
         remarks

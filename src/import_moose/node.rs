@@ -1,4 +1,4 @@
-//! A JSON document with places: every fault names the way to it.
+//! A JSON document with places: every error names its JSON pointer.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl<'a> Node<'a> {
     /// There is none: said of this node.
     pub(super) fn require(&self, key: &str) -> Result<Self, ConfigError> {
         self.get(key)
-            .ok_or_else(|| self.fault(format!("\"{key}\" is missing")))
+            .ok_or_else(|| self.error(format!("\"{key}\" is missing")))
     }
 
     /// A string.
@@ -60,7 +60,7 @@ impl<'a> Node<'a> {
     /// It is none.
     pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
         let text = self.value.as_str();
-        text.ok_or_else(|| self.fault("a string is expected".to_owned()))
+        text.ok_or_else(|| self.error("a string is expected".to_owned()))
     }
 
     /// The string under a key.
@@ -95,13 +95,13 @@ impl<'a> Node<'a> {
     pub(super) fn require_items(&self, key: &str) -> Result<Vec<Self>, ConfigError> {
         let array = self.require(key)?;
         if !array.value.is_array() {
-            return Err(array.fault("an array is expected".to_owned()));
+            return Err(array.error("an array is expected".to_owned()));
         }
         Ok(array.items().collect())
     }
 
     /// Something that is wrong with this value.
-    pub(super) fn fault(&self, message: String) -> ConfigError {
+    pub(super) fn error(&self, message: String) -> ConfigError {
         ConfigError {
             origin: Origin::File {
                 path: self.file.to_owned(),
@@ -115,43 +115,43 @@ impl<'a> Node<'a> {
 
 /// Everything that is wrong with a part of a document; never empty.
 #[derive(Debug)]
-pub(super) struct Faults(pub(super) Vec<ConfigError>);
+pub(super) struct MapErrors(pub(super) Vec<ConfigError>);
 
-impl From<ConfigError> for Faults {
-    fn from(fault: ConfigError) -> Self {
-        Self(vec![fault])
+impl From<ConfigError> for MapErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
     }
 }
 
 /// Everything, or everything that is wrong.
 pub(super) fn all<T>(
-    results: impl IntoIterator<Item = Result<T, Faults>>,
-) -> Result<Vec<T>, Faults> {
-    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    results: impl IntoIterator<Item = Result<T, MapErrors>>,
+) -> Result<Vec<T>, MapErrors> {
+    let (mut good, mut errors) = (Vec::new(), Vec::new());
     for result in results {
         match result {
             Ok(it) => good.push(it),
-            Err(Faults(wrong)) => faults.extend(wrong),
+            Err(MapErrors(wrong)) => errors.extend(wrong),
         }
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         Ok(good)
     } else {
-        Err(Faults(faults))
+        Err(MapErrors(errors))
     }
 }
 
 /// Both, or everything that is wrong with either.
 pub(super) fn both<A, B>(
-    first: Result<A, Faults>,
-    second: Result<B, Faults>,
-) -> Result<(A, B), Faults> {
+    first: Result<A, MapErrors>,
+    second: Result<B, MapErrors>,
+) -> Result<(A, B), MapErrors> {
     match (first, second) {
         (Ok(first), Ok(second)) => Ok((first, second)),
         (first, second) => {
-            let faults = [first.err(), second.err()];
-            let faults = faults.into_iter().flatten().flat_map(|Faults(it)| it);
-            Err(Faults(faults.collect()))
+            let errors = [first.err(), second.err()];
+            let errors = errors.into_iter().flatten().flat_map(|MapErrors(it)| it);
+            Err(MapErrors(errors.collect()))
         }
     }
 }
@@ -163,19 +163,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_points_to_its_value() {
+    fn an_error_points_to_its_value() {
         let value = json!({"a/b": [{"~": 1}, null], "none": null});
         let root = Node::root("map.json", &value);
         let items: Vec<_> = root.require_items("a/b").expect("an array");
         let inner = items[0].require("~").expect("a member");
-        let fault = inner.text().expect_err("it is a number").to_string();
-        assert_eq!(fault, "map.json: /a~1b/0/~0: a string is expected");
+        let error = inner.text().expect_err("it is a number").to_string();
+        assert_eq!(error, "map.json: /a~1b/0/~0: a string is expected");
         assert_eq!(
-            value.pointer(&inner.fault(String::new()).key),
+            value.pointer(&inner.error(String::new()).key),
             Some(&json!(1))
         );
         assert!(root.get("none").is_none());
-        let fault = root.require_text("none").expect_err("null").to_string();
-        assert_eq!(fault, "map.json: \"none\" is missing");
+        let error = root.require_text("none").expect_err("null").to_string();
+        assert_eq!(error, "map.json: \"none\" is missing");
     }
 }

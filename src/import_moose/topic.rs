@@ -64,7 +64,7 @@ pub(super) fn schema(
     let kind = config.require_text("kind")?;
     if kind != "JSON" {
         remarks.push(format!(
-            "the topic's schema is {kind}, which Moose does not serve, nor does ringest: left out"
+            "the topic's schema is {kind}, which neither Moose nor ringest supports: left out"
         ));
         return Ok(None);
     }
@@ -72,7 +72,7 @@ pub(super) fn schema(
     let number = |key| {
         let node = reference.require(key)?;
         let number = node.value.as_u64().and_then(|it| u32::try_from(it).ok());
-        number.ok_or_else(|| node.fault("a whole number from 0 on is expected".to_owned()))
+        number.ok_or_else(|| node.error("a non-negative integer is expected".to_owned()))
     };
     if reference.get("id").is_some() {
         return Ok(Some(Schema {
@@ -120,7 +120,7 @@ pub(super) fn remarks(id: &str, topic: &Node<'_>, map: &Map<'_>) -> Vec<String> 
     let settings: Vec<_> = settings.into_iter().flatten().collect();
     if !settings.is_empty() {
         remarks.push(format!(
-            "the topic as Moose makes it (ringest makes none): {}",
+            "the topic as created by Moose (ringest creates none): {}",
             settings.join(", ")
         ));
     }

@@ -3,7 +3,7 @@
 
 use super::{
     column,
-    node::{Faults, Node, all},
+    node::{MapErrors, Node, all},
     text,
 };
 use crate::document::ConfigError;
@@ -16,13 +16,13 @@ pub(super) fn clickhouse(
     node: &Node<'_>,
     path: &str,
     remarks: &mut Vec<String>,
-) -> Result<String, Faults> {
+) -> Result<String, MapErrors> {
     if let Some(name) = node.value.as_str() {
-        return Ok(scalar(name).map_err(|message| node.fault(message))?);
+        return Ok(scalar(name).map_err(|message| node.error(message))?);
     }
     if !node.value.is_object() {
         let message = "a type is expected: a string or an object".to_owned();
-        return Err(node.fault(message).into());
+        return Err(node.error(message).into());
     }
     // Moose tells these apart by their members too, in this order.
     if let Some(inner) = node.get("nullable") {
@@ -48,7 +48,7 @@ pub(super) fn clickhouse(
     }
     if let Some(key) = node.get_any(["keyType", "key_type"]) {
         let Some(value) = node.get_any(["valueType", "value_type"]) else {
-            return Err(node.fault("\"valueType\" is missing".to_owned()).into());
+            return Err(node.error("\"valueType\" is missing".to_owned()).into());
         };
         let [key, value] = [key, value].map(|it| clickhouse(&it, path, remarks));
         return Ok(format!("Map({}, {})", key?, value?));
@@ -68,12 +68,12 @@ fn pairs_of(
     path: &str,
     written: fn(&str) -> String,
     remarks: &mut Vec<String>,
-) -> Result<Vec<String>, Faults> {
+) -> Result<Vec<String>, MapErrors> {
     let members = pairs.iter().map(|pair| {
         let mut parts = pair.items();
         let (Some(name), Some(type_), None) = (parts.next(), parts.next(), parts.next()) else {
             return Err(pair
-                .fault("a name and a type are expected".to_owned())
+                .error("a name and a type are expected".to_owned())
                 .into());
         };
         let name = name.text()?;
@@ -118,13 +118,13 @@ fn enumeration(node: &Node<'_>) -> Result<String, ConfigError> {
             (value.require_text("String")?, i64::try_from(index + 1).ok())
         };
         let Some(number) = number.and_then(|it| i16::try_from(it).ok()) else {
-            return Err(value.fault("numbers of an enum are from -32768 to 32767".to_owned()));
+            return Err(value.error("enum values must be from -32768 to 32767".to_owned()));
         };
         numbers.push(number);
         members.push(format!("{} = {number}", text::literal(name)));
     }
     if members.is_empty() {
-        return Err(node.fault("an enum without members".to_owned()));
+        return Err(node.error("an enum without members".to_owned()));
     }
     let is_small = numbers.iter().all(|it| i8::try_from(*it).is_ok());
     let bits = if is_small { 8 } else { 16 };
@@ -132,7 +132,7 @@ fn enumeration(node: &Node<'_>) -> Result<String, ConfigError> {
 }
 
 /// Options of a JSON column: an object that has at least one of their keys.
-fn json(node: &Node<'_>, path: &str, remarks: &mut Vec<String>) -> Result<String, Faults> {
+fn json(node: &Node<'_>, path: &str, remarks: &mut Vec<String>) -> Result<String, MapErrors> {
     const TYPES: [&str; 2] = ["max_dynamic_types", "maxDynamicTypes"];
     const PATHS: [&str; 2] = ["max_dynamic_paths", "maxDynamicPaths"];
     const TYPED: [&str; 2] = ["typed_paths", "typedPaths"];
@@ -145,13 +145,15 @@ fn json(node: &Node<'_>, path: &str, remarks: &mut Vec<String>) -> Result<String
         .flatten()
         .any(|key| node.value.get(key).is_some())
     {
-        return Err(node.fault("no type that ringest knows".to_owned()).into());
+        return Err(node
+            .error("not a type that ringest supports".to_owned())
+            .into());
     }
     let mut options = Vec::new();
     for key in [TYPES, PATHS] {
         if let Some(option) = node.get_any(key) {
             let Some(number) = option.value.as_u64() else {
-                return Err(option.fault("a number is expected".to_owned()).into());
+                return Err(option.error("a number is expected".to_owned()).into());
             };
             options.push(format!("{}={number}", key[0]));
         }
@@ -202,7 +204,7 @@ fn scalar(name: &str) -> Result<String, String> {
 
 /// A type with numbers in parentheses, within `ClickHouse`'s bounds.
 fn sized(name: &str) -> Result<String, String> {
-    let unknown = || format!("{name:?} is no type that ringest knows");
+    let unknown = || format!("{name:?} is not a type that ringest supports");
     let (base, rest) = name.split_once('(').ok_or_else(unknown)?;
     let numbers = rest.strip_suffix(')').ok_or_else(unknown)?;
     let numbers = numbers.split(',').map(|it| it.trim().parse::<u64>());
@@ -215,7 +217,7 @@ fn sized(name: &str) -> Result<String, String> {
             Ok(format!("Decimal({precision}, {scale})"))
         }
         ("DateTime" | "FixedString" | "Decimal", _) => {
-            Err(format!("{name:?} is beyond what ClickHouse has"))
+            Err(format!("{name:?} exceeds the limits of ClickHouse"))
         }
         _ => Err(unknown()),
     }

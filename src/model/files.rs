@@ -89,7 +89,7 @@ fn same_model(parsed: &parse::Parsed, others: &[parse::Parsed]) -> Option<Config
         origin: parsed.name_origin.clone(),
         key: "name".to_owned(),
         message: format!(
-            "{name} {version} is also {}: case and leading zeros make no difference",
+            "{name} {version} is a duplicate of {}: case and leading zeros are ignored",
             other.shown(),
         ),
     })

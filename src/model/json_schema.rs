@@ -122,7 +122,7 @@ impl<'d> Reader<'d> {
     /// One schema; `depth` counts the types around it.
     fn schema(&mut self, node: Node<'d>, pointer: &str, depth: usize) -> Option<Type> {
         if depth >= Type::DEPTH_MAX {
-            let message = format!("more than {} types around one another", Type::DEPTH_MAX);
+            let message = format!("more than {} nested types", Type::DEPTH_MAX);
             self.fail(node, pointer, &message);
             return None;
         }
@@ -220,13 +220,13 @@ impl<'d> Reader<'d> {
         };
         let target = self.definitions.iter().find(|(known, _)| *known == name);
         let Some((_, target)) = target else {
-            self.refuse(node, at, "there is no such definition in \"$defs\"");
+            self.refuse(node, at, "no such definition in \"$defs\"");
             return None;
         };
         let target = *target;
         if self.references.contains(&name) {
             let message = format!(
-                "{name:?} contains itself, by way of {}: records of any depth can't be judged",
+                "{name:?} is recursive, through {}: records of unbounded depth cannot be validated",
                 self.references.join(" and ")
             );
             self.fail(node, at, &message);
@@ -256,7 +256,7 @@ impl<'d> Reader<'d> {
         };
         let found = self.schema(*other, &format!("{at}/{index}"), depth + 1)?;
         if matches!(found.kind, Kind::Nullable(_) | Kind::Any) {
-            self.refuse(*other, &format!("{at}/{index}"), "it takes null already");
+            self.refuse(*other, &format!("{at}/{index}"), "it already accepts null");
             return None;
         }
         Some(nullable(found))

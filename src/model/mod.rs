@@ -18,7 +18,7 @@ pub(crate) use program::{Instruction, Op, Program, Shape};
 pub use rules::Rules;
 pub use schema_prefix::{SchemaPrefix, schema_prefix};
 pub use types::{Kind, Object, Type, TypeError};
-pub use version::{NotAVersion, Version};
+pub use version::{Version, VersionError};
 
 /// One data model in one version.
 #[derive(Clone, Debug)]

@@ -71,7 +71,10 @@ pub(super) fn clashes(parsed: &[Parsed]) -> Vec<ConfigError> {
             errors.push(ConfigError {
                 origin: parsed[named].path_origin.clone(),
                 key: "path".to_owned(),
-                message: format!("\"{path}\" leads to {} already", parsed[other].shown()),
+                message: format!(
+                    "\"{path}\" is already the path of {}",
+                    parsed[other].shown()
+                ),
             });
         }
     }

@@ -29,20 +29,20 @@ impl Version {
 /// A text that is no version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "numbers between dots, such as \"1.0\", of at most {} bytes",
+    "numbers separated by dots, such as \"1.0\", of at most {} bytes",
     Version::BYTES_MAX
 )]
-pub struct NotAVersion;
+pub struct VersionError;
 
 impl FromStr for Version {
-    type Err = NotAVersion;
+    type Err = VersionError;
 
-    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+    fn from_str(text: &str) -> Result<Self, VersionError> {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
         if text.len() <= Self::BYTES_MAX && text.split('.').all(is_number) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAVersion)
+            Err(VersionError)
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         for bad in [
             "", ".", "1.", ".1", "1..0", "v1", "1.0-a", "+1", " 1", "١", &longer,
         ] {
-            assert_eq!(bad.parse::<Version>().err(), Some(NotAVersion), "{bad}");
+            assert_eq!(bad.parse::<Version>().err(), Some(VersionError), "{bad}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
 use crate::{
-    config::{Config, NeedsRestart},
+    config::{Config, RestartRequiredError},
     document::ConfigErrors,
     isolation::PanicError,
     produce::{OpenError, check_whole},
@@ -39,7 +39,7 @@ pub(super) enum ReloadError {
     #[error("[kafka]: {0}")]
     Kafka(#[from] OpenError),
     #[error("these changes need a restart")]
-    NeedsRestart(Vec<NeedsRestart>),
+    NeedsRestart(Vec<RestartRequiredError>),
     #[error(
         "the producers still hold {0} topics of earlier configurations, more than {max}; restart \
          ringest to release them", max = STALE_TOPICS_MAX

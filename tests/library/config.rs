@@ -161,9 +161,11 @@ headers_max = 3
     ];
     let errors = place.errors(&environment);
     let expected = [
-        "ringest.toml: auth.mode: \"required\" (the default) lets nobody send yet: set auth.keys \
-         (`ringest token` makes one), auth.jwt or the environment variable MOOSE_INGEST_API_KEY; or \
-         auth.mode = \"none\" if everyone who reaches the port may send",
+        "ringest.toml: auth.mode: \"required\" (the default) needs credentials to check against: \
+         set auth.keys \
+         (`ringest token` creates one), auth.jwt or the environment variable \
+         MOOSE_INGEST_API_KEY; or \
+         auth.mode = \"none\" to accept unauthenticated requests",
         "ringest.toml: kafka.bootstrap.servers: missing: one broker or more, such as \
          \"localhost:9092\"",
         "ringest.toml:1: colour: unknown key",

@@ -135,7 +135,7 @@ fn a_project_is_moved_in_three_commands() {
         report.contains("- creating the map's 91 topics"),
         "{report}"
     );
-    assert!(report.contains("- who may send: "), "{report}");
+    assert!(report.contains("- authentication: "), "{report}");
 
     let config = ["--config", "conf/ringest.toml"];
     let check = [&config[..], &["--check"]].concat();

@@ -96,7 +96,7 @@ impl Reader {
         let expires_ms = self.get_in(table, &KEY_EXPIRES)?;
         let now = Timestamp::now().as_millisecond();
         if i128::from(expires_ms) <= i128::from(now) {
-            let message = "is past: the key opens nothing any more";
+            let message = "is in the past: the key is rejected";
             self.warn(table.at(&KEY_EXPIRES), message);
         }
         Some(expires_ms)

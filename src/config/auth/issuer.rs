@@ -103,7 +103,7 @@ impl Reader {
         for given in self.require(table, &keys::ALGORITHMS)? {
             match ALGORITHMS.iter().find(|(name, _)| *name == given) {
                 Some((_, algorithm)) if algorithms.contains(algorithm) => {
-                    self.fail(at, format!("{given:?} is there twice"));
+                    self.fail(at, format!("duplicate {given:?}"));
                 }
                 Some((_, algorithm)) => algorithms.push(*algorithm),
                 None => {

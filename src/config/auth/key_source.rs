@@ -86,21 +86,24 @@ impl Reader {
                 let refresh = table.at(&JWKS_REFRESH);
                 if *source != Source::Url && self.setting(refresh).is_some() {
                     let url = Source::Url.name();
-                    self.fail(refresh, format!("of no use without {url}"));
+                    self.fail(refresh, format!("has no effect without {url}"));
                 }
                 return Some((*source, value.clone()));
             }
             [] if self.raw.errors.len() == errors => {
                 let sources = Source::VARIANTS.iter().map(|it| it.name());
                 let sources = sources.collect::<Vec<_>>().join(", ");
-                let message = format!("its keys are missing: set one of {sources}");
+                let message = format!("no key source: set one of {sources}");
                 self.fail(table.itself(), message);
             }
             [] => {}
             [(first, _), others @ ..] => {
                 let first = first.name();
                 for (other, _) in others {
-                    let message = format!("not allowed beside {first}: an issuer has one of them");
+                    let message = format!(
+                        "not allowed together with {first}: an issuer has one \
+                        key source"
+                    );
                     self.fail(table.at(&other.key()), message);
                 }
             }

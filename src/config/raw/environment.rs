@@ -89,9 +89,8 @@ impl Raw {
     fn has_only_table(&mut self, tables: &'static str, setting: &Setting) -> bool {
         let all = self.tables.entry(tables).or_default();
         if all.len() > 1 {
-            let message = format!(
-                "there are several [[{tables}]], and this does not say of which: set it in the file"
-            );
+            let message =
+                format!("ambiguous, as there are several [[{tables}]]: set it in the file");
             self.errors.push(setting.error(message));
             return false;
         }

@@ -62,7 +62,7 @@ fn models_that_need_more_memory_than_there_is_are_refused() {
     running.reloaded(new.clone()).expect("there is room");
     new.models.push(Arc::new(model));
     let refused = running.reloaded(new).expect_err("a copy of each body");
-    let [NeedsRestart::Memory { max, .. }] = &refused[..] else {
+    let [RestartRequiredError::Memory { max, .. }] = &refused[..] else {
         panic!("{refused:?}");
     };
     assert_eq!(max, "25_165_824");
@@ -79,7 +79,7 @@ fn nobody_is_let_in_at_an_address_that_was_not_looked_at() {
     let network: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
     let running = at(AuthMode::Required, "192.0.2.1:4000");
     let refused = running.reloaded(at(AuthMode::None, "127.0.0.1:4000"));
-    let expected = vec![NeedsRestart::Unauthenticated(network)];
+    let expected = vec![RestartRequiredError::Unauthenticated(network)];
     assert_eq!(refused.expect_err("it is still reached"), expected);
     // Found good for the very address, or for none that others reach.
     for (running, new) in [

@@ -86,7 +86,7 @@ impl<'d> Reader<'d> {
             let message = if OF_THE_ROOT.contains(&name) {
                 format!("{name:?} is supported at the root only")
             } else if SUPPORTED.contains(&name) {
-                format!("{name:?} is not supported beside {beside}")
+                format!("{name:?} is not supported together with {beside}")
             } else {
                 match nearest(name, known()) {
                     Some(meant) => {

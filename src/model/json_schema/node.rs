@@ -37,7 +37,7 @@ impl<'d> Node<'d> {
         Ok(root)
     }
 
-    /// What a look at the whole does not show: a key that comes twice, a surrogate alone.
+    /// What a look at the whole does not show: a key that is a duplicate, a surrogate alone.
     fn check(self, depth: usize) -> Result<(), (Self, String)> {
         /// Arrays and objects around one another.
         const DEPTH_MAX: usize = 128;
@@ -52,7 +52,7 @@ impl<'d> Node<'d> {
                 for (name, node) in members {
                     node.check(depth + 1)?;
                     if !names.insert(name.clone()) {
-                        return Err((node, format!("{name:?} comes twice")));
+                        return Err((node, format!("{name:?} is a duplicate")));
                     }
                 }
                 Ok(())

@@ -57,7 +57,7 @@ impl<'d> Reader<'d> {
             !texts.is_empty() && distinct.len() == texts.len()
         });
         let Some(texts) = texts else {
-            self.refuse(node, &at, "strings only, each once, and null beside them");
+            self.refuse(node, &at, "distinct strings, and null");
             return None;
         };
         let takes_null = match type_names {
@@ -105,7 +105,7 @@ impl<'d> Reader<'d> {
                 format!("integer ({minimum} to {maximum})")
             }
             (Some(minimum), Some(maximum)) => {
-                let message = format!("no integer is at least {minimum} and at most {maximum}");
+                let message = format!("minimum {minimum} is greater than maximum {maximum}");
                 self.fail(keywords.node, &keywords.pointer, &message);
                 return None;
             }

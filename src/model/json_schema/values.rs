@@ -20,7 +20,8 @@ impl<'d> Reader<'d> {
             Some((_, Value::Bool(false))) => UnknownFields::Reject,
             Some((_, Value::Object(members))) if members.is_empty() => UnknownFields::Forward,
             Some((node, _)) if properties.or(required).is_some() => {
-                let allowed = "true or false: a schema is not supported beside \"properties\"";
+                let allowed = "true or false: a schema is not supported together with \
+                    \"properties\"";
                 self.refuse(node, &at, allowed);
                 return None;
             }
@@ -130,7 +131,7 @@ impl<'d> Reader<'d> {
         let least = keywords.take("minItems");
         self.refuse_rest(&keywords, "\"prefixItems\"");
         if !matches!(items.map(Node::value), Some(Value::Bool(false))) {
-            self.fail(prefix, &at, "only with \"items\": false beside it");
+            self.fail(prefix, &at, "only together with \"items\": false");
         }
         let nodes = match prefix.value() {
             Value::Array(nodes) if !nodes.is_empty() => nodes,

@@ -42,7 +42,10 @@ impl Reader<'_> {
             ("unknown_fields", "\"additionalProperties\""),
         ] {
             if let Some(setting) = self.tree.get(name) {
-                let message = format!("not allowed beside fields_from: the schema has {instead}");
+                let message = format!(
+                    "not allowed together with fields_from: the schema uses \
+                    {instead}"
+                );
                 self.fail(setting, message);
             }
         }

@@ -10,7 +10,8 @@ use crate::{
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// What a Kafka header may be.
-const HEADER: &str = "a text, { header = \"…\" } for a field of the request, or { principal = true } for who sent it";
+const HEADER: &str = "a string, { header = \"…\" } for a request header, or { principal = true } \
+    for the authenticated principal";
 
 /// The longest name of a subject, in bytes.
 const SUBJECT_BYTES_MAX: usize = 255;
@@ -30,7 +31,7 @@ impl Reader<'_> {
         let headers = &setting.inner;
         if headers.len() > Model::KAFKA_HEADERS_MAX {
             let message = format!(
-                "{} are too many: at most {}",
+                "too many headers ({}): at most {}",
                 headers.len(),
                 Model::KAFKA_HEADERS_MAX
             );
@@ -56,7 +57,7 @@ impl Reader<'_> {
             }
             Value::Text(text) => {
                 let message = format!(
-                    "the text has {} bytes: at most {}",
+                    "the value has {} bytes: at most {}",
                     text.len(),
                     Model::HEADER_CONSTANT_BYTES_MAX
                 );
@@ -87,7 +88,7 @@ impl Reader<'_> {
     fn request_field(&mut self, field: &Setting) -> Option<HeaderValue> {
         let Some(name) = field.value.text().filter(|name| is_token(name)) else {
             let allowed = format!(
-                "the name of a header field of HTTP, of at most {} bytes",
+                "the name of an HTTP header, of at most {} bytes",
                 Model::HEADER_NAME_BYTES_MAX
             );
             self.refuse(field, &allowed);
@@ -95,7 +96,7 @@ impl Reader<'_> {
         };
         let name = name.to_ascii_lowercase();
         if CREDENTIALS.contains(&name.as_str()) {
-            self.refuse(field, "a credential must not end up in a topic");
+            self.refuse(field, "credentials must not be written to a topic");
             return None;
         }
         Some(HeaderValue::Request(name))
@@ -105,7 +106,7 @@ impl Reader<'_> {
         let schema = self.tree.get("schema");
         if let Some(id) = self.tree.get("schema_id") {
             if schema.is_some() {
-                self.fail(id, "not allowed beside schema, which says it too");
+                self.fail(id, "not allowed together with schema, which also sets it");
             }
             return self.number(id).map(Schema::Id);
         }

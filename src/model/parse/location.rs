@@ -9,7 +9,7 @@ use crate::{
 impl Reader<'_> {
     /// Where the partition key is: a text, a number or a boolean.
     pub(super) fn partition_key(&mut self, declared: &Declared) -> Option<Vec<String>> {
-        let allowed = "a partition key is a text, a number or a boolean";
+        let allowed = "a partition key is a string, a number or a boolean";
         self.location("partition_key", declared, allowed, Kind::is_scalar)
     }
 
@@ -45,7 +45,7 @@ impl Reader<'_> {
                 return Some(path);
             }
             Ok(Some(found)) => format!("{text} is {}, and {allowed}", found.text),
-            Err(Astray { left, message }) => {
+            Err(LocationError { left, message }) => {
                 format!("{} {message}", shown(&path[..path.len() - left]))
             }
         };
@@ -88,7 +88,7 @@ fn shown(path: &[String]) -> String {
 }
 
 /// Why a path leads nowhere.
-struct Astray {
+struct LocationError {
     /// Names of the path after the one that is to blame.
     left: usize,
     /// To be said of that one.
@@ -100,7 +100,7 @@ fn member<'f>(
     fields: &'f [Field],
     path: &[String],
     unknown_fields: UnknownFields,
-) -> Result<Option<&'f Type>, Astray> {
+) -> Result<Option<&'f Type>, LocationError> {
     let Some((name, rest)) = path.split_first() else {
         return Ok(None);
     };
@@ -112,7 +112,7 @@ fn member<'f>(
     }
     let meant = nearest(name, fields.iter().map(|field| field.name.as_str()));
     let meant = meant.map_or_else(String::new, |it| format!("; did you mean \"{it}\"?"));
-    Err(Astray {
+    Err(LocationError {
         left: rest.len(),
         message: format!("is not declared{meant}"),
     })
@@ -123,7 +123,7 @@ fn inside<'f>(
     type_: &'f Type,
     path: &[String],
     unknown_fields: UnknownFields,
-) -> Result<Option<&'f Type>, Astray> {
+) -> Result<Option<&'f Type>, LocationError> {
     let Some((_, rest)) = path.split_first() else {
         return Ok(Some(type_));
     };
@@ -141,15 +141,15 @@ fn inside<'f>(
                     return inside(type_, rest, unknown_fields);
                 }
                 if place.starts_with(path) {
-                    return Err(Astray {
+                    return Err(LocationError {
                         left: 0,
-                        message: format!("is an object, with {} in it", shown(place)),
+                        message: format!("is an object that contains {}", shown(place)),
                     });
                 }
             }
             Ok(None)
         }
-        _ => Err(Astray {
+        _ => Err(LocationError {
             left: path.len(),
             message: format!("is {}, which has no fields", type_.text),
         }),

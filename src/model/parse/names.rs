@@ -3,7 +3,7 @@
 use super::{Model, Reader};
 use crate::{
     document::ConfigError,
-    model::{self, NotAVersion, Version},
+    model::{self, Version, VersionError},
 };
 
 /// What a topic may be called (Kafka's `Topic.validate`).
@@ -56,7 +56,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn version(&mut self) -> Option<Version> {
-        let allowed = NotAVersion.to_string();
+        let allowed = VersionError.to_string();
         self.required("version", &allowed);
         let text = self.text("version", &allowed, |text| text.parse::<Version>().is_ok())?;
         text.parse().ok()
@@ -81,7 +81,7 @@ impl Reader<'_> {
         let name = self.text(KEY, &allowed_topic(), is_topic)?;
         if Some(name.as_str()) == topic {
             let setting = self.tree.get(KEY)?;
-            self.refuse(setting, "another topic than that of the records");
+            self.refuse(setting, "a topic other than that of the records");
         }
         Some(name)
     }

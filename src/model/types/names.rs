@@ -63,7 +63,7 @@ const FORMS: [(&str, &str); 51] = [
 ];
 
 /// Types of `ClickHouse` whose values have no form of their own in JSON, and what can be used.
-const UNJUDGED: [(&str, &str); 11] = [
+const UNSUPPORTED: [(&str, &str); 11] = [
     (
         "AggregateFunction",
         "send what it aggregates, as its own type or SimpleAggregateFunction(f, T)",
@@ -85,7 +85,7 @@ const UNJUDGED: [(&str, &str); 11] = [
 
 /// For values of which nothing is known beforehand.
 const ANYTHING: &str = "use JSON for an object, or do not declare the field: unknown_fields = \
-                        \"forward\" (the default) lets it through as it is";
+                        \"forward\" (the default) forwards it unchanged";
 
 /// A type that has no parameters, and no parts.
 pub(super) fn plain(name: &str) -> Option<Kind> {
@@ -118,11 +118,11 @@ pub(super) fn form(name: &str) -> &str {
 /// What to say of a name that is no type here.
 pub(super) fn unknown(name: &str) -> String {
     let is_interval = name.starts_with("Interval");
-    let unjudged = UNJUDGED
+    let unsupported = UNSUPPORTED
         .iter()
         .find(|(known, _)| *known == name || (is_interval && *known == "Interval"));
-    if let Some((_, instead)) = unjudged {
-        return format!("\"{name}\" can't be judged where records arrive: {instead}");
+    if let Some((_, instead)) = unsupported {
+        return format!("\"{name}\" cannot be validated: {instead}");
     }
     let known = || FORMS.iter().map(|(known, _)| *known);
     let meant = known()

@@ -50,7 +50,7 @@ impl Parser<'_> {
     fn enter(&mut self, levels: usize, at: usize) -> Result<(), TypeError> {
         self.depth += levels;
         if self.depth > Type::DEPTH_MAX {
-            let message = format!("more than {} types around one another", Type::DEPTH_MAX);
+            let message = format!("more than {} nested types", Type::DEPTH_MAX);
             return Err(self.cursor.error(at, &message));
         }
         Ok(())
@@ -221,7 +221,7 @@ impl Parser<'_> {
                     return Err(self.cursor.error(at, "an empty name"));
                 }
                 Some(element) if !names.insert(element.clone()) => {
-                    let message = format!("{element:?} is declared already");
+                    let message = format!("{element:?} is already declared");
                     return Err(self.cursor.error(at, &message));
                 }
                 _ => {}

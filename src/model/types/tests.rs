@@ -293,7 +293,7 @@ fn nesting_is_bounded() {
         assert!(Type::parse(&good).is_ok(), "{good}");
         let bad = around(levels + 1, inner);
         let error = Type::parse(&bad).expect_err(&bad);
-        assert_eq!(error.message, "more than 32 types around one another");
+        assert_eq!(error.message, "more than 32 nested types");
     }
     let endless = "Array(".repeat(1_000_000);
     let error = Type::parse(&endless).expect_err("too deep");

@@ -10,9 +10,9 @@ fn only_a_port_that_nobody_else_reaches_is_open_to_everyone() {
     assert_eq!(
         errors(&on("0.0.0.0:0")),
         [
-            "ringest.toml:2: listen.address: \"0.0.0.0:0\" can be reached from the network and \
-             auth.mode = \"none\" lets everyone send: set listen.unauthenticated_network = true \
-             if that is meant, or a loopback address"
+            "ringest.toml:2: listen.address: \"0.0.0.0:0\" is reachable from the network and \
+             auth.mode = \"none\" disables authentication: set listen.unauthenticated_network = \
+             true to allow this, or use a loopback address"
         ]
     );
     for network in ["192.0.2.1:0", "[::]:0", "[::ffff:127.0.0.1]:0"] {
@@ -39,9 +39,10 @@ const HASH: &str = "0000000000000000000000000000000000000001";
 #[test]
 fn whoever_must_be_asked_can_be_known() {
     let required = LEAST.replace("mode = \"none\"", "mode = \"required\"");
-    let nobody = "auth.mode: \"required\" (the default) lets nobody send yet: set auth.keys (`ringest \
-                  token` makes one), auth.jwt or the environment variable MOOSE_INGEST_API_KEY; or \
-                  auth.mode = \"none\" if everyone who reaches the port may send";
+    let nobody = "auth.mode: \"required\" (the default) needs credentials to check against: set \
+        auth.keys (`ringest token` creates one), auth.jwt or the environment variable \
+    MOOSE_INGEST_API_KEY; or \
+                  auth.mode = \"none\" to accept unauthenticated requests";
     assert_eq!(errors(&required), [format!("ringest.toml:4: {nobody}")]);
     let default = LEAST.replace("mode = \"none\"\n", "");
     assert_eq!(errors(&default), [format!("ringest.toml: {nobody}")]);
@@ -77,11 +78,11 @@ fn who_is_not_asked_is_told_to_the_operator() {
         "issuer = \"i\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\njwks_url = \"https://i/k\"\n";
     let key = format!("name = \"a\"\nhash = \"{HASH}\"\n");
     for (more, unused) in [
-        (format!("[[auth.keys]]\n{key}"), "auth.keys is"),
-        (format!("[auth.jwt]\n{issuer}"), "auth.jwt is"),
+        (format!("[[auth.keys]]\n{key}"), "auth.keys has"),
+        (format!("[auth.jwt]\n{issuer}"), "auth.jwt has"),
         (
             format!("[[auth.keys]]\n{key}[auth.jwt]\n{issuer}"),
-            "auth.jwt and auth.keys are",
+            "auth.jwt and auth.keys have",
         ),
     ] {
         let place = Place::new(&least_and(&more));
@@ -90,7 +91,7 @@ fn who_is_not_asked_is_told_to_the_operator() {
         assert_eq!(
             warnings,
             [format!(
-                "{line}: auth.mode: \"none\" lets everyone send: {unused} of no use, nobody is asked"
+                "{line}: auth.mode: \"none\" disables authentication: {unused} no effect"
             )]
         );
     }

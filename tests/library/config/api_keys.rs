@@ -175,8 +175,8 @@ fn what_is_wrong_in_the_environment() {
              ringest.toml:8",
             "environment variable MOOSE_INGEST_API_KEY: auth.keys: the same as auth.keys[0].hash at \
              ringest.toml:6",
-            "environment variable RINGEST_AUTH__KEYS__NAME: auth.keys.name: there are several \
-             [[auth.keys]], and this does not say of which: set it in the file",
+            "environment variable RINGEST_AUTH__KEYS__NAME: auth.keys.name: ambiguous, as there are \
+             several [[auth.keys]]: set it in the file",
         ]
     );
 }
@@ -187,9 +187,9 @@ fn everything_wrong_with_keys_is_said_at_once_and_never_their_hashes() {
         "is not allowed: 40 hex digits, as Moose writes them, or \"sha256:\" and 64 hex digits";
     let routes = "is not allowed: an array of globs over <name>/<version>, such as [\"Order/*\"]; all \
                   routes are [\"*\"]";
-    let expires = "is not allowed: a time with its distance from UTC, such as \
+    let expires = "is not allowed: a time with a UTC offset, such as \
                    \"2027-01-01T00:00:00Z\" (RFC 3339), or \"\" for never";
-    let name = "a text of 1 to 128 bytes, without control characters";
+    let name = "a string of 1 to 128 bytes, without control characters";
     let text = with(&format!(
         "\
 cache_entries = 0
@@ -262,7 +262,7 @@ fn keys_of_no_use_are_told() {
     assert_eq!(
         warnings,
         [
-            format!("{file}:8: auth.keys[0].expires: is past: the key opens nothing any more"),
+            format!("{file}:8: auth.keys[0].expires: is in the past: the key is rejected"),
             format!("{file}:7: auth.keys[0].routes: \"Evnt/*\" matches no route"),
             format!("{file}:7: auth.keys[0].routes: \"\" matches no route"),
         ]

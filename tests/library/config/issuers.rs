@@ -157,8 +157,8 @@ fn the_environment_sets_the_only_issuer() {
     assert_eq!(
         Place::new(&several).errors(&variables[..1]),
         [
-            "environment variable RINGEST_AUTH__JWT__ISSUER: auth.jwt.issuer: there are several \
-             [[auth.jwt]], and this does not say of which: set it in the file"
+            "environment variable RINGEST_AUTH__JWT__ISSUER: auth.jwt.issuer: ambiguous, as \
+             there are several [[auth.jwt]]: set it in the file"
         ]
     );
     let all = format!("[{{ {} }}]", ISSUER.trim().replace('\n', ", "));
@@ -228,14 +228,16 @@ fn urls_of_keys() {
 fn everything_wrong_with_one_line() {
     let algorithms = "an array of one or more of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
                       ES384, EdDSA, HS256, HS384, HS512";
-    let claims = "a table of claims with the strings, numbers or booleans that they must be, such as \
+    let claims = "a table of claims and the string, number or boolean that each must equal, such \
+        as \
                   { tenant = \"acme\" }";
     for (line, told) in [
         ("issuer = \"\"", "issuer: \"\" is not allowed: the `iss` of the tokens".to_owned()),
         ("issuer = 5", "issuer: 5 is not allowed: the `iss` of the tokens".to_owned()),
         (
             "audience = [\"a\"]",
-            "audience: [\"a\"] is not allowed: what the `aud` of the tokens must name".to_owned(),
+            "audience: [\"a\"] is not allowed: the audience that the `aud` of the tokens must \
+             contain".to_owned(),
         ),
         ("algorithms = []", format!("algorithms: [] is not allowed: {algorithms}")),
         ("algorithms = \"RS256\"", format!("algorithms: \"RS256\" is not allowed: {algorithms}")),
@@ -248,7 +250,7 @@ fn everything_wrong_with_one_line() {
         ("algorithms = [\"ES512\"]", format!("algorithms: \"ES512\" is not allowed: {algorithms}")),
         (
             "algorithms = [\"RS256\", \"RS256\"]",
-            "algorithms: \"RS256\" is there twice".to_owned(),
+            "algorithms: duplicate \"RS256\"".to_owned(),
         ),
         (
             "leeway_ms = 60_001",
@@ -279,11 +281,13 @@ fn everything_wrong_with_one_line() {
         ),
         (
             "public_key_file = \"a.pem\"",
-            "jwks_url: not allowed beside public_key_file: an issuer has one of them".to_owned(),
+            "jwks_url: not allowed together with public_key_file: an issuer has one key \
+             source".to_owned(),
         ),
         (
             "secret_file = \"a\"",
-            "secret_file: not allowed beside jwks_url: an issuer has one of them".to_owned(),
+            "secret_file: not allowed together with jwks_url: an issuer has one key \
+             source".to_owned(),
         ),
         ("jwks_url = 5", "jwks_url: 5 is not allowed: a URL, or \"\" for none".to_owned()),
         ("leeway = 5", "leeway: unknown key; did you mean \"leeway_ms\"?".to_owned()),
@@ -308,11 +312,12 @@ fn what_is_missing_or_there_twice() {
         errors(&only("leeway_ms = 1\n")),
         [
             "ringest.toml:4: auth.jwt.issuer: missing: the `iss` of the tokens".to_owned(),
-            "ringest.toml:4: auth.jwt.audience: missing: what the `aud` of the tokens must name".to_owned(),
+            "ringest.toml:4: auth.jwt.audience: missing: the audience that the `aud` of the \
+             tokens must contain".to_owned(),
             "ringest.toml:4: auth.jwt.algorithms: missing: an array of one or more of RS256, RS384, \
              RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512"
                 .to_owned(),
-            "ringest.toml:4: auth.jwt: its keys are missing: set one of public_key_file, jwks_file, \
+            "ringest.toml:4: auth.jwt: no key source: set one of public_key_file, jwks_file, \
              jwks_url, secret_file"
                 .to_owned(),
         ]
@@ -373,7 +378,7 @@ fn files_that_cannot_hold_the_keys() {
             "algorithms = [\"RS256\"]\njwks_file = \"models\"\njwks_refresh_ms = 5_000\n",
             &[
                 "8: auth.jwt.jwks_file: models can't be read: Is a directory (os error 21)",
-                "9: auth.jwt.jwks_refresh_ms: of no use without jwks_url",
+                "9: auth.jwt.jwks_refresh_ms: has no effect without jwks_url",
             ],
         ),
     ] {

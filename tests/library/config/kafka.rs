@@ -23,20 +23,17 @@ fn kafka_must_agree_with_the_limits() {
         (
             "message.max.bytes = 1_000_040",
             "kafka.message.max.bytes: 1_000_040 is not allowed: a whole number of at least \
-             1_000_041 (41 more than limits.record_bytes_max = 1_000_000: what a record takes in a \
-             message, its schema's prefix included)",
+             1_000_041 (41 more than limits.record_bytes_max = 1_000_000, for message overhead and a schema prefix)",
         ),
         (
             "delivery.timeout.ms = 10_001",
             "kafka.delivery.timeout.ms: 10_001 is not allowed: a whole number from 1 to \
-             timeouts.ack_timeout_ms = 10_000 (a request would be answered before its records \
-             are given up)",
+             timeouts.ack_timeout_ms = 10_000 (else a request is answered before its records time out)",
         ),
         (
             "message.timeout.ms = 0",
             "kafka.message.timeout.ms: 0 is not allowed: a whole number from 1 to \
-             timeouts.ack_timeout_ms = 10_000 (a request would be answered before its records \
-             are given up)",
+             timeouts.ack_timeout_ms = 10_000 (else a request is answered before its records time out)",
         ),
         (
             "message.timeout.ms = 1",
@@ -86,8 +83,7 @@ fn a_queue_below_the_largest_request_is_warned_of() {
             "queue.buffering.max.messages = 99_999",
             Some(
                 "kafka.queue.buffering.max.messages = 99_999 is less than 100_000 (from \
-                 limits.records_max = 100_000): a request of the most records never fits: it is \
-                 answered 503 queue_full",
+                 limits.records_max = 100_000): a request with that many records never fits and is answered 503 queue_full",
             ),
         ),
         ("queue.buffering.max.kbytes = 10_240", None),
@@ -95,8 +91,7 @@ fn a_queue_below_the_largest_request_is_warned_of() {
             "queue.buffering.max.kbytes = 10_239",
             Some(
                 "kafka.queue.buffering.max.kbytes = 10_239 is less than 10_240 (from \
-                 limits.body_bytes_max = 10_485_760): a request of the most bytes may not fit, \
-                 and is answered 503 queue_full then",
+                 limits.body_bytes_max = 10_485_760): a request of that size may not fit and is then answered 503 queue_full",
             ),
         ),
     ] {

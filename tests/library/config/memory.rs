@@ -34,17 +34,17 @@ fn the_share_of_a_worker_must_hold_one_request() {
             panic!("one error");
         };
         assert!(
-            error.contains(" are too few: each of the 2 workers "),
+            error.contains(" is too small: each of the 2 workers "),
             "{error}"
         );
     }
     assert_eq!(
         errors(&limits(16_385, 1_000_000, 3_145_727)),
         [
-            "ringest.toml:3: limits.in_flight_bytes_max: 3_145_727 are too few: each of the 2 \
-             workers must hold one request, whose memory is 1_572_864 bytes (from \
+            "ringest.toml:3: limits.in_flight_bytes_max: 3_145_727 is too small: each of the 2 \
+             workers must be able to hold one request of up to 1_572_864 bytes (from \
              limits.body_bytes_max = 1_000_000 and limits.head_bytes_max = 16_385); set at least \
-             3_145_728, or fewer workers, or smaller bodies"
+             3_145_728, use fewer workers or lower limits.body_bytes_max"
         ]
     );
     let set = ("RINGEST_LIMITS__IN_FLIGHT_BYTES_MAX", "268435456");
@@ -136,7 +136,7 @@ fn the_share_of_a_worker_must_hold_what_models_ask_for() {
             panic!("one error");
         };
         assert!(
-            error.contains(" are too few for these models: each of the 3 workers "),
+            error.contains(" is too small for these models: each of the 3 workers "),
             "{error}"
         );
     }

@@ -67,7 +67,8 @@ fn everything_wrong_with_the_models_is_said_at_once() {
         "environment variable RINGEST_WORKERS: workers: \"x\" is not allowed: ",
         "models/1.toml:1: nmae: unknown key; did you mean \"name\"?",
         "models/1.toml:2: name: \"1X\" is not allowed: a letter, then letters, digits, ",
-        "models/1.toml:3: version: 1.0 is not allowed: numbers between dots, such as \"1.0\", ",
+        "models/1.toml:3: version: 1.0 is not allowed: numbers separated by dots, such as \
+         \"1.0\", ",
         "models/1.toml:4: fields: not allowed: this is a section, [fields]",
         "models/2.toml:1: name: ",
         "models/2.toml:2: version: \"1.x\" is not allowed: ",
@@ -86,7 +87,7 @@ fn everything_wrong_with_the_models_is_said_at_once() {
         "models/5.toml:4: unknown_fields: \"reject\" is not allowed: without [fields] every field \
          is unknown",
         "models/6.toml:1: not valid TOML: ",
-        "models/event.toml:1: name: Event 1.0 is also EVENT 01.00 of models/4.toml: case and ",
+        "models/event.toml:1: name: Event 1.0 is a duplicate of EVENT 01.00 of models/4.toml: case and ",
     ];
     for (error, start) in errors.iter().zip(expected) {
         assert!(error.starts_with(start), "{error}\n{start}");

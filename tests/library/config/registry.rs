@@ -30,7 +30,7 @@ fn its_keys_are_read() {
     assert_eq!(registry.timeout, Duration::from_millis(250));
     assert_eq!(
         config.warnings,
-        ["schema_registry.url is http: schema_registry.password is sent in clear"]
+        ["schema_registry.url is http: schema_registry.password is sent unencrypted"]
     );
 
     let registry = good(&least_and(""), &[URL]).schema_registry;
@@ -85,7 +85,8 @@ fn name_and_password_go_together() {
         assert_eq!(
             errors(&least_and(&section)),
             [format!(
-                "ringest.toml:9: schema_registry.{given}: of no use without schema_registry.{other}"
+                "ringest.toml:9: schema_registry.{given}: has no effect without \
+                 schema_registry.{other}"
             )]
         );
     }

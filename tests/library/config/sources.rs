@@ -138,8 +138,8 @@ fn development_needs_no_file_but_hears_the_environment() {
     assert_eq!(
         unasked.warnings,
         [
-            "config/dev.toml (built in):19: auth.mode: \"none\" lets everyone send: auth.keys is of no use, \
-          nobody is asked"
+            "config/dev.toml (built in):19: auth.mode: \"none\" disables authentication: \
+             auth.keys has no effect"
         ]
     );
     let asked = development(&[moose, ("RINGEST_AUTH__MODE", "required")]).expect("good");

@@ -62,9 +62,9 @@ models = "models"
 
 [listen]
 address = "0.0.0.0:4100"
-# With auth.mode = "none": true if everyone on that network may send.
+# With auth.mode = "none": true to accept unauthenticated requests from that network.
 # unauthenticated_network = true
-# Moose answers without the prefix too, ringest does not.
+# Moose also accepts paths without the prefix; ringest does not.
 path_prefix = "/api/v1"
 
 [management]
@@ -93,12 +93,13 @@ leeway_ms = 60_000
 "sasl.username" = "moose"
 "sasl.mechanism" = "SCRAM-SHA-256"
 "security.protocol" = "SASL_SSL"
-# "sasl.password" is taken from RINGEST_KAFKA__SASL_PASSWORD.
+# "sasl.password" is read from RINGEST_KAFKA__SASL_PASSWORD.
 "#
     );
     for part in [
-        "- who may send: senders with tokens, as in Moose; write their issuer's public key (PEM) to \
-         conf/jwt.pem: jwt.secret is none that can be used: ",
+        "- authentication: clients with tokens, as in Moose; write their issuer's public key \
+         (PEM) to \
+         conf/jwt.pem: jwt.secret is not a usable public key: ",
         "- set RINGEST_KAFKA__SASL_PASSWORD in the environment: the password was not copied\n",
         "- MOOSE_… variables and .env files win over moose.config.toml in Moose",
     ] {
@@ -128,7 +129,7 @@ fn whoever_has_mooses_tokens_may_send() {
         "{report}"
     );
     assert!(
-        report.contains("- who may send: senders with tokens, as in Moose\n"),
+        report.contains("- authentication: clients with tokens, as in Moose\n"),
         "{report}"
     );
     assert_eq!(place.read("conf/jwt.pem"), PUBLIC_KEY);
@@ -192,8 +193,9 @@ fn without_tokens_someone_decides_who_may_send() {
             &format!("{project}[http_server_config]\nhost = \"0.0.0.0\"\n"),
         );
         let report = place.imported(&["--project", "moose.config.toml"]);
-        let said = "- who may send: set MOOSE_INGEST_API_KEY as for Moose, or make keys with `ringest \
-                    token`, or set auth.mode = \"none\" if everyone who reaches the port may send\n";
+        let said = "- authentication: set MOOSE_INGEST_API_KEY as for Moose, create keys with \
+            `ringest \
+                    token`, or set auth.mode = \"none\" to accept unauthenticated requests\n";
         assert!(report.contains(said), "{report}");
 
         let check = ["--config", "conf/ringest.toml", "--check"];
@@ -269,7 +271,7 @@ fn hosts() {
     }
     let (file, report) =
         imported("[http_server_config]\nhost = \"gateway.internal\"\nport = 4000\n");
-    let said = "[listen]\n# Moose's host = \"gateway.internal\": ringest wants an IP address.\n\
+    let said = "[listen]\n# Moose's host = \"gateway.internal\": ringest requires an IP address.\n\
                 address = \"127.0.0.1:4000\"\n";
     assert!(file.contains(said), "{file}");
     let asked = "- listen.address: Moose listens on \"gateway.internal\", and ";

@@ -88,7 +88,8 @@ fn everything_that_a_model_can_say() {
          record as it came
 # streaming functions of Moose read the topic: enrich
 # Moose writes the topic to tables: local_Thing_1
-# the topic as Moose makes it (ringest makes none): 6 partitions, records kept for 60 s, records \
+# the topic as created by Moose (ringest creates none): 6 partitions, records kept for 60 s, \
+    records \
          of at most 2097152 bytes, life cycle EXTERNALLY_MANAGED
 name = \"Thing\"
 version = \"1\"
@@ -216,8 +217,8 @@ fn an_endpoint_that_moose_never_reaches_is_left_out_and_said() {
     set(&mut map, "/api_endpoints", "INGRESS_Thing", bare);
     let place = Place::new(&map);
     let report = place.imported(&[]);
-    let said = "left out:\n- Thing without version: in Moose /ingest/Thing leads to the highest \
-                version, never to it\n";
+    let said = "left out:\n- Thing without version: in Moose /ingest/Thing resolves to the \
+        highest version, never to this one\n";
     assert!(report.contains(said), "{report}");
     assert_eq!(place.routes().len(), 1);
 }
@@ -253,22 +254,22 @@ fn odd_names_and_versions_keep_their_paths() {
             "1",
             "ingest/2fa.events/1",
             "# called \"2fa.events\" in Moose\n\
-             # Moose takes its highest version at /ingest/2fa.events too, ringest does not\nname = \"m2fa_events\"\nversion = \"1\"\n\
+             # Moose also accepts its highest version at /ingest/2fa.events; ringest does not\nname = \"m2fa_events\"\nversion = \"1\"\n\
              path = \"/ingest/2fa.events/1\"\n",
         ),
         (
             "_x",
             "1.0-rc1",
             "ingest/_x/1.0-rc1",
-            "# called \"_x\" in Moose\n# version \"1.0-rc1\" in Moose, which counts it so\n\
-             # Moose takes its highest version at /ingest/_x too, ringest does not\n\
+            "# called \"_x\" in Moose\n# version \"1.0-rc1\" in Moose, which compares it as this one\n\
+             # Moose also accepts its highest version at /ingest/_x; ringest does not\n\
              name = \"m_x\"\nversion = \"1.0\"\npath = \"/ingest/_x/1.0-rc1\"\n",
         ),
         (
             "Thing",
             "2",
             "ingest/clicks/2",
-            "# Moose takes its highest version at /ingest/clicks too, ringest does not\n\
+            "# Moose also accepts its highest version at /ingest/clicks; ringest does not\n\
              name = \"Thing\"\nversion = \"2\"\npath = \"/ingest/clicks/2\"\n",
         ),
         // Case makes no difference to either.
@@ -350,7 +351,7 @@ fn what_stays_behind_is_reported() {
     let report = Place::new(&map).imported(&[]);
     assert!(
         report.contains(
-            "without counterpart in ringest:\n\
+            "not supported by ringest:\n\
              - tables (6): t0, t1, t2, t3, t4, …\n\
              - workflows (1): nightly\n\
              - consumption APIs (2): EGRESS_new, EGRESS_old\n\

@@ -18,16 +18,16 @@ fn refused(map: &str) -> String {
 
 #[test]
 fn what_is_no_map() {
-    let hint = "take what http://localhost:5001/infra-map serves while Moose runs, or \
+    let hint = "use http://localhost:5001/infra-map of a running Moose, or \
                 .moose/infrastructure_map.json after `moose build`\n";
-    let no_map = "no infrastructure map of Moose: it has no \"api_endpoints\"; ";
+    let no_map = "not an infrastructure map of Moose: it has no \"api_endpoints\"; ";
     for (text, told) in [
         ("{}", format!("map.json: {no_map}{hint}")),
         ("[]", format!("map.json: {no_map}{hint}")),
         ("\"x\"", format!("map.json: {no_map}{hint}")),
         (
             "{\"ingestion_apis\": []}",
-            format!("map.json: what `moose ls --json` prints has no types; {hint}"),
+            format!("map.json: the output of `moose ls --json` has no types; {hint}"),
         ),
         (
             "{\"api_endpoints\": 1}",
@@ -35,7 +35,7 @@ fn what_is_no_map() {
         ),
         (
             "{\"api_endpoints\": {}}",
-            "map.json: /api_endpoints: no ingest API in it: there is nothing to bring over\n"
+            "map.json: /api_endpoints: it contains no ingest API: there is nothing to import\n"
                 .to_owned(),
         ),
     ] {
@@ -91,15 +91,15 @@ fn every_unknown_type_is_named_and_the_other_models_are_written() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).starts_with("1 model(s) in conf/models, "));
     assert!(
-        stdout(&output).contains("\nNOT brought over: "),
+        stdout(&output).contains("\nNOT imported: "),
         "{}",
         stdout(&output)
     );
     assert!(place.path("conf/models/Good.toml").exists());
     assert!(!place.path("conf/models/Thing.toml").exists());
 
-    let unknown = "is no type that ringest knows";
-    let beyond = "is beyond what ClickHouse has";
+    let unknown = "is not a type that ringest supports";
+    let beyond = "exceeds the limits of ClickHouse";
     let expected = [
         ("0/data_type", format!("\"BigInt\" {unknown}")),
         (
@@ -107,7 +107,7 @@ fn every_unknown_type_is_named_and_the_other_models_are_written() {
             format!("\"Time64(3)\" {unknown}"),
         ),
         ("2/data_type/fields/1/1", format!("\"Variant\" {unknown}")),
-        ("3/data_type", "no type that ringest knows".to_owned()),
+        ("3/data_type", "not a type that ringest supports".to_owned()),
         (
             "4/data_type",
             "a type is expected: a string or an object".to_owned(),
@@ -118,7 +118,7 @@ fn every_unknown_type_is_named_and_the_other_models_are_written() {
         ("8/data_type", format!("\"FixedString(0)\" {beyond}")),
         (
             "9/data_type/values/0/value",
-            "numbers of an enum are from -32768 to 32767".to_owned(),
+            "enum values must be from -32768 to 32767".to_owned(),
         ),
         ("10/data_type", "an enum without members".to_owned()),
         ("11/data_type", "\"valueType\" is missing".to_owned()),
@@ -138,15 +138,15 @@ fn an_endpoint_must_be_one_that_ringest_can_serve() {
     for ((at, key, value), told) in [
         (
             change(ENDPOINT, "method", json!("PUT")),
-            "/method: ringest takes POST only",
+            "/method: only POST is supported",
         ),
         (
             change(ENDPOINT, "path", json!("ingest/my thing")),
-            "/path: \"/ingest/my thing\" is no path that ringest can serve",
+            "/path: \"/ingest/my thing\" is not a path that ringest supports",
         ),
         (
             change(ENDPOINT, "path", json!("")),
-            "/path: \"/\" is no path that ringest can serve",
+            "/path: \"/\" is not a path that ringest supports",
         ),
         (
             change(ENDPOINT, "name", json!(null)),
@@ -198,9 +198,9 @@ fn two_endpoints_that_ringest_could_not_tell_apart() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "map.json: /api_endpoints/INGRESS_Thing_2: THING 01 at /ingest/x/1 can't be told from \
+        "map.json: /api_endpoints/INGRESS_Thing_2: THING 01 at /ingest/x/1 conflicts with \
          Thing 1 at /ingest/Thing/1\n\
-         map.json: /api_endpoints/INGRESS_Thing_3: Other 1 at /INGEST/thing/1 can't be told from \
+         map.json: /api_endpoints/INGRESS_Thing_3: Other 1 at /INGEST/thing/1 conflicts with \
          Thing 1 at /ingest/Thing/1\n"
     );
     assert_eq!(place.routes().len(), 1);
@@ -237,7 +237,7 @@ fn a_model_that_would_not_load_is_skipped() {
         ),
     ] {
         let said = refused(&map_of(&json!([column(name, &data_type)])).to_string());
-        let place = "map.json: /api_endpoints/INGRESS_Thing_1: ringest does not take its ";
+        let place = "map.json: /api_endpoints/INGRESS_Thing_1: ringest rejects its ";
         assert!(said.starts_with(&format!("{place}{told}")), "{said}");
     }
 }
@@ -256,8 +256,8 @@ fn files_that_are_there_are_kept_unless_replaced_by_force() {
     assert_eq!(stdout(&output), "");
     assert_eq!(
         stderr(&output),
-        "conf/ringest.toml: is there already and differs: --force replaces it\n\
-         conf/models/Thing.toml: is there already and differs: --force replaces it\n"
+        "conf/ringest.toml: already exists with other contents: --force replaces it\n\
+         conf/models/Thing.toml: already exists with other contents: --force replaces it\n"
     );
     assert_eq!(place.read("conf/models/Thing.toml"), "# mine\n");
     place.imported(&["--force"]);

@@ -210,18 +210,18 @@ fn defaults_comments_and_what_is_not_sent() {
         "\
 n = { type = \"String\", default = \"7\" }  # How many
 s = { type = \"Nullable(String)\", default = \"'it\\\\'s \\\"x\\\"'\" }
-# day: MATERIALIZED toDate(at); not for clients to send, any value is let through
+# day: MATERIALIZED toDate(at); not sent by clients; any value is accepted
 # up: ALIAS upper(s)
-# ; not for clients to send, any value is let through
+# ; not sent by clients; any value is accepted
 kept = \"String\"
-# who: Moose puts the claims of the sender's token here; ringest forwards records as they come
+# who: Moose inserts the claims of the client's token here; ringest forwards records unchanged
 "
     );
     assert_eq!(
         remarks,
         "\
-# kept: TTL at + INTERVAL 1 DAY is the table's, not the gateway's
-# kept: CODEC ZSTD(3) is the table's, not the gateway's
+# kept: TTL at + INTERVAL 1 DAY applies to the table and is not imported
+# kept: CODEC ZSTD(3) applies to the table and is not imported
 "
     );
 }
@@ -238,7 +238,7 @@ fn a_default_inside_an_object_is_said() {
         remarks,
         "\
 # page.n: may be left out (default 7), so Nullable here; Moose refuses null
-# page.m: MATERIALIZED n + 1; not for clients to send, any value is let through
+# page.m: MATERIALIZED n + 1; not sent by clients; any value is accepted
 "
     );
 }

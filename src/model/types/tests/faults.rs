@@ -224,8 +224,8 @@ const FAULTS: [(&str, &str); 85] = [
         "Tuple(Int8, ^a Int8)",
         "the elements before this one have no names",
     ),
-    ("Tuple(a Int8, ^a Int16)", "\"a\" is declared already"),
-    ("Tuple(a Int8, ^`a` Int16)", "\"a\" is declared already"),
+    ("Tuple(a Int8, ^a Int16)", "\"a\" is already declared"),
+    ("Tuple(a Int8, ^`a` Int16)", "\"a\" is already declared"),
     ("Tuple(^`` Int8)", "an empty name"),
     ("Tuple(^`a Int8)", "the text has no closing `"),
     (
@@ -294,7 +294,7 @@ fn what_an_edge_cannot_judge_has_something_in_its_place() {
         let text = format!("Array({name}(3))");
         let error = Type::parse(&text).expect_err(name);
         assert_eq!(error.offset, 6, "{error}");
-        let start = format!("\"{name}\" can't be judged where records arrive: ");
+        let start = format!("\"{name}\" cannot be validated: ");
         assert!(error.message.starts_with(&start), "{error}");
         assert!(error.message.contains(instead), "{error}");
     }

@@ -12,7 +12,7 @@ fn what_becomes_of_faulty_records() {
     let other = model("on_invalid = \"accept_valid\"\ndead_letter_topic = \"dead\"\n");
     assert_eq!(other.rules.on_invalid, OnInvalid::AcceptValid);
     assert_eq!(other.dead_letter_topic.as_deref(), Some("dead"));
-    let same = "is not allowed: another topic than that of the records";
+    let same = "is not allowed: a topic other than that of the records";
     assert_eq!(
         errors("dead_letter_topic = \"Event_1_0\"\n"),
         [format!("3: dead_letter_topic: \"Event_1_0\" {same}")]
@@ -68,11 +68,9 @@ fn a_path_leads_to_one_model() {
     assert_eq!(
         place.errors(&[]),
         [
-            "models/b.toml:3: path: \"/Clicks\" leads to a 1.0 of models/a.toml already",
-            "models/c.toml:3: path: \"/ingest/event/1.0\" leads to Event 1.0 of models/event.toml \
-             already",
-            "models/d.toml:3: path: \"/ingest/EVENT\" leads to Event 1.0 of models/event.toml \
-             already",
+            "models/b.toml:3: path: \"/Clicks\" is already the path of a 1.0 of models/a.toml",
+            "models/c.toml:3: path: \"/ingest/event/1.0\" is already the path of Event 1.0 of models/event.toml",
+            "models/d.toml:3: path: \"/ingest/EVENT\" is already the path of Event 1.0 of models/event.toml",
         ]
     );
 }
@@ -109,13 +107,13 @@ fn many_headers(count: usize) -> String {
 
 #[test]
 fn everything_wrong_with_kafka_headers() {
-    const HEADER: &str = "a text, { header = \"…\" } for a field of the request, or { principal = \
-                          true } for who sent it";
-    const CREDENTIAL: &str = "a credential must not end up in a topic";
+    const HEADER: &str = "a string, { header = \"…\" } for a request header, or { principal = \
+        true } for the authenticated principal";
+    const CREDENTIAL: &str = "credentials must not be written to a topic";
     assert_eq!(model(&many_headers(16)).kafka_headers.len(), 16);
     assert_eq!(
         errors(&many_headers(17)),
-        ["3: kafka_headers: 17 are too many: at most 16"]
+        ["3: kafka_headers: too many headers (17): at most 16"]
     );
     assert_eq!(
         errors("kafka_headers = 3\n"),
@@ -128,7 +126,7 @@ fn everything_wrong_with_kafka_headers() {
          }}\nf = {{ principal = false }}\ng = {{ header = \"x\", principal = true }}\nh = 3\ni = {{ \
          heder = \"x\" }}\n\"\" = \"x\"\n{name} = \"x\"\nj = \"{constant}\"\nk = {{ header = 3 }}\n"
     );
-    let token = "the name of a header field of HTTP, of at most 255 bytes";
+    let token = "the name of an HTTP header, of at most 255 bytes";
     assert_eq!(
         errors(&text),
         [
@@ -148,7 +146,7 @@ fn everything_wrong_with_kafka_headers() {
             format!("12: kafka_headers.i: {{ heder = \"x\" }} is not allowed: {HEADER}"),
             "13: kafka_headers.: the name has 0 bytes: from 1 to 255".to_owned(),
             format!("14: kafka_headers.{name}: the name has 256 bytes: from 1 to 255"),
-            "15: kafka_headers.j: the text has 1025 bytes: at most 1024".to_owned(),
+            "15: kafka_headers.j: the value has 1025 bytes: at most 1024".to_owned(),
             format!("16: kafka_headers.k.header: 3 is not allowed: {token}"),
         ]
     );
@@ -198,7 +196,7 @@ fn everything_wrong_with_a_schema() {
         ("schema_id = \"7\"", format!("3: schema_id: \"7\" {number}")),
         (
             "schema_id = 7\nschema = { id = 7 }",
-            "3: schema_id: not allowed beside schema, which says it too".to_owned(),
+            "3: schema_id: not allowed together with schema, which also sets it".to_owned(),
         ),
         ("schema = 7", format!("3: schema: 7 {allowed}")),
         ("schema = {}", format!("3: schema: {{}} {allowed}")),

@@ -81,16 +81,16 @@ fn a_path_to_what_is_no_key_is_told() {
     for (text, expected) in [
         (
             "geo",
-            "geo is Tuple(lat Float64, lon Float64), and a partition key is a text, a number or a \
-             boolean",
+            "geo is Tuple(lat Float64, lon Float64), and a partition key is a string, a number \
+             or a boolean",
         ),
         (
             "tags",
-            "tags is Map(String, Int32), and a partition key is a text, a number or a boolean",
+            "tags is Map(String, Int32), and a partition key is a string, a number or a boolean",
         ),
         (
             "user.seen",
-            "user.seen is Array(DateTime), and a partition key is a text, a number or a boolean",
+            "user.seen is Array(DateTime), and a partition key is a string, a number or a boolean",
         ),
         ("id.x", "id is UInt64, which has no fields"),
         ("at.x.y", "at is DateTime64(3), which has no fields"),
@@ -100,14 +100,18 @@ fn a_path_to_what_is_no_key_is_told() {
             "user.seen is Array(DateTime), which has no fields",
         ),
         ("tags.a.b", "tags.a is Int32, which has no fields"),
-        ("props.user", "props.user is an object, with user.id in it"),
+        (
+            "props.user",
+            "props.user is an object that contains user.id",
+        ),
         (
             "props.user.id.x",
             "props.user.id is String, which has no fields",
         ),
         (
             "props.user.list",
-            "props.user.list is Array(Int8), and a partition key is a text, a number or a boolean",
+            "props.user.list is Array(Int8), and a partition key is a string, a number or a \
+             boolean",
         ),
     ] {
         let expected = format!("3: partition_key: \"{text}\" is not allowed: {expected}");

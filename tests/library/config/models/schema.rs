@@ -84,12 +84,13 @@ fn what_is_wrong_is_told_at_the_model_or_at_the_schema() {
         ),
         (
             format!("{from}[fields]\na = \"String\"\n"),
-            "models/event.toml:4: fields: not allowed beside fields_from: the schema has \
+            "models/event.toml:4: fields: not allowed together with fields_from: the schema uses \
              \"properties\"",
         ),
         (
             format!("unknown_fields = \"reject\"\n{from}"),
-            "models/event.toml:3: unknown_fields: not allowed beside fields_from: the schema has \
+            "models/event.toml:3: unknown_fields: not allowed together with fields_from: the \
+             schema uses \
              \"additionalProperties\"",
         ),
         (
