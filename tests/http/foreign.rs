@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-/// Cases whose verdict differs on purpose, and why.
+/// Cases whose outcome differs on purpose, and why.
 const DEVIATIONS: [(&str, &str); 6] = [
     (
         "gunicorn/invalid/008",
@@ -62,7 +62,7 @@ struct Line {
     norm_b64: Option<String>,
 }
 
-/// The cases with one right verdict; none if the variable is not set.
+/// The cases with one right outcome; none if the variable is not set.
 pub(crate) fn cases() -> Vec<ForeignCase> {
     let Some(path) = std::env::var_os("RINGEST_TEST_HTTP_CASES") else {
         return Vec::new();
@@ -83,7 +83,7 @@ pub(crate) fn cases() -> Vec<ForeignCase> {
             ),
             "reject" => (Expected::Reject, vec![normal, &line.raw_b64]),
             "policy" => continue,
-            other => panic!("{other} is no verdict"),
+            other => panic!("{other} is no outcome"),
         };
         for spelling in spellings {
             let bytes = base64(spelling);

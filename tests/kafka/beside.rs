@@ -174,8 +174,11 @@ fn prefixes_stand_before_records(kafka: &Kafka) {
 }
 
 fn bad_records_become_dead_letters(kafka: &Kafka) {
-    let (topic, letters) = (topic(kafka, "lettered"), topic(kafka, "letters"));
-    let typed = format!("dead_letter_topic = \"{letters}\"\n[fields]\nn = \"UInt8\"\n");
+    let (topic, dead_letters) = (
+        topic(kafka, "with-dead-letters"),
+        topic(kafka, "dead-letters"),
+    );
+    let typed = format!("dead_letter_topic = \"{dead_letters}\"\n[fields]\nn = \"UInt8\"\n");
     let strict = model(&topic, &typed);
     let lenient = model(&topic, &format!("on_invalid = \"accept_valid\"\n{typed}"))
         .replace("name = \"Event\"", "name = \"Lenient\"");
@@ -193,12 +196,12 @@ fn bad_records_become_dead_letters(kafka: &Kafka) {
 
     // What was answered is there: nothing is waited for.
     assert_eq!(kafka.cluster().read(&topic), [br#"{"n":2}"#]);
-    let consumed = consume(kafka, &letters, 4);
-    let letters: Vec<Value> = consumed
+    let consumed = consume(kafka, &dead_letters, 4);
+    let dead_letters: Vec<Value> = consumed
         .iter()
-        .map(|it| serde_json::from_str(&it.value).expect("letters are JSON"))
+        .map(|it| serde_json::from_str(&it.value).expect("dead letters are JSON"))
         .collect();
-    for letter in &letters {
+    for letter in &dead_letters {
         for member in ["errorMessage", "errorType", "failedAt", "source"] {
             assert!(letter[member].is_string(), "{member} in {letter}");
         }
@@ -212,7 +215,9 @@ fn bad_records_become_dead_letters(kafka: &Kafka) {
         "{consumed:?}"
     );
     let codes = |code: &str| {
-        let with = letters.iter().filter(|it| it["errors"][0]["code"] == code);
+        let with = dead_letters
+            .iter()
+            .filter(|it| it["errors"][0]["code"] == code);
         with.count()
     };
     assert_eq!(codes("out_of_range"), 1);

@@ -119,7 +119,7 @@ pub(crate) fn above_the_topics_limit(cluster: &Cluster) {
     assert_same(&cluster.read(&topic), &[below.as_str()]);
 }
 
-/// The broker judges batches, not records: which of the small ones are in is its affair and the
+/// The broker accepts or refuses batches, not records: which of the small ones are in is its affair and the
 /// batching's, but the answer must say what the topic holds.
 pub(crate) fn array_above_the_topics_limit(cluster: &Cluster) {
     let topic = cluster.create_topic("limited", 1, &[("max.message.bytes", "2000")]);

@@ -1,4 +1,4 @@
-//! Clients that post numbered records, each on a connection of its own, and note what they were told.
+//! Clients that post numbered records, each on a connection of its own, and note the answers.
 
 use std::{
     io,
@@ -66,7 +66,7 @@ impl Load {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Tells the clients to stop after their current request, and returns what became of each record.
+    /// Stops the clients after their current request, and returns what became of each record.
     pub(crate) fn finish(self) -> Vec<(usize, Fate)> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients
@@ -89,7 +89,7 @@ struct Client {
 }
 
 impl Client {
-    /// Until told to stop, or until ringest says or shows that it stops.
+    /// Until it is to stop, or until ringest says or shows that it stops.
     fn run(&self) -> Vec<(usize, Fate)> {
         let mut fates = Vec::new();
         let mut connection = None;
@@ -131,7 +131,7 @@ impl Client {
     }
 }
 
-/// Whether ringest is about to end: only then is a connection closed after a 200. Whoever connects
+/// Whether ringest is about to end: only then is a connection closed after a 200. A client that connects
 /// once more may be waiting in the kernel's queue when the listener closes, which is no request cut.
 fn is_last(answer: &Answer) -> bool {
     answer.closes() && (answer.status == 200 || answer.text("code") == "draining")

@@ -1,4 +1,4 @@
-//! A broker that is away, dies, falls silent; a ringest that is told to stop. Whatever happens,
+//! A broker that is away, dies, falls silent; a ringest that is stopped. Whatever happens,
 //! what was answered is what the topic holds.
 
 use std::collections::BTreeMap;
@@ -41,13 +41,13 @@ fn is_accepted_in_the_end(ringest: &Ringest, record: &[u8]) {
     });
 }
 
-/// Waits until clients have been told 200 this many more times.
+/// Waits until clients were answered 200 this many more times.
 fn accepts_more(load: &Load, count: usize) {
     let goal = load.accepted() + count;
     await_that(&format!("not {goal} accepted"), || load.accepted() >= goal);
 }
 
-/// Compares what clients were told with what the topic holds.
+/// Compares the answers to clients with what the topic holds.
 fn assert_truthful(fates: &[(usize, Fate)], records: &[Vec<u8>]) {
     let counts = tally(records);
     let fates: BTreeMap<usize, Fate> = fates.iter().copied().collect();
@@ -84,7 +84,7 @@ pub(crate) fn absent_at_start(jars: &Jars) {
     assert!(ringest.terminate().success());
     let counts = tally(&kafka.cluster().read(&topic));
     assert_eq!(counts.get(&0), None, "refused, and yet there");
-    // Whoever repeats a request after `unknown` may have it twice.
+    // A request that is repeated after `unknown` may be there twice.
     assert!(counts.contains_key(&1), "{counts:?}");
 }
 

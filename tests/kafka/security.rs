@@ -21,7 +21,7 @@ const BROKER: &[(&str, &str)] = &[
         "authorizer.class.name",
         "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     ),
-    // The controller's own listener has no passwords, so whoever speaks there is anonymous.
+    // The controller's own listener has no passwords, so clients there are anonymous.
     ("super.users", "User:admin;User:ANONYMOUS"),
 ];
 

@@ -252,7 +252,7 @@ fn a_problem_is_as_the_document_has_it() {
     assert!(!schema.is_valid(&problem));
 }
 
-/// A component of a document, to judge by.
+/// A component of a document, to validate by.
 fn schema(document: &Value, name: &str) -> Validator {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -9,14 +9,14 @@ use crate::{
     rig::{Part, Rig},
     rows::errors,
     support::http::{Answer, request},
-    table::{Expected, Row, Verdict},
+    table::{Expected, Outcome, Row},
 };
 
 #[test]
 fn good_records_are_good_together() {
     let rig = Rig::start(str::to_owned);
     rig.for_each_model(|part| {
-        let good = single_records(part.rows, Verdict::Accept);
+        let good = single_records(part.rows, Outcome::Accept);
         let answer = part.http.post(part.path, &array(&good)).expect("an answer");
         assert_eq!(answer.status, 200, "{}: {answer:?}", part.path);
         assert_eq!(answer.json()["accepted"], good.len(), "{}", part.path);
@@ -35,8 +35,8 @@ fn good_records_are_good_together() {
 fn a_bad_record_among_good_ones_is_found() {
     let rig = Rig::start(str::to_owned);
     rig.for_each_model(|part| {
-        let good = single_records(part.rows, Verdict::Accept);
-        for bad in single_records(part.rows, Verdict::Refuse) {
+        let good = single_records(part.rows, Outcome::Accept);
+        for bad in single_records(part.rows, Outcome::Refuse) {
             let (records, place) = surrounded(&good, bad);
             let answer = part
                 .http
@@ -61,9 +61,9 @@ fn a_bad_record_among_good_ones_is_found() {
 fn a_bad_record_is_left_out_where_the_model_says_so() {
     let rig = Rig::start(|model| model.replace("\"reject_all\"", "\"accept_valid\""));
     rig.for_each_model(|part| {
-        let good = single_records(part.rows, Verdict::Accept);
+        let good = single_records(part.rows, Outcome::Accept);
         let mut sent = Vec::new();
-        for bad in single_records(part.rows, Verdict::Refuse)
+        for bad in single_records(part.rows, Outcome::Refuse)
             .into_iter()
             .take(5)
         {
@@ -84,11 +84,11 @@ fn a_bad_record_is_left_out_where_the_model_says_so() {
     });
 }
 
-/// The bodies with this verdict that are one JSON object, and not too deep with an array around
+/// The bodies with this outcome that are one JSON object, and not too deep with an array around
 /// them.
-fn single_records(rows: &[Row], verdict: Verdict) -> Vec<&[u8]> {
+fn single_records(rows: &[Row], outcome: Outcome) -> Vec<&[u8]> {
     let rows = rows.iter();
-    let rows = rows.filter(|row| row.expected == Expected::Only(verdict));
+    let rows = rows.filter(|row| row.expected == Expected::Only(outcome));
     let bodies = rows.map(|row| row.payload.as_slice());
     let is_record = |body: &&[u8]| {
         let is_trimmed = body.starts_with(b"{") && body.ends_with(b"}");

@@ -14,11 +14,11 @@ mod table;
 use std::collections::BTreeMap;
 
 use reference::{rules, types::Model};
-use table::{Disagreement, Verdict};
+use table::{Disagreement, Outcome};
 
 /// The reference agrees with the table, and so may stand in for it where the table has no row.
 #[test]
-fn the_reference_gives_every_row_its_verdict() {
+fn the_reference_gives_every_row_its_outcome() {
     let models = table::models();
     let models = models
         .iter()
@@ -28,12 +28,12 @@ fn the_reference_gives_every_row_its_verdict() {
     let rows = table::rows();
     for row in &rows {
         let faults = rules::validate(&models[row.model.as_str()], &row.payload);
-        let verdict = match &faults {
-            Ok(faults) if faults.iter().all(Vec::is_empty) => Verdict::Accept,
-            _ => Verdict::Refuse,
+        let outcome = match &faults {
+            Ok(faults) if faults.iter().all(Vec::is_empty) => Outcome::Accept,
+            _ => Outcome::Refuse,
         };
-        if !row.expected.allows(verdict) {
-            let got = format!("{verdict:?}: {faults:?}");
+        if !row.expected.allows(outcome) {
+            let got = format!("{outcome:?}: {faults:?}");
             disagreements.push(Disagreement { row, got });
         }
     }

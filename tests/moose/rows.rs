@@ -5,7 +5,7 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     rig::{Part, Rig},
     support::http::{Answer, request},
-    table::{self, Disagreement, Expected, Row, Verdict},
+    table::{self, Disagreement, Expected, Outcome, Row},
 };
 
 /// Requests that are sent before the first of their answers is read: few enough for the buffers
@@ -13,18 +13,18 @@ use crate::{
 const PIPELINED: usize = 16;
 
 #[test]
-fn ringest_gives_every_row_its_verdict() {
+fn ringest_gives_every_row_its_outcome() {
     let rig = Rig::start(str::to_owned);
     let disagreements = rig.for_each_model(|part| {
         let mut disagreements = Vec::new();
         let mut accepted = Vec::new();
         for (row, answer) in post_all(part) {
-            let verdict = verdict(&answer);
-            if !verdict.is_some_and(|verdict| row.expected.allows(verdict)) {
+            let outcome = outcome(&answer);
+            if !outcome.is_some_and(|outcome| row.expected.allows(outcome)) {
                 let got = format!("{answer:?}");
                 disagreements.push(Disagreement { row, got });
             }
-            if verdict == Some(Verdict::Accept) {
+            if outcome == Some(Outcome::Accept) {
                 let records = records(&row.payload);
                 assert_eq!(
                     answer.json()["accepted"],
@@ -63,10 +63,10 @@ fn post_all<'r>(part: &mut Part<'r>) -> Vec<(&'r Row, Answer)> {
     answers
 }
 
-fn verdict(answer: &Answer) -> Option<Verdict> {
+fn outcome(answer: &Answer) -> Option<Outcome> {
     match answer.status {
-        200 => Some(Verdict::Accept),
-        400 => Some(Verdict::Refuse),
+        200 => Some(Outcome::Accept),
+        400 => Some(Outcome::Refuse),
         _ => None,
     }
 }
@@ -92,7 +92,7 @@ fn assert_says_why(row: &Row, answer: &Answer) {
     }
 }
 
-/// What is said about faulty records.
+/// What is said about invalid records.
 pub(crate) fn errors(answer: &Answer) -> Vec<Value> {
     let answer = answer.json();
     answer["errors"].as_array().cloned().unwrap_or_default()

@@ -30,7 +30,7 @@ pub(crate) struct Row {
 
 /// What is said to a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Outcome {
     /// 200.
     Accept,
     /// 400.
@@ -40,13 +40,13 @@ pub(crate) enum Verdict {
 /// What may be said to a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    Only(Verdict),
+    Only(Outcome),
     Either,
 }
 
 impl Expected {
-    pub(crate) fn allows(self, verdict: Verdict) -> bool {
-        self == Self::Either || self == Self::Only(verdict)
+    pub(crate) fn allows(self, outcome: Outcome) -> bool {
+        self == Self::Either || self == Self::Only(outcome)
     }
 }
 
@@ -76,11 +76,11 @@ impl From<Line> for Row {
     }
 }
 
-/// Moose's verdict, unless a tag says better.
+/// Moose's outcome, unless a tag says better.
 fn expected(status: u16, tags: &[String]) -> Expected {
     let mut expected = Expected::Only(match status {
-        200 => Verdict::Accept,
-        400 => Verdict::Refuse,
+        200 => Outcome::Accept,
+        400 => Outcome::Refuse,
         other => panic!("a status of {other}"),
     });
     for tag in tags {
@@ -89,8 +89,8 @@ fn expected(status: u16, tags: &[String]) -> Expected {
         }
         if tag.starts_with("not-moose:") {
             expected = Expected::Only(match tag.rsplit('-').next() {
-                Some("accept") => Verdict::Accept,
-                Some("refuse") => Verdict::Refuse,
+                Some("accept") => Outcome::Accept,
+                Some("refuse") => Outcome::Refuse,
                 _ => panic!("a tag of {tag}"),
             });
         }
@@ -119,7 +119,7 @@ impl fmt::Display for Row {
 
 /// All rows, in the order of the file.
 pub(crate) fn rows() -> Vec<Row> {
-    let file = fs::File::open(directory().join("verdicts.jsonl.gz")).expect("the table");
+    let file = fs::File::open(directory().join("outcomes.jsonl.gz")).expect("the table");
     let mut lines = String::new();
     GzDecoder::new(file)
         .read_to_string(&mut lines)
@@ -143,7 +143,7 @@ pub(crate) fn models() -> BTreeMap<String, String> {
     models.collect()
 }
 
-/// A row that got another verdict than it should.
+/// A row that got another outcome than it should.
 pub(crate) struct Disagreement<'r> {
     pub(crate) row: &'r Row,
     /// What it got.

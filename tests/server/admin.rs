@@ -244,7 +244,7 @@ fn a_half_closed_client_is_answered_and_a_gone_one_is_not() {
 }
 
 #[test]
-fn slow_clients_are_told_and_hold_nobody_up() {
+fn slow_clients_are_answered_and_delay_no_others() {
     let rig = Rig::start();
     let mut slow: Vec<TcpStream> = ["", "GET /hea", "GET /health HTTP/1.1\r\n"]
         .into_iter()

@@ -218,7 +218,7 @@ fn a_silent_broker() {
     assert_last_line(&ringest, 6, 0);
 }
 
-/// Whoever holds back the rest of a request is told in time; nothing has to be cut.
+/// A client that holds back the rest of a request is answered in time; nothing has to be cut.
 #[test]
 fn half_sent_requests() {
     let (_mock, mut ringest) = start(|it| {
@@ -248,9 +248,9 @@ fn a_client_that_does_not_read() {
     let (_mock, mut ringest) = start(|it| it.set("timeouts.drain_timeout_ms", "2000"));
     let mut http = Http::connect_narrow(ringest.address()).expect("ringest accepts");
     let mut writer = http.try_clone().expect("a second handle");
-    let faulty = format!("[1{}]", ",1".repeat(150));
-    let faulty = request(PATH, "application/json", faulty.as_bytes());
-    let flood = thread::spawn(move || while writer.send(&faulty).is_ok() {});
+    let invalid = format!("[1{}]", ",1".repeat(150));
+    let invalid = request(PATH, "application/json", invalid.as_bytes());
+    let flood = thread::spawn(move || while writer.send(&invalid).is_ok() {});
     await_that("it takes more and more answers", || {
         let before = ringest.count("ringest_rejected_total");
         thread::sleep(Duration::from_millis(200));

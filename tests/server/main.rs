@@ -1,4 +1,4 @@
-//! Tests of what is served: the binary, or a part of it on a thread of the test, over sockets.
+//! Tests of servers over sockets: the binary, or a part of it on a thread of the test.
 
 #[path = "../support/mod.rs"]
 mod support;

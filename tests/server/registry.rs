@@ -130,7 +130,7 @@ fn a_subject_without_a_registry_is_an_error() {
 }
 
 #[test]
-fn every_failure_is_told_at_once() {
+fn every_failure_is_reported_at_once() {
     let server = Server::start(|request| {
         let subject = request.path.split('/').nth(2).expect("a subject");
         let (status, body) = match subject {

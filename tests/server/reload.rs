@@ -93,7 +93,7 @@ fn assert_each(connections: &mut [Http], path: &str, status: u16) {
     }
 }
 
-/// Posts on one connection, without a pause, until it is told to stop; how many were accepted,
+/// Posts on one connection, without a pause, until it is to stop; how many were accepted,
 /// which is all.
 fn client(address: SocketAddr, stop: &AtomicBool) -> usize {
     let mut http = Http::connect(address).expect("ringest accepts");
@@ -142,7 +142,7 @@ fn routes_come_and_go_under_traffic_and_nothing_is_dropped() {
     assert_each(&mut idle, PATH, 200);
     assert!(mock.cluster().read("others").len() >= held);
 
-    // Faulty as a whole: nothing of it counts.
+    // Invalid as a whole: nothing of it counts.
     write_model(&ringest, 0, &model("Event", "bad/topic"));
     write_model(&ringest, 1, &model("New", "new"));
     edit(&ringest, "[kafka]\n", "[kafka]\n\"no.such.property\" = 1\n");

@@ -1,5 +1,5 @@
 //! What the integration tests share: a running ringest, brokers to point it at, an HTTP client that
-//! sends exactly what it is told to, and numbered records.
+//! sends exactly the given bytes, and numbered records.
 //!
 //! - [`ringest::Ringest`]: the binary, started on free ports, stopped with the test.
 //! - [`http::Http`]: one connection to it.

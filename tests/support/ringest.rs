@@ -261,7 +261,7 @@ impl Ringest {
         text.clone_into(&mut self.auth.lock().expect("no test panicked here"));
     }
 
-    /// Writes a file beside its configuration: whoever reads it sees the old one or the new one.
+    /// Writes a file beside its configuration: a reader sees the old one or the new one.
     pub(crate) fn write(&self, name: &str, content: &[u8]) {
         let path = self.directory.path().join(name);
         let new = path.with_extension("new");

@@ -11,7 +11,7 @@ use super::{decode, parse_split};
 
 /// What the framing alone says of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Outcome {
     /// Refused with this status; the connection ends.
     Refused(u16),
     /// Well-formed: routes, methods and content decide.
@@ -54,36 +54,36 @@ fn body_end(framing: Framing, bytes: &[u8]) -> Result<usize, u16> {
     }
 }
 
-/// A connection without a server: the verdicts, the last of which may end it.
-fn converse(bytes: &[u8]) -> Vec<Verdict> {
+/// A connection without a server: the outcomes, the last of which may end it.
+fn converse(bytes: &[u8]) -> Vec<Outcome> {
     let limits = HeadLimits {
         head_bytes_max: corpus::HEAD_BYTES_MAX,
         headers_max: corpus::HEADERS_MAX,
     };
-    let mut verdicts = Vec::new();
+    let mut outcomes = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let head = match parse_split(limits, rest, 0..rest.len()) {
             Ok(Some(head)) => head,
             Ok(None) => panic!("a case must be decided by its end"),
             Err(error) => {
-                verdicts.push(Verdict::Refused(status(error)));
-                return verdicts;
+                outcomes.push(Outcome::Refused(status(error)));
+                return outcomes;
             }
         };
         match body_end(head.framing, &rest[head.len..]) {
             Ok(end) => rest = &rest[head.len + end..],
             Err(status) => {
-                verdicts.push(Verdict::Refused(status));
-                return verdicts;
+                outcomes.push(Outcome::Refused(status));
+                return outcomes;
             }
         }
-        verdicts.push(Verdict::Framed);
+        outcomes.push(Outcome::Framed);
         if !head.keep_alive {
-            return verdicts;
+            return outcomes;
         }
     }
-    verdicts
+    outcomes
 }
 
 #[test]
@@ -96,27 +96,27 @@ fn every_case_of_the_corpus_is_framed_as_it_says() {
     assert_eq!(ids.len(), cases.len(), "ids must be unique");
     for case in &cases {
         let bytes = [&case.bytes()[..], corpus::PROBE].concat();
-        let mut verdicts = converse(&bytes);
-        let probed = verdicts.len() > case.answers.len();
+        let mut outcomes = converse(&bytes);
+        let probed = outcomes.len() > case.answers.len();
         if probed {
-            assert_eq!(verdicts.pop(), Some(Verdict::Framed), "{}", case.title());
+            assert_eq!(outcomes.pop(), Some(Outcome::Framed), "{}", case.title());
         }
         if let Some(closes) = case.closes {
-            assert_eq!(probed, !closes, "{}: {verdicts:?}", case.title());
+            assert_eq!(probed, !closes, "{}: {outcomes:?}", case.title());
         }
         assert_eq!(
-            verdicts.len(),
+            outcomes.len(),
             case.answers.len(),
-            "{}: {verdicts:?}",
+            "{}: {outcomes:?}",
             case.title()
         );
-        for (verdict, &answer) in verdicts.iter().zip(&case.answers) {
-            let agrees = match *verdict {
-                Verdict::Refused(status) => answer == status,
+        for (outcome, &answer) in outcomes.iter().zip(&case.answers) {
+            let agrees = match *outcome {
+                Outcome::Refused(status) => answer == status,
                 // 400 is then the content's fault.
-                Verdict::Framed => matches!(answer, 200 | 400 | 404 | 405 | 415),
+                Outcome::Framed => matches!(answer, 200 | 400 | 404 | 405 | 415),
             };
-            assert!(agrees, "{}: {verdicts:?}", case.title());
+            assert!(agrees, "{}: {outcomes:?}", case.title());
         }
     }
 }
@@ -125,17 +125,17 @@ fn every_case_of_the_corpus_is_framed_as_it_says() {
 fn foreign_cases_are_framed_as_expected() {
     for case in foreign::cases() {
         let bytes = [&case.bytes[..], corpus::PROBE].concat();
-        let verdicts = converse(&bytes);
+        let outcomes = converse(&bytes);
         match case.expected {
             foreign::Expected::Accept(requests) => {
-                let framed = verdicts.iter().all(|verdict| *verdict == Verdict::Framed);
-                let counted = [requests, requests + 1].contains(&verdicts.len());
-                assert!(framed && counted, "{}: {verdicts:?}", case.id);
+                let framed = outcomes.iter().all(|outcome| *outcome == Outcome::Framed);
+                let counted = [requests, requests + 1].contains(&outcomes.len());
+                assert!(framed && counted, "{}: {outcomes:?}", case.id);
             }
             foreign::Expected::Reject => {
                 assert!(
-                    matches!(verdicts[..], [Verdict::Refused(_)]),
-                    "{}: {verdicts:?}",
+                    matches!(outcomes[..], [Outcome::Refused(_)]),
+                    "{}: {outcomes:?}",
                     case.id
                 );
             }

@@ -1,4 +1,4 @@
-//! What the schemas take, kind by kind: verdicts as `ringest` gives them, written down here.
+//! What the schemas take, kind by kind: outcomes as `ringest` gives them, written down here.
 
 use ringest::{
     model::{Field, Kind, Object, Rules, Type, UnknownFields},
@@ -390,7 +390,7 @@ pub(crate) fn every_kind() -> Vec<Field> {
 }
 
 #[test]
-fn values_are_judged_as_the_model_judges_them() {
+fn values_are_validated_as_by_the_model() {
     for case in cases() {
         let fields = vec![field("v", case.name, case.kind)];
         let schema = schema(&document(vec![model("M", "1", Some(fields))]), "M_1");
@@ -403,9 +403,9 @@ fn values_are_judged_as_the_model_judges_them() {
     }
 }
 
-/// The verdicts above are those of the server.
+/// The outcomes above are those of the server.
 #[test]
-fn the_model_judges_as_is_written_down_here() {
+fn the_model_validates_as_written_down_here() {
     let mut validator = Validator::new(ValidateLimits {
         record_bytes_max: 1_000,
         records_max: 1,
@@ -417,15 +417,15 @@ fn the_model_judges_as_is_written_down_here() {
         for (values, expected) in [(&case.good, true), (&case.bad, false)] {
             for value in values.as_array().expect("values") {
                 let body = json!({ "v": value }).to_string();
-                let verdict = validator.validate(body.as_bytes(), Format::Json, &rules);
-                assert_eq!(verdict.is_ok(), expected, "{} {value}", case.name);
+                let outcome = validator.validate(body.as_bytes(), Format::Json, &rules);
+                assert_eq!(outcome.is_ok(), expected, "{} {value}", case.name);
             }
         }
     }
 }
 
 #[test]
-fn records_are_judged_as_the_model_judges_them() {
+fn records_are_validated_as_by_the_model() {
     for (unknown_fields, extra_is_good) in [
         (UnknownFields::Forward, true),
         (UnknownFields::Reject, false),

@@ -10,7 +10,7 @@ use ringest::{
 use super::rig::{Rig, snapshot};
 
 #[test]
-fn faulty_records_and_their_letters_are_counted() {
+fn invalid_records_and_their_dead_letters_are_counted() {
     let rig = Rig::start();
     for worker in 0..rig.workers.len() {
         rig.row(worker, 0).records_rejected.add(7);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::support::http::Http;
 
-/// Blanks, escapes and letters beyond ASCII, to be shown as they are.
+/// Blanks, escapes and characters beyond ASCII, to be shown as they are.
 const ODD: [&str; 2] = [
     r#"{"a":"caf\u00e9 \n \"x\" \/"}"#,
     r#"{ "é\\" :	[1.0,  -0e0]}"#,

@@ -1,4 +1,4 @@
-//! A ringest that was told to serve: what it says until it does, and when it can't.
+//! A ringest that starts to serve: what it says until it does, and when it can't.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -206,7 +206,7 @@ fn weaker_acknowledgements_start_with_a_warning() {
 }
 
 #[test]
-fn what_librdkafka_refuses_at_the_start_is_told() {
+fn what_librdkafka_refuses_at_the_start_is_reported() {
     let output = output(
         command(&["--config", "config/dev.toml"])
             .envs(ANY_PORTS)
@@ -223,7 +223,7 @@ fn what_librdkafka_refuses_at_the_start_is_told() {
 }
 
 #[test]
-fn an_address_in_use_is_told_with_its_key() {
+fn an_address_in_use_is_reported_with_its_key() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = (taken.local_addr().expect("its address").to_string(), taken);
     for (variable, key) in [

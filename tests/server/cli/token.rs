@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// The exit code and what is said of a token.
-    fn verdict(&self, token: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    fn outcome(&self, token: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
         let output = self.verify(token, environment);
         (output.status.code(), stdout(&output).to_owned())
     }
@@ -177,24 +177,24 @@ fn the_lines_of_a_token_are_what_its_configuration_needs() {
         let good =
             format!("valid: API key {name:?}\nroutes: Order/1.0\nexpires: 2199-01-01T00:00:00Z\n");
         for line_end in ["", "\n", "\r\n"] {
-            let verdict = place.verdict(&format!("{token}{line_end}"), &[]);
-            assert_eq!(verdict, (Some(0), good.clone()));
+            let outcome = place.outcome(&format!("{token}{line_end}"), &[]);
+            assert_eq!(outcome, (Some(0), good.clone()));
         }
         for other in [
             format!("{token}\n\n"),
             format!(" {token}"),
             token[1..].to_owned(),
         ] {
-            assert_eq!(place.verdict(&other, &[]).0, Some(1), "{other:?}");
+            assert_eq!(place.outcome(&other, &[]).0, Some(1), "{other:?}");
         }
         let moose = text
             .lines()
             .find_map(|it| it.strip_prefix("MOOSE_INGEST_API_KEY="));
         assert_eq!(moose.is_some(), (kind, format) == ("pbkdf2", "text"));
         if let Some(hash) = moose {
-            let verdict = Place::new("").verdict(&token, &[("MOOSE_INGEST_API_KEY", hash)]);
+            let outcome = Place::new("").outcome(&token, &[("MOOSE_INGEST_API_KEY", hash)]);
             assert_eq!(
-                verdict,
+                outcome,
                 (
                     Some(0),
                     "valid: API key \"moose\"\nroutes: all\nexpires: never\n".to_owned()
@@ -208,12 +208,12 @@ fn the_lines_of_a_token_are_what_its_configuration_needs() {
 fn mooses_tokens_are_known_by_mooses_hash() {
     let variable = [("MOOSE_INGEST_API_KEY", MOOSE_HASH)];
     let place = Place::new("");
-    let (code, said) = place.verdict(MOOSE_TOKEN, &variable);
+    let (code, said) = place.outcome(MOOSE_TOKEN, &variable);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("valid: API key \"moose\"\n"), "{said}");
     let other = MOOSE_TOKEN.replace("0f1e", "0f1f");
     assert_eq!(
-        place.verdict(&other, &variable),
+        place.outcome(&other, &variable),
         (
             Some(1),
             "rejected: unknown_key: no configured API key has the hash of this token\n".to_owned()
@@ -227,7 +227,7 @@ fn a_rejected_token_is_explained_to_the_operator() {
         "[[auth.keys]]\nname = \"old\"\nhash = \"{MOOSE_HASH}\"\nexpires = 2001-01-01T00:00:00Z\n"
     ));
     assert_eq!(
-        place.verdict(MOOSE_TOKEN, &[]),
+        place.outcome(MOOSE_TOKEN, &[]),
         (
             Some(1),
             "rejected: key_expired: the API key has expired\nAPI key \"old\" expired at \
@@ -236,7 +236,7 @@ fn a_rejected_token_is_explained_to_the_operator() {
         )
     );
     for token in ["", "\n", "x", "a b", &"x".repeat(100_000)] {
-        let (code, said) = place.verdict(token, &[]);
+        let (code, said) = place.outcome(token, &[]);
         assert_eq!(code, Some(1), "{said}");
         assert!(said.starts_with("rejected: malformed: "), "{said}");
     }
@@ -247,8 +247,8 @@ fn a_rejected_token_is_explained_to_the_operator() {
         stderr(&output),
         "warning: auth.mode is \"none\": the server does not check tokens\n"
     );
-    let faulty = Place::new("[[auth.keys]]\nname = \"a\"\nhash = \"\"\n");
-    let output = faulty.verify(MOOSE_TOKEN, &[]);
+    let invalid = Place::new("[[auth.keys]]\nname = \"a\"\nhash = \"\"\n");
+    let output = invalid.verify(MOOSE_TOKEN, &[]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "");
     assert!(
@@ -278,12 +278,12 @@ fn tokens_of_issuers() {
         all.extend(changes.as_object().expect("an object").clone());
         signed(&claims)
     };
-    let (code, said) = place.verdict(&claims(&json!({})), &[]);
+    let (code, said) = place.outcome(&claims(&json!({})), &[]);
     assert_eq!(code, Some(0), "{said}");
     let start = "valid: JWT of issuer \"https://id.example.com\", subject \"till 3\"\nroutes: \
                  Visit/1.0\nexpires: ";
     assert!(said.starts_with(start), "{said}");
-    let (code, said) = place.verdict(&claims(&json!({"routes": "Nothing/*"})), &[]);
+    let (code, said) = place.outcome(&claims(&json!({"routes": "Nothing/*"})), &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("routes: none\n"), "{said}");
 
@@ -302,13 +302,13 @@ fn tokens_of_issuers() {
             "issuer: the issuer is not configured",
         ),
     ] {
-        let verdict = place.verdict(&claims(&changes), &[]);
-        assert_eq!(verdict, (Some(1), format!("rejected: {refusal}\n")));
+        let outcome = place.outcome(&claims(&changes), &[]);
+        assert_eq!(outcome, (Some(1), format!("rejected: {refusal}\n")));
     }
     let good = claims(&json!({}));
     let (text, _) = good.rsplit_once('.').expect("a signature");
     let forged = format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode([0; 32]));
-    let (code, said) = place.verdict(&forged, &[]);
+    let (code, said) = place.outcome(&forged, &[]);
     assert_eq!(code, Some(1));
     assert!(said.starts_with("rejected: signature: "), "{said}");
 }
@@ -330,7 +330,7 @@ fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
         issuer("gone", &gone.url)
     ));
     let token = |issuer: &str| signed(&json!({"iss": issuer, "aud": "ingest", "exp": now() + 600}));
-    let (code, said) = place.verdict(&token("good"), &[]);
+    let (code, said) = place.outcome(&token("good"), &[]);
     assert_eq!(code, Some(0), "{said}");
     let start = "valid: JWT of issuer \"good\"\nroutes: all\nexpires: ";
     assert!(said.starts_with(start), "{said}");
@@ -343,7 +343,7 @@ fn keys_at_a_url_are_fetched_where_the_token_needs_them() {
         stdout(&output),
         "rejected: keys_unavailable: the issuer's keys can't be fetched\n"
     );
-    place.verdict(&token("other"), &[]);
+    place.outcome(&token("other"), &[]);
     assert_eq!((good.requests().len(), gone.requests().len()), (1, 1));
 }
 

@@ -194,7 +194,7 @@ fn file_descriptors() {
     let answer = first.post(PATH, RECORD).expect("the first is served on");
     assert_accepted(&answer, 1);
 
-    // As one ends, the next has its turn, to the last.
+    // As one ends, the next is served, to the last.
     drop(first);
     let in_turn = eventually(PATIENCE, || {
         others.retain_mut(|http| {

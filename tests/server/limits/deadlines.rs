@@ -108,7 +108,7 @@ fn a_slow_body_in_time() {
 }
 
 #[test]
-fn an_idle_connection_is_told_and_closed() {
+fn an_idle_connection_is_answered_and_closed() {
     let rig = Rig::start(|it| it.set("timeouts.idle_timeout_ms", SHORT_MS));
     let mut fresh = rig.connect();
     let mut used = rig.connect();
@@ -146,7 +146,7 @@ fn a_client_that_never_reads_is_cut() {
     let rig = Rig::start(|it| it.set("timeouts.idle_timeout_ms", SHORT_MS));
     let address = rig.ringest.address();
     let mut http = Http::connect_narrow(address).expect("ringest accepts");
-    // The answer to this has a hundred faults to tell.
+    // The answer to this reports a hundred errors.
     let request = post(format!("[1{}]", ",1".repeat(150)).as_bytes());
     let cut = (0..100_000).find_map(|_| http.send(&request).err());
     let error = cut.expect("answers must not be kept without end");

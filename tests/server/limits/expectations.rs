@@ -40,7 +40,7 @@ fn a_body_that_waits_to_be_asked_for() {
     assert_goes_on(&mut http, &answer);
 }
 
-/// Whoever sends the body at once has not waited: it need not be asked for, but may be.
+/// A client that sends the body at once has not waited: it need not be asked for, but may be.
 #[test]
 fn a_body_that_comes_along() {
     let rig = Rig::start(|it| it);
@@ -86,7 +86,7 @@ fn a_refusal_comes_instead() {
         http.send(request).expect("ringest reads");
         let answer = http.answer().expect("an answer");
         assert_refused(&answer, *status, code);
-        // What comes next on it may be the body, or the next request: nobody can tell.
+        // What comes next on it may be the body, or the next request: neither is certain.
         assert_closes(&mut http, &answer);
     }
     let put = String::from_utf8(expecting(PATH, small)).expect("it is text");

@@ -1,4 +1,4 @@
-//! Records that are not valid: what is said of them, what becomes of the others, and the letters.
+//! Records that are not valid: what is said of them, what becomes of the others, and the dead letters.
 
 use serde_json::{Value, json};
 
@@ -99,17 +99,17 @@ fn a_request_without_a_valid_record_is_refused_as_ever() {
     assert_eq!(rig.topic(), Vec::<Vec<u8>>::new());
 }
 
-/// The letters of all partitions that the mock has given their topic, in the order of their records.
-fn letters(rig: &Rig) -> Vec<(Vec<u8>, Value)> {
-    let letters = rig.mock.cluster().read(DEAD_LETTERS).into_iter();
-    let mut letters: Vec<(Vec<u8>, Value)> = letters
+/// The dead letters of all partitions that the mock has given their topic, in the order of their records.
+fn dead_letters(rig: &Rig) -> Vec<(Vec<u8>, Value)> {
+    let dead_letters = rig.mock.cluster().read(DEAD_LETTERS).into_iter();
+    let mut dead_letters: Vec<(Vec<u8>, Value)> = dead_letters
         .map(|letter| {
             let parsed = serde_json::from_slice(&letter).expect("a letter is JSON");
             (letter, parsed)
         })
         .collect();
-    letters.sort_by_key(|(_, letter)| indices(letter));
-    letters
+    dead_letters.sort_by_key(|(_, letter)| indices(letter));
+    dead_letters
 }
 
 #[test]
@@ -124,11 +124,14 @@ fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(indices(&answer.json()), [1, 2]);
 
-        let letters = letters(&rig);
-        assert_eq!(letters.len(), 2);
+        let dead_letters = dead_letters(&rig);
+        assert_eq!(dead_letters.len(), 2);
         let start = format!("{{\"originalRecord\":{invalid},");
-        assert!(letters[0].0.starts_with(start.as_bytes()), "byte for byte");
-        for ((_, letter), index) in letters.iter().zip([1, 2]) {
+        assert!(
+            dead_letters[0].0.starts_with(start.as_bytes()),
+            "byte for byte"
+        );
+        for ((_, letter), index) in dead_letters.iter().zip([1, 2]) {
             assert_eq!(letter["errorType"], "ValidationError");
             assert_eq!(
                 (&letter["source"], &letter["topic"]),
@@ -136,7 +139,7 @@ fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
             );
             assert_eq!(indices(letter), [index]);
         }
-        let (_, letter) = &letters[1];
+        let (_, letter) = &dead_letters[1];
         assert_eq!(letter["originalRecord"], Value::Null);
         assert_eq!(letter["originalRecordBase64"], "bm8gSlNPTg==");
         let records = if status == 207 { 2 } else { 0 };
@@ -147,14 +150,14 @@ fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
         // Nothing to write about.
         assert_problem(&rig.post(b" "), 400, "invalid_json");
         assert_accepted(&rig.post(br#"{"n":1}"#), 1);
-        assert_eq!(self::letters(&rig).len(), 2);
+        assert_eq!(self::dead_letters(&rig).len(), 2);
     }
 }
 
 /// Far more than what is written at once, and than the memory that there is: each part waits for the
 /// one before.
 #[test]
-fn letters_about_many_records_take_little_memory() {
+fn dead_letters_of_many_records_take_little_memory() {
     const RECORDS: usize = 10_000;
     let model = format!(
         "name = \"Event\"\nversion = \"1.0\"\ntopic = \"{TOPIC}\"\n\
@@ -173,9 +176,9 @@ fn letters_about_many_records_take_little_memory() {
         rig.ringest.count("ringest_dead_letters_total"),
         RECORDS as u64
     );
-    let letters = letters(&rig);
+    let dead_letters = dead_letters(&rig);
     // The mock keeps the last 5 MiB of a partition.
-    let (_, last) = letters.last().expect("letters");
+    let (_, last) = dead_letters.last().expect("a dead letter");
     assert_eq!(indices(last), [RECORDS as u64 - 1]);
     rig.ringest.await_count("ringest_in_flight_bytes", 0);
 }

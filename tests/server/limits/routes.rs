@@ -30,7 +30,7 @@ fn a_route_takes_post_alone() {
     }
     let connect = b"CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n";
     assert_refused(&rig.exchange(connect), 404, "unknown_route");
-    // OPTIONS, which needs no credential, tells nobody which routes there are.
+    // OPTIONS, which needs no credential, reveals no routes.
     for path in ["/ingest", "/elsewhere", "*"] {
         let answer = rig.exchange(&bodiless("OPTIONS", path));
         assert_refused(&answer, 405, "method_not_allowed");
@@ -187,7 +187,7 @@ fn paths() {
             .into_iter()
             .map(|record| String::from_utf8(record).expect("it is text"))
             .collect();
-        // The mock makes several partitions of a topic that it has not been told of.
+        // The mock makes several partitions of a topic that it does not know.
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected, "{topic}");

@@ -9,7 +9,7 @@ use crate::support::http::{Http, request};
 /// Between two pieces now and then: long enough for the server to have read the first.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Where a body's end is told (RFC 9112 section 6.3).
+/// What marks a body's end (RFC 9112 section 6.3).
 #[derive(Clone, Debug)]
 pub(crate) enum Framing {
     /// In the head.

@@ -160,7 +160,7 @@ fn a_record_is_judged_by_its_schema() {
         (r#"{"id":1,"end":null,"other":1}"#, false),
     ] {
         let rules = &config.models[0].rules;
-        let verdict = validator.validate(record.as_bytes(), Format::Json, rules);
-        assert_eq!(verdict.is_ok(), is_good, "{record}: {verdict:?}");
+        let outcome = validator.validate(record.as_bytes(), Format::Json, rules);
+        assert_eq!(outcome.is_ok(), is_good, "{record}: {outcome:?}");
     }
 }
