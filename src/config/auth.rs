@@ -1,4 +1,4 @@
-//! `[auth]`: who may send.
+//! `[auth]`: authentication.
 
 mod api_key;
 pub(super) mod issuer;
@@ -20,11 +20,11 @@ const NETWORK: &str = UNAUTHENTICATED_NETWORK.name;
 const KEYS: &str = "auth.keys";
 const ISSUERS: &str = "auth.jwt";
 
-/// The longest file of keys, in bytes: what is longer is not one.
+/// Key files are at most this long, in bytes.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 
 impl Reader {
-    /// Lets nobody ask who may send, if that was not decided yet: nothing is served.
+    /// Disables authentication if it is not configured: for commands that serve nothing.
     pub(super) fn leave_undecided(&mut self) {
         const WHY: &str = "--list-routes";
         if !self.is_set(&AUTH_MODE) && !self.knows_anyone() {
@@ -46,8 +46,8 @@ impl Reader {
         ]
     }
 
-    /// `directory` is what files of keys are relative to; where there is none they are not read, and
-    /// issuers that have one are left out.
+    /// Reads `[auth]`. Key files are relative to `directory`; if it is `None` they are not read, and
+    /// issuers with a key file are left out.
     pub(super) fn auth(&mut self, public: SocketAddr, directory: Option<&Path>) -> Auth {
         let mode = self.get(&AUTH_MODE);
         let mut auth = Auth {
@@ -68,7 +68,7 @@ impl Reader {
         auth
     }
 
-    /// Everyone may send who reaches the port: the network only where that is said.
+    /// Checks that requests from the network are unauthenticated only if that is allowed.
     fn serves_everyone(&mut self, public: SocketAddr, on_network: bool) {
         let is_allowed = public.ip().is_loopback() || on_network;
         if !is_allowed && self.are_good(&[LISTEN_ADDRESS.name, NETWORK]) {
@@ -88,7 +88,7 @@ impl Reader {
         self.warn(AUTH_MODE.at(), message);
     }
 
-    /// Someone must be able to send.
+    /// Checks that there are credentials.
     fn serves_someone(&mut self) {
         if !self.knows_anyone() {
             let message = format!(
@@ -102,7 +102,7 @@ impl Reader {
     }
 }
 
-/// A file of keys, or why there is none.
+/// Reads a key file; the error says why it cannot be read.
 fn read_key_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = File::open(path);

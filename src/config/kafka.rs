@@ -1,5 +1,5 @@
-//! `[kafka]`: the operator's properties for librdkafka, our defaults, and how both must agree with
-//! the limits and deadlines that ringest promises.
+//! `[kafka]`: the operator's librdkafka properties, ringest's defaults, and their consistency with
+//! the limits and deadlines.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -14,24 +14,24 @@ use crate::{
     produce::{MESSAGE_OVERHEAD_BYTES, properties::check_properties},
 };
 
-/// What librdkafka is given, and what the operator should know of it.
+/// The properties for librdkafka, and warnings about them.
 pub(super) struct Kafka {
     pub(super) properties: Vec<(String, String)>,
     pub(super) warnings: Vec<String>,
 }
 
-/// An operator's property.
+/// A property set by the operator.
 struct Given {
-    /// The name that librdkafka has for all of its names.
+    /// The canonical name, of which librdkafka has aliases.
     canonical: String,
     /// As written, without `kafka.`.
     name: String,
     value: String,
-    /// Where.
+    /// Where it is set.
     setting: Setting,
 }
 
-/// Every property, each judged by librdkafka; errors go to the reader.
+/// Every property, checked by librdkafka; errors go to the reader.
 pub(super) fn properties(
     reader: &mut Reader,
     limits: &Limits,
@@ -52,7 +52,7 @@ pub(super) fn properties(
     let mut defaults = defaults(limits, ack, workers);
     let mut warnings = Vec::new();
     if let Some(acks) = weak_acks(reader, &given) {
-        // librdkafka refuses both together, and the operator did not ask for this one.
+        // librdkafka rejects the combination, and the operator did not set this one.
         defaults.retain(|(name, _)| *name != "enable.idempotence");
         warnings.push(format!(
             "kafka.acks = {acks}: a 2xx no longer means that every in-sync replica has the record"
@@ -77,7 +77,7 @@ pub(super) fn properties(
     }
 }
 
-/// What was written in `[kafka]` and for it.
+/// The properties set in the file and in the environment.
 fn given(reader: &mut Reader) -> Vec<Given> {
     let mut given = Vec::new();
     for (canonical, setting) in &reader.raw.properties {
@@ -94,7 +94,7 @@ fn given(reader: &mut Reader) -> Vec<Given> {
     given
 }
 
-/// What ringest sets where the operator does not. `bootstrap.servers` has no default.
+/// The defaults of ringest. `bootstrap.servers` has no default.
 fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'static str, String)> {
     let ack_ms = ack.as_millis();
     let in_flight = limits.in_flight_bytes_max / workers;
@@ -104,21 +104,21 @@ fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'sta
         ("client.id", "ringest".to_owned()),
         ("acks", "all".to_owned()),
         ("enable.idempotence", "true".to_owned()),
-        // Keys choose the partitions that they do with Java's clients.
+        // The same key-to-partition mapping as Java clients.
         ("partitioner", "murmur2_random".to_owned()),
         ("linger.ms", "1".to_owned()),
         ("message.timeout.ms", ack_ms.to_string()),
-        // librdkafka waits that long before it says that a topic does not exist. With its own
-        // 30 s the message timeout would come first, and hide the reason.
+        // How long librdkafka waits before it reports that a topic does not exist. With its
+        // default of 30 s the message timeout would expire first and hide the reason.
         (
             "topic.metadata.propagation.max.ms",
             (ack_ms / 2).clamp(1, 5_000).to_string(),
         ),
         ("reconnect.backoff.ms", "100".to_owned()),
-        // With its own 10 s recoveries come seconds late.
+        // With the default of 10 s a recovery takes seconds longer.
         ("reconnect.backoff.max.ms", "1000".to_owned()),
         ("socket.keepalive.enable", "true".to_owned()),
-        // Room for one request of the most records; the bytes below are what bounds the queue.
+        // Room for one request of `records_max`; the bytes below bound the queue.
         (
             "queue.buffering.max.messages",
             limits.records_max.max(500_000).to_string(),
@@ -144,13 +144,13 @@ fn is_property(reader: &Reader, given: Option<&Given>, name: &str) -> bool {
     given.is_some_and(|it| it.canonical == reader.raw.canonical(name))
 }
 
-/// The operator's `acks` if it is not that of all in-sync replicas.
+/// The operator's `acks` if it does not wait for all in-sync replicas.
 fn weak_acks<'a>(reader: &Reader, given: &'a [Given]) -> Option<&'a str> {
     let acks = find(reader, given, "acks").map(|it| it.value.as_str())?;
     (acks != "-1" && !acks.eq_ignore_ascii_case("all")).then_some(acks)
 }
 
-/// Notes that a property's value is not what it may be.
+/// Reports that a property's value is not allowed.
 fn refuse(reader: &mut Reader, given: &Given, allowed: &str) {
     let error = given.setting.not_allowed(allowed);
     reader.raw.errors.push(error);
@@ -169,7 +169,7 @@ fn brokers_are_named(reader: &mut Reader, given: &[Given]) {
     }
 }
 
-/// A record must be given up by librdkafka before its request is answered.
+/// Checks that records time out in librdkafka before their request is answered.
 fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     const ACK: &str = ACK_TIMEOUT.name;
     let ack_ms = ack.as_millis();
@@ -201,7 +201,7 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
     }
 }
 
-/// The largest record must fit into a message, with the prefix of its schema and the framing.
+/// Checks that the largest record fits into a message with a schema prefix and the framing.
 fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
     const BESIDE: usize = size_of::<SchemaPrefix>() + MESSAGE_OVERHEAD_BYTES;
     let Some(it) = find(reader, given, "message.max.bytes") else {
@@ -221,8 +221,8 @@ fn records_fit(reader: &mut Reader, given: &[Given], limits: &Limits) {
     }
 }
 
-/// librdkafka's queue may be too small for the largest request, and then ringest says so: a
-/// warning. One without any bound (librdkafka's meaning of 0) is an error.
+/// Warnings if librdkafka's queue is too small for the largest request. An unbounded queue
+/// (librdkafka's meaning of 0) is an error.
 fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<String> {
     let bounds = [
         (
@@ -262,7 +262,7 @@ fn queue_is_small(reader: &mut Reader, given: &[Given], limits: &Limits) -> Vec<
     warnings
 }
 
-/// A number in plain decimal digits; librdkafka would take a leading zero for octal.
+/// A number in plain decimal digits; librdkafka reads a leading zero as octal.
 fn decimal(text: &str) -> Option<u64> {
     if text.starts_with('0') && text.len() > 1 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

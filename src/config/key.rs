@@ -8,13 +8,13 @@ use toml::de::DeValue;
 
 use crate::document::{Value, grouped};
 
-/// Where keys can be: in the file's own sections, or in tables of which there can be several.
+/// Where keys can be: in sections of the file, or in repeatable tables.
 pub(super) trait Place {
-    /// What the tables are called, if it is them.
+    /// The name of the tables, if this place is tables.
     const TABLES: Option<&'static str>;
 }
 
-/// The file's own sections.
+/// Sections of the file.
 pub(super) enum Sections {}
 
 impl Place for Sections {
@@ -58,7 +58,7 @@ enum Rule<T: 'static> {
     },
     /// One of these strings.
     Choice(fn() -> Vec<(&'static str, T)>),
-    /// Anything that is read so; the text says what that is.
+    /// Anything that `read` accepts; `allowed` describes it.
     Other {
         allowed: fn() -> Cow<'static, str>,
         read: fn(&Value) -> Option<T>,
@@ -116,7 +116,7 @@ impl<T: Clone, P: Place> Key<T, P> {
         }
     }
 
-    /// Anything that `read` takes; `allowed` says what that is.
+    /// Anything that `read` accepts; `allowed` describes it.
     pub(super) const fn read_by(
         name: &'static str,
         default: &'static str,
@@ -166,7 +166,7 @@ impl<T: Clone, P: Place> Key<T, P> {
             .expect("a test reads every default")
     }
 
-    /// What is known of it whatever its type.
+    /// The properties that do not depend on its type.
     pub(super) const fn known(&self) -> Known {
         Known {
             name: self.name,
@@ -187,7 +187,7 @@ impl<T: Clone, P: Place> Key<T, P> {
 }
 
 impl<T: Clone, P: Place> RequiredKey<T, P> {
-    /// Anything that `read` takes; `nothing` is a value of the same type that stands for none.
+    /// Anything that `read` accepts; `nothing` is an empty value of the same type.
     pub(super) const fn read_by(
         name: &'static str,
         nothing: &'static str,
@@ -197,12 +197,12 @@ impl<T: Clone, P: Place> RequiredKey<T, P> {
         Self(Key::read_by(name, nothing, allowed, read))
     }
 
-    /// The key as if it could be left out.
+    /// The key as an optional one.
     pub(super) const fn key(&self) -> &Key<T, P> {
         &self.0
     }
 
-    /// What is known of it whatever its type.
+    /// The properties that do not depend on its type.
     pub(super) const fn known(&self) -> Known {
         self.0.known()
     }
@@ -218,17 +218,17 @@ impl<T: Clone, P: Place> RequiredKey<T, P> {
 pub(super) struct Known {
     /// Sections and name, separated by dots.
     pub(super) name: &'static str,
-    /// The tables that it is in, if there can be several.
+    /// The repeatable tables that it is in.
     pub(super) tables: Option<&'static str>,
     /// As TOML has it.
     pub(super) default: &'static str,
-    /// Of a whole number.
+    /// The bounds of a whole number.
     #[cfg(test)]
     pub(super) bounds: Option<(i128, i128)>,
 }
 
 impl Known {
-    /// The default, as if it had been written.
+    /// The default as a value.
     pub(super) fn default_value(&self) -> Value {
         default_value(self.default)
     }

@@ -1,4 +1,4 @@
-//! Every key that there is: its name, its default, what it may hold. One list for the file, the
+//! All keys with name, default and allowed values. One list for the file, the
 //! environment, the errors, and the test that compares `config/ringest.toml` with it.
 
 use std::{net::SocketAddr, time::Duration};
@@ -19,13 +19,13 @@ use crate::{
     route::RouteTable,
 };
 
-/// A day, in milliseconds: no deadline is longer.
+/// The longest deadline: a day, in milliseconds.
 const TIMEOUT_MS_MAX: i128 = 86_400_000;
 
-/// No body is longer: simd-json indexes with 32 bits.
+/// The longest body: simd-json indexes with 32 bits.
 const GIBIBYTE: i128 = 1 << 30;
 
-/// What an issuer's key source may be, if it is not a URL.
+/// The allowed values of an issuer's key files.
 const KEY_FILE: &str = "the path of a file, or \"\" for none";
 
 /// Declares keys, and the list of them.
@@ -36,7 +36,7 @@ macro_rules! keys {
         /// Every key, sorted as `config/ringest.toml` has them.
         pub(super) const KEYS: &[Known] = &[$($name.known()),*];
 
-        /// Keys whose default can't be read.
+        /// Keys whose default cannot be read.
         #[cfg(test)]
         fn bad_defaults() -> Vec<&'static str> {
             let keys = [$(($name.known().name, $name.has_good_default())),*];
@@ -267,7 +267,7 @@ fn some_list(value: &Value) -> Option<Vec<String>> {
     value.list().filter(|list| !list.is_empty())
 }
 
-/// Names of tables of which there can be several.
+/// Names of the repeatable tables.
 const TABLES: [Option<&str>; 2] = [IssuerTable::TABLES, ApiKeyTable::TABLES];
 
 /// The key of that name.
@@ -275,7 +275,7 @@ pub(super) fn find(name: &str) -> Option<&'static Known> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The name of tables of which there can be several, if it is that.
+/// The name of the repeatable tables, if it is that.
 pub(super) fn tables(name: &str) -> Option<&'static str> {
     TABLES.into_iter().flatten().find(|tables| *tables == name)
 }
@@ -294,7 +294,7 @@ pub(super) fn is_section(name: &str) -> bool {
 pub(super) fn meant(unknown: &str) -> Option<&'static str> {
     let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
     let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
-    // Of several tables a person may say which.
+    // The name may have the index of a table.
     let given_section = given_section.split('[').next().unwrap_or_default();
     let names = || {
         let names = KEYS.iter().map(|key| key.name);
@@ -342,7 +342,7 @@ mod tests {
                 if let Some(known) = find(&key)
                     && line.ends_with("# required")
                 {
-                    // Nothing, of the type that the example has.
+                    // An empty value of the type of the example.
                     let nothing = known.default_value();
                     assert_ne!(value, nothing, "{line}");
                     assert_eq!(discriminant(&value), discriminant(&nothing), "{line}");
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(stated, BTreeMap::new(), "keys that there are not");
     }
 
-    /// What a person gets who takes the comment signs away.
+    /// The result of removing the comment signs.
     #[test]
     fn the_reference_of_auth_is_good_without_its_comments() {
         let (_, auth) = REFERENCE.split_once("[auth]\n").expect("a section");

@@ -1,5 +1,5 @@
 //! The worst-case memory, computed from the configuration: each part is a bound that the code
-//! keeps.
+//! enforces.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::{
     validate::{ValidateLimits, Validator},
 };
 
-/// librdkafka's own record of one queued message (`rd_kafka_msg_t` and its place in a queue).
+/// librdkafka's overhead for one queued message (`rd_kafka_msg_t` and its place in a queue).
 const QUEUED_MESSAGE_BYTES: u64 = 256;
 
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
-/// Left out: the text of answers and of dead letters while it is put together (a few times the
-/// largest record, of each worker), librdkafka's request buffers (it copies small messages into requests), the state of
-/// connections and tasks beside their read segments, the kernel's socket buffers, code and
+/// Not included: the text of answers and of dead letters while it is assembled (a few times the
+/// largest record, of each worker), librdkafka's request buffers (it copies small messages into
+/// requests), the state of connections and tasks beside their read segments, the kernel's socket buffers, code and
 /// stacks, and what the allocator keeps beyond what is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryMax {
@@ -28,12 +28,12 @@ pub struct MemoryMax {
     /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
     /// worker.
     pub validation: u64,
-    /// Verified credentials that are remembered, of every worker: of the configuration as it is, and after a
-    /// reload of the one before.
+    /// Cached credentials, of every worker: of the active configuration and, after a reload, of the
+    /// previous one.
     pub credentials: u64,
-    /// Segments that wait to be used again, of every worker.
+    /// Segments kept for reuse, of every worker.
     pub kept_segments: u64,
-    /// librdkafka's record of each queued message, of every worker; payloads are in flight.
+    /// librdkafka's overhead for each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The configuration: what a person wrote (`raw`), and the one validated, immutable [`Config`]
-//! that the rest of the program reads. What is wrong is told all at once, each with its place.
+//! The configuration: what was written (`raw`), and the validated, immutable [`Config`] that
+//! the rest of the program reads. All errors are reported at once, each with its position.
 
 mod auth;
 mod kafka;
@@ -24,12 +24,12 @@ use crate::{
     route::RouteTable, validate::ValidateLimits,
 };
 
-/// Everything that a running ringest needs to know, validated as a whole.
+/// The configuration of a running ringest, validated as a whole.
 ///
-/// [`Config::kafka`] may hold passwords: never log it, nor the whole.
+/// [`Config::kafka`] may hold passwords: never log it or the whole.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads, each pinned to a core of its own where there are enough.
+    /// Worker threads, each pinned to its own core if there are enough.
     pub workers: NonZeroUsize,
     /// The public listener.
     pub listen: Listen,
@@ -39,14 +39,14 @@ pub struct Config {
     pub limits: Limits,
     /// Deadlines.
     pub timeouts: Timeouts,
-    /// Who may send.
+    /// Authentication.
     pub auth: Auth,
-    /// Properties for librdkafka, ours first, the operator's last. No property is there twice, and
-    /// what the operator set stands in place of our default: under our name for it (so always
-    /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`) where we have a default,
-    /// else as written.
+    /// Properties for librdkafka, those with a default of ringest first. No property is repeated:
+    /// the operator's value replaces the default, under the name of the default (so always
+    /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`); other properties have the
+    /// name that the operator wrote.
     pub kafka: Vec<(String, String)>,
-    /// Who knows the numbers of schemas that models name by their subject.
+    /// The registry that resolves the subjects that models name to schema IDs.
     pub schema_registry: Option<SchemaRegistry>,
     /// What the log looks like.
     pub log_format: LogFormat,
@@ -54,19 +54,19 @@ pub struct Config {
     pub log_filter: String,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
-    /// What is allowed but an operator should know of, one line each.
+    /// Warnings for the operator, one line each.
     pub warnings: Vec<String>,
-    /// What all of it was made from.
+    /// The values as written, to compare with another configuration.
     written: Written,
 }
 
 impl Config {
-    /// Reads a configuration file, its models and the files of keys that it names; of `environment`
-    /// (all variables of the process) those that start with `RINGEST_` win over the file, and
+    /// Reads a configuration file, its models and its key files. Variables of `environment` (all
+    /// variables of the process) that start with `RINGEST_` override the file, and
     /// `MOOSE_INGEST_API_KEY` adds a key.
     ///
     /// # Errors
-    /// Everything that is wrong with them, at once.
+    /// All errors in them at once.
     pub fn load(
         path: &Path,
         environment: impl Iterator<Item = (String, String)>,
@@ -74,11 +74,11 @@ impl Config {
         resolve::load(path, environment)
     }
 
-    /// As [`Config::load`], to look at and not to serve by: who may send need not have been decided
-    /// yet. No file of keys is read, and [`Config::auth`] is without the issuers that have one.
+    /// As [`Config::load`], for commands that serve nothing: authentication need not be configured.
+    /// No key file is read, and [`Config::auth`] is without the issuers that have one.
     ///
     /// # Errors
-    /// As [`Config::load`], except that `auth.mode` may be missing, and files of keys.
+    /// As [`Config::load`], except that `auth.mode` and key files may be missing.
     pub fn load_to_inspect(
         path: &Path,
         environment: impl Iterator<Item = (String, String)>,
@@ -87,10 +87,10 @@ impl Config {
     }
 
     /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
-    /// given brokers. Variables of `environment` win over it, but for the brokers.
+    /// given brokers. Variables of `environment` override it, except for the brokers.
     ///
     /// # Errors
-    /// Everything that is wrong with the environment and with models that it names.
+    /// All errors in the environment and in the models that it names.
     pub fn development(
         brokers: &str,
         environment: impl Iterator<Item = (String, String)>,
@@ -136,7 +136,7 @@ pub struct Listen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum DriverChoice {
-    /// `io_uring` where the kernel grants it, else epoll.
+    /// `io_uring` if the kernel permits it, else epoll.
     Auto,
     /// `io_uring`, or refuse to start.
     IoUring,
@@ -157,7 +157,7 @@ pub struct Limits {
     pub record_bytes_max: usize,
     /// Records of one request; at most [`Limits::RECORDS_MAX`].
     pub records_max: usize,
-    /// Arrays and objects around one another, the record itself and the outer array counted.
+    /// Nested arrays and objects, including the record itself and the outer array.
     pub json_depth_max: usize,
     /// Connections of the process.
     pub connections_max: usize,
@@ -166,17 +166,17 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No configuration allows more records in a request: the opaque number that names a record
-    /// to librdkafka has 20 bits for its place in the request.
+    /// The upper bound of `records_max`: the opaque value that identifies a record to librdkafka
+    /// has 20 bits for its index in the request.
     pub const RECORDS_MAX: u32 = 1 << 20;
 
-    /// No configuration allows a larger record: librdkafka's own bound on `message.max.bytes`,
-    /// less [`Limits::RECORD_OVERHEAD_BYTES`].
+    /// The upper bound of `record_bytes_max`: librdkafka's bound on `message.max.bytes`, less
+    /// [`Limits::RECORD_OVERHEAD_BYTES`].
     pub const RECORD_BYTES_MAX: u32 = 1_000_000_000 - Self::RECORD_OVERHEAD_BYTES;
 
-    /// What our `message.max.bytes` has room for beside the largest record: its key, and the
+    /// The room in the default `message.max.bytes` besides the largest record: for its key and the
     /// framing of a batch with one record (under 150 bytes). The default of both together stays
-    /// below what brokers take by default (`message.max.bytes = 1_048_588`).
+    /// below what brokers accept by default (`message.max.bytes = 1_048_588`).
     pub const RECORD_OVERHEAD_BYTES: u32 = 10_000;
 }
 
@@ -190,7 +190,7 @@ impl From<&Limits> for ValidateLimits {
     }
 }
 
-/// Deadlines; each is a total, not a pause between bytes.
+/// Deadlines; each limits a total, not the pause between bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From a request's first byte to the end of its head.

@@ -1,4 +1,4 @@
-//! What a person wrote: every key with its value and its position, from the file, the flags and the
+//! What was written: every key with its value and its position, from the file, the flags and the
 //! environment, through the same list of known keys.
 
 mod environment;
@@ -11,20 +11,20 @@ use crate::{
     produce::properties::KnownProperties,
 };
 
-/// Every key that is set, and what was wrong with reading them.
+/// Every key that is set, and the errors of reading them.
 #[derive(Debug)]
 pub(super) struct Raw {
     /// By name.
     pub(super) sections: BTreeMap<&'static str, Setting>,
-    /// By the name that they have in common.
+    /// Repeatable tables, by name.
     pub(super) tables: BTreeMap<&'static str, Vec<Table>>,
     /// Properties of librdkafka, by the name that [`KnownProperties::canonical`] gives them.
     pub(super) properties: BTreeMap<String, Setting>,
     /// Unknown keys, keys set twice.
     pub(super) errors: Vec<ConfigError>,
-    /// What is allowed but an operator should know of.
+    /// Warnings for the operator.
     pub(super) warnings: Vec<String>,
-    /// Where an error says to set what is missing.
+    /// Where errors point to for missing keys.
     pub(super) file: Origin,
     known_properties: KnownProperties,
 }
@@ -39,7 +39,7 @@ pub(super) struct Table {
 }
 
 impl Raw {
-    /// Nothing is set; `file` is where an error says to set what is missing.
+    /// Nothing is set; errors about missing keys point to `file`.
     pub(super) fn new(file: &Origin) -> Self {
         Self {
             sections: BTreeMap::new(),
@@ -52,7 +52,7 @@ impl Raw {
         }
     }
 
-    /// Reads a file, which wins over what was read before.
+    /// Reads a file, which overrides what was read before.
     pub(super) fn read_file(&mut self, file: Setting) {
         self.walk(file, "");
     }
@@ -63,12 +63,12 @@ impl Raw {
         self.admit(setting, key);
     }
 
-    /// What is set for a property of librdkafka, whichever of its names is given.
+    /// The setting of a librdkafka property, by any of its names.
     pub(super) fn property(&self, name: &str) -> Option<&Setting> {
         self.properties.get(self.known_properties.canonical(name))
     }
 
-    /// The name that librdkafka has for all names of a property.
+    /// The canonical name of a librdkafka property.
     pub(super) fn canonical<'a>(&'a self, property: &'a str) -> &'a str {
         self.known_properties.canonical(property)
     }
@@ -81,7 +81,7 @@ impl Raw {
                 "" => setting.name.clone(),
                 within => format!("{within}.{}", setting.name),
             };
-            // Numbers of tables are not for a person to write, nor are keys of theirs in one string.
+            // Indices of tables are not part of keys, nor can a quoted key name a table.
             let tables = keys::find(&name).and_then(|key| key.tables);
             if setting.name.contains('[') || tables.is_some_and(|tables| tables != within) {
                 self.refuse_unknown(&setting);
@@ -132,7 +132,7 @@ impl Raw {
         self.walk(keys, tables);
     }
 
-    /// Takes a setting if there is a key of that name. One in a table is of the last that was read.
+    /// Accepts a setting if there is a key of that name. In repeatable tables it is set in the last.
     fn admit(&mut self, mut setting: Setting, name: &str) {
         mask(&mut setting, name);
         if let Some(property) = name.strip_prefix("kafka.") {
@@ -157,7 +157,7 @@ impl Raw {
         }
     }
 
-    /// Notes an error if a setting takes the place of one from the same source.
+    /// Reports an error if the same source set the key before.
     fn refuse_second(&mut self, setting: &Setting, before: Option<Setting>) {
         let is_same = |it: &Setting| discriminant(&it.origin) == discriminant(&setting.origin);
         if let Some(before) = before.filter(is_same) {
@@ -172,13 +172,13 @@ impl Raw {
     }
 }
 
-/// What there is to say where tables are expected.
+/// The allowed values of repeatable tables.
 const TABLES: &str = "a table, or an array of tables: [{ … }, { … }]";
 
-/// Stands for a value that may be secret.
+/// Shown instead of a value that may be secret.
 const HIDDEN: &str = "the value given";
 
-/// Makes a value's text fit for an error: one line, bounded, and never a credential.
+/// Prepares a value's text for errors: one line, bounded, never a credential.
 fn mask(setting: &mut Setting, name: &str) {
     const CHARACTERS_MAX: usize = 60;
     const SECRET: [&str; 7] = [
@@ -193,7 +193,7 @@ fn mask(setting: &mut Setting, name: &str) {
     let written = &setting.written;
     let is_secret = match keys::find(name) {
         Some(key) if key.tables.is_some() => {
-            // What is before the @ of a URL may be a password.
+            // The part before the @ of a URL may be a password.
             name == KEY_HASH.key().name
                 || name == SECRET_FILE.name
                 || name == JWKS_URL.name && written.contains('@')

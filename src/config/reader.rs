@@ -1,5 +1,5 @@
-//! Typed access to what was written: each key gives its value, and what is wrong is gathered.
-//! Reading goes on after an error, with the default in place of the bad value.
+//! Typed access to the settings: each key gives its value, and errors are collected. Reading
+//! continues after an error, with the default instead of the invalid value.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::document::{ConfigError, Origin, Setting};
 
-/// What was written, and everything that is wrong with it so far.
+/// The settings, and all errors so far.
 pub(super) struct Reader {
     pub(super) raw: Raw,
 }
@@ -28,7 +28,7 @@ impl<P> Clone for Table<P> {
 
 impl<P> Copy for Table<P> {}
 
-/// Where something is set or could be, for errors.
+/// The position of a setting, present or missing, for errors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     /// The table by name and number, if it is in one of several.
@@ -38,7 +38,7 @@ pub(super) struct At {
 }
 
 impl<T> Key<T, Sections> {
-    /// Where it is set or could be.
+    /// Its position.
     pub(super) fn at(&self) -> At {
         At {
             table: None,
@@ -56,7 +56,7 @@ impl<P: Place> Table<P> {
         }
     }
 
-    /// Where a key of the table is set or could be.
+    /// The position of a key in the table.
     pub(super) fn at<T>(self, key: &Key<T, P>) -> At {
         At {
             key: Some(key.name),
@@ -66,7 +66,7 @@ impl<P: Place> Table<P> {
 }
 
 impl Reader {
-    /// What is set at a place, be it to the default.
+    /// The setting at a position, if any.
     pub(super) fn setting(&self, at: At) -> Option<&Setting> {
         match (at.table, at.key) {
             (None, key) => self.raw.sections.get(key?),
@@ -79,7 +79,7 @@ impl Reader {
         self.raw.tables.get(name)?.get(index)
     }
 
-    /// Whether somebody set a key, be it to its default.
+    /// Whether a key is set, even if to its default.
     pub(super) fn is_set<T>(&self, key: &Key<T>) -> bool {
         self.setting(key.at()).is_some()
     }
@@ -95,7 +95,7 @@ impl Reader {
         tables.collect()
     }
 
-    /// What is said of a place: where it is missing, at the table around it or at the file.
+    /// An error at a position; that of a missing key is at its table or at the file.
     pub(super) fn error(&self, at: At, message: impl Into<String>) -> ConfigError {
         let message = message.into();
         if let Some(setting) = self.setting(at) {
@@ -119,19 +119,19 @@ impl Reader {
         }
     }
 
-    /// Notes an error.
+    /// Reports an error.
     pub(super) fn fail(&mut self, at: At, message: impl Into<String>) {
         let error = self.error(at, message);
         self.raw.errors.push(error);
     }
 
-    /// Notes what an operator should know of a key.
+    /// Adds a warning about a key.
     pub(super) fn warn(&mut self, at: At, message: impl Into<String>) {
         let warning = self.error(at, message).to_string();
         self.raw.warnings.push(warning);
     }
 
-    /// Notes that a value is not what it may be, or missing.
+    /// Reports that a value is not allowed or missing.
     pub(super) fn refuse(&mut self, at: At, allowed: &str) {
         let error = match self.setting(at) {
             Some(setting) => setting.not_allowed(allowed),
@@ -140,8 +140,8 @@ impl Reader {
         self.raw.errors.push(error);
     }
 
-    /// Whether none of these keys, as errors show them, has an error so far: only then does it tell
-    /// anything new that they don't go together.
+    /// Whether none of these keys, as errors show them, has an error so far: only then is an error
+    /// about their combination useful.
     pub(super) fn are_good(&self, keys: &[&str]) -> bool {
         let errors = &self.raw.errors;
         !errors.iter().any(|error| keys.contains(&&*error.key))

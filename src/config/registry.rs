@@ -1,4 +1,4 @@
-//! `[schema_registry]`: where the numbers of schemas are looked up, and who asks.
+//! `[schema_registry]`: the registry that schema IDs are looked up in.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Reader {
         let written = self.setting(REGISTRY_URL.at());
         let written = written.and_then(|setting| setting.value.text());
         if written.is_some_and(|url| url.contains('@')) {
-            // Not shown: what is before the @ may be a password.
+            // Not shown: the part before the @ may be a password.
             let message =
                 format!("a URL with credentials is not allowed: set {USERNAME} and {PASSWORD}");
             self.fail(REGISTRY_URL.at(), message);
@@ -38,7 +38,7 @@ impl Reader {
         })
     }
 
-    /// Both or neither; an empty one is none.
+    /// Both or neither; an empty string is none.
     fn credentials(&mut self) -> Option<Credentials> {
         let username = self.get(&REGISTRY_USERNAME);
         let password = self.get(&REGISTRY_PASSWORD);
@@ -59,8 +59,8 @@ impl Reader {
     }
 }
 
-/// The error that models name subjects, and nobody said whom to ask. `file` is where to say it;
-/// `errors` are those before, one of which may be about what was said.
+/// The error that models name subjects without a registry configured. It points to `file`;
+/// `errors` are the earlier ones, of which one may already be about the URL.
 pub(super) fn missing(
     models: &[Arc<Model>],
     file: &Origin,
@@ -85,7 +85,7 @@ pub(super) fn missing(
     })
 }
 
-/// What an operator should know of it, if anything.
+/// The warning about it, if any.
 pub(super) fn warning(registry: &SchemaRegistry) -> Option<String> {
     let is_in_clear = registry.credentials.is_some() && registry.url.starts_with("http:");
     is_in_clear.then(|| format!("{URL} is http: {PASSWORD} is sent unencrypted"))
@@ -117,12 +117,16 @@ mod tests {
         let others = [model("Plain", None), model("Known", Some(Schema::Id(7)))];
         assert_eq!(missing(&others, &file, &[]), None);
         let models = [model("Order", subject()), model("Refund", subject())];
-        let error = missing(&models, &file, &[]).expect("nobody to ask");
+        let error = missing(&models, &file, &[]).expect("no registry");
         assert_eq!(
             error.to_string(),
             "ringest.toml: schema_registry.url: missing: the registry that has the subjects of \
              Order 1.0, Refund 1.0, such as \"https://registry.example.com:8081\""
         );
-        assert_eq!(missing(&models, &file, &[error]), None, "it is said once");
+        assert_eq!(
+            missing(&models, &file, &[error]),
+            None,
+            "it is reported once"
+        );
     }
 }

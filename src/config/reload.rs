@@ -1,10 +1,10 @@
-//! What of a configuration can be changed while ringest serves.
+//! What a reload of the configuration can change.
 
 use super::{Config, Listen, resolve::in_flight_needed_by};
 use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
-/// Keys, and whole sections, that can be changed while ringest serves. (The last of them says whether
-/// others are good, and is nothing by itself.)
+/// Keys and whole sections that a reload can change. (The last one only affects the validity of
+/// others.)
 const RELOADABLE: [&str; 5] = [
     "models",
     "listen.path_prefix",
@@ -13,8 +13,7 @@ const RELOADABLE: [&str; 5] = [
     "listen.unauthenticated_network",
 ];
 
-/// Why a configuration that is good can't take the place of the one that is served by. The
-/// operator's: it needs a restart.
+/// Why a valid configuration cannot replace the active one without a restart. For the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestartRequiredError {
     /// A worker's share of the memory in flight is less than one request of the models may need.
@@ -23,13 +22,13 @@ pub enum RestartRequiredError {
          new models, which need {needed}: restart to apply"
     )]
     Memory {
-        /// The limit, as it is kept to.
+        /// The limit in force.
         max: String,
         /// What it should be at least.
         needed: String,
     },
-    /// Everyone could send, from the network: the address that is listened at is not the one for
-    /// which that was found good.
+    /// Unauthenticated requests would be accepted from the network: the address in use is not the
+    /// one that was checked for that.
     #[error(
         "auth.mode = \"none\" would accept unauthenticated requests on the address that stays in \
          use, {0}: a new listen.address needs a restart"
@@ -38,12 +37,11 @@ pub enum RestartRequiredError {
 }
 
 impl Config {
-    /// What is served by when `new` is loaded in place of this one: of `new` what can be changed
-    /// while ringest serves, of this one the rest. Also the names of keys that differ and so need a
-    /// restart.
+    /// The configuration that is active after a reload of `new`: the reloadable parts of `new`, and
+    /// the rest of this one. Also the names of changed keys that need a restart.
     ///
     /// # Errors
-    /// Why it can't be served by without a restart.
+    /// Why `new` needs a restart.
     pub fn reloaded(&self, new: Self) -> Result<(Self, Vec<String>), Vec<RestartRequiredError>> {
         let mut errors = Vec::new();
         let message = message_bytes_max(&self.kafka);

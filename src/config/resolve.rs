@@ -1,5 +1,5 @@
-//! From what was written to the one [`Config`], section by section: what each key means, and which
-//! keys must go together.
+//! Resolves the settings to a [`Config`], section by section: the meaning of each key, and the
+//! combinations of keys that are valid.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -30,7 +30,7 @@ use crate::{
     route::RouteTable,
 };
 
-/// The configuration of `--dev`; a person can read and use it as a file too.
+/// The configuration of `--dev`; it can be read and used as a file, too.
 const DEVELOPMENT: Document<'static> = Document {
     path: "config/dev.toml (built in)",
     text: include_str!("../../config/dev.toml"),
@@ -46,7 +46,7 @@ pub(super) fn load(
     resolve(&mut reader, Some(directory), files)
 }
 
-/// What is looked at and not served by needs no decision on who may send.
+/// Commands that serve nothing need no authentication.
 pub(super) fn load_to_inspect(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
@@ -57,12 +57,12 @@ pub(super) fn load_to_inspect(
     resolve(&mut reader, None, files)
 }
 
-/// What models and files of keys are relative to.
+/// The directory that models and key files are relative to.
 fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// A file, and the environment over it.
+/// A file, overridden by the environment.
 fn read(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
@@ -115,8 +115,8 @@ pub(super) fn development(
     })
 }
 
-/// Everything that is wrong, or the configuration. `key_files` is where files of keys are, if they
-/// shall be read; `files` finds those of the models.
+/// The configuration, or all errors. `key_files` is the directory of key files, if they are to be
+/// read; `files` finds the files of the models.
 fn resolve(
     reader: &mut Reader,
     key_files: Option<&Path>,
@@ -169,7 +169,7 @@ fn resolve(
     })
 }
 
-/// What decides whether each worker's share of the memory in flight is enough for one request.
+/// The keys that determine whether each worker's share of the in-flight memory holds one request.
 const SHARE_KEYS: [&str; 4] = [
     IN_FLIGHT_BYTES_MAX.name,
     BODY_BYTES_MAX.name,
@@ -177,7 +177,7 @@ const SHARE_KEYS: [&str; 4] = [
     WORKERS.name,
 ];
 
-/// Cores that this process may run on; 1 where the system does not say.
+/// Cores that this process may run on; 1 if unknown.
 fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
@@ -206,14 +206,14 @@ impl Reader {
         if self.is_set(&IN_FLIGHT_BYTES_MAX) {
             self.shares(&limits, workers);
         } else {
-            // The default is for a usual number of cores; with more of them it grows.
+            // The default suits a usual number of cores; it is raised for more.
             let needed = in_flight_needed(&limits).saturating_mul(workers);
             limits.in_flight_bytes_max = limits.in_flight_bytes_max.max(needed);
         }
         limits
     }
 
-    /// Each worker's share of the memory in flight must be enough for one request.
+    /// Checks that each worker's share of the in-flight memory holds one request.
     fn shares(&mut self, limits: &Limits, workers: usize) {
         let needed = in_flight_needed(limits).saturating_mul(workers);
         if limits.in_flight_bytes_max < needed && self.are_good(&SHARE_KEYS) {
@@ -231,8 +231,8 @@ impl Reader {
         }
     }
 
-    /// Each worker's share must be enough for one request of any model, too. The default grows; else
-    /// what is wrong, if something is.
+    /// Checks that each worker's share holds one request of any model. The default is raised if
+    /// needed; a set value that is too small is an error.
     fn models_share(
         &self,
         limits: &mut Limits,
@@ -315,15 +315,15 @@ impl Reader {
     }
 }
 
-/// The memory in flight that one request takes at most, in bytes: a small body stays in the segment
-/// that its head was read into, one of unknown length moves to a larger one as it grows.
+/// The most in-flight memory that one request takes, in bytes: a small body stays in the segment
+/// that its head was read into, one of unknown length moves to a larger segment as it grows.
 fn in_flight_needed(limits: &Limits) -> usize {
     let head = segment_capacity(limits.head_bytes_max);
     growing_bytes_max(limits.body_bytes_max).max(head)
 }
 
-/// The same of what these models' records take beside their body. (Not the headers that they carry:
-/// what those take depends on the request, which is refused if it is too much.)
+/// As [`in_flight_needed`], including what the records of these models take besides the body. (Not
+/// their Kafka headers: their size depends on the request, which is rejected if it is too large.)
 pub(super) fn in_flight_needed_by(
     models: &[Arc<Model>],
     limits: &Limits,
@@ -336,15 +336,15 @@ pub(super) fn in_flight_needed_by(
         if any { bytes } else { 0 }
     };
     let is_prefixed = |model: &Model| model.schema.is_some();
-    // The longest keys are all that there is to their records; the shortest record has two bytes,
-    // and one to part it from the next.
+    // In the worst case a record is nothing but its key; the shortest record has two bytes and a
+    // separator.
     let keys = of_any(|model| model.rules.partition_key.is_some(), body);
     let copies = segment_capacity(body + PREFIX * limits.records_max.min(body.div_ceil(3)));
-    let letters = segment_capacity(dead_letter::PART_BYTES + message_bytes_max);
+    let dead_letters = segment_capacity(dead_letter::PART_BYTES + message_bytes_max);
     let headroom = of_any(is_prefixed, PREFIX);
     let whole = segment_capacity(limits.head_bytes_max).max(segment_capacity(body + headroom))
         + keys
         + of_any(is_prefixed, copies)
-        + of_any(|model| model.dead_letter_topic.is_some(), letters);
+        + of_any(|model| model.dead_letter_topic.is_some(), dead_letters);
     whole.max(growing_bytes_max(body + headroom))
 }

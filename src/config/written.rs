@@ -1,12 +1,12 @@
-//! What was written, kept to tell what another configuration changes.
+//! The values as written, to find what another configuration changes.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{keys::KEYS, raw::Raw};
 use crate::document::Value;
 
-/// The value of every key, set or not, but for keys of tables of which there can be several: those
-/// can all be changed by a reload. It may hold passwords, and so `Debug` shows nothing.
+/// The value of every key, set or not, except keys of repeatable tables, which are all reloadable.
+/// It may hold passwords, so `Debug` shows nothing.
 #[derive(Clone)]
 pub(super) struct Written(BTreeMap<String, Setting>);
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: all of it at once, each with its place.
+//! Errors of a configuration: all at once, each with its position.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Origin {
     /// A file, and the line (from 1) where there is one.
     File {
-        /// As it was named by whoever asked for it.
+        /// As the caller named it.
         path: String,
         /// `None` for what is missing from the file, and for defaults.
         line: Option<usize>,
@@ -32,7 +32,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong. Always the fault of whoever wrote the configuration.
+/// One error in a configuration, for its author to correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// Where to correct it.
@@ -53,7 +53,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of its files and lines; never empty.
+/// All errors of a configuration, in the order of its files and lines; never empty.
 /// Displayed one a line, as a compiler does; lines below one that start with blanks show the text
 /// that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl std::error::Error for ConfigErrors {}
 
 /// The known name that `given` most likely means, if one is near enough to be worth a guess.
 pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    /// Half of the letters may differ; beyond that a guess misleads more than it helps.
+    /// Half of the characters may differ; beyond that a guess misleads more than it helps.
     const LIKENESS_MIN: f64 = 0.5;
     known
         .map(|name| (strsim::normalized_damerau_levenshtein(given, name), name))

@@ -1,5 +1,5 @@
-//! Columns of the map (`Column` of Moose's `framework/core/infrastructure/table.rs`): what clients
-//! send, and what not.
+//! Columns of the map (`Column` of Moose's `framework/core/infrastructure/table.rs`): which of them
+//! clients send.
 
 use super::{
     node::{MapErrors, Node, all},
@@ -14,12 +14,12 @@ pub(super) enum Column<'a> {
         name: &'a str,
         /// Its `ClickHouse` type.
         type_: String,
-        /// The expression that stands for it where it is left out.
+        /// The expression that is used if it is missing.
         default: Option<&'a str>,
-        /// What its author says of it.
+        /// Its comment in Moose.
         comment: Option<String>,
     },
-    /// One that is not for clients to send, and why.
+    /// One that clients do not send, and why.
     LeftOut {
         /// Its name.
         name: &'a str,
@@ -28,13 +28,13 @@ pub(super) enum Column<'a> {
     },
 }
 
-/// What Moose puts after a column's comment for its own use.
+/// The prefix of Moose's metadata in a column's comment.
 const METADATA_PREFIX: &str = "[MOOSE_METADATA:DO_NOT_MODIFY]";
 
-/// A column; `parent` is what the field that it is in is called in remarks, `""` for none.
+/// A column; `parent` is the name of the enclosing field in remarks, `""` for none.
 ///
 /// # Errors
-/// All that ringest can't take of it.
+/// Everything in it that ringest does not support.
 pub(super) fn column<'a>(
     node: &Node<'a>,
     parent: &str,
@@ -90,8 +90,8 @@ pub(super) fn column<'a>(
     })
 }
 
-/// The type as the annotations of its column change it: they change how it is stored, never what
-/// Moose lets in.
+/// The type as changed by the annotations of its column: they change how it is stored, never which
+/// values Moose accepts.
 fn annotated(column: &Node<'_>, type_: String, path: &str, remarks: &mut Vec<String>) -> String {
     let annotations = column.get("annotations").map(|it| it.items().collect());
     let annotations: Vec<Node<'_>> = annotations.unwrap_or_default();
@@ -136,10 +136,10 @@ pub(super) fn nested(
                 ..
             } => {
                 let type_ = match default {
-                    // Moose lets it be left out, and that is what Nullable can say.
+                    // Moose lets it be omitted, which Nullable expresses.
                     Some(default) if !type_.starts_with("Nullable(") => {
                         remarks.push(format!(
-                            "{path}.{name}: may be left out (default {default}), so Nullable \
+                            "{path}.{name}: may be omitted (default {default}), so Nullable \
                              here; Moose refuses null"
                         ));
                         types::nullable(type_)

@@ -1,4 +1,4 @@
-//! A Moose project as `ringest.toml`, and what is left for a person to do.
+//! A Moose project as `ringest.toml`, and the remaining steps for the operator.
 
 use std::{
     fmt::Write as _,
@@ -120,7 +120,7 @@ impl Project {
         file
     }
 
-    /// `[auth]`: who may send to Moose; where that is in its environment only, a person has to decide.
+    /// `[auth]`, as in Moose; if that is in the environment of Moose only, the operator has to complete it.
     fn auth(&self) -> String {
         let Some(tokens) = &self.tokens else {
             return "\n[auth]\n# The hash in MOOSE_INGEST_API_KEY is taken from the environment, as Moose \
@@ -139,7 +139,7 @@ impl Project {
         )
     }
 
-    /// What is left for a person to do; the public key belongs into a file of this name.
+    /// Remaining steps for the operator; the public key belongs into a file of this name.
     pub(super) fn next(&self, public_key: &Path) -> Vec<String> {
         let mut next = vec![match &self.tokens {
             Some(Tokens {

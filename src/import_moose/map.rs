@@ -1,4 +1,4 @@
-//! Moose's infrastructure map as a whole: its ingest APIs, and what ringest has nothing for.
+//! Moose's infrastructure map: its ingest APIs, and the parts that ringest does not support.
 
 use super::{
     model::{Endpoint, ModelFile},
@@ -9,7 +9,7 @@ use crate::{
     model::{self, Version},
 };
 
-/// What is in a map besides what its ingest APIs need, by the key that has it.
+/// The parts of a map that ringest does not support, by key.
 const LEFT_BEHIND: [(&str, &str); 12] = [
     ("function_processes", "streaming functions"),
     (
@@ -43,9 +43,9 @@ pub(super) struct Models {
     pub(super) files: Vec<(String, String)>,
     /// Whether one of them names its schema by a subject.
     pub(super) ask_registry: bool,
-    /// Endpoints that Moose itself does not serve.
+    /// Endpoints that are unreachable in Moose, too.
     pub(super) unreached: Vec<String>,
-    /// What could not be brought over.
+    /// What could not be imported.
     pub(super) skipped: Vec<ConfigError>,
 }
 
@@ -177,7 +177,7 @@ impl<'a> Map<'a> {
     }
 }
 
-/// A file that ringest itself takes: one that it refuses would keep all others from being served.
+/// Checks that ringest accepts a file: one that it rejects would make the whole configuration invalid.
 fn loads(endpoint: &Endpoint<'_>, file: ModelFile) -> Result<ModelFile, MapErrors> {
     let written = model::File {
         path: String::new(),

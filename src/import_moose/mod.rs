@@ -110,7 +110,7 @@ pub fn import(
     })
 }
 
-/// How many models were written and where, and how many APIs were not brought over.
+/// How many models were written and where, and how many APIs were not imported.
 fn summary(models: usize, out: &Path, configuration: &Path, skipped: usize) -> String {
     let mut report = format!(
         "{models} model(s) in {}, the configuration is {}\n",

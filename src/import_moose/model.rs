@@ -79,7 +79,7 @@ impl<'a> Endpoint<'a> {
         Ok(Some(endpoint))
     }
 
-    /// Whether ringest could not tell the two apart.
+    /// Whether the two conflict in ringest.
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.has_name_of(other) && self.version == other.version
             || self.path.eq_ignore_ascii_case(other.path)
@@ -160,7 +160,7 @@ impl<'a> Endpoint<'a> {
             let made = topic::name(&topic, namespace)?;
             if made != name {
                 remarks.push(format!(
-                    "Moose makes the topic {made} for dead letters, but writes them to {name}"
+                    "Moose creates the topic {made} for dead letters, but writes them to {name}"
                 ));
             }
         }

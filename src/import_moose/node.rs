@@ -1,15 +1,15 @@
-//! A JSON document with places: every error names its JSON pointer.
+//! A JSON document with positions: every error names its JSON pointer.
 
 use serde_json::Value;
 
 use crate::document::{ConfigError, Origin};
 
-/// A value of the map, and where it is.
+/// A value of the map, and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
-    /// What the document is called.
+    /// The name of the document.
     file: &'a str,
-    /// The way from its root (RFC 6901).
+    /// Its JSON pointer (RFC 6901).
     pointer: String,
     /// The value there.
     pub(super) value: &'a Value,
@@ -34,13 +34,13 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The member of an object; one that is null is none.
+    /// The member of an object, unless it is null.
     pub(super) fn get(&self, key: &str) -> Option<Self> {
         let value = self.value.get(key).filter(|value| !value.is_null())?;
         Some(self.child(key, value))
     }
 
-    /// The member under the first of these names that there is: Moose reads some in two spellings.
+    /// The member with the first of these names that exists: Moose accepts some in two spellings.
     pub(super) fn get_any(&self, keys: [&str; 2]) -> Option<Self> {
         keys.iter().find_map(|key| self.get(key))
     }
@@ -48,7 +48,7 @@ impl<'a> Node<'a> {
     /// As [`Node::get`].
     ///
     /// # Errors
-    /// There is none: said of this node.
+    /// There is none; the error is at this node.
     pub(super) fn require(&self, key: &str) -> Result<Self, ConfigError> {
         self.get(key)
             .ok_or_else(|| self.error(format!("\"{key}\" is missing")))
@@ -57,7 +57,7 @@ impl<'a> Node<'a> {
     /// A string.
     ///
     /// # Errors
-    /// It is none.
+    /// It is not a string.
     pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
         let text = self.value.as_str();
         text.ok_or_else(|| self.error("a string is expected".to_owned()))
@@ -100,7 +100,7 @@ impl<'a> Node<'a> {
         Ok(array.items().collect())
     }
 
-    /// Something that is wrong with this value.
+    /// An error at this value.
     pub(super) fn error(&self, message: String) -> ConfigError {
         ConfigError {
             origin: Origin::File {
@@ -113,7 +113,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Everything that is wrong with a part of a document; never empty.
+/// All errors in a part of a document; never empty.
 #[derive(Debug)]
 pub(super) struct MapErrors(pub(super) Vec<ConfigError>);
 
@@ -123,7 +123,7 @@ impl From<ConfigError> for MapErrors {
     }
 }
 
-/// Everything, or everything that is wrong.
+/// All results, or all errors.
 pub(super) fn all<T>(
     results: impl IntoIterator<Item = Result<T, MapErrors>>,
 ) -> Result<Vec<T>, MapErrors> {
@@ -141,7 +141,7 @@ pub(super) fn all<T>(
     }
 }
 
-/// Both, or everything that is wrong with either.
+/// Both results, or the errors of both.
 pub(super) fn both<A, B>(
     first: Result<A, MapErrors>,
     second: Result<B, MapErrors>,

@@ -12,7 +12,7 @@ use crate::{
     route::RouteTable,
 };
 
-/// The largest body that ringest can be told to take (`limits.body_bytes_max`).
+/// The largest body that ringest can be configured to accept (`limits.body_bytes_max`).
 const BODY_BYTES_MAX: i128 = 1 << 30;
 
 /// What ringest needs of a project. The default is Moose's.

@@ -1,15 +1,15 @@
-//! What the map says of a topic (`Topic` of Moose's `framework/core/infrastructure/topic.rs`).
+//! Topics of the map (`Topic` of Moose's `framework/core/infrastructure/topic.rs`).
 
 use super::{map::Map, node::Node, text};
 use crate::document::ConfigError;
 
-/// How long Moose keeps records unless told otherwise, in seconds.
+/// The default retention of Moose, in seconds.
 const KEPT_SECONDS: u64 = 7 * 24 * 60 * 60;
 
-/// The largest record of a topic unless Moose is told otherwise, in bytes.
+/// The default size limit of records in Moose, in bytes.
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 
-/// What reads a topic in Moose: the key of the map, the member that names it, and what it does.
+/// Readers of a topic in Moose: the key of the map, the member that names the reader, a description.
 const READERS: [(&str, &str, &str); 3] = [
     (
         "function_processes",
@@ -28,8 +28,8 @@ const READERS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// What Kafka calls it: with its version unless a migration function made it, and below the
-/// namespace (Moose's `Topic::id`, and `topic_name` of `stream/kafka/models.rs`).
+/// Its name in Kafka: with its version unless a migration function created it, and with the
+/// namespace as prefix (Moose's `Topic::id`, and `topic_name` of `stream/kafka/models.rs`).
 pub(super) fn name(topic: &Node<'_>, namespace: Option<&str>) -> Result<String, ConfigError> {
     let mut name = topic.require_text("name")?.to_owned();
     let made_by = &topic.value["source_primitive"]["primitive_type"];
@@ -46,14 +46,14 @@ pub(super) fn name(topic: &Node<'_>, namespace: Option<&str>) -> Result<String, 
 pub(super) struct Schema {
     /// `schema` of the model, as TOML.
     pub(super) toml: String,
-    /// Whether it is named by a subject.
+    /// Whether it is referenced by subject.
     pub(super) has_subject: bool,
 }
 
-/// The schema, if the topic has one that Moose can serve.
+/// The schema, if the topic has one that Moose supports.
 ///
 /// # Errors
-/// It has one that can't be understood.
+/// The schema is invalid.
 pub(super) fn schema(
     topic: &Node<'_>,
     remarks: &mut Vec<String>,
@@ -94,7 +94,7 @@ pub(super) fn schema(
     }))
 }
 
-/// What Moose does with the topic and ringest doesn't; `id` is what the map calls it.
+/// What Moose does with the topic and ringest does not; `id` is its key in the map.
 pub(super) fn remarks(id: &str, topic: &Node<'_>, map: &Map<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     for (kind, key, what) in READERS {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::document::ConfigError;
 
-/// A type as `ClickHouse` writes it; `path` is what the field is called in remarks.
+/// A type as `ClickHouse` writes it; `path` is the name of the field in remarks.
 ///
 /// # Errors
 /// Each part of the type that has no counterpart.
@@ -24,7 +24,7 @@ pub(super) fn clickhouse(
         let message = "a type is expected: a string or an object".to_owned();
         return Err(node.error(message).into());
     }
-    // Moose tells these apart by their members too, in this order.
+    // Moose distinguishes these by their members, too, in this order.
     if let Some(inner) = node.get("nullable") {
         return Ok(nullable(clickhouse(&inner, path, remarks)?));
     }
@@ -92,7 +92,7 @@ pub(super) fn nullable(type_: String) -> String {
     }
 }
 
-/// An object with these members; `JSON` where it has none, as `ClickHouse` can't say that.
+/// An object with these members; `JSON` if it has none, which `ClickHouse` cannot express.
 pub(super) fn object(kind: &str, members: &[String]) -> String {
     if members.is_empty() {
         return "JSON".to_owned();
@@ -139,7 +139,7 @@ fn json(node: &Node<'_>, path: &str, remarks: &mut Vec<String>) -> Result<String
     const SKIP: [&str; 2] = ["skip_paths", "skipPaths"];
     const SKIP_REGEXPS: [&str; 2] = ["skip_regexps", "skipRegexps"];
     let keys = [TYPES, PATHS, TYPED, SKIP, SKIP_REGEXPS];
-    // Moose takes an option that is null for a JSON column too.
+    // Moose also accepts a null option of a JSON column.
     if !keys
         .iter()
         .flatten()

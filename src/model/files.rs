@@ -1,4 +1,4 @@
-//! Where models come from: the files of a directory, or those that are built in.
+//! Sources of models: the files of a directory, or the built-in samples.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -40,7 +40,7 @@ pub(crate) fn samples() -> Vec<File> {
 /// The `*.toml` of a directory, not of those in it, in the order of their names.
 ///
 /// # Errors
-/// Whatever can't be read, its path in the text.
+/// What cannot be read, with its path.
 pub(crate) fn read_directory(directory: &Path) -> io::Result<Vec<File>> {
     let at = |path: &Path, error: &io::Error| {
         io::Error::new(error.kind(), format!("{}: {error}", path.display()))
@@ -62,7 +62,7 @@ pub(crate) fn read_directory(directory: &Path) -> io::Result<Vec<File>> {
     files.collect()
 }
 
-/// The models of some files, in their order; what is wrong with them is added to `errors`.
+/// The models of some files, in their order; errors are added to `errors`.
 pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Model>> {
     let mut models: Vec<parse::Parsed> = Vec::new();
     for file in files {
@@ -79,7 +79,7 @@ pub(crate) fn load(files: &[File], errors: &mut Vec<ConfigError>) -> Vec<Arc<Mod
     models.collect()
 }
 
-/// What is wrong if one of `others` has the same name and version.
+/// The error if one of `others` has the same name and version.
 fn same_model(parsed: &parse::Parsed, others: &[parse::Parsed]) -> Option<ConfigError> {
     let Model { name, version, .. } = &*parsed.model;
     let other = others.iter().find(|other| {

@@ -1,11 +1,11 @@
 //! JSON Schema (draft 2020-12), its structural part: the same fields and types as of a model's own
 //! file, numbers being JSON numbers only.
 //!
-//! What can't be judged is an error, never ignored; annotations are. Formats are judged as the
-//! types of the same name are (`date-time` as `DateTime`).
+//! What cannot be validated is an error, never ignored; only annotations are. Formats are validated
+//! as the types of the same name are (`date-time` as `DateTime`).
 //!
-//! One thing is judged otherwise than the standard has it: an array of `prefixItems` with
-//! `items: false` must be whole.
+//! There is one difference to the standard: an array of `prefixItems` with
+//! `items: false` must be complete.
 
 mod annotations;
 mod keywords;
@@ -27,8 +27,8 @@ const TYPES_MAX: usize = 10_000;
 /// The one dialect.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The fields of the records that a schema describes, and what becomes of others. `path` is the
-/// schema's, as shown in errors; what is wrong is added to `errors`.
+/// The fields of the records that a schema describes, and the policy for others. `path` is the
+/// schema's, as shown in errors; errors are added to `errors`.
 pub(super) fn fields(
     path: &str,
     text: &str,
@@ -59,7 +59,7 @@ struct Reader<'d> {
 }
 
 impl<'d> Reader<'d> {
-    /// Notes an error at a JSON pointer. What is referred to twice is wrong once.
+    /// Reports an error at a JSON pointer, once even if it is referenced twice.
     fn fail(&mut self, node: Node<'d>, pointer: &str, message: &str) {
         let error = ConfigError {
             origin: self.document.origin(&node.span(self.document.text)),
@@ -71,7 +71,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// [`Self::fail`], with the value that is not what it should be.
+    /// [`Self::fail`], with the value that is not allowed.
     fn refuse(&mut self, node: Node<'d>, pointer: &str, allowed: &str) {
         /// Characters of the value that are shown.
         const SHOWN: usize = 64;

@@ -1,4 +1,4 @@
-//! Data models: what a person declares about one kind of record, a TOML file each.
+//! Data models: the declaration of one kind of record, a TOML file each.
 
 mod files;
 mod json_schema;
@@ -29,20 +29,20 @@ pub struct Model {
     pub version: Version,
     /// The Kafka topic of its records.
     pub topic: String,
-    /// Where its records are posted, such as `/events/clicks`; `None`: `/ingest/<name>/<version>`,
+    /// The path that its records are posted to, such as `/events/clicks`; `None`: `/ingest/<name>/<version>`,
     /// and `/ingest/<name>` for the highest version.
     pub path: Option<String>,
-    /// What its records must hold, in the order of the file; `None`: any JSON object will do.
+    /// The fields of its records, in the order of the file; `None`: any JSON object is valid.
     pub fields: Option<Vec<Field>>,
-    /// What becomes of fields that are not declared.
+    /// The policy for fields that are not declared.
     pub unknown_fields: UnknownFields,
-    /// Where invalid records go besides the answer.
+    /// The topic of dead letters about invalid records.
     pub dead_letter_topic: Option<String>,
-    /// What each record carries beside its bytes.
+    /// The Kafka headers of each record.
     pub kafka_headers: Vec<KafkaHeader>,
     /// The schema that consumers find in a registry; `None`: records go without a prefix.
     pub schema: Option<Schema>,
-    /// All of it that the validator applies.
+    /// The rules that the validator applies.
     pub rules: Rules,
 }
 
@@ -53,12 +53,12 @@ pub struct Field {
     pub name: String,
     /// What its value must be.
     pub type_: Type,
-    /// Whether a record may leave it out.
+    /// Whether a record may omit it.
     pub may_be_absent: bool,
 }
 
 impl Field {
-    /// As `ClickHouse` has it: a column may be left out if it is `Nullable` or has a default.
+    /// As in `ClickHouse`: a column may be omitted if it is `Nullable` or has a default.
     pub fn declared(name: String, type_: Type, has_default: bool) -> Self {
         let is_nullable = matches!(type_.kind, Kind::Nullable(_));
         Self {
@@ -69,23 +69,23 @@ impl Field {
     }
 }
 
-/// What becomes of fields that a model does not declare.
+/// The policy for fields that a model does not declare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFields {
     /// They may hold any JSON, and are forwarded with the record.
     #[default]
     Forward,
-    /// Each is a fault.
+    /// Each is an error.
     Reject,
 }
 
-/// What becomes of a request with faulty records.
+/// The policy for requests with invalid records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnInvalid {
-    /// 400, and none of it is produced.
+    /// 400, and no record is produced.
     #[default]
     RejectAll,
-    /// 207: the good ones are produced.
+    /// 207, and the valid records are produced.
     AcceptValid,
 }
 
@@ -103,18 +103,18 @@ pub struct KafkaHeader {
 pub enum HeaderValue {
     /// The model.
     Constant(String),
-    /// The request's field of this lower-case name; left out where the request has none.
+    /// The request header of this lower-case name; omitted if the request has none.
     Request(String),
-    /// The name of who sent it; left out where nobody was asked.
+    /// The name of the principal; omitted without authentication.
     Principal,
 }
 
-/// The schema that a record's prefix names, in the wire format of Confluent's registry.
+/// The schema that a record's prefix identifies, in the wire format of Confluent's registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schema {
-    /// By its number.
+    /// By its ID.
     Id(u32),
-    /// By its name: the registry is asked for the number before serving begins.
+    /// By its subject: the registry is asked for the ID at start.
     Subject {
         /// Such as `orders-value`.
         subject: String,
@@ -127,7 +127,7 @@ impl Model {
     /// The longest name, in bytes.
     pub const NAME_BYTES_MAX: usize = 128;
 
-    /// Any JSON object is a record of it, and goes to the topic as it is.
+    /// Any JSON object is a valid record, and is forwarded unchanged.
     pub fn untyped(name: &str, version: Version, topic: &str) -> Self {
         Self {
             name: name.to_owned(),

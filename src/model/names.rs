@@ -4,9 +4,9 @@
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     list: Vec<Name>,
-    /// A power of two of them, a quarter filled at most; whoever finds a slot taken takes the next.
+    /// Open addressing with linear probing: a power of two, filled to a quarter at most.
     slots: Vec<Slot>,
-    /// The best of those tried: with few names each has its own slot.
+    /// The best of those tried: few names do not collide.
     seed: u64,
     /// Whether two names look the same to [`Probe`], so that all bytes must be hashed.
     hashes_all: bool,
@@ -20,7 +20,7 @@ struct Name {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// Bits of the hash that the slot's place does not say: most strangers are told by them alone.
+    /// Bits of the hash that the index of the slot does not contain: they reject most unknown names.
     tag: u32,
     /// Which name; [`EMPTY`] is none.
     index: u32,
@@ -28,14 +28,14 @@ struct Slot {
 
 const EMPTY: u32 = u32::MAX;
 
-/// So many names are sooner compared than hashed.
+/// Up to this many names, comparing all is faster than hashing.
 const FEW: usize = 4;
 
 /// Seeds that are tried.
 const SEEDS: u64 = 64;
 
 impl Names {
-    /// Names in their order; of equal ones the first is found.
+    /// Names in their order; of duplicates the first is found.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let names = names.map(|text| Name {
             probe: Probe::of(text.as_bytes()),
@@ -56,7 +56,7 @@ impl Names {
         seeded
     }
 
-    /// The slots with this seed, and how many are beside their place.
+    /// The table with this seed, and the total displacement of its slots.
     fn table(&self, seed: u64) -> (Self, usize) {
         let mask = (4 * self.list.len()).next_power_of_two() - 1;
         let empty = Slot {
@@ -90,7 +90,7 @@ impl Names {
         self.list.iter().map(|name| &*name.text)
     }
 
-    /// Which of the names `key` is: the likely ones are tried first.
+    /// The index of `key`: the likely ones are tried first.
     #[inline]
     pub(crate) fn find(&self, key: &str, likely: [usize; 2]) -> Option<usize> {
         let is_key = |index: usize| self.list.get(index).is_some_and(|name| name.is(key));
@@ -103,7 +103,7 @@ impl Names {
         }
     }
 
-    /// Which of the names `key` is.
+    /// The index of `key`.
     #[inline(never)]
     pub(crate) fn look_up(&self, key: &str) -> Option<usize> {
         if self.list.len() <= FEW {
@@ -125,7 +125,7 @@ impl Names {
         }
     }
 
-    /// Where a name has its slot unless that is taken, modulo their number, and its tag.
+    /// The slot of a name before probing, modulo their number, and its tag.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the two halves of the hash"

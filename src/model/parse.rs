@@ -1,4 +1,4 @@
-//! A model's file, judged as a whole: everything that is wrong with it at once.
+//! A model's file, validated as a whole: all errors at once.
 
 mod fields;
 mod kafka;
@@ -28,7 +28,7 @@ pub(super) const KEYS: [&str; 14] = [
     "schema",
 ];
 
-/// A model, and where it is written.
+/// A model, and its position.
 pub(super) struct Parsed {
     pub(super) model: Arc<Model>,
     pub(super) name_origin: Origin,
@@ -47,7 +47,7 @@ impl Parsed {
 /// Reads one model.
 ///
 /// # Errors
-/// Everything that is wrong with the file, in the order of its lines.
+/// All errors in the file, in the order of its lines.
 pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     let document = Document {
         path: &file.path,
@@ -78,9 +78,9 @@ pub(super) fn model(file: &File) -> Result<Parsed, Vec<ConfigError>> {
     }
 }
 
-/// What a model declares about its records' fields.
+/// The declared fields of a model's records.
 struct Declared {
-    /// `None`: nothing is declared, or something is wrong with it.
+    /// `None`: nothing is declared, or the declaration is invalid.
     fields: Option<Vec<Field>>,
     unknown_fields: UnknownFields,
 }
@@ -92,7 +92,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The model as far as it could be read: good if there are no errors.
+    /// The model as far as it could be read: valid if there are no errors.
     fn model(&mut self) -> Option<Model> {
         self.errors.extend(self.tree.unknown_keys(&KEYS));
         let name = self.name();
@@ -135,12 +135,12 @@ impl Reader<'_> {
         })
     }
 
-    /// Notes an error at a setting.
+    /// Reports an error at a setting.
     fn fail(&mut self, setting: &Setting, message: impl Into<String>) {
         self.errors.push(setting.error(message));
     }
 
-    /// Notes that a setting's value is not what it may be.
+    /// Reports that a setting's value is not allowed.
     fn refuse(&mut self, setting: &Setting, allowed: &str) {
         self.errors.push(setting.not_allowed(allowed));
     }
@@ -160,7 +160,7 @@ impl Reader<'_> {
         None
     }
 
-    /// What one of the strings that a key allows stands for.
+    /// The meaning of one of the strings that a key allows.
     fn choice<T: Copy>(&mut self, name: &str, choices: [(&str, T); 2]) -> Option<T> {
         let allowed = format!("{:?} or {:?}", choices[0].0, choices[1].0);
         let chosen = self.text(name, &allowed, |given| {

@@ -5,13 +5,13 @@ use super::{Field, OnInvalid, UnknownFields, program::Program};
 /// A model's rules, compiled.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// What becomes of a request with faulty records.
+    /// The policy for requests with invalid records.
     pub on_invalid: OnInvalid,
     /// Where in a record its partition key is, member by member.
     pub partition_key: Option<Vec<String>>,
     /// Where in a record its timestamp is, member by member.
     pub timestamp_field: Option<Vec<String>>,
-    /// `None`: any object will do.
+    /// `None`: any object is valid.
     program: Option<Program>,
 }
 
@@ -29,7 +29,7 @@ impl Rules {
         }
     }
 
-    /// The types of the fields; `None`: any object will do.
+    /// The types of the fields; `None`: any object is valid.
     pub(crate) fn program(&self) -> Option<&Program> {
         self.program.as_ref()
     }

@@ -2,12 +2,12 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-/// A version: numbers between dots, compared number by number (1.10 > 1.9, 1.0 > 1, 1.00 = 1.0).
+/// A version: numbers separated by dots, compared number by number (1.10 > 1.9, 1.0 > 1, 1.00 = 1.0).
 #[derive(Clone, Debug)]
 pub struct Version(String);
 
 impl Version {
-    /// The longest, in bytes.
+    /// The maximum length, in bytes.
     pub const BYTES_MAX: usize = 32;
 
     /// As written.
@@ -26,7 +26,7 @@ impl Version {
     }
 }
 
-/// A text that is no version.
+/// A text that is not a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "numbers separated by dots, such as \"1.0\", of at most {} bytes",

@@ -1,4 +1,4 @@
-//! `[[auth.keys]]`, or the only `[auth.keys]`.
+//! `[[auth.keys]]`, or a single `[auth.keys]`.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Reader {
-    /// Keys that are good as far as can be told.
+    /// The valid keys; the others are reported as errors.
     pub(super) fn api_keys(&mut self) -> Vec<ApiKey> {
         let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         let mut keys = Vec::new();
@@ -65,7 +65,7 @@ impl Reader {
         }
     }
 
-    /// Notes an error if the value of a key is that of one before.
+    /// Reports an error if an earlier setting has the same value.
     pub(super) fn refuse_second<T: Eq + Hash>(
         &mut self,
         at: At,
@@ -91,7 +91,7 @@ impl Reader {
         }
     }
 
-    /// In milliseconds since 1970; `None`: never.
+    /// When the key expires, in milliseconds since 1970; `None`: never.
     fn expiry(&mut self, table: Table<ApiKeyTable>) -> Option<u64> {
         let expires_ms = self.get_in(table, &KEY_EXPIRES)?;
         let now = Timestamp::now().as_millisecond();

@@ -35,13 +35,13 @@ pub(super) const ALGORITHMS: [(&str, Algorithm); 12] = [
     ("HS512", Algorithm::HS512),
 ];
 
-/// What the algorithms of an issuer may be.
+/// The allowed values of `algorithms`, for errors.
 pub(in crate::config) fn allowed_algorithms() -> String {
     let names = ALGORITHMS.map(|(name, _)| name).join(", ");
     format!("an array of one or more of {names}")
 }
 
-/// Claims with the scalars that they must be.
+/// The claims of `required_claims` and their expected values.
 pub(in crate::config) fn required_claims(
     value: &Value,
 ) -> Option<Vec<(Box<str>, serde_json::Value)>> {
@@ -51,7 +51,7 @@ pub(in crate::config) fn required_claims(
 }
 
 impl Reader {
-    /// Issuers that are good as far as can be told; the files that were read are added to
+    /// The valid issuers; the others are reported as errors. Files that were read are added to
     /// `key_files`.
     pub(super) fn issuers(
         &mut self,
@@ -118,7 +118,7 @@ impl Reader {
     }
 }
 
-/// A scalar as JSON has it.
+/// A scalar as JSON.
 fn json(value: &Value) -> Option<serde_json::Value> {
     match value {
         Value::Text(text) => Some(text.as_str().into()),

@@ -1,4 +1,4 @@
-//! Where an issuer's keys are: a PEM, a JWK set, a secret.
+//! The key source of an issuer: a PEM file, a JWK set or a secret.
 
 use std::{
     net::IpAddr,
@@ -39,15 +39,14 @@ impl Source {
         }
     }
 
-    /// Its key in a table of an issuer.
+    /// The name of its key in an issuer's table.
     fn name(self) -> &'static str {
         self.key().last_name()
     }
 }
 
 impl Reader {
-    /// Where the keys of the issuer in a table are, and those of a file: it is read if it is known
-    /// what for, and where it is.
+    /// The key source of an issuer. A file is read if `algorithms` and `directory` are known.
     pub(super) fn key_source(
         &mut self,
         table: Table<IssuerTable>,
@@ -73,7 +72,7 @@ impl Reader {
         Some(KeySource::File(Arc::new(keys?)))
     }
 
-    /// The only source that is given, and its value.
+    /// The one configured source and its value; none or several are an error.
     fn only_source(&mut self, table: Table<IssuerTable>) -> Option<(Source, String)> {
         let errors = self.raw.errors.len();
         let mut given = Vec::new();
@@ -111,7 +110,7 @@ impl Reader {
         None
     }
 
-    /// Reads a file of keys.
+    /// Reads a key file.
     fn key_file(
         &mut self,
         at: At,
@@ -152,7 +151,7 @@ impl Reader {
         }
     }
 
-    /// A file of one kind can't hold a key for each algorithm. (In a JWK set each key has its kind.)
+    /// Checks that the source can hold a key for each algorithm. (In a JWK set each key has its type.)
     fn go_together(&mut self, table: Table<IssuerTable>, source: Source, algorithms: &[Algorithm]) {
         let unfit = ALGORITHMS.iter().find(|(_, algorithm)| {
             let is_fit = match source {
@@ -211,7 +210,7 @@ fn is_hmac(algorithm: Algorithm) -> bool {
     matches!(algorithm, HS256 | HS384 | HS512)
 }
 
-/// Whether a URL's host is this machine for sure.
+/// Whether a URL's host is certainly this machine.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

@@ -1,4 +1,4 @@
-//! Variables: how they are called, and what their texts stand for.
+//! Environment variables: their names and the types of their values.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::{
     document::{ConfigError, Origin, Setting, Source, Value},
 };
 
-/// What every environment variable of ringest starts with.
+/// The prefix of the environment variables of ringest.
 const PREFIX: &str = "RINGEST_";
 
-/// Variables that steer tests and are none of the configuration's business.
+/// The prefix of variables that control tests and are not configuration.
 const TEST_PREFIX: &str = "RINGEST_TEST_";
 
-/// Moose's name for the hash of its key, which is one more of ours, so called.
+/// Moose's variable for the hash of its key, which is added as an API key of this name.
 const MOOSE_KEY: &str = "MOOSE_INGEST_API_KEY";
 const MOOSE_KEY_NAME: &str = "moose";
 const MOOSE_TABLES: &str = "auth.keys";
 
 impl Raw {
-    /// Reads an environment, which wins over what was read before.
+    /// Reads an environment, which overrides what was read before.
     pub(in crate::config) fn read_environment(
         &mut self,
         variables: impl Iterator<Item = (String, String)>,
@@ -30,7 +30,7 @@ impl Raw {
         let ours = variables.filter(|(name, _)| {
             name == MOOSE_KEY || name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX)
         });
-        // Sorted, so that all tables of a name come before a key of the only one.
+        // Sorted, so that the array of tables comes before the keys of a single one.
         let mut variables: Vec<_> = ours.collect();
         variables.sort();
         let mut moose_key = None;
@@ -55,7 +55,7 @@ impl Raw {
             return;
         }
         let setting = Setting::untyped(key, origin, value);
-        // The numbers of tables are ours to give.
+        // Indices of tables are not part of keys.
         if key.contains('[') {
             self.refuse_unknown(&setting);
             return;
@@ -85,7 +85,8 @@ impl Raw {
         }
     }
 
-    /// Sees to it that there is one table, of which this setting sets a key; whether that could be.
+    /// Makes sure that there is exactly one table, which this setting is a key of; `false` if there
+    /// are several.
     fn has_only_table(&mut self, tables: &'static str, setting: &Setting) -> bool {
         let all = self.tables.entry(tables).or_default();
         if all.len() > 1 {
@@ -100,7 +101,7 @@ impl Raw {
         true
     }
 
-    /// Adds Moose's key to those that there are.
+    /// Adds Moose's key to the API keys.
     fn add_moose_key(&mut self, hash: String) {
         let origin = Origin::Environment(MOOSE_KEY.to_owned());
         let mut table = Table::empty(MOOSE_TABLES, origin);

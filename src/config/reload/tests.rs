@@ -25,7 +25,7 @@ fn what_can_be_changed_is_and_the_rest_is_named() {
     ]);
     new.models.pop();
     let (config, restart) = running.reloaded(new.clone()).expect("it is good");
-    // The deadline is written, but no other one; only names are told.
+    // The deadline is set to its default; only names are reported.
     let expected = [
         "kafka.linger.ms",
         "kafka.sasl.password",

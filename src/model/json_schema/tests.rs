@@ -1,4 +1,4 @@
-//! What a JSON Schema becomes, and what is said of one that can't be judged.
+//! The compilation of JSON Schemas, and errors about those that cannot be validated.
 
 mod faults;
 
@@ -30,13 +30,13 @@ fn literals(texts: &[&str]) -> Kind {
     Kind::Literals(texts.iter().map(|it| (*it).to_owned()).collect())
 }
 
-fn told(kind: Kind, text: &str) -> Type {
+fn typed(kind: Kind, text: &str) -> Type {
     let text = text.to_owned();
     Type { kind, text }
 }
 
 fn boxed(kind: Kind, text: &str) -> Box<Type> {
-    Box::new(told(kind, text))
+    Box::new(typed(kind, text))
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn values_without_parts() {
             "\"a\"",
         ),
     ] {
-        assert_eq!(type_of(members), told(kind, text), "{members}");
+        assert_eq!(type_of(members), typed(kind, text), "{members}");
     }
     let nine = type_of(r#""enum": ["1", "2", "3", "4", "5", "6", "7", "8", "9"]"#);
     let text = r#"one of 9 strings: "1", "2", "3", "4", "5", "6", "7", "8", …"#;
@@ -167,7 +167,7 @@ fn null_beside_a_type() {
             "boolean",
         ),
     ] {
-        let expected = told(
+        let expected = typed(
             Kind::Nullable(boxed(kind, text)),
             &format!("{text} or null"),
         );
@@ -225,7 +225,7 @@ fn values_with_parts() {
             "object of array of string",
         ),
     ] {
-        assert_eq!(type_of(members), told(kind, text), "{members}");
+        assert_eq!(type_of(members), typed(kind, text), "{members}");
     }
 }
 

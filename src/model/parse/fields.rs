@@ -1,4 +1,4 @@
-//! What a model declares about its records' fields, in its own file or in a JSON Schema.
+//! The declared fields of a model, in its own file or in a JSON Schema.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A JSON Schema says itself what its fields are, and what becomes of others.
+    /// A JSON Schema declares its own fields and the policy for others.
     fn refuse_beside_schema(&mut self) {
         for (name, instead) in [
             ("fields", "\"properties\""),
@@ -59,7 +59,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The fields of a JSON Schema, and what becomes of others. Its path is relative to this file.
+    /// The fields of a JSON Schema, and the policy for others. Its path is relative to this file.
     fn json_schema(&mut self) -> Option<(Vec<Field>, UnknownFields)> {
         const KEY: &str = "fields_from";
         let allowed = "the path of a JSON Schema, such as \"schema.json\"";
@@ -111,7 +111,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A key without a type: what its value may be, or what went wrong with a table's keys.
+    /// Reports a field without a type, or the invalid keys of its table.
     fn refuse_field(&mut self, field: &Setting) {
         let allowed = "a type such as \"String\", or { type = \"…\", default = … }";
         let inner = field.inner.first();
@@ -135,7 +135,7 @@ impl Reader<'_> {
     }
 }
 
-/// Keys of a field that there are not.
+/// Errors about unknown keys of a field.
 fn unknown_keys(field: &Setting) -> Vec<ConfigError> {
     field.unknown_keys(&FIELD_KEYS)
 }

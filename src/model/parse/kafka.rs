@@ -1,4 +1,4 @@
-//! What a record carries to Kafka beside its own bytes: headers, and the schema in its prefix.
+//! What is produced with a record: headers, and the schema in its prefix.
 
 use super::{Model, Reader};
 use crate::{
@@ -6,17 +6,17 @@ use crate::{
     model::{HeaderValue, KafkaHeader, Schema},
 };
 
-/// Fields of a request that hold credentials: what they hold must not end up in a topic.
+/// Request headers that hold credentials, which must not be written to a topic.
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-/// What a Kafka header may be.
+/// The allowed values of a Kafka header.
 const HEADER: &str = "a string, { header = \"…\" } for a request header, or { principal = true } \
     for the authenticated principal";
 
 /// The longest name of a subject, in bytes.
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// What a schema may be.
+/// The allowed values of `schema`.
 const SCHEMA: &str = "{ id = 7 } or { subject = \"orders-value\", version = 3 }";
 
 impl Reader<'_> {
@@ -84,7 +84,7 @@ impl Reader<'_> {
         Some(KafkaHeader { name, value })
     }
 
-    /// A field of the request, by its name in lower case.
+    /// A request header, by its name in lower case.
     fn request_field(&mut self, field: &Setting) -> Option<HeaderValue> {
         let Some(name) = field.value.text().filter(|name| is_token(name)) else {
             let allowed = format!(
@@ -159,7 +159,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A number as a registry gives it: a positive `int` of Java.
+    /// A schema ID or version: a positive `int` of Java.
     fn number(&mut self, setting: &Setting) -> Option<u32> {
         let number = setting.value.integer();
         let number = number.filter(|it| (1..=i128::from(i32::MAX)).contains(it));

@@ -1,4 +1,4 @@
-//! Places in a record, as a path of fields: where its partition key is, and its timestamp.
+//! Positions in a record, as a path of fields: its partition key and its timestamp.
 
 use super::{Declared, Reader};
 use crate::{
@@ -24,8 +24,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A path of fields to one whose type fits, null aside. What the model does not declare may
-    /// hold anything, unless it rejects what it does not declare.
+    /// A path of fields to one whose type fits, null aside. Undeclared fields may hold any
+    /// value, unless the model rejects them.
     fn location(
         &mut self,
         name: &str,
@@ -87,11 +87,11 @@ fn shown(path: &[String]) -> String {
     names.collect::<Vec<_>>().join(".")
 }
 
-/// Why a path leads nowhere.
+/// Why a path is invalid.
 struct LocationError {
-    /// Names of the path after the one that is to blame.
+    /// Names of the path after the invalid one.
     left: usize,
-    /// To be said of that one.
+    /// The error about that one.
     message: String,
 }
 

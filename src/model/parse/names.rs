@@ -1,4 +1,4 @@
-//! What a model is called, where it is posted and where its records go.
+//! The name, version, path and topics of a model.
 
 use super::{Model, Reader};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     model::{self, Version, VersionError},
 };
 
-/// What a topic may be called (Kafka's `Topic.validate`).
+/// Whether Kafka allows a topic name (`Topic.validate`).
 fn is_topic(name: &str) -> bool {
     (1..=Model::TOPIC_BYTES_MAX).contains(&name.len())
         && !matches!(name, "." | "..")
@@ -75,7 +75,7 @@ impl Reader<'_> {
         self.text("topic", &allowed_topic(), is_topic)
     }
 
-    /// A topic other than that of the records: who reads one must not meet the other.
+    /// A topic other than that of the records, so that consumers never get both.
     pub(super) fn dead_letter_topic(&mut self, topic: Option<&str>) -> Option<String> {
         const KEY: &str = "dead_letter_topic";
         let name = self.text(KEY, &allowed_topic(), is_topic)?;

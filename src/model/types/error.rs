@@ -1,16 +1,16 @@
-//! What is wrong with the text of a type, and where.
+//! Errors in the text of a type, with their position.
 
 use std::fmt;
 
-/// A text that is no type: the fault of whoever wrote the model.
+/// A text that is not a valid type: an error of the model's author.
 ///
-/// Displayed on three lines: the message, the part of the text around the fault, and a caret
+/// Displayed on three lines: the message, the part of the text around the error, and a caret
 /// below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeError {
-    /// Bytes of the text before the fault; at most its length.
+    /// Bytes of the text before the error; at most its length.
     pub offset: usize,
-    /// What is wrong, and what would be right.
+    /// What is wrong and what is expected.
     pub message: String,
     text: String,
 }
@@ -25,7 +25,7 @@ impl TypeError {
         }
     }
 
-    /// The line of the fault as it can be shown, and the characters of it before the fault.
+    /// The line of the error in printable form, and its characters before the error.
     fn excerpt(&self) -> (String, usize) {
         /// Characters shown on either side.
         const AROUND: usize = 36;

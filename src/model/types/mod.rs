@@ -1,4 +1,4 @@
-//! Types of fields, as `ClickHouse`'s type language and JSON Schema can say them.
+//! Types of fields, as expressed in `ClickHouse`'s type language and in JSON Schema.
 
 mod cursor;
 mod error;
@@ -16,14 +16,14 @@ use super::{Field, UnknownFields};
 pub struct Type {
     /// What a value must be.
     pub kind: Kind,
-    /// As the model writes it: what a client is told that was expected.
+    /// As written in the model: reported to clients as the expected type.
     pub text: String,
 }
 
 impl Type {
-    /// Types around one another, at most, the innermost counted: an `Array(Nullable(String))` has
+    /// The most nested types, including the innermost: an `Array(Nullable(String))` has
     /// three. A `Point` counts as the two that it is made of, and each member of a typed path of
-    /// `JSON(…)` but the last as one. Whoever walks a type may recurse.
+    /// `JSON(…)` but the last as one. So a type may be walked recursively.
     pub const DEPTH_MAX: usize = 32;
 
     /// Reads a type as `ClickHouse` writes it. Case counts, white space between tokens does not.
@@ -32,8 +32,8 @@ impl Type {
     /// would not have it: around an array for instance.
     ///
     /// # Errors
-    /// The first thing that is wrong with the text. Types whose values can't be judged where
-    /// they arrive (`Variant` for instance) are refused, with what to use instead.
+    /// The first error in the text. Types whose values cannot be validated (`Variant` for
+    /// instance) are rejected, with an alternative.
     pub fn parse(text: &str) -> Result<Self, TypeError> {
         parse::whole(text)
     }
@@ -41,7 +41,7 @@ impl Type {
 
 /// What a value must be.
 ///
-/// A type that only changes how a column is stored is none of ours: `LowCardinality(T)` and
+/// Types that only change how a column is stored have no kind of their own: `LowCardinality(T)` and
 /// `SimpleAggregateFunction(f, T)` have the kind of `T` and their own text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
@@ -80,7 +80,7 @@ pub enum Kind {
     Nullable(Box<Type>),
     /// `Array(T)`; `Ring` and the other geometries but `Point` are arrays of arrays of points.
     Array(Box<Type>),
-    /// `Map(K, V)`: an object, its keys judged as `K` by their text.
+    /// `Map(K, V)`: an object whose keys are validated as `K`.
     Map(Box<Type>, Box<Type>),
     /// `Tuple(name T, …)`, `Nested(name T, …)`: an object.
     Object(Object),
@@ -137,6 +137,6 @@ impl Kind {
 pub struct Object {
     /// The members, in the order of their declaration.
     pub fields: Vec<Field>,
-    /// What becomes of others; `None`: as the model says.
+    /// The policy for others; `None`: that of the model.
     pub unknown_fields: Option<UnknownFields>,
 }

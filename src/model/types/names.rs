@@ -1,9 +1,9 @@
-//! The names of `ClickHouse`'s types: which are judged, and what to use instead of the others.
+//! The names of `ClickHouse`'s types: which are supported, and alternatives to the others.
 
 use super::Kind;
 use crate::document::nearest;
 
-/// Each type that is judged, as it is written.
+/// Each supported type, with its syntax.
 const FORMS: [(&str, &str); 51] = [
     ("Array", "Array(T)"),
     ("Bool", "Bool"),
@@ -54,7 +54,7 @@ const FORMS: [(&str, &str); 51] = [
     ("UInt64", "UInt64"),
     ("UInt8", "UInt8"),
     ("UUID", "UUID"),
-    // What people write who think in SQL or JSON Schema: shown, never accepted.
+    // Names from SQL or JSON Schema: suggested, never accepted.
     ("Boolean", "Bool"),
     ("Integer", "Int64"),
     ("Number", "Float64"),
@@ -62,7 +62,7 @@ const FORMS: [(&str, &str); 51] = [
     ("Timestamp", "DateTime64(3)"),
 ];
 
-/// Types of `ClickHouse` whose values have no form of their own in JSON, and what can be used.
+/// Types of `ClickHouse` whose values have no defined form in JSON, with alternatives.
 const UNSUPPORTED: [(&str, &str); 11] = [
     (
         "AggregateFunction",
@@ -83,7 +83,7 @@ const UNSUPPORTED: [(&str, &str); 11] = [
     ("Variant", ANYTHING),
 ];
 
-/// For values of which nothing is known beforehand.
+/// For values of unknown type.
 const ANYTHING: &str = "use JSON for an object, or do not declare the field: unknown_fields = \
                         \"forward\" (the default) forwards it unchanged";
 
@@ -115,7 +115,7 @@ pub(super) fn form(name: &str) -> &str {
     found.map_or(name, |(_, form)| form)
 }
 
-/// What to say of a name that is no type here.
+/// The error about a name that is not a supported type.
 pub(super) fn unknown(name: &str) -> String {
     let is_interval = name.starts_with("Interval");
     let unsupported = UNSUPPORTED

@@ -83,7 +83,7 @@ fn everything_that_a_model_can_say() {
         "\
 # Things, as they happen.
 # Second line.
-# Moose makes the topic Lost_1 for dead letters, but writes them to Lost
+# Moose creates the topic Lost_1 for dead letters, but writes them to Lost
 # Moose forwards unknown fields of this model and drops those of others; ringest forwards every \
          record as it came
 # streaming functions of Moose read the topic: enrich
@@ -151,7 +151,7 @@ fn dead_letters_go_where_moose_writes_them() {
     );
     place.imported(&["--project", "moose.config.toml"]);
     let file = place.read("conf/models/Thing.toml");
-    let remark = "# Moose makes the topic team.Lost for dead letters, but writes them to Lost\n";
+    let remark = "# Moose creates the topic team.Lost for dead letters, but writes them to Lost\n";
     assert!(file.starts_with(remark), "{file}");
     assert!(file.contains("\ndead_letter_topic = \"Lost\"\n"), "{file}");
 }

@@ -237,7 +237,7 @@ fn a_default_inside_an_object_is_said() {
     assert_eq!(
         remarks,
         "\
-# page.n: may be left out (default 7), so Nullable here; Moose refuses null
+# page.n: may be omitted (default 7), so Nullable here; Moose refuses null
 # page.m: MATERIALIZED n + 1; not sent by clients; any value is accepted
 "
     );

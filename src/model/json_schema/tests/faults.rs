@@ -1,4 +1,4 @@
-//! What is said of a schema that can't be judged, and where.
+//! Errors about schemas that cannot be validated, and their positions.
 
 use super::{super::*, read};
 
@@ -197,7 +197,7 @@ const FAULTS: [(&str, &str); 43] = [
 ];
 
 #[test]
-fn what_can_not_be_judged_is_told_with_its_place() {
+fn unsupported_schemas_are_errors_with_their_position() {
     for (members, expected) in FAULTS {
         assert_eq!(errors_of(members), [expected], "{members}");
     }

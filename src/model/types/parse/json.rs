@@ -1,18 +1,18 @@
-//! `JSON` and what it can be told in parentheses.
+//! `JSON` and its parameters.
 
 use std::ops::RangeInclusive;
 
 use super::{Parser, Type, TypeError};
 use crate::document::nearest;
 
-/// Options of `JSON(…)`, and what they may be. They say how a column is stored: not judged.
+/// Options of `JSON(…)`, and what they may be. They define how a column is stored and are not validated.
 const JSON_OPTIONS: [(&str, RangeInclusive<i64>); 2] = [
     ("max_dynamic_paths", 0..=10_000),
     ("max_dynamic_types", 0..=254),
 ];
 
 impl Parser<'_> {
-    /// The typed paths of a `JSON`; what it skips and its options change no verdict.
+    /// The typed paths of a `JSON`; skipped paths and options do not affect validation.
     pub(super) fn json(&mut self) -> Result<Vec<(Vec<String>, Type)>, TypeError> {
         let mut paths: Vec<(Vec<String>, Type)> = Vec::new();
         if !self.cursor.take('(') || self.cursor.take(')') {

@@ -263,7 +263,7 @@ const FAULTS: [(&str, &str); 85] = [
 ];
 
 #[test]
-fn a_fault_is_told_with_its_place() {
+fn an_error_has_its_position() {
     for (marked, message) in FAULTS {
         let offset = marked.find('^').expect("a mark");
         let text = marked.replace('^', "");
@@ -277,7 +277,7 @@ fn a_fault_is_told_with_its_place() {
 }
 
 #[test]
-fn what_an_edge_cannot_judge_has_something_in_its_place() {
+fn unsupported_types_have_an_alternative() {
     for (name, instead) in [
         ("AggregateFunction", "SimpleAggregateFunction(f, T)"),
         ("BFloat16", "Float32"),
