@@ -44,7 +44,7 @@ fn a_bad_configuration_shows_every_error() {
         let errors = stderr(&output).replace(&format!("{}/", directory.path().display()), "");
         let expected = [
             "bad.toml: kafka.bootstrap.servers: missing: ",
-            "bad.toml: listen.address: \"0.0.0.0:4000\" can be reached from the network",
+            "bad.toml: listen.address: \"0.0.0.0:4000\" is reachable from the network",
             "bad.toml: models: models: No such file or directory",
             "bad.toml:1: workers: -1 is not allowed: a whole number from 0 to 1_024",
             "bad.toml:5: limits.head_byte_max: unknown key; did you mean \"head_bytes_max\"?",
