@@ -17,8 +17,8 @@ const QUEUED_MESSAGE_BYTES: u64 = 256;
 ///
 /// Not included: the text of answers and of dead letters while it is assembled (a few times the
 /// largest record, of each worker), librdkafka's request buffers (it copies small messages into
-/// requests), the state of connections and tasks beside their read segments, the kernel's socket buffers, code and
-/// stacks, and what the allocator keeps beyond what is in use.
+/// requests), the state of connections and tasks besides their read segments, the kernel's socket
+/// buffers, code and stacks, and what the allocator keeps beyond what is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryMax {
     /// Every connection with one read segment.

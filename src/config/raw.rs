@@ -132,7 +132,7 @@ impl Raw {
         self.walk(keys, tables);
     }
 
-    /// Accepts a setting if there is a key of that name. In repeatable tables it is set in the last.
+    /// Accepts a setting of a known key; in repeatable tables it belongs to the last one.
     fn admit(&mut self, mut setting: Setting, name: &str) {
         mask(&mut setting, name);
         if let Some(property) = name.strip_prefix("kafka.") {

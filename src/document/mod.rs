@@ -54,7 +54,7 @@ impl Document<'_> {
         Err(errors)
     }
 
-    /// The place of a span of the text.
+    /// The position of a span of the text.
     pub(crate) fn origin(self, span: &Range<usize>) -> Origin {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         Origin::File {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::document::grouped;
 
-/// Where Moose asks for schemas if nothing else is said.
+/// The default schema registry of Moose.
 const SCHEMA_REGISTRY: &str = "http://localhost:8081";
 
 impl Project {

@@ -33,12 +33,12 @@ use crate::document::{ConfigError, Origin};
 /// The file of the key that tokens are verified with, beside the configuration.
 const PUBLIC_KEY: &str = "jwt.pem";
 
-/// What was brought over.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Import {
     /// What was written, what has no counterpart, what to do next: for a person.
     pub report: String,
-    /// Each ingest API that could not be brought over, and why; the others are written.
+    /// Each ingest API that could not be imported, and why; the others are written.
     pub skipped: Vec<ConfigError>,
 }
 
@@ -48,7 +48,7 @@ pub struct Import {
 ///
 /// # Errors
 /// What keeps anything from being written, all at once: unreadable files, no map in `map`, no
-/// ingest API that could be brought over, bad values in `project`, files in the way.
+/// ingest API that could be imported, bad values in `project`, files in the way.
 pub fn import(
     map: &Path,
     project: Option<&Path>,

@@ -18,7 +18,7 @@ pub(crate) struct Program {
     root: Index,
 }
 
-/// A place in one of a program's lists.
+/// An index into one of a program's lists.
 type Index = u32;
 
 /// What one value must be.
@@ -31,7 +31,7 @@ pub(crate) struct Instruction {
     text: Index,
 }
 
-/// What a value must be, as [`Kind`] has it; numbers are places in the program's lists.
+/// What a value must be, as [`Kind`] has it; numbers are indices into the program's lists.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Op {
     Any,

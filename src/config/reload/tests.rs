@@ -81,7 +81,7 @@ fn nobody_is_let_in_at_an_address_that_was_not_looked_at() {
     let refused = running.reloaded(at(AuthMode::None, "127.0.0.1:4000"));
     let expected = vec![RestartRequiredError::Unauthenticated(network)];
     assert_eq!(refused.expect_err("it is still reached"), expected);
-    // Found good for the very address, or for none that others reach.
+    // Checked for this very address, or only reachable from this machine.
     for (running, new) in [
         ("192.0.2.1:4000", "192.0.2.1:4000"),
         ("127.0.0.1:4000", "127.0.0.1:5000"),

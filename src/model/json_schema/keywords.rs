@@ -10,7 +10,7 @@ use crate::document::nearest;
 /// Keywords of the root that do not describe its values: evaluated there, or annotations.
 const OF_THE_ROOT: [&str; 3] = ["$schema", "$id", "$defs"];
 
-/// Keywords that are supported, in some place.
+/// Keywords that are supported, at least in some schemas.
 const SUPPORTED: [&str; 17] = [
     "type",
     "properties",

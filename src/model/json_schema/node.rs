@@ -1,4 +1,4 @@
-//! A JSON document as text, so that every value knows its place and members keep their order.
+//! A JSON document as text, so that every value has its position and members keep their order.
 
 use std::{fmt, ops::Range};
 
@@ -85,7 +85,7 @@ impl<'d> Node<'d> {
         self.0
     }
 
-    /// Its place in the document that it is from.
+    /// Its position in the document.
     pub(super) fn span(self, document: &str) -> Range<usize> {
         let start = (self.0.as_ptr() as usize).saturating_sub(document.as_ptr() as usize);
         start..start + self.0.len()

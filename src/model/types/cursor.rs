@@ -2,7 +2,7 @@
 
 use super::TypeError;
 
-/// A place in a text: always right after a token, or at the beginning.
+/// A position in a text: always right after a token, or at the beginning.
 #[derive(Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
@@ -14,7 +14,7 @@ impl<'t> Cursor<'t> {
         Self { text, at: 0 }
     }
 
-    /// The text from a place up to here.
+    /// The text from a position up to here.
     pub(super) fn since(&self, start: usize) -> &'t str {
         &self.text[start..self.at]
     }
@@ -141,7 +141,7 @@ impl<'t> Cursor<'t> {
         self.error(at, &format!("{message}{found}"))
     }
 
-    /// An error that points to a place.
+    /// An error that points to a position.
     pub(super) fn error(&self, at: usize, message: &str) -> TypeError {
         TypeError::new(self.text, at, message)
     }

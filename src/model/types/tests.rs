@@ -1,4 +1,4 @@
-//! The type language: each type, each error with its place, and what must always hold.
+//! The type language: each type, each error with its position, and what must always hold.
 
 mod always;
 mod faults;

@@ -1,4 +1,4 @@
-//! What can't be brought over: all of it is said with its place, and nothing is overwritten.
+//! What cannot be imported: all of it is reported with its position, and nothing is overwritten.
 
 use std::fs;
 

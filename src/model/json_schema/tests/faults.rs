@@ -13,7 +13,7 @@ fn errors_of(members: &str) -> Vec<String> {
     errors.iter().map(own).collect()
 }
 
-/// Members of a schema, and what is said of it.
+/// Members of a schema, and the error about it.
 const FAULTS: [(&str, &str); 43] = [
     (
         r#""type": "null""#,

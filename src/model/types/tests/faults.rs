@@ -1,8 +1,8 @@
-//! What is said of a text that is no type, and where it points.
+//! Errors about texts that are not types, and their positions.
 
 use super::super::Type;
 
-/// Each text has a `^` before the place that its error must point to.
+/// Each text has a `^` before the position that its error must point to.
 const FAULTS: [(&str, &str); 85] = [
     (
         "^",
