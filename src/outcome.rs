@@ -265,7 +265,14 @@ fn produce(failure: &Failure) -> Code {
         (Fault::RecordTooLarge, Persisted::Unknown | Persisted::Partial { .. }) => {
             Code::PartlyTooLargeForBroker
         }
-        (Fault::RecordRefused, _) => Code::RecordRefusedByBroker,
+        (Fault::NullKey, Persisted::No) => Code::NullKeyOnCompactedTopic,
+        (Fault::TimestampOutOfBounds, Persisted::No) => Code::TimestampOutOfTopicBounds,
+        // As for the size: others of the request may have been delivered.
+        (
+            Fault::NullKey | Fault::TimestampOutOfBounds,
+            Persisted::Unknown | Persisted::Partial { .. },
+        )
+        | (Fault::RecordRefused, _) => Code::RecordRefusedByBroker,
         (Fault::TopicMissing, _) => Code::TopicMissing,
         (Fault::NotAuthorized, _) => Code::NotAuthorizedByBroker,
     }
@@ -278,8 +285,10 @@ fn dead_letters(failure: &Failure) -> Code {
         | Fault::QueueFull
         | Fault::Draining
         | Fault::ProducerFatal => produce(failure),
-        // The client can't change a dead letter's size, its topic, or who may write there.
+        // The client can't change a dead letter's size or key, its topic, or who may write there.
         Fault::RecordTooLarge
+        | Fault::NullKey
+        | Fault::TimestampOutOfBounds
         | Fault::RecordRefused
         | Fault::TopicMissing
         | Fault::NotAuthorized => Code::DeadLetterRefused,

@@ -134,6 +134,14 @@ table! {
         "partly_too_large_for_broker",
         "Some records are larger than their topic allows; others were delivered.",
     ),
+    NullKeyOnCompactedTopic => client(
+        "null_key_on_compacted_topic", 400,
+        "A record has no partition key, which its compacted topic requires.",
+    ),
+    TimestampOutOfTopicBounds => client(
+        "timestamp_out_of_topic_bounds", 400,
+        "A record's timestamp is earlier or later than its topic allows.",
+    ),
     RecordRefusedByBroker => operator(
         "record_refused_by_broker",
         "The broker rejected a record: the topic's configuration does not fit the model.",

@@ -20,7 +20,7 @@ fn a_retry_is_suggested_where_it_may_help_and_nowhere_else() {
 }
 
 #[test]
-fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
+fn a_brokers_fault_is_never_a_4xx_but_for_what_a_lone_record_is() {
     let partial = || Persisted::Partial {
         delivered: vec![0],
         lost: vec![1],
@@ -33,6 +33,8 @@ fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
         Fault::Draining,
         Fault::ProducerFatal,
         Fault::RecordTooLarge,
+        Fault::NullKey,
+        Fault::TimestampOutOfBounds,
         Fault::RecordRefused,
         Fault::TopicMissing,
         Fault::NotAuthorized,
@@ -53,7 +55,10 @@ fn a_brokers_fault_is_never_a_4xx_but_for_the_size_of_a_lone_record() {
         assert!(status(partial()) >= 500, "{fault:?}");
         assert_eq!(
             status(Persisted::No) < 500,
-            fault == Fault::RecordTooLarge,
+            matches!(
+                fault,
+                Fault::RecordTooLarge | Fault::NullKey | Fault::TimestampOutOfBounds
+            ),
             "{fault:?}"
         );
     }

@@ -7,7 +7,11 @@ use std::{
     time::Instant,
 };
 
-use super::{Producer, fault::Failure, in_flight::RequestKey};
+use super::{
+    Producer,
+    fault::{Failure, Fault},
+    in_flight::RequestKey,
+};
 
 /// Every record of a request is in the topic, by the brokers' own word.
 ///
@@ -38,6 +42,8 @@ pub struct Delivery {
     producer: Rc<Producer>,
     key: RequestKey,
     enqueued: Instant,
+    /// Whether the model takes a key from each record.
+    is_keyed: bool,
 }
 
 impl Delivery {
@@ -46,7 +52,15 @@ impl Delivery {
             producer,
             key,
             enqueued,
+            is_keyed: false,
         }
+    }
+
+    /// The same for records whose model takes a key from each, or none: only then can a client mend a
+    /// record that lacks one.
+    pub(super) fn keyed(mut self, is_keyed: bool) -> Self {
+        self.is_keyed = is_keyed;
+        self
     }
 }
 
@@ -60,6 +74,12 @@ impl Future for Delivery {
             Some(end) => {
                 let latency = self.enqueued.elapsed();
                 self.producer.metrics().delivery_latency.observe(latency);
+                let end = end.map_err(|mut failure| {
+                    if failure.fault == Fault::NullKey && !self.is_keyed {
+                        failure.fault = Fault::RecordRefused;
+                    }
+                    failure
+                });
                 Poll::Ready(end.map(|records| Delivered { records }))
             }
         }

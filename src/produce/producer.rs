@@ -228,15 +228,17 @@ impl Producer {
             bytes: payloads.memory,
             permit: payloads.permit,
         };
+        let is_keyed = route.route().model.rules.partition_key.is_some();
         let mut place = payloads.places;
-        self.take_in(
+        let delivery = self.take_in(
             outgoing,
             records.records().map(move |record| OutgoingRecord {
                 place: place.next(record.span),
                 key: record.key,
                 timestamp_ms: record.timestamp_ms,
             }),
-        )
+        )?;
+        Ok(delivery.keyed(is_keyed))
     }
 
     /// Takes in dead letters, for the dead-letter topic of the route.

@@ -12,6 +12,7 @@ mod bytes;
 mod check;
 mod load;
 mod outage;
+mod refusals;
 mod security;
 mod volume;
 
@@ -36,6 +37,18 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
     (
         "an_array_with_a_record_above_the_topics_limit",
         bytes::array_above_the_topics_limit,
+    ),
+    (
+        "too_large_records_among_others",
+        refusals::too_large_among_others,
+    ),
+    (
+        "null_keys_on_a_compacted_topic",
+        refusals::null_keys_on_a_compacted_topic,
+    ),
+    (
+        "old_records_on_a_topic_with_bounds",
+        refusals::old_records_on_a_topic_with_bounds,
     ),
     ("missing_topics_are_named", check::missing_topics_are_named),
     ("100_000_single_records", volume::single_records),

@@ -140,6 +140,42 @@ fn a_record_refused_for_what_it_is() {
     assert_permanent(fault, 500, "record_refused_by_broker");
 }
 
+/// A client can send a key, or another time, where the model takes them from the record.
+#[test]
+fn a_record_refused_for_the_key_or_the_time_that_a_client_chose() {
+    let mock = Mock::with_topics(&[TOPIC]);
+    let model = "name = \"Event\"\nversion = \"1.0\"\ntopic = \"events\"\npartition_key = \"key\"\n\
+                 timestamp_field = \"at\"\n[fields]\nkey = \"Nullable(String)\"\n\
+                 at = \"Nullable(DateTime64(3))\"\nn = \"UInt8\"\n";
+    let ringest = Ringest::builder(&mock.brokers())
+        .model_file(model)
+        .set("workers", "1")
+        .start();
+    accepts_again(&ringest);
+    let null_key = Fault::RD_KAFKA_RESP_ERR_INVALID_RECORD;
+    let time = Fault::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+    let (refused, operator) = ((500, "record_refused_by_broker"), r#"{"n":1}"#);
+    for (fault, record, (status, code)) in [
+        (null_key, operator, (400, "null_key_on_compacted_topic")),
+        (null_key, r#"{"n":1,"key":"k"}"#, refused),
+        (
+            time,
+            r#"{"n":1,"at":"2001-09-09T01:46:40Z"}"#,
+            (400, "timestamp_out_of_topic_bounds"),
+        ),
+        (time, operator, refused),
+    ] {
+        mock.fail_every_produce(fault);
+        for body in [record.to_owned(), format!("[{record},{record}]")] {
+            let answer = post(&ringest, body.as_bytes());
+            assert_problem(&answer, status, "no");
+            assert_eq!(answer.text("code"), code, "{body}");
+        }
+        mock.heal_produce();
+        accepts_again(&ringest);
+    }
+}
+
 #[test]
 fn a_record_refused_by_a_policy() {
     let fault = Fault::RD_KAFKA_RESP_ERR_POLICY_VIOLATION;

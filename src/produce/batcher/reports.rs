@@ -31,6 +31,10 @@ impl Batcher {
             return Reported::Unknown;
         };
         batch.pending -= 1;
+        let end = end.map_err(|(fault, maybe)| {
+            let fault = fault.of_record(record.is_keyed(), record.timestamp_ms != 0);
+            (fault, maybe)
+        });
         let mut reported = Reported::Final(record, end);
         if let Err((fault, _)) = end {
             batch.failed = true;
