@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use super::{
     Limits,
-    keys::{self, ACK_TIMEOUT},
+    keys::{self, ACK_TIMEOUT, PRODUCERS},
     reader::Reader,
 };
 use crate::{
@@ -17,8 +17,13 @@ use crate::{
 /// The properties for librdkafka, and warnings about them.
 pub(super) struct Kafka {
     pub(super) properties: Vec<(String, String)>,
+    /// Producer handles of each worker; `None`: as many as are needed.
+    pub(super) producers: Option<usize>,
     pub(super) warnings: Vec<String>,
 }
+
+/// Properties without a default that ringest reads itself, by these of their names.
+const READ: [&str; 2] = ["linger.ms", "max.in.flight.requests.per.connection"];
 
 /// A property set by the operator.
 struct Given {
@@ -70,9 +75,17 @@ pub(super) fn properties(
         (name.to_owned(), operators.map_or(default, |it| it.value))
     });
     let mut properties: Vec<_> = ours.collect();
-    properties.extend(given.into_iter().flatten().map(|it| (it.name, it.value)));
+    properties.extend(given.into_iter().flatten().map(|it| {
+        let read = READ
+            .iter()
+            .find(|name| is_property(reader, Some(&it), name));
+        let name = read.map_or(it.name, |name| (*name).to_owned());
+        (name, it.value)
+    }));
+    let producers = reader.get(&PRODUCERS);
     Kafka {
         properties,
+        producers,
         warnings,
     }
 }
@@ -106,7 +119,6 @@ fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'sta
         ("enable.idempotence", "true".to_owned()),
         // The same key-to-partition mapping as Java clients.
         ("partitioner", "murmur2_random".to_owned()),
-        ("linger.ms", "1".to_owned()),
         ("message.timeout.ms", ack_ms.to_string()),
         // How long librdkafka waits before it reports that a topic does not exist. With its
         // default of 30 s the message timeout would expire first and hide the reason.
@@ -188,16 +200,16 @@ fn deadlines_hold(reader: &mut Reader, given: &[Given], ack: Duration) {
         }
         None => ack_ms,
     };
-    let linger = find(reader, given, "linger.ms");
-    let linger_ms = linger.map_or(Some(1.0), |it| it.value.parse::<f64>().ok());
+    let Some(linger) = find(reader, given, "linger.ms") else {
+        return;
+    };
+    let linger_ms = linger.value.parse::<f64>();
     let timeout_ms = u32::try_from(timeout_ms).map_or(f64::MAX, f64::from);
-    if linger_ms.is_some_and(|linger_ms| linger_ms >= timeout_ms) && reader.are_good(&[ACK]) {
+    if linger_ms.is_ok_and(|linger_ms| linger_ms >= timeout_ms) && reader.are_good(&[ACK]) {
         let message = "message.timeout.ms (by default timeouts.ack_timeout_ms) must be greater \
-                       than linger.ms (by default 1)";
-        match timeout.or(linger) {
-            Some(it) => reader.raw.errors.push(it.setting.error(message)),
-            None => reader.fail(ACK_TIMEOUT.at(), message),
-        }
+                       than linger.ms";
+        let at = timeout.unwrap_or(linger);
+        reader.raw.errors.push(at.setting.error(message));
     }
 }
 

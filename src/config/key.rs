@@ -35,7 +35,7 @@ impl Place for ApiKeyTable {
     const TABLES: Option<&'static str> = Some("auth.keys");
 }
 
-/// A key outside `[kafka]` (librdkafka knows those), whose value is a `T`.
+/// A key of ringest's own, whose value is a `T`; librdkafka knows the other keys of `[kafka]`.
 pub(super) struct Key<T: 'static, P = Sections> {
     /// Sections and name, separated by dots.
     pub(super) name: &'static str,

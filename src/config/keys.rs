@@ -25,6 +25,9 @@ const TIMEOUT_MS_MAX: i128 = 86_400_000;
 /// The longest body: simd-json indexes with 32 bits.
 const GIBIBYTE: i128 = 1 << 30;
 
+/// Each producer handle has threads, connections and buffers of its own.
+const PRODUCERS_MAX: usize = 16;
+
 /// The allowed values of an issuer's key files.
 const KEY_FILE: &str = "the path of a file, or \"\" for none";
 
@@ -242,6 +245,18 @@ keys! {
             Some(filter.to_owned())
         },
     );
+    PRODUCERS: Key<Option<usize>> = Key::read_by(
+        "kafka.producers",
+        r#""auto""#,
+        || format!("\"auto\" or a whole number from 1 to {PRODUCERS_MAX}").into(),
+        |value| match value.integer() {
+            Some(count) => {
+                let count = usize::try_from(count).ok();
+                count.filter(|count| (1..=PRODUCERS_MAX).contains(count)).map(Some)
+            }
+            None => (value.text()? == "auto").then_some(None),
+        },
+    );
 }
 
 /// A deadline.
@@ -273,6 +288,12 @@ const TABLES: [Option<&str>; 2] = [IssuerTable::TABLES, ApiKeyTable::TABLES];
 /// The key of that name.
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// The property of librdkafka that a name stands for: in `[kafka]` that is every name but ringest's own.
+pub(super) fn property(name: &str) -> Option<&str> {
+    let property = name.strip_prefix("kafka.")?;
+    find(name).is_none().then_some(property)
 }
 
 /// The name of the repeatable tables, if it is that.

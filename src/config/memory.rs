@@ -7,11 +7,13 @@ use super::{Config, Limits};
 use crate::{
     auth::Cache,
     buffer::{self, segment_capacity},
+    produce::QUEUED_RECORD_BYTES,
     validate::{ValidateLimits, Validator},
 };
 
-/// librdkafka's overhead for one queued message (`rd_kafka_msg_t` and its place in a queue).
-const QUEUED_MESSAGE_BYTES: u64 = 256;
+/// The overhead of one queued message: librdkafka's (`rd_kafka_msg_t` and its place in a queue), and the
+/// worker's.
+const QUEUED_MESSAGE_BYTES: u64 = 256 + QUEUED_RECORD_BYTES as u64;
 
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
@@ -33,7 +35,7 @@ pub struct MemoryMax {
     pub credentials: u64,
     /// Segments kept for reuse, of every worker.
     pub kept_segments: u64,
-    /// librdkafka's overhead for each queued message, of every worker; payloads are in flight.
+    /// The overhead of each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
 }
 

@@ -43,9 +43,11 @@ pub struct Config {
     pub auth: Auth,
     /// Properties for librdkafka, those with a default of ringest first. No property is repeated:
     /// the operator's value replaces the default, under the name of the default (so always
-    /// `bootstrap.servers`, `acks`, `linger.ms`, `message.timeout.ms`); other properties have the
-    /// name that the operator wrote.
+    /// `bootstrap.servers`, `acks`, `message.timeout.ms`); other properties have the name that the
+    /// operator wrote, but for `linger.ms`, which is always called so.
     pub kafka: Vec<(String, String)>,
+    /// Producer handles of each worker; `None`: one, and more while batches wait for one.
+    pub producers: Option<usize>,
     /// The registry that resolves the subjects that models name to schema IDs.
     pub schema_registry: Option<SchemaRegistry>,
     /// What the log looks like.

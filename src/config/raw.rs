@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, mem::discriminant};
 
 use super::keys::{self, JWKS_URL, KEY_HASH, SECRET_FILE};
 use crate::{
-    document::{ConfigError, Origin, Setting, Value, unknown_key},
+    document::{ConfigError, Origin, Setting, Value, nearest, unknown_key},
     produce::properties::KnownProperties,
 };
 
@@ -135,7 +135,10 @@ impl Raw {
     /// Accepts a setting of a known key; in repeatable tables it belongs to the last one.
     fn admit(&mut self, mut setting: Setting, name: &str) {
         mask(&mut setting, name);
-        if let Some(property) = name.strip_prefix("kafka.") {
+        if let Some(property) = keys::property(name) {
+            if self.is_own_misspelt(property) {
+                return self.refuse_unknown(&setting);
+            }
             let property = self.known_properties.canonical(property).to_owned();
             let before = self.properties.insert(property, setting.clone());
             self.refuse_second(&setting, before);
@@ -164,6 +167,16 @@ impl Raw {
             let message = format!("set twice: also at {}", before.origin);
             self.errors.push(setting.error(message));
         }
+    }
+
+    /// Whether a name is of no property of librdkafka, and most like a key of ringest's own in `[kafka]`.
+    fn is_own_misspelt(&self, property: &str) -> bool {
+        let own = keys::KEYS
+            .iter()
+            .filter_map(|key| key.name.strip_prefix("kafka."));
+        let known = &self.known_properties;
+        let meant = nearest(property, known.names().chain(own.clone()));
+        !known.contains(property) && meant.is_some_and(|meant| own.clone().any(|it| it == meant))
     }
 
     fn refuse_unknown(&mut self, setting: &Setting) {

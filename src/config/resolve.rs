@@ -160,6 +160,7 @@ fn resolve(
         timeouts,
         auth,
         kafka: kafka.properties,
+        producers: kafka.producers,
         schema_registry,
         log_format,
         log_filter,

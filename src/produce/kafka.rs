@@ -325,6 +325,8 @@ fn configuration(properties: &[(String, String)]) -> Result<*mut rd::rd_kafka_co
     let ours = [
         ("log.queue", "true"),
         ("delivery.report.only.error", "false"),
+        // The worker forms the batches.
+        ("linger.ms", "0"),
     ];
     let all = properties
         .iter()

@@ -35,6 +35,7 @@ pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
 pub(crate) use outgoing::message_bytes_max;
 pub use payload::Payloads;
 pub use producer::Producer;
+pub(crate) use record::QUEUED_RECORD_BYTES;
 pub use settings::ProducerSettings;
 pub use watch::BrokerWatch;
 

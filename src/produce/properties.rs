@@ -126,6 +126,11 @@ impl KnownProperties {
         self.0.contains_key(name)
     }
 
+    /// Every name that librdkafka documents.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The name itself, or what it is an alias of.
     pub fn canonical<'a>(&'a self, name: &'a str) -> &'a str {
         let alias = self.0.get(name).and_then(|it| it.alias_of.as_deref());
@@ -142,7 +147,7 @@ impl KnownProperties {
     }
 
     fn nearest(&self, name: &str) -> Option<&str> {
-        crate::document::nearest(name, self.0.keys().map(String::as_str))
+        crate::document::nearest(name, self.names())
     }
 }
 

@@ -4,6 +4,10 @@ use std::ptr::NonNull;
 
 use super::{headers::Headers, in_flight::RequestKey};
 
+/// What the worker notes of each record that is not reported, at most, in bytes: its place in a queue,
+/// which may have grown to twice what it holds, and then in a batch.
+pub(crate) const QUEUED_RECORD_BYTES: usize = 3 * size_of::<Record>();
+
 /// A record that waits to be handed over, or was.
 ///
 /// It borrows nothing: its bytes, key and headers lie in memory that the in-flight table keeps, unmoved

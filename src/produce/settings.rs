@@ -88,11 +88,9 @@ impl ProducerSettings {
         }
     }
 
-    /// What a handle is opened with: batches are formed by the worker, so that librdkafka sends at once.
-    /// `alone`: the one that sends records alone.
+    /// What a handle is opened with. `alone`: the one that sends records alone.
     pub(super) fn lane(&self, alone: bool) -> LaneSettings {
         let mut properties = self.properties.to_vec();
-        properties.push(("linger.ms".to_owned(), "0".to_owned()));
         if alone {
             properties.push(("batch.num.messages".to_owned(), "1".to_owned()));
         }

@@ -109,6 +109,7 @@ impl BrokerWatch {
         for (name, value) in properties {
             config.set(name, value);
         }
+        config.set("linger.ms", "0"); // else its own default may contradict message.timeout.ms
         let client: BaseProducer<Silent> = config.create_with_context(Silent)?;
         let watch = Arc::new(Self::new());
         let handle = thread::Builder::new()

@@ -219,7 +219,7 @@ pub(super) fn worker_settings(
     let workers = config.workers.get();
     let producer = ProducerSettings {
         properties: config.kafka.clone().into(),
-        producers: None,
+        producers: config.producers,
         queue_records_max: config.queue_records_max(),
         report_timeout: config.timeouts.ack + REPORT_GRACE,
         cores,

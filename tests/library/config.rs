@@ -120,7 +120,6 @@ fn the_least_has_the_defaults() {
         ("acks", "all"),
         ("enable.idempotence", "true"),
         ("partitioner", "murmur2_random"),
-        ("linger.ms", "1"),
         ("message.timeout.ms", "10000"),
         ("topic.metadata.propagation.max.ms", "5000"),
         ("message.max.bytes", "1010000"),

@@ -15,7 +15,9 @@ fn kafka_must_agree_with_the_limits() {
     for good in [
         "message.max.bytes = 1_000_041",
         "message.timeout.ms = 10_000",
-        "delivery.timeout.ms = 2",
+        "delivery.timeout.ms = 1",
+        "message.timeout.ms = 8\nlinger.ms = 7",
+        "queue.buffering.max.ms = 9_999",
     ] {
         assert!(kafka(good).is_ok(), "{good}: {:?}", kafka(good));
     }
@@ -36,9 +38,22 @@ fn kafka_must_agree_with_the_limits() {
              timeouts.ack_timeout_ms = 10_000 (else a request is answered before its records time out)",
         ),
         (
-            "message.timeout.ms = 1",
+            "message.timeout.ms = 7\nlinger.ms = 7",
             "kafka.message.timeout.ms: message.timeout.ms (by default timeouts.ack_timeout_ms) \
-             must be greater than linger.ms (by default 1)",
+             must be greater than linger.ms",
+        ),
+        (
+            "queue.buffering.max.ms = 10_000",
+            "kafka.queue.buffering.max.ms: message.timeout.ms (by default timeouts.ack_timeout_ms) \
+             must be greater than linger.ms",
+        ),
+        (
+            "producers = 17",
+            "kafka.producers: 17 is not allowed: \"auto\" or a whole number from 1 to 16",
+        ),
+        (
+            "producers = \"many\"",
+            "kafka.producers: \"many\" is not allowed: \"auto\" or a whole number from 1 to 16",
         ),
         (
             "queue.buffering.max.messages = 0",
@@ -161,15 +176,45 @@ fn our_properties_follow_the_limits() {
     let small = "[limits]\nrecord_bytes_max = 1\n";
     let config = good(&format!("{small}{LEAST}"), &[]);
     assert_eq!(config.kafka_property("message.max.bytes"), Some("1000000"));
-    let short = Place::new(LEAST).errors(&[("RINGEST_TIMEOUTS__ACK_TIMEOUT_MS", "1")]);
-    assert_eq!(
-        short,
-        [
-            "environment variable RINGEST_TIMEOUTS__ACK_TIMEOUT_MS: timeouts.ack_timeout_ms: \
-             message.timeout.ms (by default timeouts.ack_timeout_ms) must be greater than \
-             linger.ms (by default 1)"
-        ]
-    );
+    let short = good(LEAST, &[("RINGEST_TIMEOUTS__ACK_TIMEOUT_MS", "1")]);
+    assert_eq!(short.kafka_property("message.timeout.ms"), Some("1"));
+}
+
+#[test]
+fn the_bound_on_waiting_is_only_the_operators() {
+    let linger = |more: &str| {
+        let config = good(&least_and(more), &[]);
+        config.kafka_property("linger.ms").map(str::to_owned)
+    };
+    assert_eq!(linger(""), None);
+    assert_eq!(linger("linger.ms = 0.5"), Some("0.5".to_owned()));
+    // By any of its names.
+    assert_eq!(linger("queue.buffering.max.ms = 3"), Some("3".to_owned()));
+    let config = good(&least_and("max.in.flight = 2"), &[]);
+    let requests = config.kafka_property("max.in.flight.requests.per.connection");
+    assert_eq!(requests, Some("2"));
+}
+
+#[test]
+fn producers_are_as_many_as_needed_or_a_number() {
+    let producers = |more: &str, environment: &[(&str, &str)]| {
+        let config = good(&least_and(more), environment);
+        assert_eq!(config.kafka_property("producers"), None);
+        config.producers
+    };
+    let variable = |value| ("RINGEST_KAFKA__PRODUCERS", value);
+    assert_eq!(producers("", &[]), None);
+    assert_eq!(producers("producers = \"auto\"", &[]), None);
+    assert_eq!(producers("producers = 1", &[]), Some(1));
+    assert_eq!(producers("producers = 2", &[variable("16")]), Some(16));
+    assert_eq!(producers("producers = 2", &[variable("auto")]), None);
+    let refused = Place::new(LEAST).errors(&[variable("0")]);
+    let expected = "environment variable RINGEST_KAFKA__PRODUCERS: kafka.producers: \"0\" is not \
+                    allowed: \"auto\" or a whole number from 1 to 16";
+    assert_eq!(refused, [expected]);
+    let misspelt = Place::new(&least_and("producer = 2")).errors(&[]);
+    let expected = "ringest.toml:7: kafka.producer: unknown key; did you mean \"producers\"?";
+    assert_eq!(misspelt, [expected]);
 }
 
 #[test]
