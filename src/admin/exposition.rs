@@ -18,6 +18,7 @@ use crate::{
         BUCKET_BOUNDS_NANOS, BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics,
         RouteMetrics, WorkerMetrics,
     },
+    produce::BrokerWatch,
     readiness::Readiness,
     route::Route,
     snapshot::{Published, Snapshot},
@@ -52,6 +53,8 @@ pub struct Sources {
     pub in_flight_bytes_max: u64,
     /// The limit `connections_max`.
     pub connections_max: u64,
+    /// Knows which topics are missing; `None`: none is.
+    pub watch: Option<Arc<BrokerWatch>>,
 }
 
 /// Encodes the metrics for a scraper.
@@ -230,6 +233,12 @@ impl Sources {
                 self.total(|worker| &worker.late_delivery_reports),
             ),
             (
+                "records_sent_again",
+                None,
+                "Records of batches that a broker refused, each sent again alone.",
+                self.total(|worker| &worker.records_sent_again),
+            ),
+            (
                 "worker_restarts",
                 None,
                 "Workers restarted after a failure.",
@@ -297,6 +306,14 @@ impl Sources {
                 None,
                 "Limit on connections_open (limits.connections_max).",
                 self.connections_max,
+            ),
+            (
+                "topics_missing",
+                None,
+                "Topics of the models, those for dead letters included, that the brokers do not have.",
+                self.watch
+                    .as_ref()
+                    .map_or(0, |it| it.missing_topics().len() as u64),
             ),
             (
                 "ready",

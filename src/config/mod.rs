@@ -117,6 +117,12 @@ impl Config {
         max.and_then(|max| max.parse().ok()).unwrap_or(usize::MAX)
     }
 
+    /// Whether records are acknowledged by all in-sync replicas.
+    pub fn acks_all(&self) -> bool {
+        let acks = self.kafka_property("acks");
+        acks.is_some_and(|acks| acks == "-1" || acks.eq_ignore_ascii_case("all"))
+    }
+
     /// The most memory that the configuration allows.
     pub fn memory_max(&self) -> MemoryMax {
         MemoryMax::new(self)

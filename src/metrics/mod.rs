@@ -44,6 +44,8 @@ pub struct WorkerMetrics {
     pub connection_panics: Counter,
     /// Delivery reports that the one-second safety drain found: a lost wake-up. Must stay 0.
     pub late_delivery_reports: Counter,
+    /// Records of refused batches that were sent again, each alone.
+    pub records_sent_again: Counter,
     /// Requests whose credential was in the cache.
     pub credentials_cached: Counter,
     /// Credentials that were verified and accepted.
@@ -71,6 +73,7 @@ impl WorkerMetrics {
             connections_accepted: Counter::default(),
             connection_panics: Counter::default(),
             late_delivery_reports: Counter::default(),
+            records_sent_again: Counter::default(),
             credentials_cached: Counter::default(),
             credentials_verified: Counter::default(),
             denials: Counters::new(denials),

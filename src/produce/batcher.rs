@@ -29,6 +29,9 @@ use broker::Broker;
 pub(super) use pace::Linger;
 use topic::{BatchLimits, Topic};
 
+/// What a batch takes beside its records in a topic: a record batch's header has 61 bytes (KIP-98).
+const BATCH_HEADER_BYTES: usize = 128;
+
 /// What holds for every batch.
 #[derive(Clone, Debug)]
 pub(super) struct BatchRules {
@@ -139,10 +142,7 @@ impl Batcher {
 
     /// Adds a topic, whose index is behind those before.
     pub(super) fn add_topic(&mut self) {
-        self.topics.push(Topic::new(BatchLimits {
-            bytes: self.rules.bytes_max,
-            records: self.rules.records_max.min(BATCH_RECORDS_MAX),
-        }));
+        self.topics.push(Topic::new(self.limits()));
     }
 
     /// The leaders of a topic's partitions, by their `node.id`; `None` while there is none.
@@ -164,6 +164,26 @@ impl Batcher {
         it.set_partitions(&leaders);
         self.count_usable(topic);
         self.try_again(topic);
+    }
+
+    /// The largest batch that a topic takes, in bytes (`max.message.bytes`), as the brokers have told it now;
+    /// `None` where they do not. What was learned from refusals is forgotten.
+    pub(super) fn set_message_bytes_max(&mut self, topic: usize, bytes: Option<usize>) {
+        let bytes = bytes.map_or(usize::MAX, |it| {
+            it.saturating_sub(BATCH_HEADER_BYTES).max(1)
+        });
+        self.topics[topic].limits = BatchLimits {
+            bytes: self.rules.bytes_max.min(bytes),
+            ..self.limits()
+        };
+    }
+
+    /// The most that a batch may have, whatever its topic.
+    fn limits(&self) -> BatchLimits {
+        BatchLimits {
+            bytes: self.rules.bytes_max,
+            records: self.rules.records_max.min(BATCH_RECORDS_MAX),
+        }
     }
 
     fn broker_index(&mut self, id: i32) -> usize {

@@ -6,15 +6,18 @@
 //! the connection meanwhile. Delivery reports wake the worker's own ring through a socket pair
 //! that the worker reads like any other: no foreign thread touches a task of ours.
 
+mod admin;
 mod batcher;
 mod delivery;
 pub mod dev_broker;
 mod event;
 mod fault;
+mod fit;
 mod headers;
 mod in_flight;
 mod kafka;
 mod lane;
+mod locked;
 mod message;
 mod murmur2;
 mod outgoing;
@@ -24,10 +27,13 @@ mod producer;
 pub mod properties;
 mod record;
 mod settings;
+mod settings_watch;
+mod topic_settings;
 mod watch;
 
 pub use delivery::{Delivered, Delivery};
 pub use fault::{Failure, Fault, Persisted};
+pub use fit::Expected;
 pub use headers::Headers;
 pub use in_flight::RECORDS_MAX;
 pub use kafka::{OpenError, check_whole};

@@ -1,9 +1,6 @@
 //! Records of one request, measured before the first of them is enqueued.
 
-use std::{
-    ops::Range,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::ops::{Range, RangeInclusive};
 
 use super::{
     fault::{Failure, Fault},
@@ -11,11 +8,6 @@ use super::{
     message::MESSAGE_OVERHEAD_BYTES,
 };
 use crate::{admission::Permit, buffer::Frozen};
-
-/// How far ahead of our clock a record's own time may be to become the message's. Brokers refuse
-/// times that are an hour ahead (`message.timestamp.after.max.ms`, by default since Kafka 4.0), and
-/// with such a message its whole batch, which holds records of other clients.
-const AHEAD_MAX: Duration = Duration::from_mins(30);
 
 /// librdkafka's own default of `message.max.bytes`.
 const MESSAGE_BYTES_MAX: usize = 1_000_000;
@@ -81,17 +73,10 @@ impl Outgoing {
     }
 }
 
-/// The latest time, in milliseconds since 1970, that a message may have now.
-pub(super) fn latest_time_ms() -> i64 {
-    let latest = (SystemTime::now() + AHEAD_MAX).duration_since(UNIX_EPOCH);
-    let latest = latest.map_or(0, |latest| latest.as_millis());
-    i64::try_from(latest).unwrap_or(i64::MAX)
-}
-
-/// The time that a message carries for a record's own: the same if Kafka can hold it and brokers
-/// accept it, else 0, which librdkafka takes for now. Kafka has no times before 1970.
-pub(super) fn carried_time(timestamp_ms: Option<i64>, latest_ms: i64) -> i64 {
-    let accepted = timestamp_ms.filter(|time| (1..=latest_ms).contains(time));
+/// The time that a message carries for a record's own: the same if the topic takes it, else 0, which
+/// librdkafka takes for now.
+pub(super) fn carried_time(timestamp_ms: Option<i64>, allowed_ms: &RangeInclusive<i64>) -> i64 {
+    let accepted = timestamp_ms.filter(|time| allowed_ms.contains(time));
     accepted.unwrap_or(0)
 }
 
@@ -179,21 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_carried_if_kafka_can_hold_it_and_brokers_accept_it() {
+    fn a_time_is_carried_if_the_topic_takes_it() {
         for (time, carried) in [
             (None, 0),
             (Some(i64::MIN), 0),
             (Some(-1), 0),
             (Some(0), 0),
-            (Some(1), 1),
+            (Some(99), 0),
+            (Some(100), 100),
             (Some(5_000), 5_000),
             (Some(5_001), 0),
         ] {
-            assert_eq!(carried_time(time, 5_000), carried, "{time:?}");
+            assert_eq!(carried_time(time, &(100..=5_000)), carried, "{time:?}");
         }
-        let ahead = latest_time_ms() - 30 * 60 * 1_000;
-        // 2026 and later.
-        assert!(ahead > 1_767_225_600_000, "{ahead}");
     }
 
     #[test]

@@ -31,10 +31,11 @@ use super::{
     lane::Lane,
     message::{MESSAGE_OVERHEAD_BYTES, Scratch},
     murmur2::murmur2,
-    outgoing::{Outgoing, OutgoingRecord, carried_time, latest_time_ms},
+    outgoing::{Outgoing, OutgoingRecord, carried_time},
     payload::Payloads,
     record::Record,
     settings::ProducerSettings,
+    topic_settings::TimeBounds,
     watch::BrokerWatch,
 };
 use crate::{
@@ -65,6 +66,8 @@ pub struct Producer {
     scratch: RefCell<Scratch>,
     /// By the topic's index.
     topics: RefCell<Vec<Arc<str>>>,
+    /// Which times the records of each topic may carry.
+    times: RefCell<Vec<TimeBounds>>,
     /// librdkafka's `message.max.bytes`.
     message_bytes_max: usize,
     /// Whether keys are hashed here, by murmur2.
@@ -75,6 +78,8 @@ pub struct Producer {
     watch: Arc<BrokerWatch>,
     /// Of the watch's view that the batcher knows.
     view_generation: Cell<u64>,
+    /// Of the topics' configurations that are kept to.
+    settings_generation: Cell<u64>,
     last_delivered: Cell<Option<Instant>>,
     last_trial: Cell<Option<Instant>>,
     /// Whether librdkafka has lost every connection since the last good report.
@@ -117,6 +122,7 @@ impl Producer {
             batcher: RefCell::new(batcher),
             scratch: RefCell::default(),
             topics: RefCell::default(),
+            times: RefCell::default(),
             message_bytes_max: settings.message_bytes_max(),
             places_keys,
             queue_records_max: settings.queue_records_max,
@@ -124,6 +130,7 @@ impl Producer {
             metrics,
             watch,
             view_generation: Cell::new(0),
+            settings_generation: Cell::new(0),
             last_delivered: Cell::new(None),
             last_trial: Cell::new(None),
             disconnected: Cell::new(false),
@@ -149,7 +156,14 @@ impl Producer {
         drop(known);
         self.watch.add_topics(topics);
         self.view_generation.set(u64::MAX);
+        self.settings_generation.set(u64::MAX);
+        self.learn_of_topics();
+    }
+
+    /// Takes over what the watch has learned since the last call.
+    fn learn_of_topics(&self) {
         self.learn_partitions();
+        self.learn_settings();
     }
 
     /// Tells the batcher what the watch has learned since the last call.
@@ -163,6 +177,23 @@ impl Producer {
             let leaders = view.leaders(name);
             batcher.set_partitions(topic, leaders.map_or(&[], |leaders| &**leaders));
         }
+    }
+
+    /// Keeps to what the topics are configured to.
+    fn learn_settings(&self) {
+        let latest = self.settings_generation.get();
+        let Some((generation, settings)) = self.watch.settings_newer_than(latest) else {
+            return;
+        };
+        self.settings_generation.set(generation);
+        let (topics, mut batcher) = (self.topics.borrow(), self.batcher.borrow_mut());
+        let times = topics.iter().enumerate().map(|(topic, name)| {
+            let settings = settings.get(name);
+            let bytes_max = settings.and_then(|it| it.message_bytes_max);
+            batcher.set_message_bytes_max(topic, bytes_max);
+            settings.map(|it| it.times).unwrap_or_default()
+        });
+        self.times.replace(times.collect());
     }
 
     /// Records enqueued and not reported.
@@ -305,7 +336,7 @@ impl Producer {
             .in_flight
             .borrow_mut()
             .enter(records.len(), memory, deadline);
-        let latest_ms = latest_time_ms();
+        let allowed_ms = self.times.borrow()[topic].now();
         for (position, record) in (0..).zip(records) {
             let key = record.key.map_or(ptr::null(), |_| key_at);
             let key_len = record.key.map_or(0, <[u8]>::len);
@@ -319,7 +350,7 @@ impl Producer {
                 key_len: narrow(key_len),
                 key_hash: hash(record.key),
                 overhead,
-                timestamp_ms: carried_time(record.timestamp_ms, latest_ms),
+                timestamp_ms: carried_time(record.timestamp_ms, &allowed_ms),
                 headers: headers_at,
             };
             batcher.push(topic, record, deadline);
@@ -440,7 +471,10 @@ impl Producer {
                 let mut in_flight = self.in_flight.borrow_mut();
                 in_flight.report(record.request, record.position, end)
             }
-            Reported::SentAgain => true,
+            Reported::SentAgain => {
+                self.metrics.records_sent_again.add(1);
+                true
+            }
             Reported::Unknown => false,
         };
         if !known {

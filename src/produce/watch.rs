@@ -10,7 +10,7 @@ use std::{
     ffi::{CStr, CString},
     ptr::{self, NonNull},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     thread::{self, Thread},
@@ -18,15 +18,16 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, bindings as rd,
-    config::RDKafkaLogLevel,
-    error::KafkaError,
+    ClientConfig, bindings as rd,
     message::DeliveryResult,
     producer::{BaseProducer, Producer as _, ProducerContext},
     types::RDKafkaErrorCode,
 };
 
-use super::{event::error_code, kafka::OpenError};
+use super::{
+    admin::Silent, event::error_code, fit::Expected, kafka::OpenError, locked::locked,
+    settings_watch::SettingsWatch, topic_settings::Settings,
+};
 
 /// Between two requests for metadata while brokers answer.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -65,19 +66,17 @@ impl ClusterView {
         self.leaders.get(topic)
     }
 
+    /// The topics that exist, sorted.
+    fn existing(&self) -> Vec<Arc<str>> {
+        let mut existing: Vec<_> = self.leaders.keys().cloned().collect();
+        existing.sort_unstable();
+        existing
+    }
+
     fn is_complete(&self, topics: usize) -> bool {
         let all = self.leaders.values();
         self.leaders.len() == topics && all.flat_map(|it| it.iter()).all(Option::is_some)
     }
-}
-
-/// Logs nothing: each worker's own handle does, this one would repeat it.
-struct Silent;
-
-impl ClientContext for Silent {
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
-    fn stats_raw(&self, _: &[u8]) {}
-    fn error(&self, _: KafkaError, _: &str) {}
 }
 
 impl ProducerContext for Silent {
@@ -97,6 +96,7 @@ pub struct BrokerWatch {
     view: Mutex<Arc<ClusterView>>,
     /// Topics to ask about.
     topics: Mutex<Vec<Arc<str>>>,
+    settings: Arc<SettingsWatch>,
 }
 
 impl BrokerWatch {
@@ -112,6 +112,7 @@ impl BrokerWatch {
         config.set("linger.ms", "0"); // else its own default may contradict message.timeout.ms
         let client: BaseProducer<Silent> = config.create_with_context(Silent)?;
         let watch = Arc::new(Self::new());
+        watch.settings.start(properties)?;
         let handle = thread::Builder::new()
             .name("ringest-watch".to_owned())
             .spawn({
@@ -132,6 +133,7 @@ impl BrokerWatch {
             generation: AtomicU64::new(0),
             view: Mutex::default(),
             topics: Mutex::default(),
+            settings: Arc::default(),
         }
     }
 
@@ -144,6 +146,9 @@ impl BrokerWatch {
             topics.open(&locked(&self.topics));
             let view = self.ask(client);
             forget_events(client);
+            if let Some(view) = &view {
+                self.settings.set_topics(view.existing());
+            }
             let state = if view.is_some() {
                 State::Reachable
             } else {
@@ -174,8 +179,7 @@ impl BrokerWatch {
             return pause;
         }
         if published.missing != view.missing && !view.missing.is_empty() {
-            let missing = view.missing.join(", ");
-            tracing::warn!("the brokers do not have these topics: {missing}");
+            log_missing(&view.missing);
         }
         *published = Arc::new(view);
         self.generation.fetch_add(1, Ordering::Release);
@@ -190,7 +194,33 @@ impl BrokerWatch {
 
     /// Topics that models name and the brokers do not have, as far as is known.
     pub fn missing_topics(&self) -> Vec<Arc<str>> {
-        locked(&self.view).missing.clone()
+        let mut missing = locked(&self.view).missing.clone();
+        if let Some(expected) = self.settings.expected() {
+            let named = expected.topics();
+            missing.retain(|topic| named.contains(topic));
+        }
+        missing
+    }
+
+    /// What models there are, whose topics are asked about from now on, and compared with them.
+    pub fn expect(&self, expected: Expected) {
+        self.add_topics(&expected.topics());
+        self.settings.expect(Arc::new(expected));
+        let missing = self.missing_topics();
+        if !missing.is_empty() {
+            log_missing(&missing);
+        }
+    }
+
+    /// The latest configurations of topics, if they are not of this generation, and their own: one load of
+    /// an atomic where they are.
+    pub(super) fn settings_newer_than(&self, generation: u64) -> Option<(u64, Arc<Settings>)> {
+        self.settings.newer_than(generation)
+    }
+
+    /// Whether the configurations of the topics that exist were asked for once.
+    pub fn has_asked_for_settings(&self) -> bool {
+        self.settings.has_asked()
     }
 
     /// Asks about these topics too from now on.
@@ -253,7 +283,13 @@ impl BrokerWatch {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.refresh();
+        self.settings.stop();
     }
+}
+
+fn log_missing(topics: &[Arc<str>]) {
+    let missing = topics.join(", ");
+    tracing::warn!("the brokers do not have these topics: {missing}");
 }
 
 /// Every lost connection is an event, and every statistics interval: unread they would pile up
@@ -262,11 +298,6 @@ fn forget_events(client: &BaseProducer<Silent>) {
     while client.in_flight_count() > 0 {
         client.poll(Duration::ZERO);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that could panic is done while it is held.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Topics that a client asks about: those that it has a handle of.

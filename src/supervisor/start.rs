@@ -26,7 +26,7 @@ use crate::{
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
     outcome::{Row, TABLE},
-    produce::{BrokerWatch, OpenError, ProducerSettings},
+    produce::{BrokerWatch, Expected, OpenError, ProducerSettings},
     readiness::Readiness,
     snapshot::{Published, Snapshot},
     worker::WorkerSettings,
@@ -75,6 +75,7 @@ impl Supervisor {
             .map_err(|error| StartupError::Listen(config.listen.address, error))?;
         let public = listeners[0].local_addr()?;
         let watch = BrokerWatch::start(&config.kafka)?;
+        watch.expect(expected(&config));
         let process = Arc::new(ProcessMetrics::default());
         let fetcher = fetcher(&config, &process, &sender)?;
         let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
@@ -85,7 +86,7 @@ impl Supervisor {
             None => None,
             Some(address) => {
                 let state = AdminState {
-                    exposition: exposition(&config, &published, &workers, &process),
+                    exposition: exposition(&config, &published, &workers, (&process, &watch)),
                     published: Arc::clone(&published),
                     readiness: Arc::clone(&readiness),
                 };
@@ -131,7 +132,11 @@ impl Supervisor {
     /// first requests are not answered 503 without need.
     fn await_first_responses(&self) {
         let deadline = Instant::now() + FIRST_RESPONSE_TIMEOUT;
-        let all = || self.watch.has_asked() && self.fetcher.has_fetched_all();
+        let all = || {
+            self.watch.has_asked()
+                && self.watch.has_asked_for_settings()
+                && self.fetcher.has_fetched_all()
+        };
         while !all() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
@@ -244,11 +249,20 @@ pub(super) fn worker_settings(
     Ok((0..workers).map(settings).collect())
 }
 
+/// What the topics of a configuration are expected to take.
+pub(super) fn expected(config: &Config) -> Expected {
+    Expected {
+        models: config.models.clone(),
+        record_bytes_max: config.limits.record_bytes_max,
+        acks_all: config.acks_all(),
+    }
+}
+
 fn exposition(
     config: &Config,
     published: &Arc<Published>,
     workers: &[WorkerSettings],
-    process: &Arc<ProcessMetrics>,
+    (process, watch): (&Arc<ProcessMetrics>, &Arc<BrokerWatch>),
 ) -> Exposition {
     let label = |row: &Row| CodeLabel {
         name: row.name,
@@ -265,6 +279,7 @@ fn exposition(
         readiness: Arc::clone(&workers[0].readiness),
         in_flight_bytes_max: config.limits.in_flight_bytes_max as u64,
         connections_max: config.limits.connections_max as u64,
+        watch: Some(Arc::clone(watch)),
     })
 }
 

@@ -14,6 +14,7 @@ mod load;
 mod outage;
 mod refusals;
 mod security;
+mod topics;
 mod volume;
 
 use std::{env, process::ExitCode, sync::Arc};
@@ -49,6 +50,18 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
     (
         "old_records_on_a_topic_with_bounds",
         refusals::old_records_on_a_topic_with_bounds,
+    ),
+    (
+        "batches_stay_below_the_topics_limit",
+        topics::batches_stay_below_the_topics_limit,
+    ),
+    (
+        "times_are_held_to_the_topics_bounds",
+        topics::times_are_held_to_the_topics_bounds,
+    ),
+    (
+        "what_does_not_fit_is_logged",
+        topics::what_does_not_fit_is_logged,
     ),
     ("missing_topics_are_named", check::missing_topics_are_named),
     ("100_000_single_records", volume::single_records),

@@ -298,6 +298,7 @@ fn an_address_in_use_is_an_error_at_start() {
                 readiness: Arc::clone(&readiness),
                 in_flight_bytes_max: 0,
                 connections_max: 0,
+                watch: None,
             }),
             readiness,
         },

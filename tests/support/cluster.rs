@@ -12,7 +12,9 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+    },
     client::DefaultClientContext,
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -99,6 +101,17 @@ impl Cluster {
         });
         assert!(known.is_some(), "{name} was created and has no leaders");
         name
+    }
+
+    /// Gives a topic these settings, and the defaults for all others.
+    pub(crate) fn configure(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (setting, value) in settings {
+            change = change.set(setting, value);
+        }
+        let altered = block_on(self.admin().alter_configs([&change], &AdminOptions::new()));
+        let altered = altered.expect("the cluster takes administration requests");
+        assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     }
 
     /// The values of all records that the topic has now, partition after partition, each in order.

@@ -94,7 +94,7 @@ impl Producer {
     /// What is due from time to time: answers for requests whose deadline has passed, the next
     /// step of a handle's life, and a look for reports that were not announced.
     pub fn tick(&self, now: Instant) {
-        self.learn_partitions();
+        self.learn_of_topics();
         let mut ended = Vec::new();
         if self.batcher.borrow_mut().tick(now, &mut ended) {
             // Its partitions may have other leaders by now.

@@ -83,6 +83,7 @@ fn metrics_add_up_over_the_workers() {
     second.request(None, 3);
     second.connection_panics.add(1);
     second.late_delivery_reports.add(1);
+    second.records_sent_again.add(3);
     second.delivery_latency.observe(Duration::from_secs(31));
     second.set_driver(Driver::Epoll);
     rig.process.worker_restarted();
@@ -125,6 +126,8 @@ fn metrics_add_up_over_the_workers() {
         ("connections_max", 10_000.0),
         ("connection_panics_total", 1.0),
         ("late_delivery_reports_total", 1.0),
+        ("records_sent_again_total", 3.0),
+        ("topics_missing", 0.0),
         ("worker_restarts_total", 1.0),
         (r#"delivery_latency_seconds_bucket{le="0.0005"}"#, 0.0),
         (r#"delivery_latency_seconds_bucket{le="0.001"}"#, 2.0),

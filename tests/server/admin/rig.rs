@@ -75,6 +75,7 @@ impl Rig {
                 readiness: Arc::clone(&readiness),
                 in_flight_bytes_max: 268_435_456,
                 connections_max: 10_000,
+                watch: None,
             }),
             readiness: Arc::clone(&readiness),
         };

@@ -147,5 +147,6 @@ fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
         readiness: Arc::new(Readiness::new(1)),
         in_flight_bytes_max: 0,
         connections_max: 0,
+        watch: None,
     })
 }
