@@ -308,14 +308,6 @@ impl Sources {
                 self.connections_max,
             ),
             (
-                "topics_missing",
-                None,
-                "Topics of the models, those for dead letters included, that the brokers do not have.",
-                self.watch
-                    .as_ref()
-                    .map_or(0, |it| it.missing_topics().len() as u64),
-            ),
-            (
                 "ready",
                 None,
                 "1 if ringest can accept records, else 0; /ready gives the reason.",
@@ -336,6 +328,11 @@ impl Sources {
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let missing = self.watch.as_ref().map(|it| it.missing_topics().len());
+        let help =
+            "Topics of the models, those for dead letters included, that the brokers do not have.";
+        let metric = encoder.encode_descriptor("topics_missing", help, None, MetricType::Gauge)?;
+        ConstGauge::new(missing.unwrap_or(0) as u64).encode(metric)?;
         let drivers: Vec<(&str, String)> = (self.workers.iter().enumerate())
             .filter_map(|(index, worker)| Some((worker.driver()?.as_str(), index.to_string())))
             .collect();

@@ -6,6 +6,7 @@
 )]
 
 mod events;
+mod topics;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -139,61 +140,6 @@ impl Producer {
             given_up: Cell::new(false),
             stopped: Cell::new(false),
         }))
-    }
-
-    /// Makes it one for these topics ([`RouteTable::topics`](crate::route::RouteTable::topics)): those
-    /// that it has, and new ones behind them. A topic that no record goes to costs nothing.
-    pub fn add_topics(&self, topics: &[Arc<str>]) {
-        let mut known = self.topics.borrow_mut();
-        let new = topics.get(known.len()..).unwrap_or_default();
-        if new.is_empty() {
-            return;
-        }
-        known.extend(new.iter().map(Arc::clone));
-        for _ in new {
-            self.batcher.borrow_mut().add_topic();
-        }
-        drop(known);
-        self.watch.add_topics(topics);
-        self.view_generation.set(u64::MAX);
-        self.settings_generation.set(u64::MAX);
-        self.learn_of_topics();
-    }
-
-    /// Takes over what the watch has learned since the last call.
-    fn learn_of_topics(&self) {
-        self.learn_partitions();
-        self.learn_settings();
-    }
-
-    /// Tells the batcher what the watch has learned since the last call.
-    fn learn_partitions(&self) {
-        let Some((generation, view)) = self.watch.newer_than(self.view_generation.get()) else {
-            return;
-        };
-        self.view_generation.set(generation);
-        let mut batcher = self.batcher.borrow_mut();
-        for (topic, name) in self.topics.borrow().iter().enumerate() {
-            let leaders = view.leaders(name);
-            batcher.set_partitions(topic, leaders.map_or(&[], |leaders| &**leaders));
-        }
-    }
-
-    /// Keeps to what the topics are configured to.
-    fn learn_settings(&self) {
-        let latest = self.settings_generation.get();
-        let Some((generation, settings)) = self.watch.settings_newer_than(latest) else {
-            return;
-        };
-        self.settings_generation.set(generation);
-        let (topics, mut batcher) = (self.topics.borrow(), self.batcher.borrow_mut());
-        let times = topics.iter().enumerate().map(|(topic, name)| {
-            let settings = settings.get(name);
-            let bytes_max = settings.and_then(|it| it.message_bytes_max);
-            batcher.set_message_bytes_max(topic, bytes_max);
-            settings.map(|it| it.times).unwrap_or_default()
-        });
-        self.times.replace(times.collect());
     }
 
     /// Records enqueued and not reported.

@@ -54,7 +54,7 @@ pub(crate) fn times_are_held_to_the_topics_bounds(cluster: &Cluster) {
         .start();
     thread::sleep(TAKEN_OVER);
     let now = jiff::Timestamp::now();
-    let soon = now + Duration::from_secs(600);
+    let soon = now + Duration::from_mins(10);
     for at in [jiff::Timestamp::UNIX_EPOCH, now, soon] {
         let record = format!(r#"{{"at":"{at:.3}"}}"#);
         let answer = ringest.connect().post(PATH, record.as_bytes());

@@ -334,3 +334,28 @@ fn the_opaque_word_carries_the_largest_values_unharmed() {
     let position = BATCH_RECORDS_MAX - 1;
     assert_eq!(BatchKey::from_opaque(key.opaque(position)), (key, position));
 }
+
+#[test]
+fn batches_stay_below_what_the_topic_takes() {
+    let mut bench = Bench::new(rules(), &[1]);
+    let records = |bench: &mut Bench| {
+        let [batch] = bench.sent()[..] else {
+            panic!("one batch")
+        };
+        let records = bench.batcher.batch(batch).map(|it| it.records.len());
+        bench.end(batch, Ok(()));
+        bench.now += Duration::from_secs(1);
+        records
+    };
+    bench
+        .batcher
+        .set_message_bytes_max(0, Some(BATCH_HEADER_BYTES + 250));
+    bench.push(5);
+    let sent = [(); 3].map(|()| records(&mut bench));
+    assert_eq!(sent, [Some(2), Some(2), Some(1)]);
+    // What the brokers tell anew counts, whatever was learned.
+    bench.batcher.topics[0].limits.bytes = 1;
+    bench.batcher.set_message_bytes_max(0, None);
+    bench.push(5);
+    assert_eq!(records(&mut bench), Some(5));
+}

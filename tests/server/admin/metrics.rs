@@ -90,6 +90,11 @@ fn metrics_add_up_over_the_workers() {
     rig.set_all(WorkerState::Ready);
 
     let series = rig.scrape();
+    let build = concat!(
+        r#"build_info{version=""#,
+        env!("CARGO_PKG_VERSION"),
+        r#""}"#
+    );
     let odd = r#"/ingest/odd\"\\name/2"#;
     for (key, value) in [
         (
@@ -138,14 +143,7 @@ fn metrics_add_up_over_the_workers() {
         (r#"driver{driver="epoll",worker="1"}"#, 1.0),
         ("ready", 1.0),
         ("draining", 0.0),
-        (
-            concat!(
-                r#"build_info{version=""#,
-                env!("CARGO_PKG_VERSION"),
-                r#""}"#
-            ),
-            1.0,
-        ),
+        (build, 1.0),
     ] {
         let found = series.get(&format!("ringest_{key}")).copied();
         assert_eq!(found, Some(value), "{key} in {series:#?}");
