@@ -11,7 +11,7 @@ use super::{
 use crate::produce::record::Record;
 
 /// Partitions that are looked at to find a free one.
-const LOOKED_AT_MAX: usize = 64;
+pub(super) const LOOKED_AT_MAX: usize = 64;
 
 impl Batcher {
     /// A batch of one partition's own records.
@@ -104,11 +104,15 @@ impl Batcher {
             return None;
         };
         let mut records = self.spare.pop().unwrap_or_default();
+            // The next search looks at those behind.
+            if topic.partitions.len() > LOOKED_AT_MAX {
+                self.topics[index].next += LOOKED_AT_MAX;
+            }
         // A probe may fail: that is one request's risk.
         let is_probe = self.brokers[broker].is_late();
         let topic = &mut self.topics[index];
         let records_max = if is_probe {
-            topic.queue.first_run()
+            topic.queue.first_run().min(limits.records)
         } else {
             limits.records
         };
