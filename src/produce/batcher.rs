@@ -80,6 +80,8 @@ pub(super) struct Batcher {
     short_of_lanes: bool,
     /// Records that wait, those to be sent alone included.
     waiting: usize,
+    /// Whether [`purge`](Self::purge) was called.
+    given_up: bool,
     /// Vectors of ended batches, for the next ones.
     spare: Vec<Vec<Record>>,
 }
@@ -100,6 +102,7 @@ impl Batcher {
             alone: VecDeque::new(),
             short_of_lanes: false,
             waiting: 0,
+            given_up: false,
             spare: Vec::new(),
         }
     }
@@ -367,7 +370,7 @@ impl Batcher {
         changed
     }
 
-    /// Gives up on everything that waits.
+    /// Gives up on everything that waits, for good: no record is sent again after this.
     pub(super) fn purge(&mut self) -> Vec<Record> {
         let mut purged = Vec::with_capacity(self.waiting);
         for topic in &mut self.topics {
@@ -380,5 +383,6 @@ impl Batcher {
         purged.extend(self.alone.drain(..).map(|it| it.record));
         self.waiting = 0;
         purged
+        self.given_up = true;
     }
 }

@@ -41,7 +41,9 @@ impl Batcher {
             batch.unanswered |= matches!(fault, Fault::TimedOut | Fault::BrokerUnavailable);
             if fault.is_of_a_batch() && batch.records.len() > 1 {
                 batch.refused = Some(fault);
-                reported = if self.alone.len() < ALONE_MAX {
+                reported = if self.given_up {
+                    Reported::Final(record, Err((Fault::Draining, false)))
+                } else if self.alone.len() < ALONE_MAX {
                     self.waiting += 1;
                     let holds = batch.kind == Kind::Keyed;
                     self.alone.push_back(Alone {
