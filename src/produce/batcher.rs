@@ -158,13 +158,31 @@ impl Batcher {
         if it.placed_by_librdkafka {
             return;
         }
-        // A batch that librdkafka places goes before what is placed here, or equal keys could change
-        // their order.
-        if it.unplaced && it.partitions.is_empty() {
+        it.learned = Some(leaders);
+        self.take_over(topic);
+    }
+
+    /// Takes over the partitions that were learned of, if equal keys keep their order then.
+    fn take_over(&mut self, topic: usize) {
+        let it = &mut self.topics[topic];
+        let Some(leaders) = it.learned.take() else {
+            return;
+        };
+        if it.must_wait_for(leaders.len()) {
             it.learned = Some(leaders);
             return;
         }
+        let known = it.partitions.len();
         it.set_partitions(&leaders);
+        if it.partitions.len() > known {
+            // Batches may be out for partitions that come back.
+            let batches = self.batches.iter().filter(|(_, it)| it.topic == topic);
+            for place in batches.filter_map(|(_, it)| it.occupies()) {
+                if let Some(partition) = it.partitions.get_mut(place) {
+                    partition.out = true;
+                }
+            }
+        }
         self.count_usable(topic);
         self.try_again(topic);
     }
@@ -228,6 +246,7 @@ impl Batcher {
         let it = &mut self.topics[topic];
         if !self.rules.places_keys && record.is_keyed() && !it.placed_by_librdkafka {
             it.placed_by_librdkafka = true;
+            it.learned = None;
             it.set_partitions(&[]);
         }
         it.push(record, deadline);
@@ -358,31 +377,27 @@ impl Batcher {
         }
         ended.extend(expired.into_iter().map(|record| (record, Fault::TimedOut)));
         self.waiting -= ended.len() - begin;
-        while self.alone.front().is_some_and(|it| it.deadline <= now) {
-            if let Some(it) = self.alone.pop_front() {
-                self.waiting -= 1;
-                if it.holds {
-                    self.release(it.topic, it.partition);
-                }
-                ended.push((it.record, Fault::TimedOut));
-            }
-        }
+        self.expire_alone(now, ended);
         changed
     }
 
     /// Gives up on everything that waits, for good: no record is sent again after this.
     pub(super) fn purge(&mut self) -> Vec<Record> {
+        self.given_up = true;
         let mut purged = Vec::with_capacity(self.waiting);
         for topic in &mut self.topics {
             purged.extend(topic.queue.drain().map(|(record, _)| record));
             for partition in &mut topic.partitions {
                 purged.extend(partition.queue.drain().map(|(record, _)| record));
-                partition.held = 0;
             }
         }
-        purged.extend(self.alone.drain(..).map(|it| it.record));
+        for it in std::mem::take(&mut self.alone) {
+            if it.holds {
+                self.release(it.topic, it.partition);
+            }
+            purged.push(it.record);
+        }
         self.waiting = 0;
         purged
-        self.given_up = true;
     }
 }

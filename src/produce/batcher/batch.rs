@@ -59,6 +59,14 @@ pub(in crate::produce) struct Batch {
     pub(super) failed: bool,
 }
 
+impl Batch {
+    /// The partition that gets no other batch meanwhile.
+    pub(super) fn occupies(&self) -> Option<usize> {
+        let is_alone = matches!(self.kind, Kind::Alone { .. });
+        self.partition.filter(|_| !is_alone)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Of [`Topic::queue`].
@@ -67,6 +75,17 @@ pub(super) enum Kind {
     Keyed,
     /// One record of a batch that was refused; whether it keeps back what follows it in its partition.
     Alone { holds: bool },
+}
+
+impl Kind {
+    /// Whether the records of such a batch may have keys, and so an order.
+    pub(super) fn is_ordered(self, partition: Option<usize>) -> bool {
+        match self {
+            Self::Any => partition.is_none(),
+            Self::Keyed => true,
+            Self::Alone { .. } => false,
+        }
+    }
 }
 
 /// How a record ended: delivered, or why not, and whether the brokers may have it nevertheless.

@@ -16,6 +16,10 @@ pub(super) const LOOKED_AT_MAX: usize = 64;
 impl Batcher {
     /// A batch of one partition's own records.
     pub(super) fn keyed_batch(&mut self, index: usize, now: Instant) -> Option<BatchKey> {
+        // Nothing is placed any more as it was.
+        if self.topics[index].learned.is_some() {
+            return None;
+        }
         for _ in 0..self.topics[index].keyed.len() {
             let topic = &mut self.topics[index];
             let place = topic.keyed.pop_front()?;
@@ -100,14 +104,14 @@ impl Batcher {
             let free = topic.partitions.iter().filter(|it| !it.out);
             let mut brokers = free.filter_map(|it| it.broker);
             self.short_of_lanes |= brokers.any(|it| !self.brokers[it].is_late());
-            self.block(index);
-            return None;
-        };
-        let mut records = self.spare.pop().unwrap_or_default();
             // The next search looks at those behind.
             if topic.partitions.len() > LOOKED_AT_MAX {
                 self.topics[index].next += LOOKED_AT_MAX;
             }
+            self.block(index);
+            return None;
+        };
+        let mut records = self.spare.pop().unwrap_or_default();
         // A probe may fail: that is one request's risk.
         let is_probe = self.brokers[broker].is_late();
         let topic = &mut self.topics[index];
@@ -129,7 +133,7 @@ impl Batcher {
     pub(super) fn unplaced_batch(&mut self, index: usize, now: Instant) -> Option<BatchKey> {
         let topic = &self.topics[index];
         let limits = topic.limits;
-        if topic.unplaced {
+        if topic.ahead > 0 {
             return None;
         }
         let due = topic.pace.due(now, false, 1, self.rules.linger);
@@ -145,7 +149,6 @@ impl Batcher {
         let topic = &mut self.topics[index];
         topic.queue.take(&mut records, limits.bytes, limits.records);
         topic.pace.sent(records.len(), now);
-        topic.unplaced = true;
         topic.out += 1;
         Some(self.send(index, None, lane, records, Kind::Any, now))
     }
@@ -230,6 +233,7 @@ impl Batcher {
         if let Some(broker) = broker {
             self.brokers[broker].sent(lane, now);
         }
+        self.topics[topic].ahead += usize::from(kind.is_ordered(partition));
         let generation = self.generation;
         let index = self.batches.insert(Batch {
             generation,

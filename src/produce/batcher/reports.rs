@@ -45,7 +45,7 @@ impl Batcher {
                     Reported::Final(record, Err((Fault::Draining, false)))
                 } else if self.alone.len() < ALONE_MAX {
                     self.waiting += 1;
-                    let holds = batch.kind == Kind::Keyed;
+                    let holds = batch.kind.is_ordered(batch.partition) && record.is_keyed();
                     self.alone.push_back(Alone {
                         topic: batch.topic,
                         partition: batch.partition,
@@ -53,10 +53,8 @@ impl Batcher {
                         deadline: batch.sent + self.rules.alone_within,
                         holds,
                     });
-                    if let Some(place) = batch.partition.filter(|_| holds)
-                        && let Some(partition) = self.topics[batch.topic].partitions.get_mut(place)
-                    {
-                        partition.held += 1;
+                    if holds {
+                        self.topics[batch.topic].hold(batch.partition);
                     }
                     Reported::SentAgain
                 } else {
@@ -72,15 +70,27 @@ impl Batcher {
 
     /// A record of a partition is not sent alone any more.
     pub(super) fn release(&mut self, topic: usize, partition: Option<usize>) {
-        let it = &mut self.topics[topic];
-        let Some(place) = partition.filter(|place| *place < it.partitions.len()) else {
+        self.topics[topic].release(partition);
+        self.take_over(topic);
+        self.try_again(topic);
+    }
+
+    /// Ends records that were to be sent alone and have waited for too long. They stand in the order in
+    /// which their batches were refused, not in that of their deadlines.
+    pub(super) fn expire_alone(&mut self, now: Instant, ended: &mut Vec<(Record, Fault)>) {
+        if self.alone.iter().all(|it| it.deadline > now) {
             return;
-        };
-        let partition = &mut it.partitions[place];
-        if partition.held > 0 {
-            partition.held -= 1;
-            it.list(place);
-            self.try_again(topic);
+        }
+        for it in std::mem::take(&mut self.alone) {
+            if it.deadline > now {
+                self.alone.push_back(it);
+                continue;
+            }
+            self.waiting -= 1;
+            if it.holds {
+                self.release(it.topic, it.partition);
+            }
+            ended.push((it.record, Fault::TimedOut));
         }
     }
 
@@ -108,23 +118,18 @@ impl Batcher {
                 topic.pace.acknowledged(round_trip);
             }
         }
+        topic.ahead -= usize::from(batch.kind.is_ordered(batch.partition));
         match (batch.kind, batch.partition) {
-            (Kind::Alone { holds: true }, partition) => self.release(batch.topic, partition),
-            (Kind::Any, None) => {
-                topic.unplaced = false;
-                if let Some(leaders) = topic.learned.take() {
-                    topic.set_partitions(&leaders);
-                    self.count_usable(batch.topic);
-                }
-            }
+            (Kind::Alone { holds: true }, partition) => topic.release(partition),
             (Kind::Any | Kind::Keyed, Some(place)) => {
                 if let Some(partition) = topic.partitions.get_mut(place) {
                     partition.out = false;
                     topic.list(place);
                 }
             }
-            (Kind::Alone { holds: false }, _) | (Kind::Keyed, None) => {}
+            (Kind::Alone { holds: false }, _) | (Kind::Any | Kind::Keyed, None) => {}
         }
+        self.take_over(batch.topic);
         self.try_again(batch.topic);
         self.unblock(UNBLOCKED_MAX);
         batch.records.clear();

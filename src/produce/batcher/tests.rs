@@ -6,6 +6,7 @@ use super::{
 };
 use crate::produce::in_flight::RequestKey;
 
+mod found;
 mod histories;
 
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(5);
@@ -50,10 +51,11 @@ impl Bench {
     fn push_hashed(&mut self, key_hash: Option<u32>) {
         let request = RequestKey::for_test(self.records);
         self.records += 1;
-        let record = Record {
-            key_hash,
-            ..Record::for_test(request, 0, 100)
-        };
+        let mut record = Record::for_test(request, 0, 100);
+        if key_hash.is_some() {
+            record.key = std::ptr::without_provenance(1);
+            record.key_hash = key_hash;
+        }
         let deadline = self.now + Duration::from_secs(10);
         self.batcher.push(0, record, deadline);
     }

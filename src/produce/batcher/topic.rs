@@ -52,9 +52,10 @@ pub(super) struct Topic {
     pub(super) pace: Pace,
     /// Batches of `queue` on their way.
     pub(super) out: usize,
-    /// Whether a batch that librdkafka places is on its way.
-    pub(super) unplaced: bool,
-    /// Partitions that were reported while such a batch was on its way: their leaders.
+    /// Batches of keyed records and those that librdkafka places, and keyed records of such batches that
+    /// are sent again alone: records are placed in another way only when none is on its way.
+    pub(super) ahead: usize,
+    /// Partitions to take over then: their leaders.
     pub(super) learned: Option<Vec<Option<usize>>>,
     /// Partitions that are free and have records of their own waiting.
     pub(super) keyed: VecDeque<usize>,
@@ -81,7 +82,7 @@ impl Topic {
             queue: Queue::default(),
             pace: Pace::default(),
             out: 0,
-            unplaced: false,
+            ahead: 0,
             learned: None,
             keyed: VecDeque::new(),
             lane: None,
@@ -123,16 +124,43 @@ impl Topic {
         }
     }
 
-    /// Takes over partitions with these leaders. Records that wait are placed again where the number of
-    /// partitions was not known, or is smaller than it was.
+    /// A keyed record of a partition, or of one that librdkafka chooses, is sent again alone.
+    pub(super) fn hold(&mut self, partition: Option<usize>) {
+        self.ahead += 1;
+        if let Some(partition) = partition.and_then(|it| self.partitions.get_mut(it)) {
+            partition.held += 1;
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn release(&mut self, partition: Option<usize>) {
+        self.ahead -= 1;
+        if let Some(place) = partition.filter(|it| *it < self.partitions.len()) {
+            self.partitions[place].held -= 1;
+            self.list(place);
+        }
+    }
+
+    /// Whether equal keys may change their order by taking over so many partitions now: what was placed in
+    /// another way is on its way, and may have to be sent again.
+    pub(super) fn must_wait_for(&self, partitions: usize) -> bool {
+        let before = self.partitions.len();
+        self.ahead > 0 && (before == 0 || partitions < before)
+    }
+
+    /// Takes over partitions with these leaders. Records that wait are placed again, in the order in which
+    /// they came, where the number of partitions was not known, or is smaller than it was.
     pub(super) fn set_partitions(&mut self, leaders: &[Option<usize>]) {
         let before = self.partitions.len();
         let mut misplaced = Vec::new();
-        if before == 0 {
+        if before == 0 || leaders.is_empty() {
             misplaced.extend(self.queue.drain());
         }
-        for partition in self.partitions.iter_mut().skip(leaders.len()) {
-            misplaced.extend(partition.queue.drain());
+        if leaders.len() < before {
+            for partition in &mut self.partitions {
+                misplaced.extend(partition.queue.drain());
+            }
+            misplaced.sort_by_key(|(_, deadline)| *deadline);
         }
         self.partitions
             .resize_with(leaders.len(), Partition::default);
@@ -148,5 +176,11 @@ impl Topic {
     /// Whether anything waits.
     pub(super) fn has_waiting(&self) -> bool {
         !self.queue.is_empty() || self.partitions.iter().any(|it| !it.queue.is_empty())
+    }
+
+    /// Whether a batch that librdkafka places may go.
+    #[cfg(test)]
+    pub(super) fn may_place_for_test(&self) -> bool {
+        self.ahead == 0
     }
 }

@@ -1,0 +1,179 @@
+//! The smallest inputs of what `histories` has found.
+
+use super::*;
+
+const REFUSED: RecordEnd = Err((Fault::RecordRefused, false));
+
+impl Bench {
+    fn announce(&mut self, leaders: &[Option<i32>]) {
+        self.batcher.set_partitions(0, leaders);
+    }
+
+    /// The only batch that goes now.
+    fn only(&mut self) -> BatchKey {
+        let [batch] = self.sent()[..] else {
+            panic!("one batch")
+        };
+        batch
+    }
+
+    fn requests(&self, key: BatchKey) -> Vec<RequestKey> {
+        let records = self.batch(key).records.iter();
+        records.map(|it| it.request).collect()
+    }
+}
+
+fn requests(numbers: &[u32]) -> Vec<RequestKey> {
+    let numbers = numbers.iter();
+    numbers.map(|it| RequestKey::for_test(*it)).collect()
+}
+
+#[test]
+fn equal_keys_wait_for_those_of_a_refused_batch_that_librdkafka_placed() {
+    let mut bench = Bench::new(rules(), &[]);
+    bench.batcher.set_lane(2, true);
+    (0..2).for_each(|_| bench.push_hashed(Some(1)));
+    let unplaced = bench.only();
+    bench.push_hashed(Some(1));
+    bench.announce(&[Some(1), Some(2)]);
+    bench.end(unplaced, REFUSED);
+    let alone = bench.sent();
+    assert!(alone.iter().all(|it| bench.place(*it) == (None, 2)));
+    assert_eq!(alone.len(), 2);
+    for key in alone {
+        bench.end(key, Ok(()));
+    }
+    bench.now += ROUND_TRIP;
+    let next = bench.only();
+    assert_eq!(bench.place(next), (Some(1), 0));
+}
+
+#[test]
+fn equal_keys_wait_for_a_batch_whose_partition_has_gone() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.batcher.set_lane(2, true);
+    (0..2).for_each(|_| bench.push_hashed(Some(0)));
+    let placed = bench.only();
+    bench.announce(&[]);
+    bench.push_hashed(Some(0));
+    assert!(bench.sent().is_empty());
+    bench.end(placed, REFUSED);
+    for key in bench.sent() {
+        assert_eq!(bench.place(key).1, 2);
+        bench.end(key, Ok(()));
+    }
+    bench.now += ROUND_TRIP;
+    let next = bench.only();
+    assert_eq!(bench.place(next), (None, 0));
+}
+
+#[test]
+fn librdkafka_places_keys_although_partitions_were_learned_of_meanwhile() {
+    let elsewhere = BatchRules {
+        places_keys: false,
+        ..rules()
+    };
+    let mut bench = Bench::new(elsewhere, &[]);
+    bench.push(1);
+    let unplaced = bench.only();
+    bench.announce(&[Some(1), Some(2)]);
+    let mut keyed = Record::for_test(RequestKey::for_test(1), 0, 100);
+    keyed.key = std::ptr::without_provenance(1);
+    let deadline = bench.now + Duration::from_secs(10);
+    bench.batcher.push(0, keyed, deadline);
+    bench.end(unplaced, Ok(()));
+    bench.now += ROUND_TRIP;
+    let next = bench.only();
+    assert_eq!(bench.place(next).0, None);
+}
+
+#[test]
+fn records_that_are_placed_again_keep_the_order_in_which_they_came() {
+    let mut bench = Bench::new(rules(), &[1, 2]);
+    bench.batcher.set_lane(0, false);
+    for hash in [Some(1), None, Some(0)] {
+        bench.push_hashed(hash);
+        bench.now += Duration::from_secs(1);
+    }
+    bench.announce(&[]);
+    bench.batcher.set_lane(0, true);
+    let batch = bench.only();
+    assert_eq!(bench.requests(batch), requests(&[0, 1, 2]));
+}
+
+#[test]
+fn a_partition_that_comes_back_waits_for_its_batch() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(1);
+    let first = bench.only();
+    bench.announce(&[]);
+    bench.announce(&[Some(1)]);
+    bench.push(1);
+    bench.now += ROUND_TRIP;
+    assert!(bench.sent().is_empty());
+    bench.end(first, Ok(()));
+    bench.now += ROUND_TRIP;
+    bench.only();
+}
+
+#[test]
+fn a_probe_has_no_more_records_than_a_batch_may() {
+    let rules = BatchRules {
+        bytes_max: 10_000,
+        ..rules()
+    };
+    let most = rules.records_max;
+    let mut bench = Bench::new(rules, &[1, 1]);
+    bench.push(1);
+    bench.only();
+    bench.wait(Duration::from_secs(3));
+    bench.push(25);
+    bench.wait(Duration::from_secs(1));
+    let probe = bench.only();
+    assert_eq!(bench.len(probe), most);
+}
+
+#[test]
+fn free_partitions_behind_many_without_a_leader_are_found() {
+    let mut bench = Bench::new(rules(), &[]);
+    let mut leaders = [None; 70];
+    leaders[65] = Some(1);
+    bench.announce(&leaders);
+    bench.push(1);
+    assert!(bench.sent().is_empty(), "not all are looked at each time");
+    bench.tick();
+    let batch = bench.only();
+    assert_eq!(bench.place(batch).0, Some(65));
+}
+
+#[test]
+fn records_to_be_sent_alone_end_at_their_deadlines_in_any_order() {
+    let mut bench = Bench::new(rules(), &[1, 2]);
+    bench.push(2);
+    let early = bench.only();
+    bench.now += Duration::from_secs(5);
+    bench.push(2);
+    let late = bench.only();
+    bench.end(late, REFUSED);
+    bench.end(early, REFUSED);
+    bench.now += Duration::from_secs(5);
+    let ended = bench.tick();
+    let ended: Vec<_> = ended.iter().map(|(it, _)| it.request).collect();
+    assert_eq!(ended, requests(&[0, 1]));
+    assert_eq!(bench.batcher.waiting(), 2);
+}
+
+#[test]
+fn nothing_is_sent_again_after_everything_was_given_up() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.push(2);
+    let batch = bench.only();
+    bench.batcher.purge();
+    for reported in bench.end(batch, REFUSED) {
+        assert!(matches!(
+            reported,
+            Reported::Final(_, Err((Fault::Draining, false)))
+        ));
+    }
+    assert_eq!(bench.batcher.waiting(), 0);
+}
