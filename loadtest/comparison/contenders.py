@@ -33,7 +33,6 @@ address = ""
 mode = "{mode}"
 [kafka]
 "bootstrap.servers" = "{bootstrap}"
-"linger.ms" = 1
 {who}"""
 RINGEST_MODEL = f"""\
 name = "Event"
@@ -204,14 +203,14 @@ def stop(process):
         process.wait()
 
 
-def probe(host_port, body, records, token=""):
+def probe(host_port, body, records, token="", path=PATH):
     """Sends a request until it is answered 200 and checks the number of accepted records.
 
     A server may start before it has reached its broker, so a 503 is retried for a while.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
-        status, answer = post(host_port, body, token)
+        status, answer = post(host_port, body, token, path)
         if status == 200:
             break
         if status != 503 or time.monotonic() > deadline:
@@ -230,14 +229,14 @@ def probe_refusal(host_port, body, token):
             raise Fault(f"{'a wrong token' if sent else 'no token'} is answered {status}")
 
 
-def post(host_port, body, token=""):
+def post(host_port, body, token="", path=PATH):
     """Sends a POST on a new connection; returns the status and the body of the response."""
     connection = http.client.HTTPConnection(host_port, timeout=READY_TIMEOUT_S)
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        connection.request("POST", PATH, body, headers)
+        connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

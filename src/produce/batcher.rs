@@ -229,6 +229,11 @@ impl Batcher {
         }
     }
 
+    /// Whether any broker has made records fail and has acknowledged nothing since.
+    pub(super) fn has_failed_broker(&self) -> bool {
+        self.brokers.iter().any(Broker::has_failed)
+    }
+
     /// Whether a record with that key would go to a broker that has failed and is not due to be tried.
     pub(super) fn refuses(&self, topic: usize, key_hash: Option<u32>, now: Instant) -> bool {
         let topic = &self.topics[topic];

@@ -9,7 +9,7 @@ mod events;
 mod topics;
 
 use std::{
-    cell::{Cell, RefCell, RefMut},
+    cell::{Cell, LazyCell, RefCell, RefMut},
     ops::Range,
     os::unix::net::UnixStream,
     ptr,
@@ -259,14 +259,18 @@ impl Producer {
         let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
         let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
         let mut batcher = self.batcher.borrow_mut();
-        let mut hashes = records.clone().map(|record| hash(record.key));
-        if keys_bytes > 0 && hashes.any(|hash| batcher.refuses(topic, hash, now)) {
-            return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
+        if batcher.has_failed_broker() {
+            let mut hashes = records.clone().map(|record| hash(record.key));
+            if hashes.any(|hash| batcher.refuses(topic, hash, now)) {
+                return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
+            }
         }
         let overhead = u32::try_from(outgoing.overhead()).unwrap_or(u32::MAX);
         let mut keys = Vec::with_capacity(keys_bytes);
-        for record in records.clone() {
-            keys.extend_from_slice(record.key.unwrap_or_default());
+        if keys_bytes > 0 {
+            for key in records.clone().filter_map(|record| record.key) {
+                keys.extend_from_slice(key);
+            }
         }
         let headers = (!outgoing.headers.is_empty()).then(|| Box::new(outgoing.headers));
         let headers_at = headers.as_deref().map(ptr::NonNull::from);
@@ -282,7 +286,7 @@ impl Producer {
             .in_flight
             .borrow_mut()
             .enter(records.len(), memory, deadline);
-        let allowed_ms = self.times.borrow()[topic].now();
+        let allowed_ms = LazyCell::new(|| self.times.borrow()[topic].now());
         for (position, record) in (0..).zip(records) {
             let key = record.key.map_or(ptr::null(), |_| key_at);
             let key_len = record.key.map_or(0, <[u8]>::len);
@@ -296,7 +300,9 @@ impl Producer {
                 key_len: narrow(key_len),
                 key_hash: hash(record.key),
                 overhead,
-                timestamp_ms: carried_time(record.timestamp_ms, &allowed_ms),
+                timestamp_ms: record
+                    .timestamp_ms
+                    .map_or(0, |time| carried_time(Some(time), &allowed_ms)),
                 headers: headers_at,
             };
             batcher.push(topic, record, deadline);

@@ -8,6 +8,9 @@
 use std::{
     error::Error,
     io::{self, BufRead, Write},
+    net::TcpStream,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -34,6 +37,12 @@ struct Arguments {
     /// Partitions of each topic. The mock broker keeps the last 5 MiB of each.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=64))]
     partitions: i32,
+    /// Brokers of the mock cluster.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=16))]
+    brokers: i32,
+    /// Round trip of each mock broker, in milliseconds: its answers are that late.
+    #[arg(long, default_value_t = 0)]
+    round_trip_ms: u64,
     /// Use this real cluster (`host:port,…`) instead of a mock; it must create topics automatically.
     #[arg(long)]
     cluster: Option<String>,
@@ -44,16 +53,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mock = arguments
         .cluster
         .is_none()
-        .then(|| MockCluster::new(1))
+        .then(|| MockCluster::new(arguments.brokers))
         .transpose()?;
     let bootstrap = match (&mock, &arguments.cluster) {
         (Some(mock), _) => mock.bootstrap_servers(),
         (None, cluster) => cluster.clone().unwrap_or_default(),
     };
     if let Some(mock) = &mock {
-        for topic in &arguments.topic {
-            mock.create_topic(topic, arguments.partitions, 1)?;
-        }
+        awake(&bootstrap, || {
+            for topic in &arguments.topic {
+                mock.create_topic(topic, arguments.partitions, 1)?;
+            }
+            for id in 1..=arguments.brokers {
+                mock.broker_round_trip_time(id, Duration::from_millis(arguments.round_trip_ms))?;
+            }
+            KafkaResult::Ok(())
+        })?;
     }
     let reader: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &bootstrap)
@@ -67,6 +82,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     answer(&reader)
 }
 
+/// Runs calls to the mock cluster while connections keep its thread awake: a call that comes while the
+/// thread falls asleep waits for a second.
+fn awake<T>(bootstrap: &str, calls: impl FnOnce() -> T) -> T {
+    let first = bootstrap.split(',').next().unwrap_or_default();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = TcpStream::connect(first);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let result = calls();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 /// Waits until the cluster responds and each partition of `topic` has a leader.
 fn await_topic(reader: &BaseConsumer, topic: &str) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
@@ -76,7 +109,7 @@ fn await_topic(reader: &BaseConsumer, topic: &str) -> Result<(), Box<dyn Error>>
             Err(error) if started.elapsed() > START_TIMEOUT => {
                 return Err(format!("topic {topic}: {error}").into());
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(_) => thread::sleep(Duration::from_millis(200)),
         }
     }
 }
