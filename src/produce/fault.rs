@@ -14,7 +14,7 @@ pub enum Fault {
     QueueFull,
     /// The drain's time was over before the brokers acknowledged. Ours.
     Draining,
-    /// The producer handle is beyond repair and is being replaced. Ours, and passing.
+    /// The producer handle has failed for good and is being replaced. Ours, and passing.
     ProducerFatal,
     /// The topic's own limit is below the record's size. The client's or the operator's.
     RecordTooLarge,
@@ -60,7 +60,7 @@ impl Fault {
                 Self::TimedOut
             }
             Code::QueueFull => Self::QueueFull,
-            // Also what librdkafka still has when its handle is beyond repair is given up.
+            // Also what librdkafka still has when its handle has failed for good.
             Code::Fatal
             | Code::PurgeQueue
             | Code::PurgeInflight
@@ -96,7 +96,7 @@ impl Fault {
 pub enum Persisted {
     /// None is in the topic, and none will come.
     No,
-    /// Nobody knows: the brokers may have them. A retry may make duplicates.
+    /// The brokers may have them. A retry may make duplicates.
     Unknown,
     /// It differs by record; indices as in the request, if nothing of it was invalid.
     Partial {
@@ -104,7 +104,7 @@ pub enum Persisted {
         delivered: Vec<u32>,
         /// Not in the topic.
         lost: Vec<u32>,
-        /// Nobody knows.
+        /// Possibly in the topic.
         unknown: Vec<u32>,
     },
 }

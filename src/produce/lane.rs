@@ -159,7 +159,7 @@ impl Lane {
             State::Opening(thread) => match thread.join() {
                 Ok(Ok(handle)) => State::Serving(handle),
                 Ok(Err(error)) => {
-                    tracing::error!("no new producer: {error}");
+                    tracing::error!("can't create a producer: {error}");
                     return;
                 }
                 Err(_) => return,
@@ -172,7 +172,7 @@ impl Lane {
         match self.open_elsewhere(old) {
             Ok(thread) => State::Opening(thread),
             Err(error) => {
-                tracing::error!("no new producer: {error}");
+                tracing::error!("can't create a producer: {error}");
                 State::Waiting(now + RETRY_INTERVAL)
             }
         }

@@ -61,7 +61,7 @@ impl Payloads {
     /// there: the record is not copied. `record` is where it is in `buffer`.
     ///
     /// # Errors
-    /// The permit, unused, where there is no room, or somebody may still read what is there.
+    /// The permit, unused, where there is no room, or what is there may still be read.
     pub fn prefixed_in_place(
         prefix: SchemaPrefix,
         buffer: &mut ReadBuffer,
@@ -164,7 +164,7 @@ mod tests {
         let address = buffer.bytes(18..18).as_ptr();
         let permit = Rc::new(Admission::new(1)).admit(1).expect("room");
         let payloads = Payloads::prefixed_in_place(PREFIX, &mut buffer, 18..25, permit);
-        let payloads = payloads.expect("nobody reads what is before it");
+        let payloads = payloads.expect("what is before it is not read any more");
         let record = [&PREFIX[..], br#"{"a":1}"#].concat();
         assert_eq!(records(&payloads, &valid), [record]);
         assert_eq!(payloads.memory.as_ptr().wrapping_add(5), address);

@@ -39,13 +39,13 @@ pub fn missing_topics(
         asked.push(topic);
         let metadata = consumer
             .fetch_metadata(Some(topic), ANSWER_WITHIN)
-            .map_err(|error| format!("the brokers don't tell of topic {topic}: {error}"))?;
+            .map_err(|error| format!("can't get the metadata of topic {topic}: {error}"))?;
         let answer = metadata.topics().iter().find(|it| it.name() == topic);
         match answer.map(|it| (it.error(), it.partitions().is_empty())) {
             Some((None, false)) => {}
             Some((Some(error), _)) if !is_unknown(error) => {
                 let error = RDKafkaErrorCode::from(error);
-                return Err(format!("the brokers don't tell of topic {topic}: {error}"));
+                return Err(format!("can't get the metadata of topic {topic}: {error}"));
             }
             _ => missing.push(topic.to_owned()),
         }

@@ -47,8 +47,8 @@ use crate::{
 /// How long handles that are given up may take to report their last records.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
-/// Without a good report for that long, and without an answer to the request for metadata, no broker is
-/// taken to be there.
+/// Without a good report for that long, and without an answer to the request for metadata, the brokers are
+/// considered unavailable.
 const EVIDENCE_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// While no broker answers the request for metadata, one request in this time is let through to try: they
@@ -165,7 +165,7 @@ impl Producer {
             .expect("there is a lane for records alone")
     }
 
-    /// Whether a broker is taken to be there: it has answered the last request for metadata, or has
+    /// Whether a broker is considered available: it has answered the last request for metadata, or has
     /// acknowledged something a moment ago.
     pub fn has_broker(&self, now: Instant) -> bool {
         self.watch.has_answered() || self.has_evidence(now)
@@ -302,7 +302,7 @@ impl Producer {
                 overhead,
                 timestamp_ms: record
                     .timestamp_ms
-                    .map_or(0, |time| carried_time(Some(time), &allowed_ms)),
+                    .map_or(0, |time| carried_time(time, &allowed_ms)),
                 headers: headers_at,
             };
             batcher.push(topic, record, deadline);

@@ -43,7 +43,7 @@ pub struct PropertyError {
 }
 
 /// The properties that a producer of ringest can't be given: unknown ones, values out of range,
-/// those of consumers, and those that ringest must own. Each is judged by itself; what only fails
+/// those of consumers, and those that ringest must own. Each is checked by itself; what only fails
 /// together is found when the producer is created.
 pub fn check_properties(properties: &[(String, String)]) -> Vec<PropertyError> {
     let known = KnownProperties::new();
@@ -94,7 +94,7 @@ struct Property {
 
 impl KnownProperties {
     /// Asks librdkafka. Without memory for the list it is empty: nothing is an alias then, and
-    /// librdkafka still judges every property.
+    /// librdkafka still checks every property.
     #[expect(clippy::new_without_default, reason = "it asks; it is not a default")]
     pub fn new() -> Self {
         let list = printed_list();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn librdkafka_judges_names_and_ranges() {
+    fn librdkafka_checks_names_and_ranges() {
         assert!(messages("linger.ms", "0.5").is_empty());
         assert!(messages("sasl.password", "x").is_empty());
         let [unknown] = &messages("linger.mss", "1")[..] else {

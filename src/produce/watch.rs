@@ -157,9 +157,9 @@ impl BrokerWatch {
             let before = self.state.swap(state as u8, Ordering::Relaxed);
             if before != state as u8 {
                 if view.is_some() {
-                    tracing::info!("the brokers answer");
+                    tracing::info!("connected to the Kafka brokers");
                 } else {
-                    tracing::warn!("no broker answers; requests are refused until one does");
+                    tracing::warn!("no Kafka broker is reachable; requests get 503 until one is");
                 }
             }
             let pause = match view {
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn events_do_not_pile_up_while_nobody_answers() {
+    fn events_do_not_pile_up_while_no_broker_answers() {
         let client: BaseProducer<Silent> = ClientConfig::new()
             // Nobody listens there.
             .set("bootstrap.servers", "127.0.0.1:1")

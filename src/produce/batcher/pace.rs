@@ -1,6 +1,6 @@
 //! How long a batch is given to form.
 //!
-//! A batch goes at once when none went a moment ago: a lone request waits for nobody. Under load it pays
+//! A batch goes at once when none went a moment ago: a lone request does not wait. Under load it pays
 //! to wait, because a batch costs the same however many records it has:
 //! - while batches are out, the next follows the last by (smoothed round trip / partitions), so that
 //!   the partitions take turns and a record waits a part of a round trip, not a whole one (Nagle's idea,

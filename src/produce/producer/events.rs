@@ -61,7 +61,7 @@ impl Producer {
             EventKind::Error {
                 text, fatal: true, ..
             } => {
-                tracing::error!("the producer has failed for good and is replaced: {text}");
+                tracing::error!("fatal producer error; replacing the producer: {text}");
                 return true;
             }
             EventKind::Error {

@@ -195,13 +195,12 @@ fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// Many keys in one array of a model with a key leave no partition for those without one to keep to.
+/// A record without a key does not keep the keyed records behind it on its partition.
 #[test]
-fn a_record_without_a_key_is_librdkafkas_to_place() {
+fn many_keys_of_one_array_spread_over_the_partitions() {
     let cluster = cluster(PARTITIONS);
     let mut bench = bench(&cluster, Some("k"), None);
     bench.send_with("{}", &Headers::default(), None);
-    // Had it been a scout, its partition would be named for these.
     let keys: Vec<_> = (0..50).map(|key| format!("{{\"k\":\"{key}\"}}")).collect();
     let body = format!("[{}]", keys.join(","));
     bench.send_with(&body, &Headers::default(), None);
@@ -286,7 +285,7 @@ fn prefixed_records_go_with_their_keys_times_and_headers() {
     }
 }
 
-/// The size of all that goes with a record is judged before the first of its request is produced.
+/// The size of all that goes with a record is checked before the first of its request is produced.
 #[test]
 fn a_record_too_large_with_its_key_and_headers_leaves_the_others_out() {
     let cluster = cluster(1);

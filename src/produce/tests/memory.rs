@@ -1,5 +1,5 @@
-//! The memory that librdkafka reads is what it was until the delivery report, although nobody waits
-//! for that any more and the pool is in use.
+//! The memory that librdkafka reads is what it was until the delivery report, although it is not
+//! awaited any more and the pool is in use.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
