@@ -320,11 +320,7 @@ impl Sources {
                 u64::from(self.readiness.is_draining()),
             ),
         ];
-        for (name, unit, help, value) in gauges {
-            let metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-            ConstGauge::new(value).encode(metric)?;
-        }
-        Ok(())
+        encode_gauges(encoder, gauges)
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -419,6 +415,18 @@ fn counter_family<'a, const N: usize>(
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (labels, value) in series {
         ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// A gauge a row: its name, unit, help and value.
+fn encode_gauges<'g>(
+    encoder: &mut DescriptorEncoder<'_>,
+    gauges: impl IntoIterator<Item = (&'g str, Option<&'g Unit>, &'g str, u64)>,
+) -> fmt::Result {
+    for (name, unit, help, value) in gauges {
+        let metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)?;
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Admin {
         Ok(Self(config.create_with_context(Silent)?))
     }
 
-    /// The configurations of these topics, without those that the brokers do not tell.
+    /// The configurations of these topics, without those that the brokers do not describe.
     ///
     /// # Errors
     /// No answer in time, or brokers that know no such request.

@@ -187,7 +187,7 @@ impl Batcher {
         self.try_again(topic);
     }
 
-    /// The largest batch that a topic takes, in bytes (`max.message.bytes`), as the brokers have told it now;
+    /// The largest batch that a topic takes, in bytes (`max.message.bytes`), as the brokers have it now;
     /// `None` where they do not. What was learned from refusals is forgotten.
     pub(super) fn set_message_bytes_max(&mut self, topic: usize, bytes: Option<usize>) {
         let bytes = bytes.map_or(usize::MAX, |it| {

@@ -3,7 +3,7 @@
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 /// Why records were not delivered. Ordered from what a retry mends to what it never will, so that
-/// the greatest of a request's faults is the one to tell.
+/// the greatest of a request's faults is the one to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The brokers did not acknowledge in time. Theirs; a retry may succeed.

@@ -51,8 +51,8 @@ impl Expected {
                     small.push(format!("{topic} ({}, model {name})", grouped(largest)));
                 }
             }
-            let letters = model.dead_letter_topic.as_deref();
-            if let Some((topic, of)) = letters.and_then(|it| Some((it, settings.get(it)?)))
+            let dead_letters = model.dead_letter_topic.as_deref();
+            if let Some((topic, of)) = dead_letters.and_then(|it| Some((it, settings.get(it)?)))
                 && of.is_compacted()
             {
                 lines.push(format!(

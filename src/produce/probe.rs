@@ -20,7 +20,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Asks as a consumer, so that no broker creates a topic because it was asked for.
 ///
 /// # Errors
-/// A text for a person: no broker answers in time, or one refuses to tell of a topic.
+/// A text for a person: no broker answers in time, or one refuses the metadata of a topic.
 pub fn missing_topics(
     properties: &[(String, String)],
     models: &[Arc<Model>],
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_and_not_created() {
+    fn what_is_missing_is_reported_and_not_created() {
         let cluster = MockCluster::<DefaultProducerContext>::new(1).expect("a cluster");
         for topic in ["orders", "RawEvent_1_0"] {
             cluster.create_topic(topic, 1, 1).expect("a topic");
@@ -124,9 +124,9 @@ mod tests {
         let mut config = config(&cluster.bootstrap_servers());
         assert_eq!(missing(&config), Ok(vec![]));
         for model in &mut config.models {
-            let mut with_letters = Model::clone(model);
-            with_letters.dead_letter_topic = Some("dead".to_owned());
-            *model = Arc::new(with_letters);
+            let mut with_dead_letters = Model::clone(model);
+            with_dead_letters.dead_letter_topic = Some("dead".to_owned());
+            *model = Arc::new(with_dead_letters);
         }
         assert_eq!(missing(&config), Ok(vec!["dead".to_owned()]));
     }

@@ -1,10 +1,6 @@
 //! One worker's producer: records in, batches to librdkafka, delivery reports to the requests that wait.
 
-#![expect(
-    unsafe_code,
-    reason = "borrowed payloads are promised to librdkafka here"
-)]
-
+mod dispatch;
 mod events;
 mod topics;
 
@@ -20,10 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::types::RDKafkaErrorCode as Code;
-
 use super::{
-    batcher::{BatchKey, Batcher, RecordEnd, Reported},
+    batcher::Batcher,
     delivery::Delivery,
     fault::{Failure, Fault},
     headers::Headers,
@@ -334,104 +328,6 @@ impl Producer {
             return Err(Failure::before_enqueue(Fault::QueueFull));
         }
         Ok(())
-    }
-
-    /// Hands every batch that is due to librdkafka.
-    pub fn dispatch(&self, now: Instant) {
-        let mut batcher = self.batcher.borrow_mut();
-        batcher.pace(now);
-        let mut refused = Vec::new();
-        while let Some(key) = batcher.next_batch(now) {
-            self.hand_over(&batcher, key, &mut refused);
-            for (position, code) in refused.drain(..) {
-                let end = Err((Fault::from_code(code), false));
-                self.settle(&mut batcher, (key, position), end, now);
-            }
-        }
-        if batcher.next_due().is_some()
-            && let Some(waker) = self.forming.borrow_mut().take()
-        {
-            waker.wake();
-        }
-    }
-
-    fn hand_over(&self, batcher: &Batcher, key: BatchKey, refused: &mut Vec<(usize, Code)>) {
-        let Some(batch) = batcher.batch(key) else {
-            return;
-        };
-        let partition = batch
-            .partition
-            .map(|it| i32::try_from(it).unwrap_or(i32::MAX));
-        let (topics, mut scratch) = (self.topics.borrow(), self.scratch.borrow_mut());
-        let handed = self.lanes[batch.lane].with_serving(|handle| {
-            let Ok(topic) = handle.topic(batch.topic, &topics[batch.topic]) else {
-                return false;
-            };
-            let (records, scratch) = (&batch.records[..], &mut *scratch);
-            // SAFETY: the bytes, keys and headers of each record lie in the memory that the in-flight
-            // table holds, unmoved and unwritten, until the record is reported there, which `settle`
-            // does after librdkafka's own report or refusal only.
-            unsafe {
-                handle.produce(
-                    topic,
-                    partition,
-                    key,
-                    (0, records),
-                    scratch,
-                    |position, code| {
-                        refused.push((position, code));
-                    },
-                );
-            }
-            if refused
-                .iter()
-                .any(|(_, code)| *code == Code::UnknownPartition)
-            {
-                // The watch knows of partitions that the handle has not heard of yet: let it choose.
-                for (position, _) in std::mem::take(refused) {
-                    let record = (position, &records[position..=position]);
-                    // SAFETY: as above: it was refused.
-                    unsafe {
-                        handle.produce(topic, None, key, record, scratch, |position, code| {
-                            refused.push((position, code));
-                        });
-                    }
-                }
-            }
-            true
-        });
-        if handed != Some(true) {
-            let code = if handed.is_none() {
-                Code::PurgeQueue
-            } else {
-                Code::InvalidTopic
-            };
-            refused.extend((0..batch.records.len()).map(|position| (position, code)));
-        }
-    }
-
-    /// Records how a record ended.
-    fn settle(
-        &self,
-        batcher: &mut Batcher,
-        place: (BatchKey, usize),
-        end: RecordEnd,
-        now: Instant,
-    ) {
-        let known = match batcher.report(place, end, now) {
-            Reported::Final(record, end) => {
-                let mut in_flight = self.in_flight.borrow_mut();
-                in_flight.report(record.request, record.position, end)
-            }
-            Reported::SentAgain => {
-                self.metrics.records_sent_again.add(1);
-                true
-            }
-            Reported::Unknown => false,
-        };
-        if !known {
-            tracing::error!("a delivery report for a record that is not in flight");
-        }
     }
 
     pub(super) fn in_flight(&self) -> RefMut<'_, InFlight> {

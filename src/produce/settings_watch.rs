@@ -100,7 +100,7 @@ impl SettingsWatch {
             Err(error)
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) =>
             {
-                tracing::debug!("the brokers do not tell the configurations of topics: {error}");
+                tracing::debug!("can't get the configurations of topics: {error}");
                 (None, INTERVAL)
             }
             Err(error) => {

@@ -252,7 +252,7 @@ fn topics_are_added_at_any_time_and_none_is_lost_with_its_handle() {
 
 /// Nobody shuts down: that is what a drain's answer would say.
 #[test]
-fn what_a_dying_handle_gives_up_is_told_as_such() {
+fn what_a_failed_handle_gives_up_is_reported_as_such() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
     let mut bench = Bench::new(&cluster.bootstrap_servers());
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
@@ -277,7 +277,7 @@ fn a_code_that_no_kafka_has_is_the_brokers_trouble() {
 }
 
 #[test]
-fn what_is_given_up_is_told_at_once_and_nothing_is_read_afterwards() {
+fn what_is_given_up_is_reported_at_once_and_nothing_is_read_afterwards() {
     // Nobody listens there: what is enqueued before the watch knows stays in the queue.
     let mut bench = Bench::new("127.0.0.1:1");
     let delivery = bench.enqueue(&array(2)).expect("the watch cannot know yet");

@@ -30,7 +30,7 @@ impl Producer {
         self.learn_settings();
     }
 
-    /// Tells the batcher what the watch has learned since the last call.
+    /// Passes on to the batcher what the watch has learned since the last call.
     fn learn_partitions(&self) {
         let Some((generation, view)) = self.watch.newer_than(self.view_generation.get()) else {
             return;

@@ -343,7 +343,7 @@ fn bench_that_lingers(brokers: &str, model: std::sync::Arc<Model>) -> Bench {
 }
 
 #[test]
-fn letters_go_to_their_own_topic() {
+fn dead_letters_go_to_their_own_topic() {
     let cluster = cluster(1);
     let bench = bench(&cluster, Some("k"), Some("t"));
     let mut memory = bench.pool.take(1);
@@ -352,11 +352,11 @@ fn letters_go_to_their_own_topic() {
     let route = auth::anonymous()
         .authorize(&bench.routes.routes()[0])
         .expect("all routes are allowed");
-    let letters = [0..3, 3..6];
+    let dead_letters = [0..3, 3..6];
     let enqueued =
         bench
             .producer
-            .enqueue_dead_letters(route, &letters, memory.freeze(0..6), permit);
+            .enqueue_dead_letters(route, &dead_letters, memory.freeze(0..6), permit);
     let delivered = bench.finish(enqueued.expect("room"));
     assert_eq!(delivered.map(|it| it.records()), Ok(2));
     assert_eq!(bench.admission.in_flight_bytes(), 0);
