@@ -355,7 +355,7 @@ fn batches_stay_below_what_the_topic_takes() {
     bench.push(5);
     let sent = [(); 3].map(|()| records(&mut bench));
     assert_eq!(sent, [Some(2), Some(2), Some(1)]);
-    // What the brokers tell anew counts, whatever was learned.
+    // What the brokers show anew counts, whatever was learned.
     bench.batcher.topics[0].limits.bytes = 1;
     bench.batcher.set_message_bytes_max(0, None);
     bench.push(5);
