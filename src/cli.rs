@@ -3,6 +3,7 @@
 mod explain;
 mod import_moose;
 mod token;
+mod topics;
 
 use std::{
     fmt::Write as _,
@@ -55,6 +56,7 @@ Examples:
   ringest --list-routes --format json    list the routes as JSON
   ringest explain --model Order a.json   validate the records of a file
   ringest token --name mobile            create an API key
+  ringest topics --create                create the topics that are missing
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Each configuration key can also be set as the environment variable RINGEST_<SECTION>__<KEY>, which
@@ -137,6 +139,7 @@ enum Command {
     Explain(explain::Arguments),
     ImportMoose(import_moose::Arguments),
     Token(token::Arguments),
+    Topics(topics::Arguments),
 }
 
 /// Output format of `--list-routes`.
@@ -173,6 +176,7 @@ pub fn run() -> ExitCode {
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
         Some(Command::ImportMoose(of)) => return import_moose::run(of),
         Some(Command::Token(of)) => return token::run(&arguments.config, of),
+        Some(Command::Topics(of)) => return topics::run(&arguments.config, of),
         None => {}
     }
     if arguments.dev {
@@ -268,12 +272,19 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if !connect {
         return printed;
     }
-    let topics_exist = match probe::missing_topics(&config.kafka, &config.models) {
-        Ok(missing) => {
-            for topic in &missing {
-                report(&format!("topic {topic}: does not exist on the brokers"));
+    let topics_exist = match probe::survey(&config.kafka, &config.expected_topics()) {
+        Ok(survey) => {
+            for warning in &survey.warnings {
+                report(&format!("warning: {warning}"));
             }
-            missing.is_empty()
+            let missing = survey.topics.iter().filter(|it| !it.exists());
+            for topic in missing.clone() {
+                report(&format!(
+                    "topic {}: does not exist on the brokers",
+                    topic.name
+                ));
+            }
+            missing.count() == 0
         }
         Err(error) => {
             report(&error);
@@ -338,16 +349,20 @@ fn route_table(routes: &[Route]) -> String {
         let latest = if route.latest { "yes" } else { "no" };
         ["POST", &route.path, name, version.as_str(), topic, latest]
     });
-    let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
+    aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+/// Rows as aligned columns, without trailing spaces.
+fn aligned<const N: usize>(rows: &[[&str; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max();
-    let widths: Vec<_> = (0..heading.len() - 1).filter_map(width).collect();
+    let widths: Vec<_> = (0..N - 1).filter_map(width).collect();
     let mut text = String::new();
     for row in rows {
         for (cell, width) in row.iter().zip(&widths) {
             // Writing to a String never fails.
             let _ = write!(text, "{cell:width$}  ");
         }
-        text.push_str(row[heading.len() - 1]);
+        text.push_str(row[N - 1]);
         text.push('\n');
     }
     text

@@ -20,8 +20,8 @@ pub use reload::RestartRequiredError;
 use written::Written;
 
 use crate::{
-    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, registry::SchemaRegistry,
-    route::RouteTable, validate::ValidateLimits,
+    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, produce::Expected,
+    registry::SchemaRegistry, route::RouteTable, validate::ValidateLimits,
 };
 
 /// The configuration of a running ringest, validated as a whole.
@@ -117,10 +117,14 @@ impl Config {
         max.and_then(|max| max.parse().ok()).unwrap_or(usize::MAX)
     }
 
-    /// Whether records are acknowledged by all in-sync replicas.
-    pub fn acks_all(&self) -> bool {
-        let acks = self.kafka_property("acks");
-        acks.is_some_and(|acks| acks == "-1" || acks.eq_ignore_ascii_case("all"))
+    /// What the topics of the models are expected to take.
+    pub fn expected_topics(&self) -> Expected {
+        let acks = self.kafka_property("acks").unwrap_or_default();
+        Expected {
+            models: self.models.clone(),
+            record_bytes_max: self.limits.record_bytes_max,
+            acks_all: acks == "-1" || acks.eq_ignore_ascii_case("all"),
+        }
     }
 
     /// The most memory that the configuration allows.

@@ -9,9 +9,13 @@ use std::{
 
 use rdkafka::{
     ClientConfig, ClientContext,
-    admin::{AdminClient, AdminOptions, ConfigResource, OwnedResourceSpecifier, ResourceSpecifier},
+    admin::{
+        AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier,
+        ResourceSpecifier, TopicReplication, TopicResult,
+    },
     config::RDKafkaLogLevel,
     error::KafkaError,
+    types::RDKafkaErrorCode,
 };
 
 use super::topic_settings::{Settings, TopicSettings};
@@ -62,6 +66,33 @@ impl Admin {
         }
         Ok(settings)
     }
+
+    /// Creates topics: what became of each. -1 stands for the brokers' own number.
+    ///
+    /// # Errors
+    /// No answer in time.
+    pub(super) fn create(
+        &self,
+        topics: &[&str],
+        partitions: i32,
+        replication_factor: i32,
+    ) -> Result<Vec<TopicResult>, KafkaError> {
+        let mut results = Vec::new();
+        for topics in topics.chunks(TOPICS_MAX) {
+            let replication = || TopicReplication::Fixed(replication_factor);
+            let new = topics
+                .iter()
+                .map(|topic| NewTopic::new(topic, partitions, replication()));
+            let new: Vec<_> = new.collect();
+            results.extend(block_on(self.0.create_topics(&new, &options()))?);
+        }
+        Ok(results)
+    }
+}
+
+/// Whether the brokers know no such request.
+pub(super) fn is_unsupported(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature)
 }
 
 fn options() -> AdminOptions {

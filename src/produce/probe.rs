@@ -1,4 +1,4 @@
-//! Asks the brokers, at `--check --connect`, whether they have the topics.
+//! Asks the brokers for the topics of the models, for `--check --connect` and `ringest topics`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,48 +9,143 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::properties::KnownProperties;
-use crate::model::Model;
+use super::{
+    admin::{Admin, is_unsupported},
+    fit::Expected,
+    properties::KnownProperties,
+    settings_watch::hidden,
+};
 
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The topics of the models, those for dead letters included, that the brokers don't have, each
-/// once, in the order of the models.
-/// Asks as a consumer, so that no broker creates a topic because it was asked for.
+/// A topic of the models, as the brokers have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicReport {
+    /// Its name.
+    pub name: String,
+    /// Its partitions; 0: the brokers do not have it.
+    pub partitions: usize,
+    /// Replicas of each partition, at least.
+    pub replication_factor: usize,
+    /// `max.message.bytes`, where the brokers report it.
+    pub message_bytes_max: Option<usize>,
+    /// `cleanup.policy`, where the brokers report it.
+    pub cleanup_policy: Option<String>,
+}
+
+impl TopicReport {
+    /// Whether the brokers have it.
+    pub fn exists(&self) -> bool {
+        self.partitions > 0
+    }
+}
+
+/// The topics of the models, and what an operator should know of them.
+#[derive(Debug)]
+pub struct Survey {
+    /// Those for dead letters included, each once, in the order of the models.
+    pub topics: Vec<TopicReport>,
+    /// Where models and topics do not fit together, and what the brokers do not report.
+    pub warnings: Vec<String>,
+}
+
+/// Asks for the topics of the models and their configurations.
 ///
 /// # Errors
 /// A text for a person: no broker answers in time, or one refuses the metadata of a topic.
-pub fn missing_topics(
-    properties: &[(String, String)],
-    models: &[Arc<Model>],
-) -> Result<Vec<String>, String> {
-    let consumer = client(properties)?;
-    let mut asked: Vec<&str> = Vec::new();
-    let mut missing = Vec::new();
-    let topics = models
-        .iter()
-        .flat_map(|model| [Some(&model.topic), model.dead_letter_topic.as_ref()])
-        .flatten();
-    for topic in topics.map(String::as_str) {
-        if asked.contains(&topic) {
-            continue;
+pub fn survey(properties: &[(String, String)], expected: &Expected) -> Result<Survey, String> {
+    let mut topics = look_up(properties, &expected.topics())?;
+    let existing = topics.iter().filter(|it| it.exists());
+    let existing: Vec<Arc<str>> = existing.map(|it| it.name.as_str().into()).collect();
+    let described = Admin::open(properties).and_then(|admin| admin.describe(&existing));
+    let (settings, mut warnings) = match described {
+        Ok(settings) => (settings, Vec::new()),
+        // Brokers that know no such request, as those of --dev.
+        Err(error) if is_unsupported(&error) => {
+            return Ok(Survey {
+                topics,
+                warnings: Vec::new(),
+            });
         }
-        asked.push(topic);
+        Err(error) => {
+            let warning = format!("can't read the configurations of the topics: {error}");
+            return Ok(Survey {
+                topics,
+                warnings: vec![warning],
+            });
+        }
+    };
+    for topic in &mut topics {
+        if let Some(of) = settings.get(topic.name.as_str()) {
+            topic.message_bytes_max = of.message_bytes_max;
+            topic.cleanup_policy.clone_from(&of.cleanup_policy);
+        }
+    }
+    warnings.extend(hidden(&existing, &settings));
+    warnings.extend(expected.misfits(&settings));
+    Ok(Survey { topics, warnings })
+}
+
+/// A topic that was to be created, and why it was not, if so.
+pub type Creation = (String, Result<(), String>);
+
+/// Creates topics, and says what became of each. `None` stands for the brokers' own number.
+///
+/// # Errors
+/// A text for a person: no broker answers in time.
+pub fn create(
+    properties: &[(String, String)],
+    topics: &[&str],
+    partitions: Option<i32>,
+    replication_factor: Option<i32>,
+) -> Result<Vec<Creation>, String> {
+    const BY_BROKERS: i32 = -1;
+    let partitions = partitions.unwrap_or(BY_BROKERS);
+    let replication_factor = replication_factor.unwrap_or(BY_BROKERS);
+    let created = Admin::open(properties)
+        .and_then(|admin| admin.create(topics, partitions, replication_factor))
+        .map_err(|error| format!("can't create topics: {error}"))?;
+    let results = created.into_iter().map(|result| match result {
+        // By somebody else, meanwhile.
+        Ok(topic) | Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => (topic, Ok(())),
+        Err((topic, error)) => (topic, Err(error.to_string())),
+    });
+    Ok(results.collect())
+}
+
+/// Looks topics up, as a consumer, so that no broker creates one because it was asked for.
+fn look_up(
+    properties: &[(String, String)],
+    topics: &[Arc<str>],
+) -> Result<Vec<TopicReport>, String> {
+    let consumer = client(properties)?;
+    let mut reports = Vec::new();
+    for topic in topics {
         let metadata = consumer
             .fetch_metadata(Some(topic), ANSWER_WITHIN)
             .map_err(|error| format!("can't get the metadata of topic {topic}: {error}"))?;
-        let answer = metadata.topics().iter().find(|it| it.name() == topic);
-        match answer.map(|it| (it.error(), it.partitions().is_empty())) {
-            Some((None, false)) => {}
-            Some((Some(error), _)) if !is_unknown(error) => {
-                let error = RDKafkaErrorCode::from(error);
-                return Err(format!("can't get the metadata of topic {topic}: {error}"));
+        let mut report = TopicReport {
+            name: topic.to_string(),
+            ..TopicReport::default()
+        };
+        if let Some(it) = metadata.topics().iter().find(|it| it.name() == &**topic) {
+            match it.error() {
+                None => {
+                    let replicas = it.partitions().iter().map(|it| it.replicas().len());
+                    report.partitions = it.partitions().len();
+                    report.replication_factor = replicas.min().unwrap_or(0);
+                }
+                Some(error) if is_unknown(error) => {}
+                Some(error) => {
+                    let error = RDKafkaErrorCode::from(error);
+                    return Err(format!("can't get the metadata of topic {topic}: {error}"));
+                }
             }
-            _ => missing.push(topic.to_owned()),
         }
+        reports.push(report);
     }
-    Ok(missing)
+    Ok(reports)
 }
 
 fn is_unknown(error: RDKafkaRespErr) -> bool {
@@ -85,14 +180,23 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
-    use crate::config::Config;
+    use crate::{config::Config, model::Model};
 
     fn config(brokers: &str) -> Config {
         Config::development(brokers, std::iter::empty()).expect("it is good")
     }
 
     fn missing(config: &Config) -> Result<Vec<String>, String> {
-        missing_topics(&config.kafka, &config.models)
+        let expected = Expected {
+            models: config.models.clone(),
+            record_bytes_max: config.limits.record_bytes_max,
+            acks_all: true,
+        };
+        let survey = survey(&config.kafka, &expected)?;
+        // The mock cluster knows no configurations.
+        assert_eq!(survey.warnings, [""; 0]);
+        let missing = survey.topics.into_iter().filter(|it| !it.exists());
+        Ok(missing.map(|it| it.name).collect())
     }
 
     #[test]

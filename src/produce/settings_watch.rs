@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 
-use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 
 use super::{
-    admin::Admin, fit::Expected, kafka::OpenError, locked::locked, topic_settings::Settings,
+    admin::{Admin, is_unsupported},
+    fit::Expected,
+    kafka::OpenError,
+    locked::locked,
+    topic_settings::Settings,
 };
 
 /// Between two times that they are read.
@@ -97,9 +101,7 @@ impl SettingsWatch {
         let settings = Arc::clone(&locked(&self.settings));
         let (failure, pause) = match read {
             Ok(()) => (hidden(topics, &settings), INTERVAL),
-            Err(error)
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) =>
-            {
+            Err(error) if is_unsupported(&error) => {
                 tracing::debug!("can't get the configurations of topics: {error}");
                 (None, INTERVAL)
             }

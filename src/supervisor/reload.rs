@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids, start::expected};
+use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
 use crate::{
     config::{Config, RestartRequiredError},
     document::ConfigErrors,
@@ -158,7 +158,7 @@ impl Supervisor {
             let keys = needs_restart.join(", ");
             tracing::warn!("these keys need a restart to take effect: {keys}");
         }
-        self.watch.expect(expected(&config));
+        self.watch.expect(config.expected_topics());
         self.config = config;
         let generation = self.publish();
         self.process.reloaded(true);

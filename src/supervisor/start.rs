@@ -26,7 +26,7 @@ use crate::{
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
     outcome::{Row, TABLE},
-    produce::{BrokerWatch, Expected, OpenError, ProducerSettings},
+    produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::Readiness,
     snapshot::{Published, Snapshot},
     worker::WorkerSettings,
@@ -75,7 +75,7 @@ impl Supervisor {
             .map_err(|error| StartupError::Listen(config.listen.address, error))?;
         let public = listeners[0].local_addr()?;
         let watch = BrokerWatch::start(&config.kafka)?;
-        watch.expect(expected(&config));
+        watch.expect(config.expected_topics());
         let process = Arc::new(ProcessMetrics::default());
         let fetcher = fetcher(&config, &process, &sender)?;
         let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
@@ -247,15 +247,6 @@ pub(super) fn worker_settings(
         connections: Arc::clone(&connections),
     };
     Ok((0..workers).map(settings).collect())
-}
-
-/// What the topics of a configuration are expected to take.
-pub(super) fn expected(config: &Config) -> Expected {
-    Expected {
-        models: config.models.clone(),
-        record_bytes_max: config.limits.record_bytes_max,
-        acks_all: config.acks_all(),
-    }
 }
 
 fn exposition(

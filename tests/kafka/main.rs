@@ -64,6 +64,14 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
         topics::what_does_not_fit_is_logged,
     ),
     ("missing_topics_are_named", check::missing_topics_are_named),
+    (
+        "missing_topics_are_created",
+        check::missing_topics_are_created,
+    ),
+    (
+        "what_does_not_fit_is_warned_of",
+        check::what_does_not_fit_is_warned_of,
+    ),
     ("100_000_single_records", volume::single_records),
     ("100_000_records_in_arrays", volume::arrays),
     ("sigterm_under_load", outage::sigterm_under_load),

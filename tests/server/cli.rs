@@ -6,6 +6,7 @@ mod documentation;
 mod explain;
 mod start;
 mod token;
+mod topics;
 
 use std::process::{Command, Output};
 

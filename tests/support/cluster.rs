@@ -103,6 +103,12 @@ impl Cluster {
         name
     }
 
+    /// Takes over a topic that something else creates: it is deleted with the others.
+    pub(crate) fn adopt(&self, topic: &str) {
+        let mut created = self.created.lock().expect("no test panicked here");
+        created.push(topic.to_owned());
+    }
+
     /// Gives a topic these settings, and the defaults for all others.
     pub(crate) fn configure(&self, topic: &str, settings: &[(&str, &str)]) {
         let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
