@@ -13,8 +13,8 @@ use crate::{
 const ABOUT: &str = "List the topics of the models, or create those that are missing";
 
 const EXAMPLES: &str = "\
-Asks the brokers of the configuration. Without --create nothing is changed; a \"-\" is what the
-brokers do not tell.
+Asks the brokers of the configuration. Without --create nothing is changed; \"-\" stands for
+values that the brokers do not report.
 
 Examples:
   ringest topics
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
         long,
         value_name = "N",
         requires = "create",
-        value_parser = clap::value_parser!(i32).range(1..)
+        value_parser = clap::value_parser!(i32).range(1..=100_000)
     )]
     partitions: Option<i32>,
 
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
         long,
         value_name = "N",
         requires = "create",
-        value_parser = clap::value_parser!(i32).range(1..=32_767)
+        value_parser = clap::value_parser!(i32).range(1..=10_000)
     )]
     replication_factor: Option<i32>,
 }

@@ -15,6 +15,7 @@ use rdkafka::{
     },
     config::RDKafkaLogLevel,
     error::KafkaError,
+    metadata::MetadataBroker,
     types::RDKafkaErrorCode,
 };
 
@@ -58,10 +59,19 @@ impl Admin {
     /// No answer in time, or brokers that know no such request.
     pub(super) fn describe(&self, topics: &[Arc<str>]) -> Result<Settings, KafkaError> {
         let mut settings = Settings::new();
+        let Some(first) = topics.first() else {
+            return Ok(settings);
+        };
+        // Any broker knows them; librdkafka would wait for the controller, which may be none of those
+        // that can be reached.
+        let metadata = self.0.inner().fetch_metadata(Some(first), ANSWER_WITHIN)?;
+        let known = metadata.brokers().iter().map(MetadataBroker::id);
+        let broker = known.max_by_key(|id| *id == metadata.orig_broker_id());
+        let options = options().broker_id(broker);
         for topics in topics.chunks(TOPICS_MAX) {
             let resources = topics.iter().map(|topic| ResourceSpecifier::Topic(topic));
             let resources: Vec<_> = resources.collect();
-            let answer = block_on(self.0.describe_configs(&resources, &options()))?;
+            let answer = block_on(self.0.describe_configs(&resources, &options))?;
             settings.extend(answer.iter().flatten().filter_map(read));
         }
         Ok(settings)
@@ -92,7 +102,10 @@ impl Admin {
 
 /// Whether the brokers know no such request.
 pub(super) fn is_unsupported(error: &KafkaError) -> bool {
-    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature)
+    matches!(
+        error,
+        KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)
+    )
 }
 
 fn options() -> AdminOptions {
