@@ -37,6 +37,11 @@ impl Admission {
         self.in_flight_bytes.get()
     }
 
+    /// Bytes that no permit has.
+    pub fn free_bytes(&self) -> usize {
+        self.in_flight_bytes_max - self.in_flight_bytes.get()
+    }
+
     /// Takes `bytes` from the budget until the permit is dropped.
     ///
     /// # Errors
@@ -123,7 +128,9 @@ mod tests {
         let admission = Rc::new(Admission::new(100));
         let mut first = admission.admit(60).expect("60 of 100");
         assert_eq!(admission.admit(41).expect_err("101 of 100"), AdmissionError);
+        assert_eq!(admission.free_bytes(), 40);
         let second = admission.admit(40).expect("100 of 100");
+        assert_eq!(admission.free_bytes(), 0);
         assert_eq!(first.grow_by(1), Err(AdmissionError));
         drop(second);
         first.grow_by(40).expect("100 of 100");

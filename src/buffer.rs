@@ -196,6 +196,23 @@ impl ReadBuffer {
         self.filled += bytes.len();
     }
 
+    /// Appends what `receive` writes to the front of the room, of which it gets `limit` bytes at most:
+    /// it returns how many bytes it wrote, and so does this.
+    ///
+    /// # Panics
+    /// If that is more than it got room for.
+    pub fn fill(&mut self, limit: usize, receive: impl FnOnce(&mut [u8]) -> usize) -> usize {
+        let room = self.room().min(limit);
+        // SAFETY: `[filled, filled + room)` is inside the block, initialised (zeroed at first) and not
+        // borrowed, as `&mut self` shows; what is frozen lies before it.
+        let place =
+            unsafe { std::slice::from_raw_parts_mut(self.segment.base().add(self.filled), room) };
+        let received = receive(place);
+        assert!(received <= room, "more received than there was room for");
+        self.filled += received;
+        received
+    }
+
     /// Overwrites the bytes before `at`, which are not needed any more. `false`, with nothing written, if
     /// there are too few, or if one of them may be frozen.
     ///

@@ -5,7 +5,7 @@
 //!                                                             └ dead letters for invalid records ┘
 //! ```
 
-use std::{cell::Cell, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, net::IpAddr, rc::Rc};
 
 use monoio::net::TcpStream;
 
@@ -13,17 +13,18 @@ use crate::{
     auth::Hint,
     context::{ActiveSnapshot, Context},
     deadline::Deadline,
-    http::{HeadParser, Method, RequestHead, Version},
+    http::{HeadParser, Method, RequestHead},
     outcome::{Allow, Outcome, Refusal},
-    response::{Form, Persistence},
 };
 
+use answer::{End, Processed};
 use conclude::conclude;
 use dead_letters::produce_dead_letters;
-use forward::{Destination, Validated};
+use forward::{Destination, Enqueued, Rejected, Validated};
 use head::body_format;
 use transport::{Gone, Transport, Unread};
 
+mod answer;
 mod authenticate;
 mod body;
 mod conclude;
@@ -38,6 +39,8 @@ enum Interrupt {
     Refused(Refusal),
     /// The client has closed the connection, so there is no answer.
     Gone,
+    /// It was not read, as an answer before it has ended the connection.
+    Ended,
 }
 
 impl<R: Into<Refusal>> From<R> for Interrupt {
@@ -67,6 +70,9 @@ pub(crate) struct Connection {
     peer: IpAddr,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
+    /// Pipelined requests before the current one whose answers are due, in their order. Allocated
+    /// with the first one.
+    unanswered: VecDeque<Processed>,
     context: Rc<Context>,
 }
 
@@ -84,6 +90,7 @@ impl Connection {
             parser: HeadParser::new(context.head_limits),
             peer,
             cache_hint: Cell::default(),
+            unanswered: VecDeque::new(),
             context,
         }
     }
@@ -92,6 +99,8 @@ impl Connection {
     pub(crate) async fn serve(mut self) {
         loop {
             match self.exchange().await {
+                // Records that wait for the next request do not wait for other tasks too.
+                Next::Request if !self.unanswered.is_empty() => self.transport.count_step(),
                 Next::Request => self.transport.yield_now().await,
                 Next::Linger => return self.transport.linger(&self.context.clock).await,
                 Next::Close => return,
@@ -99,28 +108,34 @@ impl Connection {
         }
     }
 
-    /// One request and its answer.
+    /// One request and its answer, which may wait for a pipelined one.
     async fn exchange(&mut self) -> Next {
         let head = match self.read_head().await {
             Ok(head) => head,
             Err(Interrupt::Gone) => return Next::Close,
+            Err(Interrupt::Ended) => return Next::Linger,
             Err(Interrupt::Refused(refusal)) => {
                 self.transport.unread = Unread::Unknown;
-                let (active, outcome) = (self.context.active_snapshot(), Outcome::Refused(refusal));
-                self.context.observe(&active, None, &outcome);
-                return self.answer(None, &outcome).await;
+                let active = self.context.active_snapshot();
+                return self.answer(Processed::without_head(active, refusal)).await;
             }
         };
         // The request keeps this snapshot, even if another one is published meanwhile.
         let active = self.context.active_snapshot();
         let mut route = None;
-        let outcome = match self.handle(&active, &head, &mut route).await {
-            Ok(outcome) => outcome,
-            Err(Interrupt::Refused(refusal)) => Outcome::Refused(refusal),
+        let end = match self.handle(&active, &head, &mut route).await {
+            Ok(end) => end,
+            Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
             Err(Interrupt::Gone) => return Next::Close,
+            Err(Interrupt::Ended) => return Next::Linger,
         };
-        self.context.observe(&active, route, &outcome);
-        self.answer(Some(&head), &outcome).await
+        let request = Processed {
+            asked: Some((&head).into()),
+            active,
+            route,
+            end,
+        };
+        self.answer(request).await
     }
 
     /// The stages of a request behind its head. `indexed` is set as soon as the route is known.
@@ -129,18 +144,18 @@ impl Connection {
         active: &ActiveSnapshot,
         head: &RequestHead,
         indexed: &mut Option<usize>,
-    ) -> Result<Outcome, Interrupt> {
+    ) -> Result<End, Interrupt> {
         let context = Rc::clone(&self.context);
-        let path = head.path.of(self.transport.head(head));
-        if path == b"/health" {
-            return Ok(health(head.method, context.is_draining())?);
+        if self.path(head) == b"/health" {
+            let outcome = health(head.method, context.is_draining())?;
+            return Ok(End::Outcome(outcome));
         }
         if head.method == Method::Options {
             // The same for every path: the client is not authenticated yet.
             return Err(Refusal::Method(Allow::Post).into());
         }
         let principal = self.authenticate(active, head).await?;
-        let route = active.snapshot.routes.find(path);
+        let route = active.snapshot.routes.find(self.path(head));
         let route = route.ok_or(Refusal::UnknownRoute)?;
         *indexed = Some(route.index);
         let destination = Destination {
@@ -153,64 +168,44 @@ impl Connection {
         }
 
         let headers = self.kafka_headers(head, &principal, route);
+        self.make_room(head).await?;
         let body = self.read_body(head, route.headroom()).await?;
         let Validated { delivery, rejected } =
             self.validate_and_enqueue(destination, format, body, headers)?;
-        let dead_letters = match &rejected {
-            // Rare, so that its state is not a part of every connection's.
-            Some(rejected) => Box::pin(produce_dead_letters(&context, destination, rejected)).await,
-            None => Ok(()),
-        };
-        let delivered = match delivery {
-            Some(delivery) => Some(delivery.end(&context, destination.metrics).await),
-            None => None,
-        };
-        if matches!(delivered, Some(Ok(_))) {
-            // Another task has run: the one that reads delivery reports.
-            self.transport.has_yielded();
-        }
-        Ok(conclude(delivered, rejected, dead_letters)?)
+        Ok(match (delivery, rejected) {
+            (Some(enqueued), None) => End::Delivery(enqueued),
+            (None, None) => End::Outcome(Outcome::Empty),
+            (delivery, Some(rejected)) => {
+                // Rare, so that its state is not a part of every connection's.
+                let outcome = Box::pin(self.end_rejected(destination, delivery, rejected));
+                End::Outcome(outcome.await?)
+            }
+        })
     }
 
-    /// Sends the client the answer to its request.
-    async fn answer(&mut self, head: Option<&RequestHead>, outcome: &Outcome) -> Next {
-        let (transport, context) = (&mut self.transport, &self.context);
-        let keep = outcome.keeps_connection()
-            && head.is_some_and(|head| head.keep_alive && transport.can_skip(head))
-            // The last byte may have come with the deadline, which ended reading.
-            && !transport.deadline.has_expired()
-            && !context.is_draining();
-        let persistence = match (keep, head.map(|head| head.version)) {
-            (false, _) => Persistence::Close,
-            (true, Some(Version::Http10)) => Persistence::KeepHttp10,
-            (true, _) => Persistence::Keep,
+    fn path(&self, head: &RequestHead) -> &[u8] {
+        head.path.of(self.transport.head(head))
+    }
+
+    /// The end of a request with invalid records: their dead letters, and the valid records' delivery.
+    async fn end_rejected(
+        &mut self,
+        destination: Destination<'_>,
+        delivery: Option<Enqueued>,
+        rejected: Rejected,
+    ) -> Result<Outcome, Interrupt> {
+        // What it waits for may take long.
+        self.answer_unanswered().await?;
+        if let Some(enqueued) = &delivery {
+            enqueued.dispatch();
+        }
+        let context = &self.context;
+        let dead_letters = produce_dead_letters(context, destination, &rejected).await;
+        let delivered = match delivery {
+            Some(enqueued) => Some(enqueued.end(context, destination.metrics).await),
+            None => None,
         };
-        let form = Form {
-            persistence,
-            head_only: head.is_some_and(|head| head.method == Method::Head),
-            date: context.clock.http_date(),
-        };
-        context
-            .responses
-            .write(outcome, form, &mut transport.output);
-        let timeouts = &context.config.timeouts;
-        if transport
-            .send(context.clock.now() + timeouts.idle)
-            .await
-            .is_err()
-        {
-            return Next::Close;
-        }
-        if !keep {
-            return Next::Linger;
-        }
-        match transport
-            .skip_body(context.clock.now() + timeouts.body)
-            .await
-        {
-            Ok(()) => Next::Request,
-            Err(Gone) => Next::Linger,
-        }
+        Ok(conclude(delivered, rejected, dead_letters)?)
     }
 }
 

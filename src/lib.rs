@@ -29,6 +29,9 @@
 //! 8. **answer**: the [`outcome::Outcome`] has a row in [`outcome::TABLE`], and
 //!    [`response::Responses`] writes the answer.
 //!
+//! Of the requests that a client has pipelined, several are between steps 6 and 8 at once; they pass each step
+//! in their order.
+//!
 //! # Beside the path
 //!
 //! A worker serves requests with the active [`snapshot`]: configuration, routes, models and keys. The

@@ -101,9 +101,27 @@ impl Outcome {
         }
     }
 
+    /// Whether the answer lists invalid records, and so may be large.
+    pub fn lists_records(&self) -> bool {
+        matches!(
+            self,
+            Self::PartlyAccepted(..)
+                | Self::Refused(Refusal::Invalid(_) | Refusal::ProduceValid(..))
+        )
+    }
+
     /// Whether the answer allows the connection to continue.
     pub fn keeps_connection(&self) -> bool {
         self.code().row().fate == Fate::Keep
+    }
+}
+
+impl From<Result<Delivered, Failure>> for Outcome {
+    fn from(delivered: Result<Delivered, Failure>) -> Self {
+        match delivered {
+            Ok(delivered) => Self::Accepted(delivered),
+            Err(failure) => Self::Refused(failure.into()),
+        }
     }
 }
 

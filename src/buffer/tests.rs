@@ -11,6 +11,32 @@ fn receive(buffer: ReadBuffer, bytes: &[u8]) -> ReadBuffer {
 }
 
 #[test]
+fn what_is_filled_in_lies_behind_what_was_received() {
+    let mut buffer = receive(Rc::new(Pool::default()).take(1), b"received");
+    let frozen = buffer.freeze(0..8);
+    let fill = |place: &mut [u8]| {
+        place.copy_from_slice(b"more");
+        4
+    };
+    assert_eq!(buffer.fill(4, fill), 4);
+    assert_eq!(
+        buffer.fill(usize::MAX, |place| place.len()),
+        buffer.capacity() - 12
+    );
+    assert_eq!(buffer.fill(1, |place| place.len()), 0);
+    assert_eq!(
+        (frozen.bytes(), buffer.bytes(8..12)),
+        (&b"received"[..], &b"more"[..])
+    );
+}
+
+#[test]
+#[should_panic(expected = "more received than there was room for")]
+fn more_is_not_filled_in_than_there_is_room() {
+    Rc::new(Pool::default()).take(1).fill(4, |_| 5);
+}
+
+#[test]
 fn capacity_is_the_next_power_of_two_and_then_whole_mebibytes() {
     assert_eq!(segment_capacity(0), SEGMENT_BYTES_MIN);
     assert_eq!(segment_capacity(SEGMENT_BYTES_MIN), SEGMENT_BYTES_MIN);

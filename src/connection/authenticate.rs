@@ -12,7 +12,7 @@ use crate::{
     outcome::Refusal,
 };
 
-use super::Connection;
+use super::{Connection, Interrupt};
 
 /// The query parameter of a token (RFC 6750 section 2.3).
 const QUERY_PARAMETER: &[u8] = b"access_token";
@@ -20,25 +20,27 @@ const QUERY_PARAMETER: &[u8] = b"access_token";
 impl Connection {
     /// Authenticates the request with this head.
     pub(super) async fn authenticate(
-        &self,
+        &mut self,
         active: &ActiveSnapshot,
         head: &RequestHead,
-    ) -> Result<Principal, Refusal> {
+    ) -> Result<Principal, Interrupt> {
         let Some(keys) = &active.snapshot.keys else {
             return Ok(active.anonymous.clone());
         };
-        let bytes = self.transport.head(head);
-        let token = match bearer_token(head, bytes) {
+        let token = match bearer_token(head, self.transport.head(head)) {
             Ok(token) => token,
-            Err(error) => return Err(self.deny(error, &[])),
+            Err(error) => return Err(self.deny(error, &[]).into()),
         };
         if let Some(principal) = self.cached(active, token) {
             self.context.metrics.credentials_cached.add(1);
             return Ok(principal);
         }
+        // The verification may wait for others: answers that are due do not.
+        self.answer_unanswered().await?;
+        let token = bearer_token(head, self.transport.head(head)).unwrap_or_default();
         // Rare: boxed, so that its state does not enlarge every connection's future.
         let verified = Box::pin(self.verify(active, keys, token)).await;
-        verified.map_err(|error| self.deny(error, token))
+        Ok(verified.map_err(|error| self.deny(error, token))?)
     }
 
     /// The principal of a token in the cache of this worker.

@@ -75,7 +75,15 @@ impl Connection {
         let mut body = self.segment(headroom, end);
         body.append(self.transport.rest());
         self.transport.start = self.transport.input().filled();
-        self.begin_body(head).await?;
+        while !self.unanswered.is_empty() && body.filled() < end {
+            let limit = end - body.filled();
+            if self.transport.receive_arrived_into(&mut body, limit) == 0 {
+                break;
+            }
+        }
+        if body.filled() < end {
+            self.begin_body(head).await?;
+        }
         while body.filled() < end {
             let limit = end - body.filled();
             let (received, buffer) = self.transport.receive_into(body, limit).await;
@@ -105,6 +113,7 @@ impl Connection {
             self.transport.start = headroom;
         }
         let body = self.transport.start..self.transport.start + len;
+        while self.transport.input().filled() < body.end && self.receive_arrived() {}
         if self.transport.input().filled() < body.end {
             self.begin_body(head).await?;
             while self.transport.input().filled() < body.end {
@@ -149,10 +158,13 @@ impl Connection {
                 ChunkedStep::Data(_) => {}
                 ChunkedStep::Done => break,
                 ChunkedStep::NeedMore => {
+                    self.transport.release_input();
+                    if self.receive_arrived() {
+                        continue;
+                    }
                     if !std::mem::replace(&mut waits, true) {
                         self.begin_body(head).await?;
                     }
-                    self.transport.release_input();
                     if self.transport.receive(usize::MAX).await? == 0 {
                         return Err(self.end_of_body());
                     }
@@ -161,6 +173,12 @@ impl Connection {
         }
         let range = headroom..body.filled();
         Ok(self.end_body(Some(body), range, permit))
+    }
+
+    /// Reads what has arrived of a pipelined request, so that those before it are not answered without
+    /// need. `false` if that is nothing.
+    fn receive_arrived(&mut self) -> bool {
+        !self.unanswered.is_empty() && self.transport.receive_arrived() > 0
     }
 
     /// A segment for `len` bytes, the first `headroom` of them filled.
@@ -189,9 +207,10 @@ impl Connection {
         }
     }
 
-    /// Asks a client that waits for it to send the body (RFC 9110 section 10.1.1), and sets the
-    /// deadline.
+    /// Before the wait for the rest of the body: answers the requests before it, asks a client that
+    /// waits for it to send the body (RFC 9110 section 10.1.1), and sets the deadline.
     async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
+        self.answer_unanswered().await?;
         if head.expect_continue {
             self.transport.output.extend_from_slice(CONTINUE);
             self.transport

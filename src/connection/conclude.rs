@@ -1,4 +1,4 @@
-//! The outcome of a request that was validated.
+//! The outcome of a request with invalid records.
 
 use crate::{
     outcome::{Outcome, Refusal},
@@ -10,18 +10,11 @@ use super::forward::{Rejected, index_of};
 /// The outcome of a request, from the deliveries of its records and of its dead letters.
 pub(super) fn conclude(
     delivered: Option<Result<Delivered, Failure>>,
-    rejected: Option<Rejected>,
+    Rejected {
+        rejection, valid, ..
+    }: Rejected,
     dead_letters: Result<(), Failure>,
 ) -> Result<Outcome, Refusal> {
-    let Some(Rejected {
-        rejection, valid, ..
-    }) = rejected
-    else {
-        return Ok(match delivered {
-            Some(delivered) => Outcome::Accepted(delivered?),
-            None => Outcome::Empty,
-        });
-    };
     let invalid = || {
         rejection
             .invalid_records

@@ -35,9 +35,12 @@ pub(super) struct Validated {
     pub(super) rejected: Option<Rejected>,
 }
 
-/// Enqueued records whose delivery reports are awaited.
+/// Enqueued records whose delivery reports are awaited. They are sent by the next dispatch.
 pub(super) struct Enqueued {
     count: usize,
+    /// The index of their route.
+    route: usize,
+    body_bytes: usize,
     delivery: Delivery,
 }
 
@@ -125,6 +128,7 @@ impl Connection {
                 rejected: None,
             });
         }
+        let body_bytes = body.range.len();
         let (payloads, permit) = payloads(context, route.route(), body, input, &records)?;
         if let Some(Rejected {
             body: Some((_, body_permit)),
@@ -133,16 +137,40 @@ impl Connection {
         {
             *body_permit = permit;
         }
-        let enqueued = context.producer.enqueue(route, &records, payloads, headers);
-        let delivery = enqueued.inspect_err(|failure| context.undelivered(count, failure))?;
+        let collected = context.producer.collect(route, &records, payloads, headers);
+        let delivery = collected.inspect_err(|failure| context.undelivered(count, failure))?;
+        let route = route.route().index;
         Ok(Validated {
-            delivery: Some(Enqueued { count, delivery }),
+            delivery: Some(Enqueued {
+                count,
+                route,
+                body_bytes,
+                delivery,
+            }),
             rejected,
         })
     }
 }
 
 impl Enqueued {
+    pub(super) fn route(&self) -> usize {
+        self.route
+    }
+
+    pub(super) fn body_bytes(&self) -> usize {
+        self.body_bytes
+    }
+
+    /// Sends them, and what else is due.
+    pub(super) fn dispatch(&self) {
+        self.delivery.dispatch();
+    }
+
+    /// Whether the delivery reports need not be waited for.
+    pub(super) fn has_ended(&self) -> bool {
+        self.delivery.has_ended()
+    }
+
     /// Waits for the delivery reports.
     pub(super) async fn end(
         self,

@@ -2,18 +2,27 @@
 
 use crate::{
     deadline::Wait,
-    http::{ContentCoding, Framing, MediaType, Method, RequestHead},
+    http::{ContentCoding, HeadError, MediaType, Method, RequestHead},
     outcome::{self, Allow, Refusal},
     validate::Format,
 };
 
-use super::{Connection, Interrupt, transport::Unread};
+use super::{Connection, Interrupt};
 
 impl Connection {
-    /// Waits for the next request's head.
+    /// Waits for the next request's head. Where it has not arrived, the requests before it are
+    /// answered first.
     pub(super) async fn read_head(&mut self) -> Result<RequestHead, Interrupt> {
-        let (transport, context) = (&mut self.transport, &self.context);
         self.parser.reset();
+        if !self.unanswered.is_empty() {
+            if let Some(head) = self.arrived_head()? {
+                return Ok(head);
+            }
+            if !self.answer_before_waiting().await? {
+                return Err(Interrupt::Ended);
+            }
+        }
+        let (transport, context) = (&mut self.transport, &self.context);
         if transport.rest().is_empty() {
             transport.release_input();
         }
@@ -24,12 +33,7 @@ impl Connection {
             if !transport.rest().is_empty() {
                 if let Some(head) = self.parser.parse(transport.rest())? {
                     transport.deadline.clear();
-                    transport.start += head.len;
-                    transport.unread = match head.framing {
-                        Framing::None => Unread::Bytes(0),
-                        Framing::Length(len) => Unread::Bytes(len),
-                        Framing::Chunked => Unread::Chunked,
-                    };
+                    transport.begin_request(&head);
                     return Ok(head);
                 }
                 if std::mem::take(&mut is_idle) {
@@ -42,6 +46,21 @@ impl Connection {
             }
             if transport.receive(usize::MAX).await? == 0 {
                 return Err(self.end_of_head(is_idle));
+            }
+        }
+    }
+
+    /// The next request's head, if it has arrived.
+    fn arrived_head(&mut self) -> Result<Option<RequestHead>, HeadError> {
+        loop {
+            if !self.transport.rest().is_empty()
+                && let Some(head) = self.parser.parse(self.transport.rest())?
+            {
+                self.transport.begin_request(&head);
+                return Ok(Some(head));
+            }
+            if self.transport.receive_next() == 0 {
+                return Ok(None);
             }
         }
     }

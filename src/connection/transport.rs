@@ -13,12 +13,13 @@ use monoio::{
     net::TcpStream,
     time::sleep,
 };
+use nix::sys::socket::{MsgFlags, recv};
 
 use crate::{
     buffer::ReadBuffer,
     clock::Clock,
     deadline::{self, Deadline, Wait},
-    http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, RequestHead},
+    http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
 };
 
 /// The most bytes of a rejected body that are read and discarded to keep the connection.
@@ -87,11 +88,16 @@ impl Transport {
     /// Lets other tasks run now and then. On epoll reading and writing do not wait while the client
     /// is quick enough, and a task that never waits would be the only one.
     pub(super) async fn yield_now(&mut self) {
-        self.steps += 1;
-        if self.steps == STEPS_MAX {
+        self.count_step();
+        if self.steps >= STEPS_MAX {
             self.steps = 0;
             sleep(PAUSE).await;
         }
+    }
+
+    /// Counts a step after which other tasks do not run.
+    pub(super) fn count_step(&mut self) {
+        self.steps += 1;
     }
 
     /// Another task has just run.
@@ -102,6 +108,16 @@ impl Transport {
     /// The bytes received and not yet processed.
     pub(super) fn rest(&self) -> &[u8] {
         self.input().bytes(self.start..self.input().filled())
+    }
+
+    /// The head that was just read is behind: its body comes next.
+    pub(super) fn begin_request(&mut self, head: &RequestHead) {
+        self.start += head.len;
+        self.unread = match head.framing {
+            Framing::None => Unread::Bytes(0),
+            Framing::Length(len) => Unread::Bytes(len),
+            Framing::Chunked => Unread::Chunked,
+        };
     }
 
     /// The bytes of the head that was just read.
@@ -147,6 +163,49 @@ impl Transport {
         (received, buffer)
     }
 
+    /// Reads into the input what has arrived, without waiting: how many bytes. 0 also at the end of the
+    /// stream and after an error, which the next [`receive`](Self::receive) reports.
+    pub(super) fn receive_arrived(&mut self) -> usize {
+        let mut input = self.input.take().expect("no other read is under way");
+        let received = self.receive_arrived_into(&mut input, usize::MAX);
+        self.input = Some(input);
+        received
+    }
+
+    /// As [`receive_arrived`](Self::receive_arrived), with room for the next request.
+    pub(super) fn receive_next(&mut self) -> usize {
+        // Where librdkafka may still read from this segment, it takes another one: not for a few bytes.
+        if self.input().room() < self.input().capacity() / 2 {
+            self.release_input();
+        }
+        self.receive_arrived()
+    }
+
+    /// As [`receive_arrived`](Self::receive_arrived), into another buffer and `limit` bytes at most.
+    pub(super) fn receive_arrived_into(&self, buffer: &mut ReadBuffer, limit: usize) -> usize {
+        buffer.fill(limit, |room| {
+            recv(self.stream.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT).unwrap_or(0)
+        })
+    }
+
+    /// Whether a part of the request behind the current one has arrived, and so all of the current one.
+    /// If `looks`, that is asked of the kernel too.
+    pub(super) fn has_next(&mut self, looks: bool) -> bool {
+        let Unread::Bytes(left) = self.unread else {
+            return false;
+        };
+        let here = self.rest().len() as u64;
+        left < here || (looks && left == 0 && here == 0 && self.receive_next() > 0)
+    }
+
+    /// Discards the rest of a rejected body, all of which has arrived.
+    pub(super) fn skip_arrived(&mut self) {
+        if let Unread::Bytes(left) = self.unread {
+            self.start += usize::try_from(left).unwrap_or(usize::MAX);
+            self.unread = Unread::Bytes(0);
+        }
+    }
+
     /// Writes what is in `output`; the client has until `until` to take it.
     pub(super) async fn send(&mut self, until: Instant) -> Result<(), Gone> {
         self.deadline.set(Wait::Write, until);
@@ -160,11 +219,11 @@ impl Transport {
 
     /// Whether the rest of the body is small enough to be read and discarded. After
     /// `Expect: 100-continue`, a client that got its answer may send the body or not.
-    pub(super) fn can_skip(&self, head: &RequestHead) -> bool {
+    pub(super) fn can_skip(&self, expect_continue: bool) -> bool {
         match self.unread {
             Unread::Bytes(0) => true,
-            Unread::Bytes(left) => !head.expect_continue && left <= SKIPPED_BYTES_MAX as u64,
-            Unread::Chunked => !head.expect_continue,
+            Unread::Bytes(left) => !expect_continue && left <= SKIPPED_BYTES_MAX as u64,
+            Unread::Chunked => !expect_continue,
             Unread::Unknown => false,
         }
     }

@@ -28,7 +28,8 @@ pub use route::RouteMetrics;
 pub struct WorkerMetrics {
     /// Bytes of request bodies received, after removal of the chunked coding; rejected ones included.
     pub body_bytes_received: Counter,
-    /// Time from enqueueing a request's records to their last delivery report.
+    /// Time from enqueueing a request's records to their last delivery report, or, of a pipelined request,
+    /// to the end of the one before it if that is later.
     pub delivery_latency: Histogram,
     /// Bytes counted against `in_flight_bytes_max`.
     pub in_flight_bytes: Gauge,

@@ -62,6 +62,16 @@ impl Delivery {
         self.is_keyed = is_keyed;
         self
     }
+
+    /// Hands every batch that is due to librdkafka: the records' too, if they are due.
+    pub fn dispatch(&self) {
+        self.producer.dispatch(self.enqueued);
+    }
+
+    /// Whether it resolves at once.
+    pub fn has_ended(&self) -> bool {
+        self.producer.in_flight().has_ended(self.key)
+    }
 }
 
 impl Future for Delivery {

@@ -150,6 +150,14 @@ impl InFlight {
         true
     }
 
+    /// Whether the request has ended, or its time is over.
+    pub(super) fn has_ended(&self, key: RequestKey) -> bool {
+        let request = self.requests.get(key.index as usize);
+        request
+            .filter(|request| request.generation == key.generation)
+            .is_none_or(|request| request.pending == 0 || request.timed_out)
+    }
+
     /// How the request ended, if it has: then the entry is gone, or stays without anyone waiting
     /// until its last report is in. Else `waker` is woken when it ends.
     pub(super) fn end(&mut self, key: RequestKey, waker: &Waker) -> Option<Result<usize, Failure>> {
@@ -305,8 +313,10 @@ mod tests {
         let key = bench.enter(2);
         assert!(bench.table.report(key, 1, Ok(())));
         assert_eq!(bench.end(key), None);
+        assert!(!bench.table.has_ended(key));
         assert!(bench.admission.in_flight_bytes() > 0);
         assert!(bench.table.report(key, 0, Ok(())));
+        assert!(bench.table.has_ended(key));
         assert_eq!(bench.end(key), Some(Ok(2)));
         assert_eq!(
             (bench.admission.in_flight_bytes(), bench.table.records()),
@@ -355,7 +365,9 @@ mod tests {
         let key = bench.enter(2);
         assert_eq!(bench.end(key), None);
         bench.table.report(key, 0, Ok(()));
+        assert!(!bench.table.has_ended(key));
         bench.table.expire(Instant::now() + Duration::from_secs(61));
+        assert!(bench.table.has_ended(key));
         let failure = Failure {
             fault: Fault::TimedOut,
             persisted: Persisted::Unknown,

@@ -176,8 +176,34 @@ impl Producer {
             .saturating_sub(MESSAGE_OVERHEAD_BYTES)
     }
 
-    /// Takes in a request's records, with their keys and times, and `headers` for each. The memory stays
-    /// until every record's delivery report is in, whether or not the [`Delivery`] is awaited.
+    /// Records that may still be enqueued.
+    pub fn free_records(&self) -> usize {
+        let queued = self.in_flight.borrow().records();
+        self.queue_records_max.saturating_sub(queued)
+    }
+
+    /// [Collects](Self::collect) a request's records and [dispatches](Self::dispatch).
+    ///
+    /// # Errors
+    /// As for [`collect`](Self::collect).
+    ///
+    /// # Panics
+    /// As for [`collect`](Self::collect).
+    pub fn enqueue(
+        self: &Rc<Self>,
+        route: AuthorizedRoute<'_>,
+        records: &ValidBody<'_>,
+        payloads: Payloads,
+        headers: Headers,
+    ) -> Result<Delivery, Failure> {
+        let delivery = self.collect(route, records, payloads, headers)?;
+        delivery.dispatch();
+        Ok(delivery)
+    }
+
+    /// Takes in a request's records, with their keys and times, and `headers` for each. The caller
+    /// [dispatches](Self::dispatch) them soon: several requests may go into one batch then. The memory
+    /// stays until every record's delivery report is in, whether or not the [`Delivery`] is awaited.
     ///
     /// # Errors
     /// A [`Failure`] with nothing enqueued: a record that is too large with its key and headers,
@@ -186,7 +212,7 @@ impl Producer {
     ///
     /// # Panics
     /// If a record does not lie within the memory. Nothing is enqueued then.
-    pub fn enqueue(
+    pub fn collect(
         self: &Rc<Self>,
         route: AuthorizedRoute<'_>,
         records: &ValidBody<'_>,
@@ -215,7 +241,7 @@ impl Producer {
     /// Takes in dead letters, for the dead-letter topic of the route.
     ///
     /// # Errors
-    /// As for [`enqueue`](Self::enqueue).
+    /// As for [`collect`](Self::collect).
     ///
     /// # Panics
     /// If the route has no dead-letter topic, or a dead letter does not lie within the memory.
@@ -233,14 +259,16 @@ impl Producer {
             bytes,
             permit,
         };
-        self.take_in(
+        let delivery = self.take_in(
             outgoing,
             dead_letters.iter().map(|place| OutgoingRecord {
                 place: place.clone(),
                 key: None,
                 timestamp_ms: None,
             }),
-        )
+        )?;
+        delivery.dispatch();
+        Ok(delivery)
     }
 
     fn take_in<'k>(
@@ -301,8 +329,6 @@ impl Producer {
             };
             batcher.push(topic, record, deadline);
         }
-        drop(batcher);
-        self.dispatch(now);
         Ok(Delivery::new(Rc::clone(self), request, now))
     }
 

@@ -175,6 +175,33 @@ fn requests_that_end_during_the_drain() {
     assert_eq!(mock.cluster().read(TOPIC).len(), 3);
 }
 
+/// Every request of a connection that was processed before is answered, and only the last of these answers
+/// ends the connection.
+#[test]
+fn pipelined_requests() {
+    const PROCESSED: usize = 16;
+    let (mock, mut ringest) = start(|it| it);
+    mock.delay(ALL, Duration::from_millis(1_500));
+    let one = request(PATH, "application/json", RECORD);
+    let mut some = sent(&ringest, &one.repeat(5));
+    let mut more = sent(&ringest, &one.repeat(PROCESSED + 4));
+    has_in_flight(&ringest, 5 + PROCESSED as u64);
+    ringest.begin_drain();
+    for (http, processed) in [(&mut some, 5), (&mut more, PROCESSED)] {
+        for _ in 1..processed {
+            let answer = http.answer().expect("an answer");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(!answer.closes(), "{answer:?}");
+        }
+    }
+    assert_last(some, 200, "");
+    assert_last(more, 200, "");
+    assert_eq!(ringest.exited().code(), DRAINED);
+    assert_last_line(&ringest, 0, 0);
+    mock.delay(ALL, Duration::ZERO);
+    assert_eq!(mock.cluster().read(TOPIC).len(), 1 + 5 + PROCESSED);
+}
+
 /// What waits for a broker that is gone is given up shortly before the end, answered and counted.
 #[test]
 fn a_dead_broker() {

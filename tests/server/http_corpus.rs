@@ -53,6 +53,18 @@ const CLIENTS: usize = 8;
 /// far beyond.
 const LOST_AFTER: Duration = Duration::from_secs(10);
 
+/// A request that is accepted.
+const GOOD: &[u8] = b"POST /ingest/Event HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+
+/// Its answer.
+const ACCEPTED: &str = r#"{"accepted":1}"#;
+
+/// How many of these are pipelined before a case.
+const BEFORE: usize = 2;
+
+/// How often the case is behind them.
+const TIMES: usize = 3;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Answer {
     status: u16,
@@ -112,8 +124,9 @@ fn exchange(address: SocketAddr, bytes: &[u8], delivery: Delivery) -> std::io::R
     }
 }
 
-/// Splits what was received into final answers; `bodiless`: the first answers a HEAD.
-fn answers(received: &[u8], bodiless: bool) -> Result<Vec<Answer>, String> {
+/// Splits what was received into final answers; `bodiless`: whether the one with this index answers a
+/// HEAD.
+fn answers(received: &[u8], bodiless: impl Fn(usize) -> bool) -> Result<Vec<Answer>, String> {
     let text = String::from_utf8_lossy(received);
     let mut rest = &*text;
     let mut answers = Vec::new();
@@ -133,7 +146,7 @@ fn answers(received: &[u8], bodiless: bool) -> Result<Vec<Answer>, String> {
             .and_then(|(_, value)| value.trim().parse().ok())
             .unwrap_or(0);
         let interim = status < 200;
-        let length = if interim || (bodiless && answers.is_empty()) {
+        let length = if interim || bodiless(answers.len()) {
             0
         } else {
             length
@@ -156,7 +169,30 @@ fn answers(received: &[u8], bodiless: bool) -> Result<Vec<Answer>, String> {
 fn converse(address: SocketAddr, case: &[u8], delivery: Delivery) -> Result<Vec<Answer>, String> {
     let bytes = [case, PROBE].concat();
     let received = exchange(address, &bytes, delivery).map_err(|error| error.to_string())?;
-    answers(&received, case.starts_with(b"HEAD "))
+    answers(&received, |n| n == 0 && case.starts_with(b"HEAD "))
+}
+
+/// Sends requests that are accepted, the case several times, and the probe: all the answers but the
+/// first [`BEFORE`].
+fn converse_pipelined(
+    address: SocketAddr,
+    case: &[u8],
+    answers_of_case: usize,
+    delivery: Delivery,
+) -> Result<Vec<Answer>, String> {
+    let bytes = [GOOD.repeat(BEFORE), case.repeat(TIMES), PROBE.to_vec()].concat();
+    let received = exchange(address, &bytes, delivery).map_err(|error| error.to_string())?;
+    let is_head = |n: usize| {
+        let heads = (BEFORE..).step_by(answers_of_case.max(1)).take(TIMES);
+        case.starts_with(b"HEAD ") && heads.into_iter().any(|head| head == n)
+    };
+    let mut answers = answers(&received, is_head)?;
+    let behind = answers.split_off(BEFORE.min(answers.len()));
+    let accepted = |answer: &Answer| answer.status == 200 && answer.content == ACCEPTED;
+    if answers.len() < BEFORE || !answers.iter().all(accepted) {
+        return Err(format!("{answers:?} before the case"));
+    }
+    Ok(behind)
 }
 
 /// Runs `check` for every item on a few threads and returns the complaints.
@@ -185,11 +221,10 @@ fn complaints<T: Sync>(
 
 /// Waits until a record is acknowledged: the producer connects in its own time.
 fn wait_until_delivering(address: SocketAddr) {
-    let request = b"POST /ingest/Event HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let first =
-            converse(address, request, Delivery::Whole).map(|answers| answers.first().cloned());
+            converse(address, GOOD, Delivery::Whole).map(|answers| answers.first().cloned());
         match first {
             Ok(Some(answer)) if answer.status == 200 => return,
             other => assert!(
@@ -224,6 +259,26 @@ fn check_case(address: SocketAddr, case: &corpus::Case) -> Result<(), String> {
             None => first = Some(answers),
             Some(first) if *first == answers => {}
             Some(first) => return Err(complain(format!("{answers:?}, but at first {first:?}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Pipelined behind requests that wait for the broker, a case gets the answers that it gets alone, each
+/// time that it is there: once where it ends the connection.
+fn check_pipelined(address: SocketAddr, case: &corpus::Case) -> Result<(), String> {
+    let bytes = case.bytes();
+    let alone = converse(address, &bytes, Delivery::Whole)?;
+    let (of_case, behind) = alone.split_at(case.answers.len().min(alone.len()));
+    let times = if behind.is_empty() { 1 } else { TIMES };
+    let of_cases = (0..times).flat_map(|_| of_case);
+    let expected: Vec<Answer> = of_cases.chain(behind).cloned().collect();
+    for delivery in DELIVERIES {
+        let complain = |what: String| format!("{}, {delivery:?}: {what}", case.title());
+        let answers = converse_pipelined(address, &bytes, case.answers.len(), delivery);
+        let answers = answers.map_err(complain)?;
+        if answers != expected {
+            return Err(complain(format!("{answers:?}, but alone {expected:?}")));
         }
     }
     Ok(())
@@ -293,6 +348,11 @@ fn assert_all<T: Sync>(cases: &[T], check: impl Fn(SocketAddr, &T) -> Result<(),
 #[test]
 fn every_case_is_answered_as_it_says_however_it_is_delivered() {
     assert_all(&corpus::cases(env!("CARGO_MANIFEST_DIR")), check_case);
+}
+
+#[test]
+fn every_case_is_answered_the_same_when_it_is_pipelined() {
+    assert_all(&corpus::cases(env!("CARGO_MANIFEST_DIR")), check_pipelined);
 }
 
 /// Another server's cases, where `RINGEST_TEST_HTTP_CASES` names a file of them.

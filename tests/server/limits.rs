@@ -8,6 +8,7 @@ mod deadlines;
 mod expectations;
 mod invalid;
 mod pipelining;
+mod read_ahead;
 mod routes;
 mod sizes;
 

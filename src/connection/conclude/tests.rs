@@ -35,14 +35,11 @@ fn partial(delivered: &[u32], lost: &[u32], unknown: &[u32]) -> Persisted {
 }
 
 #[test]
-fn valid_and_delivered_records_are_accepted() {
+fn valid_and_delivered_records_are_accepted_in_part() {
     let delivered = || Some(Ok(Delivered::for_test(3)));
-    let all = conclude(delivered(), None, Ok(()));
-    assert!(matches!(all, Ok(Outcome::Accepted(all)) if all.records() == 3));
-    let some = conclude(delivered(), Some(rejected(VALID)), Ok(()));
+    let some = conclude(delivered(), rejected(VALID), Ok(()));
     assert!(matches!(some, Ok(Outcome::PartlyAccepted(some, _)) if some.records() == 3));
-    assert!(matches!(conclude(None, None, Ok(())), Ok(Outcome::Empty)));
-    let none = conclude(None, Some(rejected(&[])), Ok(()));
+    let none = conclude(None, rejected(&[]), Ok(()));
     assert!(matches!(none, Err(Refusal::Invalid(it)) if it.errors_total == 2));
 }
 
@@ -50,13 +47,12 @@ fn valid_and_delivered_records_are_accepted() {
 fn a_lost_dead_letter_leaves_its_record_undelivered() {
     // The state of the dead letters says nothing about the records.
     let lost = || failed(Fault::TimedOut, Persisted::Unknown);
-    let Err(Refusal::DeadLetters(failure)) = conclude(None, Some(rejected(&[])), lost()) else {
+    let Err(Refusal::DeadLetters(failure)) = conclude(None, rejected(&[]), lost()) else {
         panic!("the dead letters are not delivered");
     };
     assert_eq!(failed::<()>(Fault::TimedOut, Persisted::No), Err(failure));
     let delivered = Some(Ok(Delivered::for_test(3)));
-    let Err(Refusal::DeadLetters(failure)) = conclude(delivered, Some(rejected(VALID)), lost())
-    else {
+    let Err(Refusal::DeadLetters(failure)) = conclude(delivered, rejected(VALID), lost()) else {
         panic!("the dead letters are not delivered");
     };
     let expected = failed::<()>(Fault::TimedOut, partial(&[0, 2, 4], &[1, 3], &[]));
@@ -66,14 +62,12 @@ fn a_lost_dead_letter_leaves_its_record_undelivered() {
 #[test]
 fn indices_are_those_of_the_request() {
     let split = || Some(failed(Fault::QueueFull, partial(&[0], &[2], &[1])));
-    let Err(Refusal::ProduceValid(failure, _)) = conclude(split(), Some(rejected(VALID)), Ok(()))
-    else {
+    let Err(Refusal::ProduceValid(failure, _)) = conclude(split(), rejected(VALID), Ok(())) else {
         panic!("the valid records are split");
     };
     assert_eq!(failure.persisted, partial(&[0], &[4], &[2]));
     let dead_letters = failed(Fault::TimedOut, Persisted::No);
-    let Err(Refusal::Produce(failure)) = conclude(split(), Some(rejected(VALID)), dead_letters)
-    else {
+    let Err(Refusal::Produce(failure)) = conclude(split(), rejected(VALID), dead_letters) else {
         panic!("neither is delivered");
     };
     let expected = failed::<()>(Fault::QueueFull, partial(&[0], &[1, 3, 4], &[2]));
@@ -85,7 +79,7 @@ fn a_request_without_a_delivered_record_is_to_be_retried() {
     for persisted in [Persisted::No, Persisted::Unknown] {
         let lost = || Some(failed(Fault::TimedOut, persisted.clone()));
         for dead_letters in [Ok(()), failed(Fault::QueueFull, Persisted::No)] {
-            let ended = conclude(lost(), Some(rejected(VALID)), dead_letters);
+            let ended = conclude(lost(), rejected(VALID), dead_letters);
             let Err(Refusal::Produce(failure)) = ended else {
                 panic!("it was not delivered");
             };
