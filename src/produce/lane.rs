@@ -1,4 +1,8 @@
 //! One producer handle of a worker through its life: opened, replaced after a fatal error.
+#![expect(
+    unsafe_code,
+    reason = "the scheduling policy of a thread has no safe binding here"
+)]
 
 use std::{
     cell::{Cell, RefCell},
@@ -192,6 +196,7 @@ impl Lane {
             .spawn(move || {
                 drop(old);
                 let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &cores);
+                let_wakers_finish();
                 Handle::open(&properties, wake)
             })
             .map_err(|error| OpenError(error.to_string()))
@@ -203,4 +208,14 @@ impl Lane {
             let _ = thread.join();
         }
     }
+}
+
+/// Has this thread, and those that it creates, not interrupt the one that wakes it (`SCHED_BATCH`, sched(7)).
+/// librdkafka's thread is woken by the first record of a batch: were it to run at once, on the worker's own
+/// core, it would send that record alone, and the others had to wait for a whole round trip.
+fn let_wakers_finish() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; the parameters live until the call returns. Where it fails, the
+    // policy stays as it was.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
 }
