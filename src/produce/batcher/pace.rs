@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// Records expected within the linger time from which on waiting for them pays.
 const RECORDS_WORTH_WAITING: f64 = 4.0;
 
+/// The longest wait for the next of several batches: a batch that was late once tells little of the next.
+const SPREAD_MAX: Duration = Duration::from_millis(250);
+
 /// The time over which the rate of arrival is averaged.
 const RATE_WINDOW: Duration = Duration::from_millis(20);
 
@@ -49,6 +52,7 @@ impl Pace {
             Some(round_trip) => round_trip / u32::try_from(partitions.max(1)).unwrap_or(u32::MAX),
             None => Duration::ZERO,
         };
+        let spread = spread.min(SPREAD_MAX);
         let is_worth_waiting = self.rate * linger.time.as_secs_f64() >= RECORDS_WORTH_WAITING;
         let under_load = if is_worth_waiting {
             linger.time

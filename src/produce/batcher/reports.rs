@@ -38,7 +38,8 @@ impl Batcher {
         let mut reported = Reported::Final(record, end);
         if let Err((fault, _)) = end {
             batch.failed = true;
-            batch.unanswered |= matches!(fault, Fault::TimedOut | Fault::BrokerUnavailable);
+            // Any other fault is an answer of the broker's, or a connection that librdkafka opens again.
+            batch.unanswered |= fault == Fault::TimedOut;
             if fault.is_of_a_batch() && batch.records.len() > 1 {
                 batch.refused = Some(fault);
                 reported = if self.given_up {
