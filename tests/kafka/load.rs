@@ -5,10 +5,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::support::{
@@ -32,6 +32,7 @@ pub(crate) enum Fate {
 /// Running clients.
 pub(crate) struct Load {
     accepted: Arc<AtomicUsize>,
+    longest_ms: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<(usize, Fate)>>>,
 }
@@ -41,6 +42,7 @@ impl Load {
     pub(crate) fn start(address: SocketAddr, path: &'static str, clients: usize) -> Self {
         let next = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::new(AtomicUsize::new(0));
+        let longest_ms = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..clients)
             .map(|_| {
@@ -49,6 +51,7 @@ impl Load {
                     path,
                     next: Arc::clone(&next),
                     accepted: Arc::clone(&accepted),
+                    longest_ms: Arc::clone(&longest_ms),
                     stop: Arc::clone(&stop),
                 };
                 thread::spawn(move || client.run())
@@ -56,6 +59,7 @@ impl Load {
             .collect();
         Self {
             accepted,
+            longest_ms,
             stop,
             clients,
         }
@@ -64,6 +68,11 @@ impl Load {
     /// How many 200s there were until now.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The longest that a request has waited for its answer until now.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        Duration::from_millis(self.longest_ms.load(Ordering::Relaxed))
     }
 
     /// Stops the clients after their current request, and returns what became of each record.
@@ -85,6 +94,7 @@ struct Client {
     path: &'static str,
     next: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
+    longest_ms: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
@@ -103,7 +113,11 @@ impl Client {
                 },
             };
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            match http.post(self.path, &numbered(number)) {
+            let begin = Instant::now();
+            let answer = http.post(self.path, &numbered(number));
+            let waited = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.longest_ms.fetch_max(waited, Ordering::Relaxed);
+            match answer {
                 Ok(answer) => {
                     let fate = fate(&answer);
                     fates.push((number, fate));

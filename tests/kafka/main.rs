@@ -10,6 +10,7 @@ mod support;
 mod beside;
 mod bytes;
 mod check;
+mod hung;
 mod load;
 mod outage;
 mod refusals;
@@ -86,6 +87,7 @@ const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
     ),
     ("broker_absent_at_start", outage::absent_at_start),
     ("broker_killed_under_load", outage::killed_under_load),
+    ("one_of_three_brokers_hangs", hung::one_of_three),
     ("broker_silent", outage::silent),
     ("sasl_and_access_control", security::sasl_and_access_control),
 ];

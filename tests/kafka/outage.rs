@@ -48,7 +48,7 @@ fn accepts_more(load: &Load, count: usize) {
 }
 
 /// Compares the answers to clients with what the topic holds.
-fn assert_truthful(fates: &[(usize, Fate)], records: &[Vec<u8>]) {
+pub(crate) fn assert_truthful(fates: &[(usize, Fate)], records: &[Vec<u8>]) {
     let counts = tally(records);
     let fates: BTreeMap<usize, Fate> = fates.iter().copied().collect();
     for number in counts.keys() {

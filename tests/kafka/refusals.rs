@@ -9,29 +9,34 @@ use std::{
 use crate::support::{cluster::Cluster, event::PATH, http::Answer, ringest::Ringest};
 
 /// Clients whose records the topic takes.
-const INNOCENT: usize = 100;
+const CLIENTS: usize = 100;
 const RECORDS_PER_CLIENT: usize = 30;
 
 /// Which records are posted, and what is answered to those that are refused.
 struct Case<'a> {
     topic: &'a str,
     /// The record with that number, which the topic takes.
-    innocent: fn(usize) -> String,
+    valid: fn(usize) -> String,
     /// Bodies whose records are all refused.
-    guilty: &'a [String],
+    rejected: &'a [String],
     status: u16,
     code: &'a str,
 }
 
-/// Posts both at the same time, from this many clients that are refused. Every innocent record is
-/// accepted and arrives as it was sent; every guilty body gets its own answer.
-fn each_gets_its_own_answer(cluster: &Cluster, ringest: &Ringest, case: &Case<'_>, guilty: usize) {
+/// Posts both at the same time, from this many clients that are refused. Every valid record is
+/// accepted and arrives as it was sent; every rejected body gets its own answer.
+fn each_gets_its_own_answer(
+    cluster: &Cluster,
+    ringest: &Ringest,
+    case: &Case<'_>,
+    rejected: usize,
+) {
     let (done, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        for _ in 0..guilty {
+        for _ in 0..rejected {
             scope.spawn(|| {
                 let mut http = ringest.connect();
-                for body in case.guilty.iter().cycle() {
+                for body in case.rejected.iter().cycle() {
                     let answer = http.post(PATH, body.as_bytes()).expect("an answer");
                     assert_refused(&answer, case);
                     refused.fetch_add(1, Ordering::Relaxed);
@@ -41,29 +46,31 @@ fn each_gets_its_own_answer(cluster: &Cluster, ringest: &Ringest, case: &Case<'_
                 }
             });
         }
-        let innocent: Vec<_> = (0..INNOCENT)
+        let valid: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 scope.spawn(move || {
                     let mut http = ringest.connect();
                     for number in 0..RECORDS_PER_CLIENT {
-                        let record = (case.innocent)(client * RECORDS_PER_CLIENT + number);
+                        let record = (case.valid)(client * RECORDS_PER_CLIENT + number);
                         let answer = http.post(PATH, record.as_bytes()).expect("an answer");
                         assert_eq!(answer.status, 200, "{answer:?}");
                     }
                 })
             })
             .collect();
-        let ends: Vec<_> = innocent
+        let ends: Vec<_> = valid
             .into_iter()
             .map(thread::ScopedJoinHandle::join)
             .collect();
         done.store(true, Ordering::Relaxed);
-        assert!(ends.iter().all(Result::is_ok), "an innocent client failed");
+        assert!(
+            ends.iter().all(Result::is_ok),
+            "a client with valid records failed"
+        );
     });
-    assert!(refused.load(Ordering::Relaxed) >= guilty);
+    assert!(refused.load(Ordering::Relaxed) >= rejected);
     let mut read = cluster.read(case.topic);
-    let sent =
-        (0..INNOCENT * RECORDS_PER_CLIENT).map(|number| (case.innocent)(number).into_bytes());
+    let sent = (0..CLIENTS * RECORDS_PER_CLIENT).map(|number| (case.valid)(number).into_bytes());
     let mut sent: Vec<_> = sent.collect();
     read.sort();
     sent.sort();
@@ -77,10 +84,10 @@ fn assert_refused(answer: &Answer, case: &Case<'_>) {
 }
 
 /// One client, and many.
-const GUILTY: [usize; 2] = [1, 20];
+const REJECTED: [usize; 2] = [1, 20];
 
 pub(crate) fn too_large_among_others(cluster: &Cluster) {
-    for guilty in GUILTY {
+    for rejected in REJECTED {
         let settings = [("max.message.bytes", "20000")];
         let topic = cluster.create_topic("limited", 3, &settings);
         let ringest = Ringest::builder(cluster.brokers())
@@ -89,18 +96,18 @@ pub(crate) fn too_large_among_others(cluster: &Cluster) {
         let bodies = [padded(0, 20_000), padded(0, 60_000)];
         let case = Case {
             topic: &topic,
-            innocent: |number| padded(number, 300),
-            guilty: &bodies,
+            valid: |number| padded(number, 300),
+            rejected: &bodies,
             status: 413,
             code: "record_too_large_for_broker",
         };
-        each_gets_its_own_answer(cluster, &ringest, &case, guilty);
+        each_gets_its_own_answer(cluster, &ringest, &case, rejected);
     }
 }
 
 /// Also where librdkafka places the keys, so that records without one share batches with the others.
 pub(crate) fn null_keys_on_a_compacted_topic(cluster: &Cluster) {
-    for (partitioner, guilty) in [("murmur2_random", 1), ("murmur2_random", 20), ("fnv1a", 1)] {
+    for (partitioner, rejected) in [("murmur2_random", 1), ("murmur2_random", 20), ("fnv1a", 1)] {
         let topic = cluster.create_topic("compacted", 3, &[("cleanup.policy", "compact")]);
         let ringest = Ringest::builder(cluster.brokers())
             .kafka("partitioner", partitioner)
@@ -114,12 +121,12 @@ pub(crate) fn null_keys_on_a_compacted_topic(cluster: &Cluster) {
         ];
         let case = Case {
             topic: &topic,
-            innocent: |number| format!(r#"{{"key":"k{number}", "n":{number}}}"#),
-            guilty: &bodies,
+            valid: |number| format!(r#"{{"key":"k{number}", "n":{number}}}"#),
+            rejected: &bodies,
             status: 400,
             code: "null_key_on_compacted_topic",
         };
-        each_gets_its_own_answer(cluster, &ringest, &case, guilty);
+        each_gets_its_own_answer(cluster, &ringest, &case, rejected);
 
         let mixed = br#"[{"key":"here"},{"n":1}]"#;
         let answer = ringest.connect().post(PATH, mixed).expect("an answer");
@@ -128,7 +135,7 @@ pub(crate) fn null_keys_on_a_compacted_topic(cluster: &Cluster) {
 }
 
 pub(crate) fn old_records_on_a_topic_with_bounds(cluster: &Cluster) {
-    for guilty in GUILTY {
+    for rejected in REJECTED {
         let bounds = [
             ("message.timestamp.before.max.ms", "3600000"),
             ("message.timestamp.after.max.ms", "3600000"),
@@ -146,12 +153,12 @@ pub(crate) fn old_records_on_a_topic_with_bounds(cluster: &Cluster) {
         let bodies = [old.to_owned(), format!("[{old}, {old}, {old}]")];
         let case = Case {
             topic: &topic,
-            innocent: |number| format!(r#"{{ "n":{number} }}"#),
-            guilty: &bodies,
+            valid: |number| format!(r#"{{ "n":{number} }}"#),
+            rejected: &bodies,
             status: 400,
             code: "timestamp_out_of_topic_bounds",
         };
-        each_gets_its_own_answer(cluster, &ringest, &case, guilty);
+        each_gets_its_own_answer(cluster, &ringest, &case, rejected);
 
         let now = jiff::Timestamp::now();
         let mixed = format!(r#"[{{"at":"{now:.3}","n":1}}, {old}]"#);

@@ -19,7 +19,7 @@ use rdkafka::{
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
-    metadata::{MetadataPartition, MetadataTopic},
+    metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
 
@@ -122,22 +122,33 @@ impl Cluster {
 
     /// The values of all records that the topic has now, partition after partition, each in order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Vec<u8>> {
+        self.read_partitions(topic).concat()
+    }
+
+    /// The same, by partition.
+    pub(crate) fn read_partitions(&self, topic: &str) -> Vec<Vec<Vec<u8>>> {
+        let consumer: BaseConsumer = self.client();
+        let partitions = 0..self.leaders(topic).len();
+        partitions
+            .map(|partition| {
+                let partition = i32::try_from(partition).expect("topics of tests are small");
+                read_partition(&consumer, topic, partition)
+            })
+            .collect()
+    }
+
+    /// The `node.id` of each partition's leader; -1 where there is none.
+    pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
         let consumer: BaseConsumer = self.client();
         let metadata = consumer
             .fetch_metadata(Some(topic), BROKER_TIMEOUT)
             .expect("the cluster answers");
         let topic_metadata = metadata.topics().first().expect("asked for one topic");
         assert!(topic_metadata.error().is_none(), "{topic} exists");
-        let mut partitions: Vec<i32> = topic_metadata
-            .partitions()
-            .iter()
-            .map(MetadataPartition::id)
-            .collect();
-        partitions.sort_unstable();
-        partitions
-            .into_iter()
-            .flat_map(|partition| read_partition(&consumer, topic, partition))
-            .collect()
+        let partitions = topic_metadata.partitions().iter();
+        let mut leaders: Vec<_> = partitions.map(|it| (it.id(), it.leader())).collect();
+        leaders.sort_unstable();
+        leaders.into_iter().map(|(_, leader)| leader).collect()
     }
 
     /// A client of any kind. A consumer of it belongs to no group that others could be in.

@@ -33,6 +33,10 @@ pub(crate) struct Kafka {
     directory: TempDir,
     process: Option<Process>,
     cluster: Cluster,
+    /// The controller's port.
+    controller: u16,
+    /// Broker properties that override ours.
+    overrides: Vec<(String, String)>,
 }
 
 impl Kafka {
@@ -48,14 +52,51 @@ impl Kafka {
         broker: &[(&str, &str)],
         client: &[(&str, &str)],
     ) -> Self {
-        let directory = TempDir::with_prefix("ringest-kafka-").expect("a temporary directory");
         let [port, controller] = free_ports();
+        let config = format!(
+            "process.roles=broker,controller\nnode.id=1\n\
+             listeners=CLIENT://{ADDRESS}:{port},CONTROLLER://{ADDRESS}:{controller}\n"
+        );
+        let brokers = format!("{ADDRESS}:{port}");
+        let client = [&[("bootstrap.servers", brokers.as_str())], client].concat();
+        let cluster = Cluster::new(&client).ephemeral();
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        let overrides = broker.iter().map(owned).collect();
+        Self::start_node(jars, &config, controller, overrides, cluster)
+    }
+
+    /// Starts one more broker of this node's cluster, with this `node.id`, and waits until the cluster has
+    /// it. It has a process and data of its own, and plain text listeners.
+    pub(crate) fn join(&self, id: i32) -> Self {
+        let [port, _] = free_ports();
+        let config =
+            format!("process.roles=broker\nnode.id={id}\nlisteners=CLIENT://{ADDRESS}:{port}\n");
+        let brokers = format!("{ADDRESS}:{port}");
+        let cluster = Cluster::new(&[("bootstrap.servers", &brokers)]).ephemeral();
+        let overrides = self.overrides.clone();
+        let node = Self::start_node(&self.jars, &config, self.controller, overrides, cluster);
+        let client: BaseConsumer = self.cluster.client();
+        let known = eventually(START_TIMEOUT, || {
+            let metadata = client.fetch_metadata(None, Duration::from_secs(1)).ok()?;
+            let mut brokers = metadata.brokers().iter();
+            brokers.any(|broker| broker.id() == id).then_some(())
+        });
+        assert!(known.is_some(), "broker {id} has not joined");
+        node
+    }
+
+    fn start_node(
+        jars: &Jars,
+        config: &str,
+        controller: u16,
+        overrides: Vec<(String, String)>,
+        cluster: Cluster,
+    ) -> Self {
+        let directory = TempDir::with_prefix("ringest-kafka-").expect("a temporary directory");
         let data = directory.path().join("data");
         let mut config = format!(
-            "process.roles=broker,controller\nnode.id=1\n\
-             controller.quorum.voters=1@{ADDRESS}:{controller}\n\
+            "{config}controller.quorum.voters=1@{ADDRESS}:{controller}\n\
              controller.listener.names=CONTROLLER\n\
-             listeners=CLIENT://{ADDRESS}:{port},CONTROLLER://{ADDRESS}:{controller}\n\
              listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              inter.broker.listener.name=CLIENT\n\
              log.dirs={}\nauto.create.topics.enable=false\n\
@@ -66,18 +107,18 @@ impl Kafka {
              group.initial.rebalance.delay.ms=0\n",
             data.display()
         );
-        for (property, value) in broker {
+        for (property, value) in &overrides {
             writeln!(config, "{property}={value}").expect("a String takes all");
         }
         fs::write(directory.path().join(CONFIG), config).expect("the directory is ours");
 
-        let brokers = format!("{ADDRESS}:{port}");
-        let client = [&[("bootstrap.servers", brokers.as_str())], client].concat();
         let mut kafka = Self {
             jars: jars.clone(),
             directory,
             process: None,
-            cluster: Cluster::new(&client).ephemeral(),
+            cluster,
+            controller,
+            overrides,
         };
         let format = ["format", "-t", CLUSTER_ID, "-c", &kafka.path(CONFIG)];
         kafka.tool("kafka.tools.StorageTool", &format);
