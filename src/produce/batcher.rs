@@ -27,7 +27,7 @@ use super::{fault::Fault, record::Record};
 pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, RecordEnd, Reported};
 use broker::Broker;
 pub(super) use pace::Linger;
-use topic::{BatchLimits, Topic};
+use topic::{BatchLimits, Partition, Topic};
 
 /// What a batch takes beside its records in a topic: a record batch's header has 61 bytes (KIP-98).
 const BATCH_HEADER_BYTES: usize = 128;
@@ -78,6 +78,8 @@ pub(super) struct Batcher {
     paced: Vec<usize>,
     alone: VecDeque<Alone>,
     short_of_lanes: bool,
+    /// Whether a partition is [`abandoned`](Partition::abandoned), as of the last tick.
+    has_abandoned: bool,
     /// Records that wait, those to be sent alone included.
     waiting: usize,
     /// Whether [`purge`](Self::purge) was called.
@@ -101,6 +103,7 @@ impl Batcher {
             paced: Vec::new(),
             alone: VecDeque::new(),
             short_of_lanes: false,
+            has_abandoned: false,
             waiting: 0,
             given_up: false,
             spare: Vec::new(),
@@ -157,6 +160,12 @@ impl Batcher {
         let it = &mut self.topics[topic];
         if it.placed_by_librdkafka {
             return;
+        }
+        for (partition, leader) in it.partitions.iter_mut().zip(&leaders) {
+            let brokers = &self.brokers;
+            let has_failed = partition.broker.is_some_and(|it| brokers[it].has_failed());
+            partition.abandoned = leader.is_none() && (partition.abandoned || has_failed);
+            self.has_abandoned |= partition.abandoned;
         }
         it.learned = Some(leaders);
         self.take_over(topic);
@@ -229,19 +238,18 @@ impl Batcher {
         }
     }
 
-    /// Whether any broker has made records fail and has acknowledged nothing since.
+    /// Whether any broker has made records fail and has acknowledged nothing since, or a partition has been
+    /// without a leader for too long.
     pub(super) fn has_failed_broker(&self) -> bool {
-        self.brokers.iter().any(Broker::has_failed)
+        self.has_abandoned || self.brokers.iter().any(Broker::has_failed)
     }
 
-    /// Whether a record with that key would go to a broker that has failed and is not due to be tried.
+    /// Whether a record with that key would go to a broker that has failed and is not due to be tried, or to
+    /// none because there has been no leader for too long.
     pub(super) fn refuses(&self, topic: usize, key_hash: Option<u32>, now: Instant) -> bool {
         let topic = &self.topics[topic];
-        let partition = topic.partition_of(key_hash).map(|it| &topic.partitions[it]);
-        let broker = partition
-            .and_then(|it| it.broker)
-            .map(|it| &self.brokers[it]);
-        broker.is_some_and(|it| it.has_failed() && !it.wants_probe(now))
+        let place = topic.partition_of(key_hash);
+        place.is_some_and(|it| has_failed(&topic.partitions[it], &self.brokers, now))
     }
 
     /// Takes in a record, which waits no longer than until `deadline`. Records of one topic come in the
@@ -366,15 +374,15 @@ impl Batcher {
         self.unblock(usize::MAX);
         let begin = ended.len();
         let mut expired = Vec::new();
+        self.has_abandoned = false;
         for topic in &mut self.topics {
             topic.queue.expire(now, &mut expired);
             for partition in &mut topic.partitions {
-                if partition.queue.is_empty() {
-                    continue;
-                }
+                let begin = expired.len();
                 partition.queue.expire(now, &mut expired);
-                let broker = partition.broker.map(|it| &self.brokers[it]);
-                if broker.is_some_and(|it| it.has_failed() && !it.wants_probe(now)) {
+                partition.abandoned |= partition.broker.is_none() && expired.len() > begin;
+                self.has_abandoned |= partition.abandoned;
+                if !partition.queue.is_empty() && has_failed(partition, &self.brokers, now) {
                     let refused = partition.queue.drain();
                     ended.extend(refused.map(|(record, _)| (record, Fault::BrokerUnavailable)));
                 }
@@ -404,5 +412,14 @@ impl Batcher {
         }
         self.waiting = 0;
         purged
+    }
+}
+
+/// Whether records for a partition can't be delivered now: its broker has failed and is not due to be tried,
+/// or it has had no leader for too long.
+fn has_failed(partition: &Partition, brokers: &[Broker], now: Instant) -> bool {
+    match partition.broker {
+        Some(broker) => brokers[broker].has_failed() && !brokers[broker].wants_probe(now),
+        None => partition.abandoned,
     }
 }

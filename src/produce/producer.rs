@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod events;
+mod evidence;
 mod topics;
 
 use std::{
@@ -15,6 +16,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+use evidence::Evidence;
 
 use super::{
     batcher::Batcher,
@@ -41,17 +44,6 @@ use crate::{
 /// How long handles that are given up may take to report their last records.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
-/// Without a good report for that long, and without an answer to the request for metadata, the brokers are
-/// considered unavailable.
-const EVIDENCE_AGE_MAX: Duration = Duration::from_secs(1);
-
-/// While no broker answers the request for metadata, one request in this time is let through to try: they
-/// may be slow with metadata alone.
-const TRIAL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The same where librdkafka has lost every connection as well.
-const DISCONNECTED_TRIAL_INTERVAL: Duration = Duration::from_secs(10);
-
 /// One worker's way to the brokers.
 pub struct Producer {
     // Before `in_flight`, whose memory librdkafka may read until the handles are gone.
@@ -75,10 +67,7 @@ pub struct Producer {
     view_generation: Cell<u64>,
     /// Of the topics' configurations that are kept to.
     settings_generation: Cell<u64>,
-    last_delivered: Cell<Option<Instant>>,
-    last_trial: Cell<Option<Instant>>,
-    /// Whether librdkafka has lost every connection since the last good report.
-    disconnected: Cell<bool>,
+    evidence: Evidence,
     short_ticks: Cell<u32>,
     /// The task that waits for a batch's time to form.
     forming: RefCell<Option<Waker>>,
@@ -126,9 +115,7 @@ impl Producer {
             watch,
             view_generation: Cell::new(0),
             settings_generation: Cell::new(0),
-            last_delivered: Cell::new(None),
-            last_trial: Cell::new(None),
-            disconnected: Cell::new(false),
+            evidence: Evidence::default(),
             short_ticks: Cell::new(0),
             forming: RefCell::default(),
             given_up: Cell::new(false),
@@ -162,12 +149,7 @@ impl Producer {
     /// Whether a broker is considered available: it has answered the last request for metadata, or has
     /// acknowledged something a moment ago.
     pub fn has_broker(&self, now: Instant) -> bool {
-        self.watch.has_answered() || self.has_evidence(now)
-    }
-
-    fn has_evidence(&self, now: Instant) -> bool {
-        let last = self.last_delivered.get();
-        last.is_some_and(|last| now.saturating_duration_since(last) < EVIDENCE_AGE_MAX)
+        self.watch.has_answered() || self.evidence.has_answer(now)
     }
 
     /// The largest record, in bytes, that librdkafka takes without a key and headers.
@@ -337,17 +319,8 @@ impl Producer {
         if !self.is_serving() {
             return Err(Failure::before_enqueue(Fault::ProducerFatal));
         }
-        if !self.watch.reachable() && !self.has_evidence(now) {
-            let interval = if self.disconnected.get() {
-                DISCONNECTED_TRIAL_INTERVAL
-            } else {
-                TRIAL_INTERVAL
-            };
-            let last = self.last_trial.get();
-            if last.is_some_and(|last| now.saturating_duration_since(last) < interval) {
-                return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
-            }
-            self.last_trial.set(Some(now));
+        if !self.watch.reachable() && !self.evidence.admits(self.watch.can_connect(), now) {
+            return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
         }
         let in_flight = self.in_flight.borrow();
         if in_flight.records() + records > self.queue_records_max || !in_flight.has_room() {

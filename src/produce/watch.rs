@@ -46,7 +46,10 @@ enum State {
     /// Not asked yet.
     Unknown,
     Reachable,
-    Unreachable,
+    /// The brokers did not answer in time, or not well.
+    Silent,
+    /// There was no connection to ask over.
+    Disconnected,
 }
 
 /// The leaders of a topic's partitions, by the partition: `node.id`s, `None` while there is none.
@@ -146,26 +149,26 @@ impl BrokerWatch {
             topics.open(&locked(&self.topics));
             let view = self.ask(client);
             forget_events(client);
-            if let Some(view) = &view {
+            if let Ok(view) = &view {
                 self.settings.set_topics(view.existing());
             }
-            let state = if view.is_some() {
-                State::Reachable
-            } else {
-                State::Unreachable
+            let state = match view {
+                Ok(_) => State::Reachable,
+                Err(state) => state,
             };
+            let was_unreachable = !self.reachable();
             let before = self.state.swap(state as u8, Ordering::Relaxed);
-            if before != state as u8 {
-                if view.is_some() {
+            if before != state as u8 && (view.is_ok() || !was_unreachable) {
+                if view.is_ok() {
                     tracing::info!("connected to the Kafka brokers");
                 } else {
-                    tracing::warn!("no Kafka broker is reachable; requests get 503 until one is");
+                    tracing::warn!("no Kafka broker answers requests for metadata");
                 }
             }
             let pause = match view {
-                None => RETRY_INTERVAL,
-                Some(view) if view.is_complete(topics.open.len()) => self.publish(view, INTERVAL),
-                Some(view) => self.publish(view, INCOMPLETE_INTERVAL),
+                Err(_) => RETRY_INTERVAL,
+                Ok(view) if view.is_complete(topics.open.len()) => self.publish(view, INTERVAL),
+                Ok(view) => self.publish(view, INCOMPLETE_INTERVAL),
             };
             if locked(&self.topics).len() == topics.open.len() {
                 thread::park_timeout(pause);
@@ -245,7 +248,7 @@ impl BrokerWatch {
     }
 
     /// Asks for the cluster's brokers and the topics. A busy broker gets a second chance.
-    fn ask(&self, client: &BaseProducer<Silent>) -> Option<ClusterView> {
+    fn ask(&self, client: &BaseProducer<Silent>) -> Result<ClusterView, State> {
         let suspected = self.suspected.swap(false, Ordering::Relaxed);
         let was_reachable = self.has_answered();
         let timeout = if suspected {
@@ -254,13 +257,22 @@ impl BrokerWatch {
             TIMEOUT_MS
         };
         let before = Arc::clone(&locked(&self.view));
-        let again = || (was_reachable && !suspected).then(|| metadata(client, TIMEOUT_MS, &before));
-        metadata(client, timeout, &before).or_else(|| again().flatten())
+        let answer = metadata(client, timeout, &before);
+        if answer.is_err() && was_reachable && !suspected {
+            return metadata(client, TIMEOUT_MS, &before);
+        }
+        answer
     }
 
     /// Whether the last request for metadata was answered, or none was made yet.
     pub fn reachable(&self) -> bool {
-        self.state.load(Ordering::Relaxed) != State::Unreachable as u8
+        let state = self.state.load(Ordering::Relaxed);
+        state == State::Unknown as u8 || state == State::Reachable as u8
+    }
+
+    /// Whether there was a connection for the last request for metadata, or none was made yet.
+    pub fn can_connect(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != State::Disconnected as u8
     }
 
     /// Whether a broker has answered the last request for metadata.
@@ -331,13 +343,13 @@ impl Drop for Topics<'_> {
     }
 }
 
-/// The metadata of the topics that the client has handles of; `None` if no broker answers in time. What an
-/// answer leaves open stays as it was `before`.
+/// The metadata of the topics that the client has handles of; the error is what that says of the brokers. What
+/// an answer leaves open stays as it was `before`.
 fn metadata(
     client: &BaseProducer<Silent>,
     timeout_ms: i32,
     before: &ClusterView,
-) -> Option<ClusterView> {
+) -> Result<ClusterView, State> {
     let mut metadata = ptr::null();
     // SAFETY: the client is live; 0 and no topic ask for the topics that it knows.
     let code = unsafe {
@@ -349,8 +361,11 @@ fn metadata(
             timeout_ms,
         )
     };
-    if code != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || metadata.is_null() {
-        return None;
+    match code {
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR if !metadata.is_null() => {}
+        // Also what it says where no connection came about in time.
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TRANSPORT => return Err(State::Disconnected),
+        _ => return Err(State::Silent),
     }
     let mut view = ClusterView::default();
     // SAFETY: on success the metadata is there until it is destroyed below, its arrays have the lengths
@@ -378,7 +393,7 @@ fn metadata(
         rd::rd_kafka_metadata_destroy(metadata);
     }
     view.missing.sort_unstable();
-    Some(view)
+    Ok(view)
 }
 
 /// The elements of a list as C has it.

@@ -10,11 +10,12 @@ mod support;
 mod beside;
 mod bytes;
 mod check;
-mod hung;
 mod load;
+mod metadata;
 mod outage;
 mod refusals;
 mod security;
+mod three;
 mod topics;
 mod volume;
 
@@ -87,7 +88,8 @@ const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
     ),
     ("broker_absent_at_start", outage::absent_at_start),
     ("broker_killed_under_load", outage::killed_under_load),
-    ("one_of_three_brokers_hangs", hung::one_of_three),
+    ("slow_metadata_alone", metadata::is_slow_alone),
+    ("three_brokers", three::three_brokers),
     ("broker_silent", outage::silent),
     ("sasl_and_access_control", security::sasl_and_access_control),
 ];

@@ -4,9 +4,13 @@
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
 
 use crate::support::{cluster::Cluster, event::PATH, http::Answer, ringest::Ringest};
+
+/// Until ringest has read the topics' configurations, which it then knows for minutes.
+const KNOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// Clients whose records the topic takes.
 const CLIENTS: usize = 100;
@@ -83,16 +87,17 @@ fn assert_refused(answer: &Answer, case: &Case<'_>) {
     assert_eq!(answer.text("persisted"), "no");
 }
 
-/// One client, and many.
-const REJECTED: [usize; 2] = [1, 20];
-
+/// Whether ringest knows the limit, or has read the topic's configuration before it was set.
 pub(crate) fn too_large_among_others(cluster: &Cluster) {
-    for rejected in REJECTED {
+    for (rejected, is_known) in [(1, false), (20, false), (20, true)] {
         let settings = [("max.message.bytes", "20000")];
-        let topic = cluster.create_topic("limited", 3, &settings);
+        let first = if is_known { &settings[..] } else { &[] };
+        let topic = cluster.create_topic("limited", 3, first);
         let ringest = Ringest::builder(cluster.brokers())
             .model("Event", "1.0", &topic)
             .start();
+        thread::sleep(KNOWN_AFTER);
+        cluster.configure(&topic, &settings);
         let bodies = [padded(0, 20_000), padded(0, 60_000)];
         let case = Case {
             topic: &topic,
@@ -135,7 +140,7 @@ pub(crate) fn null_keys_on_a_compacted_topic(cluster: &Cluster) {
 }
 
 pub(crate) fn old_records_on_a_topic_with_bounds(cluster: &Cluster) {
-    for rejected in REJECTED {
+    for rejected in [1, 20] {
         let bounds = [
             ("message.timestamp.before.max.ms", "3600000"),
             ("message.timestamp.after.max.ms", "3600000"),
@@ -147,6 +152,7 @@ pub(crate) fn old_records_on_a_topic_with_bounds(cluster: &Cluster) {
                  [fields]\nat = \"Nullable(DateTime64(3))\"\nn = \"UInt32\"\n"
             ))
             .start();
+        thread::sleep(KNOWN_AFTER);
         // After the start, when ringest has read that there are none: it keeps to those that it knows.
         cluster.configure(&topic, &bounds);
         let old = r#"{"at":"2001-09-09T01:46:40Z","n":1}"#;

@@ -17,6 +17,8 @@ pub(super) struct Partition {
     pub(super) listed: bool,
     /// Whether a batch is on its way.
     pub(super) out: bool,
+    /// Whether records were given up, or would have been, because it has no leader.
+    pub(super) abandoned: bool,
     /// Keyed records of a refused batch that are sent again, each alone: what follows them waits, so
     /// that equal keys keep their order.
     pub(super) held: usize,

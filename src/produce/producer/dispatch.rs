@@ -21,6 +21,7 @@ impl Producer {
         batcher.pace(now);
         let mut refused = Vec::new();
         while let Some(key) = batcher.next_batch(now) {
+            self.evidence.sent(now);
             self.hand_over(&batcher, key, &mut refused);
             for (position, code) in refused.drain(..) {
                 let end = Err((Fault::from_code(code), false));

@@ -47,13 +47,12 @@ impl Producer {
             EventKind::Reports => {
                 let mut batcher = self.batcher.borrow_mut();
                 for report in event.reports() {
-                    if report.end.is_ok() {
-                        self.last_delivered.set(Some(now));
-                        self.disconnected.set(false);
-                    }
                     let end = report
                         .end
                         .map_err(|(code, maybe)| (self.fault(code), maybe));
+                    if end.is_ok() || matches!(end, Err((fault, _)) if fault.is_of_a_batch()) {
+                        self.evidence.answered(now);
+                    }
                     let place = BatchKey::from_opaque(report.opaque);
                     self.settle(&mut batcher, place, end, now);
                 }
@@ -68,11 +67,15 @@ impl Producer {
                 code: Code::AllBrokersDown,
                 ..
             } => {
-                self.disconnected.set(true);
-                self.last_trial.set(Some(now));
+                self.evidence.disconnected(now);
                 self.watch.suspect();
             }
-            EventKind::Error { text, .. } => tracing::warn!("kafka: {text}"),
+            EventKind::Error { code, text, .. } => {
+                if matches!(code, Code::BrokerTransportFailure | Code::Resolve) {
+                    self.evidence.connection_failed();
+                }
+                tracing::warn!("kafka: {text}");
+            }
             EventKind::Log { level, text } => match level {
                 ..=3 => tracing::error!("kafka: {text}"),
                 4 => tracing::warn!("kafka: {text}"),

@@ -16,9 +16,7 @@ use crate::{
     admission::Admission,
     buffer::Pool,
     produce::{
-        batcher::{
-            BatchKey, BatchRules, Batcher, RecordEnd, Reported, batch::Kind, broker::Broker,
-        },
+        batcher::{BatchKey, BatchRules, Batcher, RecordEnd, Reported, batch::Kind},
         fault::Fault,
         in_flight::{InFlight, Memory, RequestKey},
         record::Record,
@@ -318,7 +316,7 @@ impl World {
             hold!(is_due, "record {index} ends before its time");
         }
         if fault == Fault::BrokerUnavailable {
-            let has_failed = self.batcher.brokers.iter().any(Broker::has_failed);
+            let has_failed = self.batcher.has_failed_broker();
             hold!(
                 has_failed,
                 "record {index} ends although no broker has failed"

@@ -1,4 +1,7 @@
-//! One of three brokers accepts connections and never answers: what it leads fails, the rest goes on.
+//! Three brokers. Leaders move, and equal keys keep their order. One broker accepts connections and never
+//! answers: what it leads fails, the rest goes on.
+
+mod order;
 
 use std::{
     thread,
@@ -32,14 +35,6 @@ const KEYED: &str = "/ingest/Keyed/1.0";
 /// The broker that hangs.
 const HUNG: i32 = 2;
 
-/// Three brokers, of which the first is the controller too; a broker that does not answer stays the leader
-/// of its partitions for longer than the test takes.
-fn three(jars: &Jars) -> (Kafka, Kafka, Kafka) {
-    let kafka = Kafka::start_with(jars, &[("broker.session.timeout.ms", "120000")], &[]);
-    let (second, third) = (kafka.join(HUNG), kafka.join(3));
-    (kafka, second, third)
-}
-
 fn start(cluster: &Cluster, topic: &str, keyed: &str) -> Ringest {
     Ringest::builder(cluster.brokers())
         .model("Event", "1.0", topic)
@@ -54,9 +49,16 @@ fn start(cluster: &Cluster, topic: &str, keyed: &str) -> Ringest {
         .start()
 }
 
-pub(crate) fn one_of_three(jars: &Jars) {
-    let (kafka, second, _third) = three(jars);
-    let cluster = kafka.cluster();
+/// One after the other, as three brokers take their time to start.
+pub(crate) fn three_brokers(jars: &Jars) {
+    // The first is the controller too.
+    let kafka = Kafka::start(jars);
+    let (second, _third) = (kafka.join(HUNG), kafka.join(3));
+    order::holds_while_leaders_move(&kafka);
+    one_hangs(kafka.cluster(), &second);
+}
+
+fn one_hangs(cluster: &Cluster, second: &Kafka) {
     let topic = cluster.create_topic("hung", 6, &[]);
     let keyed = cluster.create_topic("hung-keyed", 6, &[]);
     assert!(cluster.leaders(&topic).contains(&HUNG));
@@ -75,15 +77,17 @@ pub(crate) fn one_of_three(jars: &Jars) {
     };
     assert_shed(&post(&hung_key));
     // One request in a second may be let through to try.
-    let begin = Instant::now();
-    for _ in 0..50 {
-        let answer = post(&hung_key);
-        assert_shed(&answer);
-        for key in &other_keys {
-            assert_eq!(post(key).status, 200);
+    let is_refused_at_once = || {
+        let begin = Instant::now();
+        for _ in 0..50 {
+            assert_shed(&post(&hung_key));
+            for key in &other_keys {
+                assert_eq!(post(key).status, 200);
+            }
         }
-    }
-    assert!(begin.elapsed() < 10 * ACK_TIMEOUT, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < 10 * ACK_TIMEOUT, "{:?}", begin.elapsed());
+    };
+    is_refused_at_once();
 
     thread::sleep(Duration::from_secs(5).saturating_sub(hung_since.elapsed()));
     let recovered = eventually(Duration::from_secs(15), || {
@@ -91,6 +95,10 @@ pub(crate) fn one_of_three(jars: &Jars) {
         (2 * after >= before).then_some(after)
     });
     assert!(recovered.is_some(), "far below {before} in {PERIOD:?}");
+
+    // The cluster gives the broker up: its partitions have no other replica, and so no leader.
+    await_that("it leads", || cluster.leaders(&keyed).contains(&-1));
+    is_refused_at_once();
 
     second.resume();
     let again = eventually(PATIENCE, || (post(&hung_key).status == 200).then_some(()));
