@@ -14,9 +14,8 @@ use super::{
 const BATCH_BYTES_MAX: usize = 1_000_000;
 /// librdkafka's own default of `batch.num.messages`.
 const BATCH_MESSAGES_MAX: usize = 10_000;
-/// How long a batch may wait for records under load, where the operator does not say: what a `linger.ms` of
-/// 1 comes to in librdkafka, which waits in whole milliseconds.
-const LINGER: Duration = Duration::from_micros(1_500);
+/// How long a batch may wait for records under load, where the operator does not say.
+const LINGER: Duration = Duration::from_millis(1);
 /// Requests that an idempotent producer has out at one broker, at most (KIP-360).
 const REQUESTS_MAX: u32 = 5;
 /// Handles of one worker that are opened by themselves, at most.
