@@ -8,9 +8,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use libfuzzer_sys::fuzz_target;
 use ringest::{
-    auth::{
-        ApiKey, Auth, AuthMode, Globs, Issuer, KeyHash, KeySet, KeySource, VerificationKeys,
-    },
+    auth::{ApiKey, Auth, AuthMode, Globs, Issuer, KeyHash, KeySet, KeySource, VerificationKeys},
     model::Model,
     route::RouteTable,
 };

@@ -69,7 +69,10 @@ fn check_typed(body: &[u8], format: Format) {
         );
         assert!(rejection.errors.is_sorted_by_key(|error| error.offset));
         if rejection.records > 0 {
-            assert_eq!(accepted + rejection.invalid_records.len(), rejection.records);
+            assert_eq!(
+                accepted + rejection.invalid_records.len(),
+                rejection.records
+            );
         }
     }
 }
