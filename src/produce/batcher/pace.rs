@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Records expected within the linger time from which on waiting for them pays.
 const RECORDS_WORTH_WAITING: f64 = 4.0;
 
-/// The longest wait for the next of several batches: a batch that was late once tells little of the next.
+/// The longest wait for the next of several batches: one late batch says little of the next.
 const SPREAD_MAX: Duration = Duration::from_millis(250);
 
 /// The time over which the rate of arrival is averaged.
