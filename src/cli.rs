@@ -67,7 +67,8 @@ Signals: SIGTERM and SIGINT stop accepting requests, finish those in progress, a
 one exits immediately. SIGHUP reloads the configuration and the models; if they are invalid, the
 errors are logged and the previous configuration stays active.
 
-Exit codes: 0 success, 1 configuration error, 2 usage error, 3 shutdown cut connections off.";
+Exit codes: 0 success, 1 configuration error, 2 usage error, 3 incomplete shutdown
+(connections were cut off, or a second signal came).";
 
 /// The arguments of `ringest`.
 #[derive(Debug, Parser)]

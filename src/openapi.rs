@@ -154,7 +154,7 @@ fn request_body(model: &Model) -> Value {
                 "schema": {
                     "type": "string",
                     "description": format!(
-                        "One record a line, each of the schema #/components/schemas/{name}."
+                        "One record per line, each of the schema #/components/schemas/{name}."
                     ),
                 },
             },

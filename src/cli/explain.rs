@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     )]
     format: Output,
 
-    /// Read one record a line (implied if FILE ends in .ndjson or .jsonl)
+    /// Read NDJSON: one record per line (implied if FILE ends in .ndjson or .jsonl)
     #[arg(long)]
     ndjson: bool,
 

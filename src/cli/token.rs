@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     )]
     kind: Kind,
 
-    /// Name of the key, shown in logs [default: from the hash]
+    /// Name of the key, shown in logs [default: key-, and the first 8 digits of the hash]
     #[arg(long, value_parser = name)]
     name: Option<String>,
 

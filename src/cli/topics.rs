@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     create: bool,
 
-    /// Partitions of each new topic [default: that of the brokers]
+    /// Partitions of each new topic [default: set by the brokers]
     #[arg(
         long,
         value_name = "N",
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     )]
     partitions: Option<i32>,
 
-    /// Replicas of each partition of a new topic [default: that of the brokers]
+    /// Replicas of each partition of a new topic [default: set by the brokers]
     #[arg(
         long,
         value_name = "N",

@@ -120,7 +120,7 @@ table! {
     ),
     Draining => shed("draining", "This server is shutting down."),
     QueueFull => shed("queue_full", "The producer's queue is full."),
-    BrokerUnavailable => shed("broker_unavailable", "No broker accepted the records."),
+    BrokerUnavailable => shed("broker_unavailable", "No Kafka broker is available."),
     DeliveryTimedOut => shed("delivery_timed_out", "The brokers did not acknowledge in time."),
     ProducerFatal => shed(
         "producer_fatal",

@@ -113,7 +113,9 @@ impl SettingsWatch {
         if let Some(failure) = &failure
             && logged.failure.as_ref() != Some(failure)
         {
-            tracing::warn!("{failure}; what a topic refuses is found out by sending it");
+            tracing::warn!(
+                "{failure}; the limits of topics are unknown until a broker rejects a record"
+            );
         }
         logged.failure = failure;
         let Some(expected) = locked(&self.expected).clone() else {

@@ -144,7 +144,7 @@ impl Producer {
         if self.short_ticks.get() >= SHORT_TICKS_MAX
             && let Some(lane) = batch_lanes.iter().find(|lane| lane.is_idle())
         {
-            tracing::info!("batches wait for the brokers' answers: another producer is opened");
+            tracing::info!("opening another producer: batches are waiting for the brokers");
             self.short_ticks.set(0);
             lane.open(now);
         }
