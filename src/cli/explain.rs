@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     )]
     format: Output,
 
-    /// Read NDJSON: one record per line (implied if FILE ends in .ndjson or .jsonl)
+    /// Read NDJSON, one record per line (implied for .ndjson, .jsonl)
     #[arg(long)]
     ndjson: bool,
 
