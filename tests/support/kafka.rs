@@ -209,12 +209,14 @@ impl Kafka {
     }
 
     fn wait_until_it_answers(&mut self) {
-        let client: BaseConsumer = self.cluster.client();
         let answered = eventually(START_TIMEOUT, || {
             let process = self.process.as_mut().expect("just started");
             if let Some(status) = process.exited() {
                 return Some(Err(status));
             }
+            // Anew each time: one that has heard of the advertised address asks there, where a test's proxy
+            // may not serve yet.
+            let client: BaseConsumer = self.cluster.client();
             let metadata = client.fetch_metadata(None, Duration::from_secs(1)).ok()?;
             (!metadata.brokers().is_empty()).then_some(Ok(()))
         });
