@@ -7,6 +7,8 @@
 //! left.
 //!
 //! Everything here belongs to one worker: reference counts are not atomic, nothing is locked.
+//!
+//! Debug builds check that nobody writes to what is frozen or in the pool (`lent`).
 #![expect(
     unsafe_code,
     reason = "the kernel writes to, and librdkafka reads from, memory that Rust's borrows cannot follow"
@@ -19,6 +21,9 @@ use std::{
 };
 
 use monoio::buf::IoBufMut;
+
+#[cfg(debug_assertions)]
+mod lent;
 
 /// The smallest segment, and so the least memory of one connection.
 pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
@@ -96,6 +101,8 @@ impl Pool {
     pub fn take(self: &Rc<Self>, bytes: usize) -> ReadBuffer {
         let capacity = segment_capacity(bytes);
         let kept = Self::class(capacity).and_then(|class| self.classes[class].borrow_mut().pop());
+        #[cfg(debug_assertions)]
+        kept.iter().for_each(|memory| lent::check_poisoned(memory));
         ReadBuffer {
             segment: Rc::new(Segment {
                 memory: kept.unwrap_or_else(|| zeroed(capacity)),
@@ -108,11 +115,29 @@ impl Pool {
     }
 
     fn give_back(&self, memory: Memory, capacity: usize) {
-        if let Some(class) = Self::class(capacity) {
+        #[cfg(debug_assertions)]
+        let memory = {
+            let mut memory = memory;
+            lent::poison(&mut memory);
+            memory
+        };
+        // `--cfg unpooled`: freed, for tools that find each use of freed memory.
+        if let Some(class) = Self::class(capacity).filter(|_| !cfg!(unpooled)) {
             let mut kept = self.classes[class].borrow_mut();
             if (kept.len() + 1) * capacity <= KEPT_BYTES_OF_SIZE_MAX {
                 kept.push(memory);
             }
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for kept in &mut self.classes {
+            kept.get_mut()
+                .iter()
+                .for_each(|memory| lent::check_poisoned(memory));
         }
     }
 }
@@ -258,6 +283,8 @@ impl ReadBuffer {
         );
         self.frozen_until = self.frozen_until.max(range.end);
         Frozen {
+            #[cfg(debug_assertions)]
+            hash: lent::hash(self.bytes(range.clone())),
             segment: Rc::clone(&self.segment),
             range,
         }
@@ -339,6 +366,8 @@ unsafe impl IoBufMut for Slot {
 pub struct Frozen {
     segment: Rc<Segment>,
     range: Range<usize>,
+    #[cfg(debug_assertions)]
+    hash: u64,
 }
 
 impl Frozen {
@@ -364,6 +393,13 @@ impl Frozen {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        lent::check_unchanged(self.bytes(), self.hash);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+#[cfg(not(unpooled))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

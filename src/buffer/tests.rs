@@ -207,3 +207,63 @@ fn an_unshared_buffer_keeps_its_memory_and_its_rest() {
         (&b"two"[..], address)
     );
 }
+
+/// Faults planted where each of the checks of debug builds must find them.
+#[cfg(debug_assertions)]
+mod planted {
+    use std::{
+        io::{Write, pipe},
+        os::fd::AsRawFd,
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use io_uring::{IoUring, opcode, types::Fd};
+
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "bytes were written to while they were frozen")]
+    fn a_write_to_frozen_bytes_is_found() {
+        let mut buffer = receive(Rc::new(Pool::default()).take(1), b"frozen");
+        let frozen = buffer.freeze(0..6);
+        // SAFETY: inside the block. That librdkafka may read it is the fault.
+        unsafe { buffer.segment.base().add(5).write(b'!') };
+        drop(frozen);
+    }
+
+    #[test]
+    #[cfg_attr(unpooled, ignore = "it ends the process: see fuzz/sanitize")]
+    #[should_panic(expected = "memory in the pool was written to, at Some(7)")]
+    fn a_write_to_memory_in_the_pool_is_found() {
+        let pool = Rc::new(Pool::default());
+        let late = pool.take(1).segment.base();
+        // SAFETY: the pool keeps the block. That the buffer is gone is the fault.
+        unsafe { late.add(7).write(b'!') };
+        pool.take(1);
+    }
+
+    #[test]
+    #[cfg_attr(
+        unpooled,
+        ignore = "the kernel would write to whatever has the memory then"
+    )]
+    fn a_write_of_the_kernel_to_memory_in_the_pool_is_found() {
+        let Ok(mut ring) = IoUring::new(2) else {
+            return; // This kernel refuses io_uring.
+        };
+        let (reader, mut writer) = pipe().expect("a pipe");
+        let pool = Rc::new(Pool::default());
+        let mut slot = pool.take(1).into_slot(4);
+        let read = opcode::Read::new(Fd(reader.as_raw_fd()), slot.write_ptr(), 4).build();
+        // SAFETY: the pool keeps the block. That the slot goes before the read has ended is the fault.
+        unsafe { ring.submission().push(&read) }.expect("room");
+        ring.submit().expect("a ring");
+        drop(slot);
+        writer.write_all(b"late").expect("the pipe is open");
+        ring.submit_and_wait(1).expect("the read ends");
+        let taken = catch_unwind(AssertUnwindSafe(|| drop(pool.take(1))));
+        let found = taken.expect_err("it was written to");
+        let found = found.downcast_ref::<String>().expect("a text");
+        assert_eq!(found, "memory in the pool was written to, at Some(0)");
+    }
+}

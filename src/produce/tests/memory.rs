@@ -2,7 +2,10 @@
 //! awaited any more and the pool is in use.
 
 use std::{
+    os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +18,11 @@ use rdkafka::{
 use super::{Bench, PATIENCE, settings};
 use crate::{
     auth,
-    produce::{Failure, Fault, Headers, Payloads, Persisted, ProducerSettings},
+    buffer::Pool,
+    produce::{
+        Failure, Fault, Headers, Payloads, Persisted, ProducerSettings, batcher::BatchKey,
+        in_flight::RequestKey, kafka::Handle, message::Scratch, record::Record,
+    },
     validate::Format,
 };
 
@@ -119,4 +126,42 @@ fn records_beyond_their_body_are_not_enqueued() {
     // And what came before leaves nothing behind.
     bench.producer.tick(Instant::now());
     assert_eq!(bench.send(b"[{},{}]").map(|it| it.records()), Ok(2));
+}
+
+/// A planted fault: the memory of a record is given back before its report. Other tests compare what is read
+/// from the brokers with what was sent, and so would see it; in an `unpooled` build AddressSanitizer and
+/// Valgrind see it, and end the process (`fuzz/sanitize`).
+#[test]
+#[cfg(any(debug_assertions, unpooled))]
+#[cfg_attr(unpooled, ignore = "it ends the process: see fuzz/sanitize")]
+#[expect(unsafe_code, reason = "a promise to librdkafka is broken")]
+fn a_record_whose_memory_is_given_back_too_early_is_seen() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    cluster
+        .create_topic("events", PARTITIONS, 1)
+        .expect("a topic");
+    let brokers = cluster.bootstrap_servers();
+    let (wake, _wake_reader) = UnixStream::pair().expect("a socket pair");
+    let properties = settings(&[("bootstrap.servers", &brokers)]).properties;
+    let mut handle = Handle::open(&properties, wake).expect("a handle");
+    let topic = handle.topic(0, "events").expect("a topic");
+    let pool = Rc::new(Pool::default());
+    let sent = numbered(0);
+    let mut buffer = pool.take(sent.len());
+    buffer.append(sent.as_bytes());
+    let frozen = buffer.freeze(0..sent.len());
+    let mut record = Record::for_test(RequestKey::for_test(0), 0, 0);
+    (record.bytes, record.len) = (frozen.as_ptr(), u32::try_from(sent.len()).expect("short"));
+    let (batch, _) = BatchKey::from_opaque(ptr::null_mut());
+
+    cluster.broker_down(1).expect("there is one");
+    let refused = |_, code| panic!("{code}");
+    let mut scratch = Scratch::default();
+    // SAFETY: none; the bytes do not stay. They do stay readable, as the pool keeps them.
+    unsafe { handle.produce(topic, Some(0), batch, (0, &[record]), &mut scratch, refused) };
+    drop((frozen, buffer));
+    cluster.broker_up(1).expect("there is one");
+    let read = read(&brokers, 1).remove(0);
+    assert_eq!(read.len(), sent.len());
+    assert!(read.iter().all(|byte| *byte == read[0]), "not the pattern");
 }
