@@ -1,13 +1,8 @@
 //! Limits of what is in the process at once, with permits that are returned by being dropped.
 
-use std::{
-    cell::Cell,
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// One worker's budget of memory for bodies being read and records not yet acknowledged.
 ///

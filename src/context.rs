@@ -148,7 +148,7 @@ impl Context {
         let current = Rc::clone(&self.active.borrow());
         match self.published.newer_than(current.snapshot.generation) {
             None => current,
-            Some(snapshot) => self.activate(snapshot, current.worker),
+            Some((_, snapshot)) => self.activate(snapshot, current.worker),
         }
     }
 

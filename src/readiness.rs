@@ -1,7 +1,7 @@
 //! Whether ringest can accept records now, and if not, why: atomics that the workers and the control
 //! thread write and the management thread reads.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 /// Shared by the whole process.
 #[derive(Debug)]

@@ -1,13 +1,7 @@
 //! The configuration that can change at run time: an immutable snapshot, published by the control
 //! thread and picked up by each worker between requests.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     auth::{AuthMode, FetchedKeys, KeySet},
@@ -15,6 +9,7 @@ use crate::{
     metrics::RouteMetrics,
     model::{Model, Schema},
     outcome::TABLE,
+    published,
     route::RouteTable,
 };
 
@@ -95,44 +90,9 @@ impl Snapshot {
     }
 }
 
-/// The latest snapshot.
-#[derive(Debug)]
-pub struct Published {
-    generation: AtomicU64,
-    latest: Mutex<Arc<Snapshot>>,
-}
-
-impl Published {
-    /// Publishes the first snapshot.
-    pub fn new(first: Snapshot) -> Self {
-        Self {
-            generation: AtomicU64::new(first.generation),
-            latest: Mutex::new(Arc::new(first)),
-        }
-    }
-
-    /// Publishes a snapshot of a new generation.
-    pub fn publish(&self, snapshot: Snapshot) {
-        let generation = snapshot.generation;
-        *self.lock() = Arc::new(snapshot);
-        self.generation.store(generation, Ordering::Release);
-    }
-
-    /// The latest snapshot unless it is of this generation; in that case only one atomic load.
-    pub fn newer_than(&self, generation: u64) -> Option<Arc<Snapshot>> {
-        (self.generation.load(Ordering::Acquire) != generation).then(|| self.latest())
-    }
-
-    /// The latest snapshot.
-    pub fn latest(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.lock())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<Snapshot>> {
-        // No code panics while it holds the lock.
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// The latest snapshot. Its generation is the one that it is published as: each is made from the one before
+/// it ([`Snapshot::succeeded_by`]) and published.
+pub type Published = published::Published<Snapshot>;
 
 #[cfg(test)]
 mod tests;

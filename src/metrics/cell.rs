@@ -1,9 +1,8 @@
 //! Counters, gauges and histograms: written by one thread, read by any, without locks.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
+
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A value that only grows. **One** thread adds; any thread may read.
 #[derive(Debug, Default)]

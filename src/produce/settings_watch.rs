@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -19,6 +19,7 @@ use super::{
     locked::locked,
     topic_settings::Settings,
 };
+use crate::published::Published;
 
 /// Between two times that they are read.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -33,9 +34,7 @@ pub(super) struct SettingsWatch {
     /// Topics to ask about: those that exist.
     topics: Mutex<Vec<Arc<str>>>,
     expected: Mutex<Option<Arc<Expected>>>,
-    /// Counts how often they were read.
-    generation: AtomicU64,
-    settings: Mutex<Arc<Settings>>,
+    settings: Published<Settings>,
     /// Whether they were asked for once, with or without success.
     has_asked: AtomicBool,
 }
@@ -86,8 +85,7 @@ impl SettingsWatch {
     }
 
     fn publish(&self, settings: Settings) {
-        *locked(&self.settings) = Arc::new(settings);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.settings.publish(settings);
         self.has_asked.store(true, Ordering::Relaxed);
     }
 
@@ -98,7 +96,7 @@ impl SettingsWatch {
         read: Result<(), KafkaError>,
         logged: &mut Logged,
     ) -> Duration {
-        let settings = Arc::clone(&locked(&self.settings));
+        let settings = self.settings.latest();
         let (failure, pause) = match read {
             Ok(()) => (hidden(topics, &settings), INTERVAL),
             Err(error) if is_unsupported(&error) => {
@@ -166,8 +164,7 @@ impl SettingsWatch {
 
     /// The latest configurations, if they are not of this generation, and their own.
     pub(super) fn newer_than(&self, generation: u64) -> Option<(u64, Arc<Settings>)> {
-        let latest = self.generation.load(Ordering::Acquire);
-        (latest != generation).then(|| (latest, Arc::clone(&locked(&self.settings))))
+        self.settings.newer_than(generation)
     }
 
     /// Whether nothing is to be asked, or was asked once.

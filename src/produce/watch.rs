@@ -11,7 +11,7 @@ use std::{
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -28,6 +28,7 @@ use super::{
     admin::Silent, event::error_code, fit::Expected, kafka::OpenError, locked::locked,
     settings_watch::SettingsWatch, topic_settings::Settings,
 };
+use crate::published::Published;
 
 /// Between two requests for metadata while brokers answer.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -94,9 +95,7 @@ pub struct BrokerWatch {
     suspected: AtomicBool,
     stopping: AtomicBool,
     thread: std::sync::OnceLock<Thread>,
-    /// Counts the views.
-    generation: AtomicU64,
-    view: Mutex<Arc<ClusterView>>,
+    view: Published<ClusterView>,
     /// Topics to ask about.
     topics: Mutex<Vec<Arc<str>>>,
     settings: Arc<SettingsWatch>,
@@ -133,8 +132,7 @@ impl BrokerWatch {
             suspected: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
-            generation: AtomicU64::new(0),
-            view: Mutex::default(),
+            view: Published::default(),
             topics: Mutex::default(),
             settings: Arc::default(),
         }
@@ -177,27 +175,25 @@ impl BrokerWatch {
     }
 
     fn publish(&self, view: ClusterView, pause: Duration) -> Duration {
-        let mut published = locked(&self.view);
-        if **published == view {
+        let published = self.view.latest();
+        if *published == view {
             return pause;
         }
         if published.missing != view.missing && !view.missing.is_empty() {
             log_missing(&view.missing);
         }
-        *published = Arc::new(view);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.view.publish(view);
         pause
     }
 
     /// The latest view, if it is not of this generation, and its own: one load of an atomic where it is.
     pub(super) fn newer_than(&self, generation: u64) -> Option<(u64, Arc<ClusterView>)> {
-        let latest = self.generation.load(Ordering::Acquire);
-        (latest != generation).then(|| (latest, Arc::clone(&locked(&self.view))))
+        self.view.newer_than(generation)
     }
 
     /// Topics that models name and the brokers do not have, as far as is known.
     pub fn missing_topics(&self) -> Vec<Arc<str>> {
-        let mut missing = locked(&self.view).missing.clone();
+        let mut missing = self.view.latest().missing.clone();
         if let Some(expected) = self.settings.expected() {
             let named = expected.topics();
             missing.retain(|topic| named.contains(topic));
@@ -256,7 +252,7 @@ impl BrokerWatch {
         } else {
             TIMEOUT_MS
         };
-        let before = Arc::clone(&locked(&self.view));
+        let before = self.view.latest();
         let answer = metadata(client, timeout, &before);
         if answer.is_err() && was_reachable && !suspected {
             return metadata(client, TIMEOUT_MS, &before);

@@ -46,8 +46,8 @@ fn one_that_is_published_is_newer_once() {
     let second = first.succeeded_by(&config, &[]);
     let published = Published::new(first);
     assert!(published.newer_than(0).is_none());
-    published.publish(second);
-    let newer = published.newer_than(0).expect("there is one");
-    assert_eq!(newer.generation, 1);
+    assert_eq!(published.publish(second), 1);
+    let (generation, newer) = published.newer_than(0).expect("there is one");
+    assert_eq!((generation, newer.generation), (1, 1));
     assert!(published.newer_than(1).is_none());
 }

@@ -175,9 +175,7 @@ impl Supervisor {
         let before = self.published.latest();
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
         let snapshot = before.succeeded_by(&self.config, &fetched);
-        let generation = snapshot.generation;
-        self.published.publish(snapshot);
-        generation
+        self.published.publish(snapshot)
     }
 }
 
