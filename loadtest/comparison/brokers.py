@@ -1,12 +1,15 @@
 """The brokers: librdkafka's mock broker or Apache Kafka, on the load's core."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
+import urllib.request
 
 from . import Fault
 from .contenders import REPOSITORY, TOPIC, stop
@@ -66,24 +69,111 @@ def kafka(executable, core, partitions):
     jars = f"{kafka_jars()}/*"
     with tempfile.TemporaryDirectory(prefix="loadtest-kafka-") as directory:
         ports = dict(zip(("broker", "controller"), free_ports(2)))
-        properties = pathlib.Path(directory) / "server.properties"
-        properties.write_text(
-            KAFKA_PROPERTIES.format(directory=directory, partitions=partitions, **ports)
-        )
-        storage = ["java", "-cp", jars, "kafka.tools.StorageTool"]
-        cluster_id = run([*storage, "random-uuid"]).strip()
-        run([*storage, "format", "-t", cluster_id, "-c", properties])
-        server = ["java", "-Xmx512m", "-cp", jars, "kafka.Kafka", properties]
-        process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *server],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        try:
+        properties = KAFKA_PROPERTIES.format(directory=directory, partitions=partitions, **ports)
+        cluster_id = run(["java", "-cp", jars, "kafka.tools.StorageTool", "random-uuid"]).strip()
+        with node(jars, core, pathlib.Path(directory), cluster_id, properties):
             cluster = f"--cluster=127.0.0.1:{ports['broker']}"
             with counting(executable, core, [cluster]) as broker:
                 yield broker
-        finally:
-            stop(process)
+
+
+@contextlib.contextmanager
+def node(jars, core, directory, cluster_id, properties, heap="512m"):
+    """One process of Apache Kafka."""
+    file = directory / "server.properties"
+    file.write_text(properties)
+    run(["java", "-cp", jars, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", file])
+    process = subprocess.Popen(
+        ["taskset", "--cpu-list", str(core), "java", f"-Xmx{heap}", "-cp", jars, "kafka.Kafka", file],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        stop(process)
+
+
+REPLICATED_PROPERTIES = """\
+process.roles={roles}
+node.id={number}
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{client},REPLICATION://127.0.0.1:{replication}{controls}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},REPLICATION://127.0.0.1:{proxy}
+inter.broker.listener.name=REPLICATION
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,REPLICATION:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={directory}/log
+num.partitions={partitions}
+default.replication.factor=3
+min.insync.replicas=2
+offsets.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+log.segment.bytes=67108864
+log.retention.bytes=268435456
+log.retention.check.interval.ms=5000
+"""
+
+
+@contextlib.contextmanager
+def replicated(executable, core, partitions, round_trip_ms, topics):
+    """Three Apache Kafka brokers whose replication takes `round_trip_ms`, so that `acks=all` does.
+
+    Replication goes through toxiproxy; clients reach the brokers directly.
+    """
+    toxiproxy = shutil.which("toxiproxy-server") or shutil.which("server")
+    if not toxiproxy:
+        raise Fault("toxiproxy is not installed")
+    jars = f"{kafka_jars()}/*"
+    cluster_id = run(["java", "-cp", jars, "kafka.tools.StorageTool", "random-uuid"]).strip()
+    api, controller, *ports = free_ports(11)
+    with contextlib.ExitStack() as stack:
+        proxy = subprocess.Popen(
+            ["taskset", "--cpu-list", str(core), toxiproxy, "-port", str(api)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stack.callback(stop, proxy)
+        for number in (1, 2, 3):
+            client, replication, proxied = ports[3 * (number - 1):3 * number]
+            delay(api, f"broker-{number}", proxied, replication, round_trip_ms)
+            directory = pathlib.Path(stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="loadtest-kafka-")))
+            first = number == 1
+            stack.enter_context(node(jars, core, directory, cluster_id, REPLICATED_PROPERTIES.format(
+                roles="broker,controller" if first else "broker",
+                controls=f",CONTROLLER://127.0.0.1:{controller}" if first else "",
+                number=number, controller=controller, client=client, replication=replication,
+                proxy=proxied, directory=directory, partitions=partitions), heap="640m"))
+        bootstrap = ",".join(f"127.0.0.1:{port}" for port in ports[::3])
+        wait_for_brokers(jars, bootstrap, 3)
+        arguments = [f"--cluster={bootstrap}", *(f"--topic={topic}" for topic in topics)]
+        yield stack.enter_context(counting(executable, core, arguments))
+
+
+def delay(api, name, listen, upstream, round_trip_ms):
+    """Has toxiproxy listen on a port, and answer that late."""
+    proxy = {"name": name, "listen": f"127.0.0.1:{listen}", "upstream": f"127.0.0.1:{upstream}"}
+    toxic = {"type": "latency", "attributes": {"latency": round_trip_ms}}
+    for path, body in (("/proxies", proxy), (f"/proxies/{name}/toxics", toxic)):
+        request = urllib.request.Request(f"http://127.0.0.1:{api}{path}", json.dumps(body).encode())
+        for attempt in range(50):
+            try:
+                urllib.request.urlopen(request, timeout=5).close()
+                break
+            except OSError as error:
+                if attempt == 49:
+                    raise Fault("toxiproxy does not answer") from error
+                time.sleep(0.1)
+
+
+def wait_for_brokers(jars, bootstrap, count):
+    """Waits until the cluster has so many brokers, for a minute at most."""
+    ask = ["java", "-cp", jars, "org.apache.kafka.tools.BrokerApiVersionsCommand",
+           "--bootstrap-server", bootstrap]
+    for _ in range(20):
+        asked = subprocess.run(ask, capture_output=True, text=True, check=False)
+        if asked.stdout.count("(id: ") >= count:
+            return
+        time.sleep(1)
+    raise Fault("the brokers did not start")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::{answer::Answer, percentile};
 
 /// Time limit for a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,31 +200,15 @@ fn report(parts: Vec<Sums>) -> Value {
         "requests": sums.answers.values().sum::<u64>() + sums.failed,
         "answers": sums.answers,
         "failed": sums.failed,
-        "p50_us": percentile(&sums.waits_us, 50),
-        "p99_us": percentile(&sums.waits_us, 99),
-        "max_us": percentile(&sums.waits_us, 100),
+        "p50_us": percentile(&sums.waits_us, 500),
+        "p99_us": percentile(&sums.waits_us, 990),
+        "max_us": percentile(&sums.waits_us, 1000),
     })
-}
-
-/// The percentile of sorted values by the nearest-rank method; `None` without values.
-fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_use_the_nearest_rank() {
-        let hundred: Vec<u64> = (1..=100).collect();
-        for percent in [1, 50, 99, 100] {
-            assert_eq!(percentile(&hundred, percent), Some(percent as u64));
-        }
-        assert_eq!(percentile(&[7], 50), Some(7));
-        assert_eq!(percentile(&[], 99), None);
-    }
 
     #[test]
     fn results_are_summed() {
