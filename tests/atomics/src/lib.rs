@@ -1,0 +1,29 @@
+//! Modules of ringest, the files themselves, with loom's atomics and locks in place of the standard library's
+//! (`sync`). They are a library for `tests/models.rs`; their unit tests are not for loom.
+#![cfg(not(test))]
+
+#[path = "../../../src/admission.rs"]
+pub mod admission;
+#[path = "../../../src/metrics/cell.rs"]
+pub mod cell;
+#[path = "../../../src/published.rs"]
+pub mod published;
+#[path = "../../../src/readiness.rs"]
+pub mod readiness;
+
+mod sync {
+    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+}
+
+/// The observations that a histogram has counted so far, bucket by bucket, and their sum in microseconds.
+pub fn observed(histogram: &cell::Histogram) -> (u64, u64) {
+    let buckets: [u64; cell::BUCKETS] = histogram.buckets();
+    (buckets.iter().sum(), histogram.sum_micros())
+}
+
+/// What one of so many counters of a line has counted so far, after one more.
+pub fn counted(count: usize) -> u64 {
+    let counters = cell::Counters::new(count);
+    counters.at(count - 1).add(1);
+    counters.at(count - 1).value()
+}

@@ -1,0 +1,158 @@
+//! What holds of the state that threads share, in every order of steps and for every value that a load may
+//! see by the memory model of C11, as loom tries them.
+
+use std::{sync::Arc, time::Duration};
+
+use loom::{
+    model,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    thread,
+};
+use ringest_atomics::{
+    admission::Connections,
+    cell::{Counter, Gauge, Histogram},
+    observed,
+    published::Published,
+    readiness::{NotReady, Readiness, WorkerState},
+};
+
+#[test]
+fn connections_are_never_more_than_the_limit_and_all_are_returned() {
+    model(|| {
+        let connections = Arc::new(Connections::new(1));
+        let inside = Arc::new(AtomicUsize::new(0));
+        let client = || {
+            let (connections, inside) = (Arc::clone(&connections), Arc::clone(&inside));
+            move || {
+                let entered = connections.enter();
+                if entered.is_some() {
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0);
+                    inside.fetch_sub(1, SeqCst);
+                }
+                drop(entered);
+            }
+        };
+        let others = [thread::spawn(client()), thread::spawn(client())];
+        for other in others {
+            other.join().expect("no panic");
+        }
+        let all_returned = connections.enter();
+        assert!(all_returned.is_some());
+        assert!(connections.enter().is_none());
+    });
+}
+
+#[test]
+fn a_value_is_never_older_than_its_generation_and_the_last_is_found() {
+    model(|| {
+        // Each value is the number of its generation.
+        let published = Arc::new(Published::new(0_u64));
+        let read = |published: &Published<u64>, seen: &mut u64| {
+            if let Some((generation, value)) = published.newer_than(*seen) {
+                assert!(generation > *seen && *value == generation);
+                *seen = generation;
+            }
+        };
+        let reader = thread::spawn({
+            let published = Arc::clone(&published);
+            move || {
+                let mut seen = 0;
+                for _ in 0..2 {
+                    read(&published, &mut seen);
+                    assert!(*published.latest() >= seen);
+                }
+                seen
+            }
+        });
+        assert_eq!((published.publish(1), published.publish(2)), (1, 2));
+        let mut seen = reader.join().expect("no panic");
+        read(&published, &mut seen);
+        assert_eq!((seen, *published.latest()), (2, 2));
+        assert!(published.newer_than(2).is_none());
+    });
+}
+
+#[test]
+fn two_that_publish_lose_no_generation() {
+    model(|| {
+        let published = Arc::new(Published::new(()));
+        let other = thread::spawn({
+            let published = Arc::clone(&published);
+            move || published.publish(())
+        });
+        let mut generations = [published.publish(()), other.join().expect("no panic")];
+        generations.sort_unstable();
+        assert_eq!(generations, [1, 2]);
+        assert!(published.newer_than(2).is_none());
+    });
+}
+
+#[test]
+fn no_one_is_ready_before_every_worker_is_and_a_drain_is_final() {
+    model(|| {
+        let readiness = Arc::new(Readiness::new(2));
+        let worker = thread::spawn({
+            let readiness = Arc::clone(&readiness);
+            move || readiness.set_worker(1, WorkerState::Ready)
+        });
+        let control = thread::spawn({
+            let readiness = Arc::clone(&readiness);
+            move || readiness.start_draining()
+        });
+        assert!(readiness.reason().is_some(), "worker 0 has not started");
+        readiness.set_worker(0, WorkerState::Ready);
+        let (first, second) = (readiness.reason(), readiness.reason());
+        if first == Some(NotReady::Draining) {
+            assert_eq!(second, first);
+        }
+        if first.is_none() {
+            assert_ne!(second, Some(NotReady::Starting));
+        }
+        worker.join().expect("no panic");
+        control.join().expect("no panic");
+        assert_eq!(readiness.reason(), Some(NotReady::Draining));
+    });
+}
+
+#[test]
+fn what_one_thread_counts_another_reads_growing_and_exact_in_the_end() {
+    model(|| {
+        let cells = Arc::new((Counter::default(), Gauge::default(), Histogram::default()));
+        let worker = thread::spawn({
+            let cells = Arc::clone(&cells);
+            move || {
+                let (counter, gauge, histogram) = &*cells;
+                counter.add(1);
+                gauge.add(2);
+                counter.add(2);
+                gauge.sub(2);
+                histogram.observe(Duration::from_millis(3));
+            }
+        });
+        let (counter, gauge, histogram) = &*cells;
+        let (first, second) = (counter.value(), counter.value());
+        assert!(first <= second && [0, 1, 3].contains(&first) && second <= 3);
+        assert!([0, 2].contains(&gauge.value()));
+        let (count, micros) = observed(histogram);
+        assert!(count <= 1 && [0, 3_000].contains(&micros));
+        worker.join().expect("no panic");
+        assert_eq!((counter.value(), gauge.value()), (3, 0));
+        assert_eq!(observed(histogram), (1, 3_000));
+    });
+}
+
+/// The planted fault: a counter has one writer.
+#[test]
+#[should_panic(expected = "an addition is lost")]
+fn two_writers_of_a_counter_are_found() {
+    model(|| {
+        let counter = Arc::new(Counter::default());
+        let other = thread::spawn({
+            let counter = Arc::clone(&counter);
+            move || counter.add(1)
+        });
+        counter.add(1);
+        other.join().expect("no panic");
+        assert_eq!(counter.value(), 2, "an addition is lost");
+    });
+}
