@@ -154,7 +154,7 @@ impl Context {
 
     /// Rare. Requests that have begun keep the snapshot that they have.
     fn activate(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<ActiveSnapshot> {
-        self.producer.add_topics(snapshot.routes.topics());
+        self.producer.set_routes(&snapshot.routes);
         let previous_cache = self.active.borrow().cache.replace(Cache::new(0));
         let active = Rc::new(ActiveSnapshot::new(snapshot, worker, previous_cache));
         self.active.replace(Rc::clone(&active));

@@ -115,12 +115,16 @@ impl RouteTable {
         &self.topics
     }
 
-    /// How many of them no route uses any more.
-    pub fn topics_left(&self) -> usize {
+    /// The indices of those that a route uses.
+    pub fn topics_used(&self) -> HashSet<usize> {
         let routes = self.routes.iter();
         let used = routes.flat_map(|route| [Some(route.topic), route.dead_letter_topic]);
-        let used: HashSet<usize> = used.flatten().collect();
-        self.topics.len() - used.len()
+        used.flatten().collect()
+    }
+
+    /// How many of them no route uses any more.
+    pub fn topics_left(&self) -> usize {
+        self.topics.len() - self.topics_used().len()
     }
 
     /// The route of a request target's path (the query left out): case makes no difference, one

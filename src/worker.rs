@@ -82,7 +82,7 @@ pub(crate) fn run(
         Arc::clone(&settings.watch),
     )?;
     let snapshot = settings.published.latest();
-    producer.add_topics(snapshot.routes.topics());
+    producer.set_routes(&snapshot.routes);
     // After the creation of librdkafka's threads, which would inherit the affinity.
     if let Some(core) = settings.core {
         pin(core);

@@ -24,6 +24,7 @@ use std::{
 use slab::Slab;
 
 use super::{fault::Fault, record::Record};
+use batch::Kind;
 pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, RecordEnd, Reported};
 use broker::Broker;
 pub(super) use pace::Linger;
@@ -289,8 +290,16 @@ impl Batcher {
             return Some(batch);
         }
         while let Some(topic) = self.candidates.front().copied() {
-            let batch = self.keyed_batch(topic, now);
-            if let Some(batch) = batch.or_else(|| self.any_batch(topic, now)) {
+            // By turns, so that neither kind has every free partition.
+            let batch = if self.topics[topic].any_first {
+                let batch = self.any_batch(topic, now);
+                batch.or_else(|| self.keyed_batch(topic, now))
+            } else {
+                let batch = self.keyed_batch(topic, now);
+                batch.or_else(|| self.any_batch(topic, now))
+            };
+            if let Some(batch) = batch {
+                self.topics[topic].any_first = self.batches[batch.index].kind == Kind::Keyed;
                 return Some(batch);
             }
             self.candidates.pop_front();

@@ -117,6 +117,12 @@ impl Handle {
         Ok(TopicHandle(topic))
     }
 
+    /// The indices of the topics that were opened.
+    pub(super) fn open_topics(&self) -> impl Iterator<Item = usize> {
+        let topics = self.topics.iter().enumerate();
+        topics.filter_map(|(index, topic)| topic.map(|_| index))
+    }
+
     /// Makes the worker look at the queue again: after a bounded drain, events may be left that
     /// librdkafka will not announce a second time.
     pub(super) fn wake_again(&self) {

@@ -6,6 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashSet,
     os::unix::net::UnixStream,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -34,6 +35,13 @@ enum State {
     /// Not needed so far.
     Idle,
     Serving(Handle),
+    /// It serves; a thread opens the handle that replaces it.
+    Renewing(Handle, JoinHandle<Result<Handle, OpenError>>),
+    /// The new handle waits until the last report of the old one is in.
+    Replacing {
+        old: Handle,
+        new: Handle,
+    },
     /// After a fatal error: only the last reports are fetched.
     Closing(Handle),
     /// A thread destroys the old handle, which blocks, and opens the next.
@@ -81,8 +89,39 @@ impl Lane {
         }
     }
 
+    /// Whether records can be enqueued for it.
     pub(super) fn is_serving(&self) -> bool {
-        matches!(*self.state.borrow(), State::Serving(_))
+        matches!(
+            *self.state.borrow(),
+            State::Serving(_) | State::Renewing(..) | State::Replacing { .. }
+        )
+    }
+
+    /// Whether it takes batches now.
+    pub(super) fn takes_batches(&self) -> bool {
+        matches!(
+            *self.state.borrow(),
+            State::Serving(_) | State::Renewing(..)
+        )
+    }
+
+    /// Begins to replace the handle if it has a topic open that is not `used` any more: librdkafka's threads
+    /// walk the partitions of every topic that was opened, and let go of one with the handle only.
+    pub(super) fn renew_without(&self, used: &HashSet<usize>) {
+        self.state.replace_with(|state| {
+            match std::mem::replace(state, State::Waiting(Instant::now())) {
+                State::Serving(handle) if handle.open_topics().any(|it| !used.contains(&it)) => {
+                    match self.open_elsewhere(None) {
+                        Ok(thread) => State::Renewing(handle, thread),
+                        Err(error) => {
+                            tracing::warn!("can't replace a producer: {error}");
+                            State::Serving(handle)
+                        }
+                    }
+                }
+                other => other,
+            }
+        });
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -92,14 +131,21 @@ impl Lane {
     /// Has the handle do something, if it serves.
     pub(super) fn with_serving<T>(&self, act: impl FnOnce(&mut Handle) -> T) -> Option<T> {
         match &mut *self.state.borrow_mut() {
-            State::Serving(handle) => Some(act(handle)),
-            State::Idle | State::Closing(_) | State::Opening(_) | State::Waiting(_) => None,
+            State::Serving(handle) | State::Renewing(handle, _) => Some(act(handle)),
+            State::Idle
+            | State::Replacing { .. }
+            | State::Closing(_)
+            | State::Opening(_)
+            | State::Waiting(_) => None,
         }
     }
 
     fn with_live<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
         match &*self.state.borrow() {
-            State::Serving(handle) | State::Closing(handle) => Some(act(handle)),
+            State::Serving(handle)
+            | State::Renewing(handle, _)
+            | State::Replacing { old: handle, .. }
+            | State::Closing(handle) => Some(act(handle)),
             State::Idle | State::Opening(_) | State::Waiting(_) => None,
         }
     }
@@ -135,9 +181,13 @@ impl Lane {
     pub(super) fn close(&self) {
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
-                State::Serving(handle) => {
+                State::Serving(handle) | State::Renewing(handle, _) => {
                     handle.purge();
                     State::Closing(handle)
+                }
+                State::Replacing { old, new } => {
+                    old.purge();
+                    State::Replacing { old, new }
                 }
                 other => other,
             }
@@ -149,8 +199,8 @@ impl Lane {
         let mut state = self.state.borrow_mut();
         let is_due = match &*state {
             State::Idle | State::Serving(_) => false,
-            State::Closing(_) => is_empty,
-            State::Opening(thread) => thread.is_finished(),
+            State::Closing(_) | State::Replacing { .. } => is_empty,
+            State::Opening(thread) | State::Renewing(_, thread) => thread.is_finished(),
             State::Waiting(at) => *at <= now,
         };
         if !is_due {
@@ -160,14 +210,22 @@ impl Lane {
         *state = match std::mem::replace(&mut *state, waiting) {
             State::Closing(old) => self.reopen(Some(old), now),
             State::Waiting(_) => self.reopen(None, now),
-            State::Opening(thread) => match thread.join() {
-                Ok(Ok(handle)) => State::Serving(handle),
-                Ok(Err(error)) => {
-                    tracing::error!("can't create a producer: {error}");
-                    return;
-                }
-                Err(_) => return,
+            State::Opening(thread) => match opened(thread) {
+                Some(handle) => State::Serving(handle),
+                None => return,
             },
+            State::Renewing(old, thread) => match opened(thread) {
+                Some(new) => State::Replacing { old, new },
+                None => State::Serving(old),
+            },
+            State::Replacing { old, new } => {
+                // It blocks until librdkafka's threads have ended.
+                let closing = thread::Builder::new().name("ringest-close".to_owned());
+                if let Err(error) = closing.spawn(move || drop(old)) {
+                    tracing::warn!("can't close a producer elsewhere: {error}");
+                }
+                State::Serving(new)
+            }
             same @ (State::Idle | State::Serving(_)) => same,
         };
     }
@@ -204,9 +262,23 @@ impl Lane {
 
     /// Ends the wait for a handle that is being opened.
     pub(super) fn join(&self) {
-        if let State::Opening(thread) = self.state.replace(State::Waiting(Instant::now())) {
+        if let State::Opening(thread) | State::Renewing(_, thread) =
+            self.state.replace(State::Waiting(Instant::now()))
+        {
             let _ = thread.join();
         }
+    }
+}
+
+/// What a thread that has finished has opened.
+fn opened(thread: JoinHandle<Result<Handle, OpenError>>) -> Option<Handle> {
+    match thread.join() {
+        Ok(Ok(handle)) => Some(handle),
+        Ok(Err(error)) => {
+            tracing::error!("can't create a producer: {error}");
+            None
+        }
+        Err(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     fault::{Failure, Fault},
     headers::Headers,
     message::MESSAGE_OVERHEAD_BYTES,
+    properties::property,
 };
 use crate::{admission::Permit, buffer::Frozen};
 
@@ -85,10 +86,10 @@ pub(super) fn carried_time(timestamp_ms: i64, allowed_ms: &RangeInclusive<i64>) 
 
 /// The largest message that librdkafka takes, by its own measure, in bytes.
 pub(crate) fn message_bytes_max(properties: &[(String, String)]) -> usize {
-    let mut given = properties.iter().rev();
-    let given = given.find(|(name, _)| name == "message.max.bytes");
-    let given = given.and_then(|(_, value)| value.parse().ok());
-    given.unwrap_or(MESSAGE_BYTES_MAX)
+    let given = property(properties, "message.max.bytes");
+    given
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(MESSAGE_BYTES_MAX)
 }
 
 #[cfg(test)]

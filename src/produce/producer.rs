@@ -342,6 +342,13 @@ impl Producer {
         self.batcher.borrow().knows_partitions_for_test()
     }
 
+    /// The topics that its first handle has open.
+    #[cfg(test)]
+    pub(super) fn open_topics_for_test(&self) -> Vec<usize> {
+        let topics = self.lanes[0].with_serving(|handle| handle.open_topics().collect());
+        topics.unwrap_or_default()
+    }
+
     /// Has its first handle do something.
     #[cfg(test)]
     pub(super) fn with_handle_for_test(&self, act: impl FnOnce(&super::kafka::Handle)) {

@@ -42,6 +42,12 @@ pub struct PropertyError {
     pub is_of_value: bool,
 }
 
+/// The value of a property; of several the last one counts, as for librdkafka.
+pub(super) fn property<'a>(properties: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let given = properties.iter().rev().find(|(given, _)| given == name);
+    given.map(|(_, value)| value.as_str())
+}
+
 /// The properties that a producer of ringest can't be given: unknown ones, values out of range,
 /// those of consumers, and those that ringest must own. Each is checked by itself; what only fails
 /// together is found when the producer is created.

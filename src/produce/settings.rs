@@ -8,6 +8,7 @@ use super::{
     batcher::{BATCH_RECORDS_MAX, BatchRules, Linger},
     lane::LaneSettings,
     outgoing::message_bytes_max,
+    properties::property,
 };
 
 /// librdkafka's own default of `batch.size`, in bytes.
@@ -41,14 +42,8 @@ pub struct ProducerSettings {
 }
 
 impl ProducerSettings {
-    fn property(&self, name: &str) -> Option<&str> {
-        let mut given = self.properties.iter().rev();
-        let given = given.find(|(given, _)| given == name);
-        given.map(|(_, value)| value.as_str())
-    }
-
     fn number(&self, name: &str) -> Option<usize> {
-        self.property(name).and_then(|value| value.parse().ok())
+        property(&self.properties, name).and_then(|value| value.parse().ok())
     }
 
     /// Handles that are opened at the start.
@@ -68,9 +63,8 @@ impl ProducerSettings {
         let bytes_max = batch_bytes.min(self.message_bytes_max());
         let requests = self.number("max.in.flight.requests.per.connection");
         let requests = requests.and_then(|it| u32::try_from(it).ok());
-        let linger = self
-            .property("linger.ms")
-            .and_then(|it| it.parse::<f64>().ok());
+        let linger = property(&self.properties, "linger.ms");
+        let linger = linger.and_then(|it| it.parse::<f64>().ok());
         BatchRules {
             bytes_max: bytes_max.saturating_sub(BATCH_OVERHEAD_BYTES).max(1),
             records_max: messages.clamp(1, BATCH_RECORDS_MAX),
@@ -80,7 +74,7 @@ impl ProducerSettings {
             },
             requests_max: requests.unwrap_or(REQUESTS_MAX).clamp(1, REQUESTS_MAX),
             places_keys: matches!(
-                self.property("partitioner"),
+                property(&self.properties, "partitioner"),
                 Some("murmur2" | "murmur2_random")
             ),
             lanes_max: self.producers.unwrap_or(AUTO_LANES_MAX),

@@ -81,8 +81,7 @@ impl Bench {
     /// Has a route for this model alone, as after a reload.
     fn serve(&mut self, model: Arc<Model>) {
         self.routes = self.routes.succeeded_by("", &[model]);
-        let topics = self.routes.topics();
-        self.producer.add_topics(topics);
+        self.producer.set_routes(&self.routes);
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
@@ -304,4 +303,36 @@ fn dropping_the_producer_waits_for_its_memory() {
     } = bench;
     drop(producer);
     assert_eq!(admission.in_flight_bytes(), 0);
+}
+
+#[test]
+fn a_handle_with_a_topic_that_no_route_has_any_more_is_replaced_without_loss() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    let open = |bench: &Bench| bench.producer.open_topics_for_test();
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    assert_eq!(open(&bench), [0]);
+    let model = |topic| Model::untyped("Event", "1".parse().expect("a version"), topic);
+    bench.serve(model("others").into());
+    let mut deliveries = Vec::new();
+    bench.turn_until(|bench| bench.producer.is_serving());
+    let until = Instant::now() + PATIENCE;
+    while open(&bench).contains(&0) {
+        assert!(Instant::now() < until, "the handle is not replaced");
+        deliveries.push(
+            bench
+                .enqueue(b"{}")
+                .expect("there is a handle all the time"),
+        );
+        bench.producer.drain();
+        bench.producer.tick(Instant::now());
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!deliveries.is_empty());
+    for delivery in deliveries {
+        assert_eq!(bench.finish(delivery).map(|it| it.records()), Ok(1));
+    }
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
+    assert_eq!(open(&bench), [1]);
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
 }

@@ -18,7 +18,7 @@ use crate::{
     snapshot::Published,
 };
 
-/// Bound on topics of earlier configurations: librdkafka keeps each until its producer is destroyed.
+/// Bound on topics of earlier configurations: requests may still use them, so that each keeps its index.
 const STALE_TOPICS_MAX: usize = 1_000;
 
 /// A valid configuration, ready to be published.
@@ -41,7 +41,7 @@ pub(super) enum ReloadError {
     #[error("these changes need a restart")]
     NeedsRestart(Vec<RestartRequiredError>),
     #[error(
-        "the producers still hold {0} topics of earlier configurations, more than {max}; restart \
+        "the workers still hold {0} topics of earlier configurations, more than {max}; restart \
          ringest to release them", max = STALE_TOPICS_MAX
     )]
     StaleTopics(usize),

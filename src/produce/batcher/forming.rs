@@ -64,16 +64,11 @@ impl Batcher {
 
     /// Where keyed records of a topic go, from its first batch on. `None` while that takes nothing.
     pub(super) fn keyed_lane(&mut self, topic: usize) -> Option<usize> {
-        let lane = *self.topics[topic].lane.get_or_insert_with(|| {
+        let lane = self.topics[topic].lane.unwrap_or_else(|| {
             let open = (0..self.rules.lanes_max).filter(|lane| self.lanes[*lane]);
-            let busy = |lane: &usize| {
-                self.batches
-                    .iter()
-                    .filter(|(_, it)| it.lane == *lane)
-                    .count()
-            };
-            open.min_by_key(busy).unwrap_or(0)
+            open.min_by_key(|lane| self.batches_on(*lane)).unwrap_or(0)
         });
+        self.topics[topic].lane = Some(lane);
         self.lanes[lane].then_some(lane)
     }
 

@@ -377,3 +377,20 @@ fn batches_stay_below_what_the_topic_takes() {
     bench.push(5);
     assert_eq!(records(&mut bench), Some(5));
 }
+
+#[test]
+fn records_with_and_without_keys_take_turns_at_a_partition() {
+    let mut bench = Bench::new(rules(), &[1]);
+    let mut kinds = Vec::new();
+    for _ in 0..6 {
+        bench.push_hashed(Some(0));
+        bench.push(1);
+        let sent = bench.sent();
+        assert_eq!(sent.len(), 1, "the topic has one partition");
+        kinds.push(bench.batch(sent[0]).kind);
+        bench.now += ROUND_TRIP;
+        bench.end(sent[0], Ok(()));
+        bench.now += ROUND_TRIP;
+    }
+    assert!(kinds.windows(2).all(|two| two[0] != two[1]), "{kinds:?}");
+}

@@ -73,6 +73,8 @@ pub(super) struct Topic {
     /// Whether its keys are placed by a partitioner of librdkafka's.
     pub(super) placed_by_librdkafka: bool,
     pub(super) listed: Listed,
+    /// Whether records for any partition come before those with keys.
+    pub(super) any_first: bool,
     /// When a batch that is being formed may go.
     pub(super) due: Option<Instant>,
 }
@@ -94,6 +96,7 @@ impl Topic {
             usable: 0,
             placed_by_librdkafka: false,
             listed: Listed::default(),
+            any_first: false,
             due: None,
         }
     }

@@ -125,10 +125,10 @@ impl Producer {
     fn tick_lanes(&self, now: Instant) {
         let mut batcher = self.batcher.borrow_mut();
         for (index, lane) in self.lanes.iter().enumerate() {
-            let was_serving = lane.is_serving();
+            let took_batches = lane.takes_batches();
             lane.tick(now, batcher.batches_on(index) == 0);
-            if lane.is_serving() && !was_serving {
-                batcher.set_lane(index, true);
+            if lane.takes_batches() != took_batches {
+                batcher.set_lane(index, lane.takes_batches());
             }
         }
         let (alone, batch_lanes) = self.split_lanes();

@@ -3,11 +3,20 @@
 use std::sync::Arc;
 
 use super::Producer;
+use crate::route::RouteTable;
 
 impl Producer {
-    /// Makes it one for these topics ([`RouteTable::topics`](crate::route::RouteTable::topics)): those
-    /// that it has, and new ones behind them. A topic that no record goes to costs nothing.
-    pub fn add_topics(&self, topics: &[Arc<str>]) {
+    /// Makes it one for the topics of these routes: those that it has, and new ones behind them. A topic that
+    /// no record goes to costs nothing; handles that have one open which no route uses any more are replaced.
+    pub fn set_routes(&self, routes: &RouteTable) {
+        self.add_topics(routes.topics());
+        let used = routes.topics_used();
+        for lane in &self.lanes {
+            lane.renew_without(&used);
+        }
+    }
+
+    fn add_topics(&self, topics: &[Arc<str>]) {
         let mut known = self.topics.borrow_mut();
         let new = topics.get(known.len()..).unwrap_or_default();
         if new.is_empty() {
