@@ -25,7 +25,7 @@ use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
-    model::{self, Model, SchemaPrefix},
+    model::{self, Directory, Model, SchemaPrefix},
     produce::message_bytes_max,
     route::RouteTable,
 };
@@ -302,17 +302,37 @@ impl Reader {
             return Vec::new();
         }
         match model::read_directory(&directory) {
-            Ok(files) if files.is_empty() => {
-                let message = format!("no model (*.toml) in {}", directory.display());
-                self.fail(MODELS.at(), message);
-                files
+            Ok(Directory { models, not_read }) => {
+                let not_read = listed(&not_read);
+                if models.is_empty() {
+                    let message = format!("no model (*.toml) in {}{not_read}", directory.display());
+                    self.fail(MODELS.at(), message);
+                } else if !not_read.is_empty() {
+                    let directory = directory.display();
+                    let message =
+                        format!("only the *.toml in {directory} itself are models{not_read}");
+                    self.warn(MODELS.at(), message);
+                }
+                models
             }
-            Ok(files) => files,
             Err(error) => {
                 self.fail(MODELS.at(), error.to_string());
                 Vec::new()
             }
         }
+    }
+}
+
+/// Files that are not read, for a message; empty if there are none.
+fn listed(files: &[String]) -> String {
+    const SHOWN_MAX: usize = 5;
+    if files.is_empty() {
+        return String::new();
+    }
+    let shown = files[..files.len().min(SHOWN_MAX)].join(", ");
+    match files.len().saturating_sub(SHOWN_MAX) {
+        0 => format!("; not read: {shown}"),
+        more => format!("; not read: {shown} and {more} more"),
     }
 }
 

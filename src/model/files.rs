@@ -1,6 +1,11 @@
 //! Sources of models: the files of a directory, or the built-in samples.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Model, parse, path};
 use crate::document::ConfigError;
@@ -37,29 +42,97 @@ pub(crate) fn samples() -> Vec<File> {
     .into()
 }
 
-/// The `*.toml` of a directory, not of those in it, in the order of their names.
+/// The files of a directory: the models in it, and what looks like one and is not read.
+pub(crate) struct Directory {
+    /// The `*.toml`, in the order of their names.
+    pub(crate) models: Vec<File>,
+    /// Paths from the directory, in their order: models of sub-directories, and of other extensions.
+    pub(crate) not_read: Vec<String>,
+}
+
+/// Entries of a directory's sub-directories that are looked at, at most.
+const ENTRIES_MAX: usize = 1_000;
+
+/// Reads the models of a directory, not of those in it. Hidden files are passed over: editors and
+/// copying leave some (`.#Order.toml`, `._Order.toml`), and Kubernetes mounts a `ConfigMap` as links
+/// into one (`..data`).
 ///
 /// # Errors
 /// What cannot be read, with its path.
-pub(crate) fn read_directory(directory: &Path) -> io::Result<Vec<File>> {
-    let at = |path: &Path, error: &io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
+pub(crate) fn read_directory(directory: &Path) -> io::Result<Directory> {
+    let mut paths = Vec::new();
+    let (mut directories, mut not_read) = (Vec::new(), Vec::new());
+    for path in entries(directory)? {
+        if path.is_dir() {
+            directories.push(path);
+        } else if path.extension().is_some_and(|it| it == "toml") {
+            paths.push(path);
+        } else if looks_like_model(&path, &["toml", "yaml", "yml", "json"]) {
+            not_read.push(path);
+        }
+    }
+    let mut entries_left = ENTRIES_MAX;
+    while entries_left > 0
+        && let Some(next) = directories.pop()
+    {
+        // What can't be read is none of the models.
+        let mut inside = entries(&next).unwrap_or_default();
+        inside.truncate(entries_left);
+        entries_left -= inside.len();
+        // A link may lead to a directory that contains this one.
+        inside.retain(|path| !path.is_symlink());
+        for path in inside {
+            if path.is_dir() {
+                directories.push(path);
+            } else if looks_like_model(&path, &["toml"]) {
+                not_read.push(path);
+            }
+        }
+    }
+    let mut models = Vec::new();
+    for path in paths {
+        models.push(File {
+            text: fs::read_to_string(&path).map_err(|error| at(&path, &error))?,
+            path: path.display().to_string(),
+        });
+    }
+    let mut not_read: Vec<_> = not_read
+        .iter()
+        .filter(|path| !is_named_by(&models, path))
+        .map(|path| path.strip_prefix(directory).unwrap_or(path))
+        .map(|path| path.display().to_string())
+        .collect();
+    not_read.sort();
+    Ok(Directory { models, not_read })
+}
+
+/// The entries of a directory that are not hidden, in the order of their names.
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| at(directory, &error))? {
-        let path = entry.map_err(|error| at(directory, &error))?.path();
-        if path.extension().is_some_and(|it| it == "toml") && !path.is_dir() {
-            paths.push(path);
+        let entry = entry.map_err(|error| at(directory, &error))?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
         }
     }
     paths.sort();
-    let files = paths.into_iter().map(|path| {
-        Ok(File {
-            text: fs::read_to_string(&path).map_err(|error| at(&path, &error))?,
-            path: path.display().to_string(),
-        })
-    });
-    files.collect()
+    Ok(paths)
+}
+
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn looks_like_model(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    let mut extensions = extensions.iter();
+    extensions.any(|it| extension.eq_ignore_ascii_case(it))
+}
+
+/// Whether a model names this file, as `fields_from` does.
+fn is_named_by(models: &[File], path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| models.iter().any(|model| model.text.contains(name)))
 }
 
 /// The models of some files, in their order; errors are added to `errors`.

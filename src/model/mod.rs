@@ -11,7 +11,7 @@ mod schema_prefix;
 mod types;
 mod version;
 
-pub(crate) use files::{File, load, read_directory, samples};
+pub(crate) use files::{Directory, File, load, read_directory, samples};
 pub use path::is_path;
 pub(crate) use path::{is_latest, path, paths};
 pub(crate) use program::{Instruction, Op, Program, Shape};

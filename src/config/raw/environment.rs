@@ -27,8 +27,9 @@ impl Raw {
         &mut self,
         variables: impl Iterator<Item = (String, String)>,
     ) {
-        let ours = variables.filter(|(name, _)| {
-            name == MOOSE_KEY || name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX)
+        let ours = variables.filter(|(name, value)| match name.strip_prefix(PREFIX) {
+            Some(rest) => !name.starts_with(TEST_PREFIX) && !is_of_kubernetes(rest, value),
+            None => name == MOOSE_KEY,
         });
         // Sorted, so that the array of tables comes before the keys of a single one.
         let mut variables: Vec<_> = ours.collect();
@@ -131,6 +132,33 @@ impl Raw {
             None => name.replace("__", "."),
         }
     }
+}
+
+/// Whether Kubernetes sets this variable, `RINGEST_` and `rest`, in every pod for a Service that is
+/// called `ringest` or `ringest-…` (`kubectl explain pod.spec.enableServiceLinks`):
+/// `…SERVICE_HOST`, `…SERVICE_PORT`, `…SERVICE_PORT_<name>`, `…PORT` and `…PORT_<number>_<protocol>`
+/// with `_PROTO`, `_PORT`, `_ADDR`. The value of `…PORT` is a URL there, so that a number, meant to
+/// be ringest's port, is still an unknown key. No key of ringest has such a name.
+fn is_of_kubernetes(rest: &str, value: &str) -> bool {
+    const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    let is_url = || {
+        let protocol = value.split_once("://").map(|(protocol, _)| protocol);
+        protocol.is_some_and(|it| PROTOCOLS.contains(&it.to_ascii_uppercase().as_str()))
+    };
+    // Dashes are written as underscores: a section of ringest is followed by two.
+    let parts: Vec<_> = rest.split('_').collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        return false;
+    }
+    let is_number = |part: &str| part.bytes().all(|it| it.is_ascii_digit());
+    (0..parts.len()).any(|at| match parts[at..] {
+        ["SERVICE", "HOST"] | ["SERVICE", "PORT", ..] => true,
+        ["PORT"] => is_url(),
+        ["PORT", number, protocol] | ["PORT", number, protocol, "ADDR" | "PORT" | "PROTO"] => {
+            is_number(number) && PROTOCOLS.contains(&protocol)
+        }
+        _ => false,
+    })
 }
 
 impl Table {

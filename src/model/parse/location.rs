@@ -3,7 +3,7 @@
 use super::{Declared, Reader};
 use crate::{
     document::nearest,
-    model::{Field, Kind, Type, UnknownFields},
+    model::{Field, Kind, Type},
 };
 
 impl Reader<'_> {
@@ -24,8 +24,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A path of fields to one whose type fits, null aside. Undeclared fields may hold any
-    /// value, unless the model rejects them.
+    /// A path of fields to one whose type fits, null aside. Each must be declared, even where records
+    /// may have others: a misspelt name would leave every record without its key or its time.
     fn location(
         &mut self,
         name: &str,
@@ -39,7 +39,7 @@ impl Reader<'_> {
         let Some(fields) = &declared.fields else {
             return Some(path);
         };
-        let wrong = match member(fields, &path, declared.unknown_fields) {
+        let wrong = match member(fields, &path) {
             Ok(None) => return Some(path),
             Ok(Some(found)) if fits(not_null(found)) || *not_null(found) == Kind::Any => {
                 return Some(path);
@@ -96,19 +96,12 @@ struct LocationError {
 }
 
 /// The type at the end of a path; `None` where anything may be.
-fn member<'f>(
-    fields: &'f [Field],
-    path: &[String],
-    unknown_fields: UnknownFields,
-) -> Result<Option<&'f Type>, LocationError> {
+fn member<'f>(fields: &'f [Field], path: &[String]) -> Result<Option<&'f Type>, LocationError> {
     let Some((name, rest)) = path.split_first() else {
         return Ok(None);
     };
     if let Some(field) = fields.iter().find(|field| field.name == *name) {
-        return inside(&field.type_, rest, unknown_fields);
-    }
-    if unknown_fields == UnknownFields::Forward {
-        return Ok(None);
+        return inside(&field.type_, rest);
     }
     let meant = nearest(name, fields.iter().map(|field| field.name.as_str()));
     let meant = meant.map_or_else(String::new, |it| format!("; did you mean \"{it}\"?"));
@@ -119,26 +112,19 @@ fn member<'f>(
 }
 
 /// What a path leads to from a value of this type.
-fn inside<'f>(
-    type_: &'f Type,
-    path: &[String],
-    unknown_fields: UnknownFields,
-) -> Result<Option<&'f Type>, LocationError> {
+fn inside<'f>(type_: &'f Type, path: &[String]) -> Result<Option<&'f Type>, LocationError> {
     let Some((_, rest)) = path.split_first() else {
         return Ok(Some(type_));
     };
     match &type_.kind {
         Kind::Any => Ok(None),
-        Kind::Nullable(inner) => inside(inner, path, unknown_fields),
-        Kind::Map(_, value) => inside(value, rest, unknown_fields),
-        Kind::Object(object) => {
-            let unknown_fields = object.unknown_fields.unwrap_or(unknown_fields);
-            member(&object.fields, path, unknown_fields)
-        }
+        Kind::Nullable(inner) => inside(inner, path),
+        Kind::Map(_, value) => inside(value, rest),
+        Kind::Object(object) => member(&object.fields, path),
         Kind::Json(places) => {
             for (place, type_) in places {
                 if let Some(rest) = path.strip_prefix(place.as_slice()) {
-                    return inside(type_, rest, unknown_fields);
+                    return inside(type_, rest);
                 }
                 if place.starts_with(path) {
                     return Err(LocationError {

@@ -5,7 +5,7 @@ mod fields;
 mod locations;
 mod schema;
 
-use std::{fs, sync::Arc};
+use std::{fs, os::unix::fs::symlink, sync::Arc};
 
 use ringest::model::Model;
 
@@ -30,12 +30,84 @@ fn models_are_read_in_the_order_of_their_files() {
     fs::create_dir(models.join("dir.toml")).expect("a directory");
     fs::write(models.join("notes.txt"), "not a model").expect("written");
     let config = place.load(&[]).expect("good");
+    assert_eq!(config.warnings, [""; 0]);
     let names: Vec<_> = config
         .models
         .iter()
         .map(|model| model.name.as_str())
         .collect();
     assert_eq!(names, ["Zebra", "Event"]);
+}
+
+/// What macOS, Emacs and vi leave, and a `ConfigMap` of Kubernetes: the files are links into a hidden
+/// directory, which is itself a link.
+#[test]
+fn hidden_files_are_passed_over() {
+    let place = Place::new(LEAST);
+    let models = place.directory.path().join("models");
+    fs::write(models.join("._event.toml"), b"\x00\x05\x16\x07\xff").expect("written");
+    symlink("nobody@nowhere.1:2", models.join(".#event.toml")).expect("linked");
+    fs::write(models.join(".event.toml.swp"), "b0VIM").expect("written");
+    fs::create_dir(models.join("..2026_11_29")).expect("a directory");
+    let mounted = models.join("..2026_11_29/order.toml");
+    fs::write(mounted, "name = \"Order\"\nversion = \"1\"\n").expect("written");
+    symlink("..2026_11_29", models.join("..data")).expect("linked");
+    symlink("..data/order.toml", models.join("order.toml")).expect("linked");
+    let config = place.load(&[]).expect("good");
+    let names: Vec<_> = config.models.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["Event", "Order"]);
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn files_that_look_like_models_and_are_not_read_are_named() {
+    let place = Place::new(LEAST);
+    let models = place.directory.path().join("models");
+    for directory in ["v2/orders", "v2/.git"] {
+        fs::create_dir_all(models.join(directory)).expect("a directory");
+    }
+    for file in [
+        "a.yaml",
+        "b.YML",
+        "c.json",
+        "event.schema.json",
+        "d.TOML",
+        "toml",
+        "v2/e.toml",
+        "v2/e.json",
+        "v2/orders/f.toml",
+        "v2/.git/g.toml",
+    ] {
+        fs::write(models.join(file), "{}").expect("written");
+    }
+    // It contains itself.
+    symlink(".", models.join("v2/again")).expect("linked");
+    // A schema that a model uses.
+    place.model(
+        "z",
+        "name = \"Z\"\nversion = \"1\"\nfields_from = \"event.schema.json\"\n",
+    );
+    let schema = r#"{"type":"object","properties":{"a":{"type":"string"}}}"#;
+    fs::write(models.join("event.schema.json"), schema).expect("written");
+    let not_read = "; not read: a.yaml, b.YML, c.json, d.TOML, v2/e.toml and 1 more";
+    let [warning] = &place.load(&[]).expect("good").warnings[..] else {
+        panic!("one warning")
+    };
+    assert!(
+        warning.contains("ringest.toml: models: only the *.toml in "),
+        "{warning}"
+    );
+    assert!(warning.ends_with(not_read), "{warning}");
+    // Where there is no model, they are probably meant.
+    for model in ["event", "z"] {
+        fs::remove_file(models.join(model).with_extension("toml")).expect("removed");
+    }
+    let errors = place.errors(&[]);
+    assert!(
+        errors[0].contains("ringest.toml: models: no model (*.toml) in "),
+        "{errors:?}"
+    );
+    assert!(errors[0].contains("; not read: a.yaml, "), "{errors:?}");
 }
 
 #[test]

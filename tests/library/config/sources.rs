@@ -51,6 +51,57 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(names.len(), config.kafka.len());
 }
 
+/// What Kubernetes sets in every pod of a namespace with Services `ringest` and `ringest-kafka`.
+#[test]
+fn variables_of_kubernetes_are_not_ours() {
+    let services = [
+        ("RINGEST_PORT", "tcp://10.0.0.11:4000"),
+        ("RINGEST_PORT_4000_TCP", "tcp://10.0.0.11:4000"),
+        ("RINGEST_PORT_4000_TCP_ADDR", "10.0.0.11"),
+        ("RINGEST_PORT_4000_TCP_PORT", "4000"),
+        ("RINGEST_PORT_4000_TCP_PROTO", "tcp"),
+        ("RINGEST_SERVICE_HOST", "10.0.0.11"),
+        ("RINGEST_SERVICE_PORT", "4000"),
+        ("RINGEST_SERVICE_PORT_HTTP", "4000"),
+        ("RINGEST_KAFKA_PORT", "udp://[fd00::11]:9092"),
+        ("RINGEST_KAFKA_PORT_9092_UDP", "udp://[fd00::11]:9092"),
+        ("RINGEST_KAFKA_PORT_9092_SCTP_ADDR", "fd00::11"),
+        ("RINGEST_KAFKA_SERVICE_HOST", "fd00::11"),
+        ("RINGEST_KAFKA_SERVICE_PORT", "9092"),
+        ("RINGEST_KAFKA_SERVICE_PORT_TCP_CLIENT", "9092"),
+    ];
+    let config = good(LEAST, &services);
+    assert_eq!(config.warnings, [""; 0]);
+    for (variable, value, expected) in [
+        ("RINGEST_PORT", "4000", "port: unknown key"),
+        ("RINGEST_LISTEN_PORT", "4000", "listen_port: unknown key"),
+        (
+            "RINGEST_PORT_HTTP_TCP",
+            "tcp://x",
+            "port_http_tcp: unknown key",
+        ),
+        ("RINGEST_SERVICE", "x", "service: unknown key"),
+        ("RINGEST_SERVICE__HOST", "x", "service.host: unknown key"),
+        (
+            "RINGEST_LIMITS__BODY_BYTE_MAX",
+            "5",
+            "limits.body_byte_max: unknown key; did you mean \"body_bytes_max\"?",
+        ),
+        (
+            "RINGEST_LISTEN__PORT_4000_TCP",
+            "x",
+            "listen.port_4000_tcp: unknown key",
+        ),
+    ] {
+        let errors = Place::new(LEAST).errors(&[(variable, value)]);
+        let expected = format!("environment variable {variable}: {expected}");
+        assert!(
+            errors.len() == 1 && errors[0].starts_with(&expected),
+            "{errors:?}"
+        );
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_or_parsed() {
     let place = Place::new(LEAST);
