@@ -18,6 +18,7 @@ use crate::{
 };
 
 use answer::{End, Processed};
+use client::Client;
 use conclude::conclude;
 use dead_letters::produce_dead_letters;
 use forward::{Destination, Enqueued, Rejected, Validated};
@@ -27,6 +28,7 @@ use transport::{Gone, Transport, Unread};
 mod answer;
 mod authenticate;
 mod body;
+mod client;
 mod conclude;
 mod dead_letters;
 mod forward;
@@ -67,7 +69,7 @@ enum Next {
 pub(crate) struct Connection {
     transport: Transport,
     parser: HeadParser,
-    peer: IpAddr,
+    client: Client,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
     /// Pipelined requests before the current one whose answers are due, in their order. Allocated
@@ -88,7 +90,7 @@ impl Connection {
         Self {
             transport: Transport::new(stream, deadline, input),
             parser: HeadParser::new(context.head_limits),
-            peer,
+            client: Client::new(peer, &context.config.listen.trusted_proxies),
             cache_hint: Cell::default(),
             unanswered: VecDeque::new(),
             context,
@@ -120,6 +122,8 @@ impl Connection {
                 return self.answer(Processed::without_head(active, refusal)).await;
             }
         };
+        let trusted = &self.context.config.listen.trusted_proxies;
+        (self.client).begin_request(self.transport.head(&head), trusted);
         // The request keeps this snapshot, even if another one is published meanwhile.
         let active = self.context.active_snapshot();
         let mut route = None;

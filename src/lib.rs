@@ -12,7 +12,8 @@
 //! 1. **read the head**: [`http::HeadParser`] over a pooled [`buffer::ReadBuffer`] →
 //!    [`http::RequestHead`];
 //! 2. **authenticate**: the credential is found in this core's [`auth::Cache`], or verified with the
-//!    [`auth::KeySet`], for which credentials of unauthenticated clients queue (`verification`) →
+//!    [`auth::KeySet`], for which credentials of unauthenticated clients queue (`verification`), fairly
+//!    by the client's address, which trusted proxies pass on ([`http::client`]) →
 //!    [`auth::Principal`];
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up, and [`auth::Principal::authorize`] →
 //!    [`auth::AuthorizedRoute`];
@@ -66,6 +67,7 @@ pub mod jwks;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod networks;
 pub mod openapi;
 pub mod outcome;
 pub mod produce;

@@ -236,7 +236,8 @@ fn head(error: HeadError) -> Code {
         | HeadError::ContentLengthRepeated
         | HeadError::TransferEncoding
         | HeadError::LengthAndEncoding
-        | HeadError::ContentTypeRepeated => Code::MalformedRequest,
+        | HeadError::ContentTypeRepeated
+        | HeadError::ProxyHeader => Code::MalformedRequest,
         HeadError::RequestLineTooLong => Code::RequestLineTooLong,
         HeadError::HeadTooLarge => Code::HeadTooLarge,
         HeadError::TooManyHeaders => Code::TooManyHeaders,

@@ -79,6 +79,12 @@ keys! {
             (prefix.is_empty() || is_path(prefix) && is_short).then(|| prefix.to_owned())
         },
     );
+    TRUSTED_PROXIES: Key<Vec<String>> = Key::read_by(
+        "listen.trusted_proxies",
+        "[]",
+        || "an array of networks and addresses, such as [\"10.0.0.0/8\", \"fd00::1\"]".into(),
+        Value::list,
+    );
     UNAUTHENTICATED_NETWORK: Key<bool> = Key::boolean("listen.unauthenticated_network", "false");
     MANAGEMENT_ADDRESS: Key<Option<SocketAddr>> = Key::read_by(
         "management.address",

@@ -20,8 +20,8 @@ pub use reload::RestartRequiredError;
 use written::Written;
 
 use crate::{
-    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, produce::Expected,
-    registry::SchemaRegistry, route::RouteTable, validate::ValidateLimits,
+    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, networks::Network,
+    produce::Expected, registry::SchemaRegistry, route::RouteTable, validate::ValidateLimits,
 };
 
 /// The configuration of a running ringest, validated as a whole.
@@ -140,6 +140,9 @@ pub struct Listen {
     pub address: SocketAddr,
     /// How sockets are driven.
     pub driver: DriverChoice,
+    /// The proxies that are believed about their clients' addresses: by `X-Forwarded-For`, `Forwarded`
+    /// and the PROXY protocol.
+    pub trusted_proxies: Vec<Network>,
     /// Before the path of every route; `""` or [`crate::model::is_path`].
     pub path_prefix: String,
 }

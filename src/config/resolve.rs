@@ -14,7 +14,7 @@ use super::{
         ACK_TIMEOUT, BODY_BYTES_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
         HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
         LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
-        PATH_PREFIX, RECORD_BYTES_MAX, RECORDS_MAX, WORKERS,
+        PATH_PREFIX, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKERS,
     },
     raw::Raw,
     reader::Reader,
@@ -26,6 +26,7 @@ use crate::{
     dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
     model::{self, Directory, Model, SchemaPrefix},
+    networks::Network,
     produce::message_bytes_max,
     route::RouteTable,
 };
@@ -275,8 +276,34 @@ impl Reader {
         Listen {
             address: self.get(&LISTEN_ADDRESS),
             driver: self.get(&LISTEN_DRIVER),
+            trusted_proxies: self.trusted_proxies(),
             path_prefix: self.get(&PATH_PREFIX),
         }
+    }
+
+    fn trusted_proxies(&mut self) -> Vec<Network> {
+        let at = TRUSTED_PROXIES.at();
+        let mut networks: Vec<Network> = Vec::new();
+        for (index, text) in self.get(&TRUSTED_PROXIES).into_iter().enumerate() {
+            match text.parse() {
+                Ok(network) => networks.push(network),
+                Err(error) => {
+                    // In the file each has a place of its own.
+                    let element = self.setting(at).and_then(|all| all.inner.get(index));
+                    let message = format!("{text:?} is not allowed: {error}");
+                    let error = match element {
+                        Some(element) => element.error(message),
+                        None => self.error(at, message),
+                    };
+                    self.raw.errors.push(error);
+                }
+            }
+        }
+        if let Some(network) = networks.iter().find(|it| it.is_everything()) {
+            let message = format!("with {network} every client can claim any address");
+            self.warn(at, message);
+        }
+        networks
     }
 
     /// `None` where it is switched off.

@@ -61,7 +61,7 @@ impl Connection {
             check.verify(unix_ms())?
         } else {
             let was_cached = active.previous_cache.borrow().contains(token);
-            let peer = (!was_cached).then_some(self.peer);
+            let peer = (!was_cached).then_some(self.client.address());
             let slot = self.context.verifications.acquire(peer).await?;
             // Another connection may have verified the same token meanwhile.
             if let Some(principal) = self.cached(active, token) {
@@ -76,7 +76,7 @@ impl Connection {
 
     /// Counts and logs why a credential is rejected.
     fn deny(&self, error: AuthError, token: &[u8]) -> Refusal {
-        self.context.denied(error, token, self.peer);
+        self.context.denied(error, token, self.client.address());
         error.into()
     }
 }

@@ -71,11 +71,16 @@ impl Connection {
             headers.push(header, sender);
         }
         for KafkaHeader { name, value } in &route.model.kafka_headers {
+            let address;
             let value = match value {
                 HeaderValue::Constant(value) => Some(value.as_bytes()),
                 HeaderValue::Request(field) => field_value(self.transport.head(head), field)
                     .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
                 HeaderValue::Principal => sender,
+                HeaderValue::ClientAddress => {
+                    address = self.client.address().to_string();
+                    Some(address.as_bytes())
+                }
             };
             if let Some(value) = value {
                 headers.push(name, value);

@@ -31,7 +31,10 @@ impl Connection {
         transport.deadline.set(Wait::Idle, idle_until);
         loop {
             if !transport.rest().is_empty() {
-                if let Some(head) = self.parser.parse(transport.rest())? {
+                let trusted = &context.config.listen.trusted_proxies;
+                if self.client.skip_proxy_header(transport, trusted)?
+                    && let Some(head) = self.parser.parse(transport.rest())?
+                {
                     transport.deadline.clear();
                     transport.begin_request(&head);
                     return Ok(head);

@@ -21,7 +21,7 @@ use memchr::memchr_iter;
 use self::fields::{Fields, span_in};
 pub(super) use self::{
     bytes::is_token_byte,
-    fields::{Field, LONGEST_NAME},
+    fields::{Field, LONGEST_NAME, field_values},
 };
 pub use self::{
     error::HeadError,

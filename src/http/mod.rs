@@ -1,10 +1,14 @@
 //! HTTP/1.1: framing (RFC 9112) over byte slices; no I/O.
 
 mod body;
+mod forwarded;
 mod head;
+mod proxy_header;
 
 pub use body::{BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep};
+pub use forwarded::client;
 pub use head::{
     Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
     MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version, field_value,
 };
+pub use proxy_header::{ConnectionStart, PROXY_HEADER_BYTES_MAX, ProxyHeader, proxy_header};

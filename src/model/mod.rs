@@ -107,6 +107,8 @@ pub enum HeaderValue {
     Request(String),
     /// The name of the principal; omitted without authentication.
     Principal,
+    /// The client's IP address, without a port.
+    ClientAddress,
 }
 
 /// The schema that a record's prefix identifies, in the wire format of Confluent's registry.

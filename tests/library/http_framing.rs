@@ -6,6 +6,7 @@ mod chunked;
 mod fields;
 mod head;
 mod limits;
+mod proxies;
 mod splits;
 
 use ringest::http::{

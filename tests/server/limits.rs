@@ -8,7 +8,9 @@ mod deadlines;
 mod expectations;
 mod invalid;
 mod pipelining;
+mod proxies;
 mod read_ahead;
+mod real_proxies;
 mod routes;
 mod sizes;
 

@@ -54,6 +54,10 @@ pub enum HeadError {
     /// `Content-Type` more than once: it is no list (RFC 9110 sections 5.3 and 8.3).
     #[error("more than one Content-Type field")]
     ContentTypeRepeated,
+    /// A header of the PROXY protocol before the request that is malformed, or longer than
+    /// [`PROXY_HEADER_BYTES_MAX`](crate::http::PROXY_HEADER_BYTES_MAX).
+    #[error("the header of the PROXY protocol is malformed")]
+    ProxyHeader,
     /// The request line exceeds [`REQUEST_LINE_BYTES_MAX`](super::REQUEST_LINE_BYTES_MAX) or the
     /// whole head's bound: 414.
     #[error("the request line is too long")]

@@ -195,10 +195,18 @@ impl Fields {
 /// The value of a field of `head`, a complete and valid head, by the field's name in lower case:
 /// the first value where there are several, without the whitespace around it.
 pub fn field_value<'h>(head: &'h [u8], lower_name: &str) -> Option<&'h [u8]> {
+    field_values(head, lower_name).next()
+}
+
+/// As [`field_value`], every value, in their order.
+pub(in crate::http) fn field_values<'h>(
+    head: &'h [u8],
+    lower_name: &str,
+) -> impl Iterator<Item = &'h [u8]> {
     let request = head.strip_prefix(b"\r\n").unwrap_or(head);
     // The request line comes first.
-    let mut lines = request.split(|&byte| byte == b'\n').skip(1);
-    lines.find_map(|line| {
+    let lines = request.split(|&byte| byte == b'\n').skip(1);
+    lines.filter_map(move |line| {
         let (name, value) = line.split_at(memchr(b':', line)?);
         let is_named = name.eq_ignore_ascii_case(lower_name.as_bytes());
         is_named.then(|| value[1..].trim_ascii())

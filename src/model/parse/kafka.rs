@@ -10,8 +10,8 @@ use crate::{
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// The allowed values of a Kafka header.
-const HEADER: &str = "a string, { header = \"…\" } for a request header, or { principal = true } \
-    for the authenticated principal";
+const HEADER: &str = "a string, { header = \"…\" } for a request header, { principal = true } \
+    for the authenticated principal, or { client = \"address\" } for the client's IP address";
 
 /// The longest name of a subject, in bytes.
 const SUBJECT_BYTES_MAX: usize = 255;
@@ -65,11 +65,17 @@ impl Reader<'_> {
                 return None;
             }
             Value::Table(_) => {
-                let unknown = header.unknown_keys(&["header", "principal"]);
+                let unknown = header.unknown_keys(&["header", "principal", "client"]);
                 self.errors.extend(unknown);
-                match (header.get("header"), header.get("principal")) {
-                    (Some(field), None) => self.request_field(field)?,
-                    (None, Some(it)) if it.value.boolean() == Some(true) => HeaderValue::Principal,
+                let get = |name| header.get(name);
+                match (get("header"), get("principal"), get("client")) {
+                    (Some(field), None, None) => self.request_field(field)?,
+                    (None, Some(it), None) if it.value.boolean() == Some(true) => {
+                        HeaderValue::Principal
+                    }
+                    (None, None, Some(it)) if it.value.text() == Some("address") => {
+                        HeaderValue::ClientAddress
+                    }
                     _ => {
                         self.refuse(header, HEADER);
                         return None;

@@ -136,3 +136,57 @@ fn two_listeners_do_not_meet() {
     assert!(!on("127.0.0.1:4000", "127.0.0.1:4000"));
     assert!(!on("127.0.0.1:4000", "0.0.0.0:4000"));
 }
+
+#[test]
+fn trusted_proxies_are_networks() {
+    let with = |listen: &str| LEAST.replace("[auth]", &format!("{listen}\n[auth]"));
+    let config = good(
+        &with("trusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.7\"]"),
+        &[],
+    );
+    let shown = |config: &Config| {
+        let networks = config.listen.trusted_proxies.iter();
+        networks.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&config), ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
+    assert_eq!(config.warnings, [""; 0]);
+    const VARIABLE: &str = "RINGEST_LISTEN__TRUSTED_PROXIES";
+    let config = good(LEAST, &[(VARIABLE, "::1, 127.0.0.0/8")]);
+    assert_eq!(shown(&config), ["::1/128", "127.0.0.0/8"]);
+    assert_eq!(shown(&good(LEAST, &[])), [""; 0]);
+
+    let wrong = with(
+        "trusted_proxies = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n  \"10.1.0.0/8\",\n  \"lb\",\n]",
+    );
+    assert_eq!(
+        errors(&wrong),
+        [
+            "ringest.toml:5: listen.trusted_proxies[1]: \"10.0.0.0/33\" is not allowed: a prefix of \
+             10.0.0.0 has at most 32 bits",
+            "ringest.toml:6: listen.trusted_proxies[2]: \"10.1.0.0/8\" is not allowed: the address \
+             has bits beyond its prefix; the network is 10.0.0.0/8",
+            "ringest.toml:7: listen.trusted_proxies[3]: \"lb\" is not allowed: not an IP address, or \
+             one with the length of its prefix",
+        ]
+    );
+    assert_eq!(
+        errors(&with("trusted_proxies = \"10.0.0.0/8\"")),
+        [
+            "ringest.toml:3: listen.trusted_proxies: \"10.0.0.0/8\" is not allowed: an array of \
+             networks and addresses, such as [\"10.0.0.0/8\", \"fd00::1\"]"
+        ]
+    );
+    assert_eq!(
+        Place::new(LEAST).errors(&[(VARIABLE, "10.0.0.1/8")]),
+        [
+            "environment variable RINGEST_LISTEN__TRUSTED_PROXIES: listen.trusted_proxies: \
+             \"10.0.0.1/8\" is not allowed: the address has bits beyond its prefix; the network is \
+             10.0.0.0/8"
+        ]
+    );
+    let everyone = good(&with("trusted_proxies = [\"0.0.0.0/0\"]"), &[]);
+    assert_eq!(
+        everyone.warnings[0].rsplit(": ").next(),
+        Some("with 0.0.0.0/0 every client can claim any address")
+    );
+}

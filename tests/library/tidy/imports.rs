@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 14] = [
+const LEAVES: [&str; 15] = [
     "admission",
     "buffer",
     "clock",
@@ -35,6 +35,7 @@ const LEAVES: [&str; 14] = [
     "lib",
     "log",
     "metrics",
+    "networks",
     "published",
     "readiness",
 ];

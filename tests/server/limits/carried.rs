@@ -19,7 +19,7 @@ fn rig(model: &str) -> Rig {
 }
 
 /// The first `count` records of the topic.
-fn messages(rig: &Rig, count: usize) -> Vec<OwnedMessage> {
+pub(super) fn messages(rig: &Rig, count: usize) -> Vec<OwnedMessage> {
     let consumer: BaseConsumer = rig.mock.cluster().client();
     let mut partition = TopicPartitionList::new();
     partition
@@ -33,7 +33,7 @@ fn messages(rig: &Rig, count: usize) -> Vec<OwnedMessage> {
     (0..count).map(message).collect()
 }
 
-fn headers(message: &OwnedMessage) -> Vec<(&str, &[u8])> {
+pub(super) fn headers(message: &OwnedMessage) -> Vec<(&str, &[u8])> {
     let Some(headers) = message.headers() else {
         return Vec::new();
     };

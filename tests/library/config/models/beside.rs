@@ -82,7 +82,8 @@ fn kafka_headers_are_in_the_order_of_the_file() {
     let name = "n".repeat(255);
     let text = format!(
         "[kafka_headers]\nz = \"edge-1\"\na = {{ header = \"TraceParent\" }}\n{name} = {{ principal \
-         = true }}\n\"\u{e9} b\" = \"{constant}\"\nempty = \"\"\n"
+         = true }}\n\"\u{e9} b\" = \"{constant}\"\nempty = \"\"\nip = {{ client = \
+         \"address\" }}\n"
     );
     let header = |name: &str, value| KafkaHeader {
         name: name.to_owned(),
@@ -96,6 +97,7 @@ fn kafka_headers_are_in_the_order_of_the_file() {
             header(&name, HeaderValue::Principal),
             header("\u{e9} b", HeaderValue::Constant(constant)),
             header("empty", HeaderValue::Constant(String::new())),
+            header("ip", HeaderValue::ClientAddress),
         ]
     );
 }
@@ -107,8 +109,8 @@ fn many_headers(count: usize) -> String {
 
 #[test]
 fn everything_wrong_with_kafka_headers() {
-    const HEADER: &str = "a string, { header = \"…\" } for a request header, or { principal = \
-        true } for the authenticated principal";
+    const HEADER: &str = "a string, { header = \"…\" } for a request header, { principal = true } \
+        for the authenticated principal, or { client = \"address\" } for the client's IP address";
     const CREDENTIAL: &str = "credentials must not be written to a topic";
     assert_eq!(model(&many_headers(16)).kafka_headers.len(), 16);
     assert_eq!(
@@ -124,7 +126,8 @@ fn everything_wrong_with_kafka_headers() {
         "[kafka_headers]\na = {{ header = \"Cookie\" }}\nb = {{ header = \"AUTHORIZATION\" }}\nc = {{ \
          header = \"proxy-authorization\" }}\nd = {{ header = \"a b\" }}\ne = {{ header = \"{name}\" \
          }}\nf = {{ principal = false }}\ng = {{ header = \"x\", principal = true }}\nh = 3\ni = {{ \
-         heder = \"x\" }}\n\"\" = \"x\"\n{name} = \"x\"\nj = \"{constant}\"\nk = {{ header = 3 }}\n"
+         heder = \"x\" }}\n\"\" = \"x\"\n{name} = \"x\"\nj = \"{constant}\"\nk = {{ header = 3 }}\nl = {{ \
+         client = \"port\" }}\nm = {{ client = \"address\", principal = true }}\n"
     );
     let token = "the name of an HTTP header, of at most 255 bytes";
     assert_eq!(
@@ -148,6 +151,11 @@ fn everything_wrong_with_kafka_headers() {
             format!("14: kafka_headers.{name}: the name has 256 bytes: from 1 to 255"),
             "15: kafka_headers.j: the value has 1025 bytes: at most 1024".to_owned(),
             format!("16: kafka_headers.k.header: 3 is not allowed: {token}"),
+            format!("17: kafka_headers.l: {{ client = \"port\" }} is not allowed: {HEADER}"),
+            format!(
+                "18: kafka_headers.m: {{ client = \"address\", principal = true }} is not allowed: \
+                 {HEADER}"
+            ),
         ]
     );
 }
