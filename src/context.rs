@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     admission::{Admission, Connections},
-    auth::{self, AuthError, Cache, Principal},
+    auth::{self, AuthError, Cache, Principal, Rejections},
     buffer::Pool,
     clock::Clock,
     config::Config,
@@ -38,6 +38,8 @@ pub(crate) struct ActiveSnapshot {
     /// Credentials verified against the previous snapshot: they are verified again, but not queued
     /// behind unauthenticated clients.
     pub(crate) previous_cache: RefCell<Cache>,
+    /// Tokens that this snapshot's keys reject.
+    pub(crate) rejections: RefCell<Rejections>,
     /// The principal of every request where authentication is off.
     pub(crate) anonymous: Principal,
     /// The worker's index.
@@ -49,6 +51,7 @@ impl ActiveSnapshot {
         Self {
             cache: RefCell::new(Cache::new(snapshot.cache_entries)),
             previous_cache: RefCell::new(previous_cache),
+            rejections: RefCell::default(),
             anonymous: auth::anonymous(),
             snapshot,
             worker,

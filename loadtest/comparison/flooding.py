@@ -79,6 +79,11 @@ def fresh_tokens(chosen, seconds):
     return int(chosen.fresh_rate * seconds) + 1
 
 
+def fresh_address(chosen):
+    """The source address of the client that sends each token once."""
+    return KNOWN_ADDRESS if chosen.shared_address else FRESH_ADDRESS
+
+
 def tokens_needed(chosen):
     """The number of valid tokens of one kind for one flood; each server starts with an empty cache."""
     return KNOWN_TOKENS + sum(
@@ -172,7 +177,7 @@ class Clients:
                 time.sleep(FLOOD_HEAD_START_S)
             known = stack.enter_context(self.valid("known", limit))
             new = stack.enter_context(
-                self.valid(fresh, limit, "--once", f"--from={FRESH_ADDRESS}",
+                self.valid(fresh, limit, "--once", f"--from={fresh_address(chosen)}",
                           f"--rate={chosen.fresh_rate}", "--connections=4")
             )
             if junk_kind:

@@ -53,6 +53,32 @@ impl AuthError {
     /// All reasons, in declaration order, which is that of the metric.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// Whether the same keys and rules reject the same token at any time: not what depends on the clock
+    /// (which may be set back), and not a key that its issuer may publish.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Malformed
+            | Self::UnknownKey
+            | Self::Header
+            | Self::Algorithm
+            | Self::Claims
+            | Self::Issuer
+            | Self::Audience
+            | Self::RequiredClaim
+            | Self::Signature => true,
+            Self::Missing
+            | Self::Repeated
+            | Self::InQuery
+            | Self::Scheme
+            | Self::KeyExpired
+            | Self::KeyId
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::KeysUnavailable
+            | Self::Busy => false,
+        }
+    }
+
     /// The stable name, for the metric label and the log.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -16,6 +16,7 @@ mod jwt;
 mod key_set;
 mod keys;
 pub mod provider;
+mod rejections;
 mod settings;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
@@ -25,6 +26,7 @@ pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};
 pub use issuer::{Issuer, JwksUrl, KeySource};
 pub use key_set::{FetchedKeys, KeySet, UnverifiedCredential};
 pub use keys::{KeyError, LoadedKeys, VerificationKeys};
+pub use rejections::Rejections;
 pub use settings::{Auth, AuthMode};
 
 use ring::digest::{SHA256, digest};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Config, Limits};
 use crate::{
-    auth::Cache,
+    auth::{Cache, Rejections},
     buffer::{self, segment_capacity},
     produce::QUEUED_RECORD_BYTES,
     validate::{ValidateLimits, Validator},
@@ -31,7 +31,7 @@ pub struct MemoryMax {
     /// worker.
     pub validation: u64,
     /// Cached credentials, of every worker: of the active configuration and, after a reload, of the
-    /// previous one.
+    /// previous one; and hashes of rejected ones.
     pub credentials: u64,
     /// Segments kept for reuse, of every worker.
     pub kept_segments: u64,
@@ -51,7 +51,8 @@ impl MemoryMax {
         let limits = ValidateLimits::from(&config.limits);
         let workers = config.workers.get() as u64;
         let segment = segment_capacity(head_bytes_max) as u64;
-        let credentials = 2 * Cache::bytes_max(config.auth.cache_entries) as u64;
+        let cache = Cache::bytes_max(config.auth.cache_entries);
+        let credentials = (2 * cache + Rejections::BYTES_MAX) as u64;
         let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
         let queue = config.kafka_property("queue.buffering.max.messages");
         let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);

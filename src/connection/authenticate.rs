@@ -60,6 +60,10 @@ impl Connection {
         let grant = if check.is_resolved() {
             check.verify(unix_ms())?
         } else {
+            let rejected = || active.rejections.borrow().find(token);
+            if let Some(error) = rejected() {
+                return Err(error);
+            }
             let was_cached = active.previous_cache.borrow().contains(token);
             let peer = (!was_cached).then_some(self.client.address());
             let slot = self.context.verifications.acquire(peer).await?;
@@ -67,8 +71,14 @@ impl Connection {
             if let Some(principal) = self.cached(active, token) {
                 return Ok(principal);
             }
+            if let Some(error) = rejected() {
+                return Err(error);
+            }
             let verified = slot.verify(check, unix_ms());
-            verified.inspect_err(|_| active.previous_cache.borrow_mut().remove(token))?
+            verified.inspect_err(|error| {
+                active.previous_cache.borrow_mut().remove(token);
+                active.rejections.borrow_mut().insert(token, *error);
+            })?
         };
         self.context.metrics.credentials_verified.add(1);
         Ok(active.cache.borrow_mut().insert(token, grant))

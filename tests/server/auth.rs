@@ -12,6 +12,7 @@ mod issuers;
 mod keys;
 mod reload;
 mod senders;
+mod shared_address;
 mod table;
 mod times;
 mod token;
