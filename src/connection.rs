@@ -174,8 +174,14 @@ impl Connection {
         let headers = self.kafka_headers(head, &principal, route);
         self.make_room(head).await?;
         let body = self.read_body(head, route.headroom()).await?;
+        let validation = if body.is_long() {
+            // Rare, as below.
+            Some(Box::pin(self.validate_long(route, format, &body)).await?)
+        } else {
+            None
+        };
         let Validated { delivery, rejected } =
-            self.validate_and_enqueue(destination, format, body, headers)?;
+            self.validate_and_enqueue(destination, format, body, validation, headers)?;
         Ok(match (delivery, rejected) {
             (Some(enqueued), None) => End::Delivery(enqueued),
             (None, None) => End::Outcome(Outcome::Empty),

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     deadline::Deadlines,
     http::HeadLimits,
+    long_work::LongWork,
     metrics::{RouteMetrics, WorkerMetrics},
     outcome::Outcome,
     produce::{Failure, Producer},
@@ -77,6 +78,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) verifications: Rc<VerificationQueue>,
     pub(crate) validator: RefCell<Validator>,
+    pub(crate) long_work: Rc<LongWork>,
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -96,6 +98,7 @@ impl Context {
         connections: &Arc<Connections>,
         metrics: &Arc<WorkerMetrics>,
         producer: Rc<Producer>,
+        long_work: LongWork,
     ) -> Self {
         let limits = &config.limits;
         let active = ActiveSnapshot::new(snapshot, worker, Cache::new(0));
@@ -116,6 +119,7 @@ impl Context {
             clock: Clock::new(),
             verifications: Rc::new(VerificationQueue::new()),
             validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
+            long_work: Rc::new(long_work),
             producer,
             responses: Responses::new(),
             metrics: Arc::clone(metrics),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     outcome::{Outcome, Refusal},
-    validate::{Rejection, ValidationError},
+    validate::{Counting, Rejection, ValidationError},
 };
 
 /// Maximum characters of the line shown before the error, and from it on.
@@ -20,7 +20,11 @@ pub fn errors(name: &str, body: &[u8], rejection: &Rejection) -> String {
     let omitted = rejection.errors_total - rejection.errors.len();
     if omitted > 0 {
         // Writing to a String never fails.
-        let _ = writeln!(text, "… and {omitted} more\n");
+        let least = match rejection.counting {
+            Counting::Complete => "",
+            Counting::EndedEarly => "at least ",
+        };
+        let _ = writeln!(text, "… and {least}{omitted} more\n");
     }
     text
 }
@@ -138,6 +142,7 @@ mod tests {
             kind: RejectionKind::Invalid,
             errors_total: errors.len(),
             errors,
+            counting: Counting::Complete,
             records,
             invalid_records: vec![(0, Span { offset: 0, len: 0 }); invalid],
         }

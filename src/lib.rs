@@ -65,6 +65,7 @@ pub mod import_moose;
 pub mod isolation;
 pub mod jwks;
 pub mod log;
+mod long_work;
 pub mod metrics;
 pub mod model;
 pub mod networks;

@@ -273,6 +273,11 @@ fn problem() -> Value {
             "rejected": count("Invalid records."),
             "errors": errors(),
             "errors_total": count("All errors, including those not listed."),
+            "counting_ended_early": {
+                "description": "Present if the body had so many errors that the rest of it was not \
+                                validated: `records`, `rejected` and `errors_total` count up to there.",
+                "const": true,
+            },
         },
     })
 }

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     context::Context,
     isolation::{PanicError, isolated},
+    long_work::LongWork,
     metrics::{Driver, WorkerMetrics},
     produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
@@ -90,6 +91,7 @@ pub(crate) fn run(
     settings.metrics.reset_gauges();
     settings.metrics.set_driver(settings.driver);
     let main = async {
+        let long_work = LongWork::new(settings.driver == Driver::Epoll)?;
         let context = Rc::new(Context::new(
             settings.index,
             &settings.config,
@@ -98,6 +100,7 @@ pub(crate) fn run(
             &settings.connections,
             &settings.metrics,
             producer,
+            long_work,
         ));
         serve(settings, &context, listener, wake_reader).await
     };

@@ -352,7 +352,7 @@ fn total(snapshot: &Snapshot, route: &Route, counter: impl Fn(&RouteMetrics) -> 
 
 fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     type Family = (&'static str, &'static str, fn(&RouteMetrics) -> &Counter);
-    const FAMILIES: [Family; 4] = [
+    const FAMILIES: [Family; 5] = [
         ("records", "Valid records received, by route.", |row| {
             &row.records_received
         }),
@@ -370,6 +370,12 @@ fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Res
             "dead_letters",
             "Dead letters acknowledged by the brokers, by route.",
             |row| &row.dead_letters,
+        ),
+        (
+            "dead_letters_omitted",
+            "Invalid records without a dead letter of their own, by route: beyond the limits of size or \
+             time, or not delivered.",
+            |row| &row.dead_letters_omitted,
         ),
     ];
     for (name, help, counter) in FAMILIES {

@@ -10,6 +10,7 @@ use crate::{
     model::SchemaPrefix,
     outcome::{self, Refusal},
     response::CONTINUE,
+    validate::Validator,
 };
 
 use super::{Connection, Interrupt, transport::Unread};
@@ -31,6 +32,11 @@ impl RawBody {
     pub(super) fn bytes<'a>(&'a self, input: &'a ReadBuffer) -> &'a [u8] {
         let buffer = self.segment.as_ref().unwrap_or(input);
         buffer.bytes(self.range.clone())
+    }
+
+    /// Whether validating it takes so long that other requests should be served in between.
+    pub(super) fn is_long(&self) -> bool {
+        self.range.len() > Validator::STEP_BYTES
     }
 
     /// Freezes its bytes; `input` is the connection's.

@@ -1,52 +1,110 @@
 //! Producing the dead letters of a request.
 
+use std::time::Instant;
+
+use monoio::time::timeout_at;
+
 use crate::{
     admission::AdmissionError,
     buffer::segment_capacity,
     context::Context,
-    dead_letter::DeadLetters,
-    produce::{Failure, Fault},
+    dead_letter::{DeadLetters, Part},
+    model::Rules,
+    produce::{Delivered, Failure, Fault, Persisted},
 };
 
 use super::forward::{Destination, Rejected};
 
 /// Produces dead letters for the invalid records, if the route has a topic for them, and waits for
 /// their delivery reports. One part is delivered before the next is written, so that any number of
-/// them takes little memory.
+/// them takes little memory. After half of the time that a delivery may take, no further record gets
+/// one of its own.
 ///
 /// # Errors
 /// At least one dead letter was not delivered, or may not have been.
 pub(super) async fn produce_dead_letters(
     context: &Context,
-    Destination { route, metrics }: Destination<'_>,
+    destination: Destination<'_>,
     rejected: &Rejected,
 ) -> Result<(), Failure> {
     let Some((body, _)) = &rejected.body else {
         return Ok(());
     };
-    let model = &route.route().model;
+    let (route, metrics) = (destination.route.route(), destination.metrics);
     let bytes_max = context.producer.record_bytes_max();
-    let mut dead_letters =
-        DeadLetters::new(&model.topic, &rejected.rejection, body.bytes(), bytes_max);
-    loop {
-        let next = dead_letters.next(&mut context.validator.borrow_mut(), &model.rules);
-        let Some((text, places)) = next else {
-            return Ok(());
-        };
-        let permit = context.admission.admit(segment_capacity(text.len()));
-        let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
-        let permit = permit.map_err(full)?;
-        let mut memory = context.pool.take(text.len());
-        memory.append(&text);
-        let memory = memory.freeze(0..text.len());
-        drop(text);
-        let producer = &context.producer;
-        let delivered = match producer.enqueue_dead_letters(route, &places, memory, permit) {
-            Ok(delivery) => delivery.await,
-            Err(failure) => Err(failure),
-        };
-        let lost = |failure: &Failure| context.undelivered(places.len(), failure);
-        let delivered = delivered.inspect_err(lost)?;
-        metrics.dead_letters.add(delivered.records() as u64);
+    let mut dead_letters = DeadLetters::new(
+        &route.model.topic,
+        &rejected.rejection,
+        body.bytes(),
+        bytes_max,
+    );
+    let (start, most) = (Instant::now(), context.config.timeouts.ack);
+    let result = loop {
+        if start.elapsed() > most / 2 {
+            dead_letters.end();
+        }
+        let records_left = dead_letters.records_left();
+        let part = write_part(context, &mut dead_letters, &route.model.rules).await;
+        if part.places.is_empty() {
+            break Ok(());
+        }
+        match deliver(context, destination, part, start + most).await {
+            Ok(delivered) => metrics.dead_letters.add(delivered.records() as u64),
+            Err(failure) => {
+                metrics.dead_letters_omitted.add(records_left as u64);
+                break Err(failure);
+            }
+        }
+    };
+    if result.is_ok() {
+        let omitted = dead_letters.records_left() as u64;
+        metrics.dead_letters_omitted.add(omitted);
     }
+    result
+}
+
+/// The next part, empty behind the last one.
+async fn write_part(context: &Context, dead_letters: &mut DeadLetters<'_>, rules: &Rules) -> Part {
+    let mut part = Part::default();
+    loop {
+        let slice = context.long_work.slice().await;
+        let mut validator = context.validator.borrow_mut();
+        while !slice.is_over() {
+            if part.is_full() || !dead_letters.next(&mut part, &mut validator, rules) {
+                return part;
+            }
+        }
+    }
+}
+
+/// Delivers a part by `until`.
+async fn deliver(
+    context: &Context,
+    destination: Destination<'_>,
+    Part { text, places }: Part,
+    until: Instant,
+) -> Result<Delivered, Failure> {
+    let permit = context.admission.admit(segment_capacity(text.len()));
+    let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
+    let permit = permit.map_err(full)?;
+    let mut memory = context.pool.take(text.len());
+    memory.append(&text);
+    let memory = memory.freeze(0..text.len());
+    drop(text);
+    let delivery =
+        context
+            .producer
+            .enqueue_dead_letters(destination.route, &places, memory, permit);
+    let delivered = match delivery {
+        Ok(delivery) => timeout_at(until.into(), delivery)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure {
+                    fault: Fault::TimedOut,
+                    persisted: Persisted::Unknown,
+                })
+            }),
+        Err(failure) => Err(failure),
+    };
+    delivered.inspect_err(|failure| context.undelivered(places.len(), failure))
 }

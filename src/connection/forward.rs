@@ -11,10 +11,10 @@ use crate::{
     outcome::Refusal,
     produce::{Delivered, Delivery, Failure, Headers, Payloads},
     route::Route,
-    validate::{Format, Rejection, Span, ValidBody},
+    validate::{Format, Rejection, Span, ValidBody, Validation},
 };
 
-use super::{Connection, body::RawBody};
+use super::{Connection, body::RawBody, transport::Gone};
 
 /// The longest value of a request's field that becomes a Kafka header, in bytes. A longer one is
 /// left out, as a truncated value would be wrong.
@@ -89,13 +89,37 @@ impl Connection {
         headers
     }
 
-    /// Validates the body and enqueues its valid records: all of them, or, where the model has
-    /// `on_invalid = "accept_valid"`, those that are valid.
+    /// Validates a long body: in slices, with other requests served in between.
+    pub(super) async fn validate_long(
+        &mut self,
+        route: &Route,
+        format: Format,
+        body: &RawBody,
+    ) -> Result<Box<Validation>, Gone> {
+        // Answers that are due do not wait for it.
+        self.answer_unanswered().await?;
+        let context = &self.context;
+        let bytes = body.bytes(self.transport.input());
+        let mut validation = Box::new(Validation::new(format));
+        loop {
+            let slice = context.long_work.slice().await;
+            let mut validator = context.validator.borrow_mut();
+            while !slice.is_over() {
+                if validator.advance(&mut validation, bytes, &route.model.rules) {
+                    return Ok(validation);
+                }
+            }
+        }
+    }
+
+    /// Validates the body, unless `validation` has done so, and enqueues its valid records: all of them, or,
+    /// where the model has `on_invalid = "accept_valid"`, those that are valid.
     pub(super) fn validate_and_enqueue(
         &mut self,
         Destination { route, metrics }: Destination<'_>,
         format: Format,
         mut body: RawBody,
+        mut validation: Option<Box<Validation>>,
         headers: Headers,
     ) -> Result<Validated, Refusal> {
         let (input, context) = (self.transport.input_mut(), &self.context);
@@ -105,7 +129,11 @@ impl Connection {
             ..
         } = route.route();
         let mut validator = context.validator.borrow_mut();
-        let records = match validator.validate(body.bytes(input), format, &model.rules) {
+        let validated = match &mut validation {
+            None => validator.validate(body.bytes(input), format, &model.rules),
+            Some(validation) => validation.result(&model.rules),
+        };
+        let records = match validated {
             Ok(records) => records,
             Err(rejection) => {
                 let invalid = rejection.invalid_records.len() as u64;

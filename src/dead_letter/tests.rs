@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    model::{Field, Kind, Type, UnknownFields},
+    model::{Field, Kind, OnInvalid, Type, UnknownFields},
     validate::{ERRORS_MAX, Format, ValidateLimits},
 };
 
@@ -39,9 +39,13 @@ fn parts(body: &[u8], format: Format, bytes_max: usize) -> Vec<Vec<String>> {
     let mut dead_letters = DeadLetters::new("events", &rejection, body, bytes_max);
     let mut validator = Validator::new(LIMITS);
     let text = |text: &[u8]| String::from_utf8(text.to_vec()).expect("UTF-8");
-    std::iter::from_fn(|| dead_letters.next(&mut validator, &rules()))
-        .map(|(all, places)| places.into_iter().map(|it| text(&all[it])).collect())
-        .collect()
+    std::iter::from_fn(|| {
+        let mut part = Part::default();
+        while !part.is_full() && dead_letters.next(&mut part, &mut validator, &rules()) {}
+        let Part { text: all, places } = part;
+        (!places.is_empty()).then(|| places.into_iter().map(|it| text(&all[it])).collect())
+    })
+    .collect()
 }
 
 fn dead_letters(body: &[u8], format: Format, bytes_max: usize) -> Vec<String> {
@@ -204,7 +208,8 @@ fn a_record_larger_than_its_errors_is_left_out_for_them() {
 #[test]
 fn many_dead_letters_come_in_parts_that_contain_them_all() {
     const RECORDS: usize = 2_000;
-    let body = vec!["{}"; RECORDS].join("\n");
+    let record = format!("{{\"x\":\"{}\"}}", "x".repeat(300));
+    let body = vec![record; RECORDS].join("\n");
     let parts = parts(body.as_bytes(), Format::Ndjson, ROOM);
     assert!(parts.len() > 1);
     let (last, before) = parts.split_last().expect("several");
@@ -223,8 +228,79 @@ fn many_dead_letters_come_in_parts_that_contain_them_all() {
         .iter()
         .map(|it| parsed(it)["errors"][0]["index"].clone());
     assert!(indices.eq((0..RECORDS).map(|index| json!(index))));
+    let bytes: usize = all.iter().map(String::len).sum();
+    assert!(bytes <= BYTES_PER_BODY_BYTE * body.len(), "{bytes}");
     assert_eq!(
         rejection(body.as_bytes(), Format::Ndjson).errors.len(),
         ERRORS_MAX
     );
+}
+
+/// A hundred errors in each of many short records.
+#[test]
+fn dead_letters_are_bounded_by_their_body() {
+    const RECORDS: usize = 20_000;
+    let fields: Vec<Field> = (0..100)
+        .map(|field| {
+            let type_ = Type {
+                kind: Kind::String,
+                text: "String".to_owned(),
+            };
+            Field::declared(format!("field{field}"), type_, false)
+        })
+        .collect();
+    for (on_invalid, written) in [
+        (OnInvalid::RejectAll, 100),
+        (OnInvalid::AcceptValid, RECORDS),
+    ] {
+        let mut rules = Rules::compile(&fields, UnknownFields::Forward);
+        rules.on_invalid = on_invalid;
+        let body = vec!["{}"; RECORDS].join("\n");
+        let mut validator = Validator::new(LIMITS);
+        let validated = validator.validate(body.as_bytes(), Format::Ndjson, &rules);
+        let rejection = validated.expect_err("an invalid body");
+        assert_eq!(rejection.invalid_records.len(), written);
+        let mut dead_letters = DeadLetters::new("events", &rejection, body.as_bytes(), ROOM);
+        let mut part = Part::default();
+        while dead_letters.next(&mut part, &mut validator, &rules) {}
+        assert!(part.text.len() <= BYTES_PER_BODY_BYTE * body.len() + 1_000);
+        let count = part.places.len() - 1;
+        assert!(count > 0 && dead_letters.records_left() == written - count);
+        let last = &part.text[part.places[count].clone()];
+        let last: Value = serde_json::from_slice(last).expect("JSON");
+        assert_eq!(last["originalRecord"], Value::Null);
+        assert_eq!(last["recordsOmitted"], written - count);
+        assert_eq!(last["errorsTotal"], 100 * written);
+        let ended_early = (on_invalid == OnInvalid::RejectAll).then_some(true);
+        assert_eq!(
+            last.get("countingEndedEarly"),
+            ended_early.map(Value::from).as_ref()
+        );
+        if on_invalid == OnInvalid::AcceptValid {
+            assert_eq!(
+                (&last["firstIndex"], &last["lastIndex"]),
+                (&json!(count), &json!(RECORDS - 1))
+            );
+        }
+        assert!(
+            !dead_letters.next(&mut part, &mut validator, &rules),
+            "only once"
+        );
+    }
+}
+
+#[test]
+fn records_have_none_of_their_own_once_the_time_is_over() {
+    let body = b"{}\n{}\n{}";
+    let rejection = rejection(body, Format::Ndjson);
+    let mut dead_letters = DeadLetters::new("events", &rejection, body, ROOM);
+    let (mut part, mut validator) = (Part::default(), Validator::new(LIMITS));
+    assert!(dead_letters.next(&mut part, &mut validator, &rules()));
+    dead_letters.end();
+    assert!(dead_letters.next(&mut part, &mut validator, &rules()));
+    assert!(!dead_letters.next(&mut part, &mut validator, &rules()));
+    assert_eq!((part.places.len(), dead_letters.records_left()), (2, 2));
+    let last: Value = serde_json::from_slice(&part.text[part.places[1].clone()]).expect("JSON");
+    let members = ["recordsOmitted", "firstIndex", "lastIndex"].map(|it| &last[it]);
+    assert_eq!(members, [&json!(2), &json!(1), &json!(2)]);
 }

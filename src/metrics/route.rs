@@ -17,6 +17,8 @@ pub struct RouteMetrics {
     pub records_rejected: Counter,
     /// Dead letters acknowledged by the brokers.
     pub dead_letters: Counter,
+    /// Invalid records of a route with a dead-letter topic that have no dead letter of their own.
+    pub dead_letters_omitted: Counter,
     /// Responses by outcome code.
     pub(crate) requests: Counters,
 }
@@ -29,6 +31,7 @@ impl RouteMetrics {
             records_delivered: Counter::default(),
             records_rejected: Counter::default(),
             dead_letters: Counter::default(),
+            dead_letters_omitted: Counter::default(),
             requests: Counters::new(codes),
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     auth::AuthError,
     outcome::{Allow, Code, Outcome, Refusal},
     produce::{Failure, Persisted},
-    validate::{Rejection, ValidationError},
+    validate::{Counting, Rejection, ValidationError},
 };
 
 /// The parts of an answer that depend on more than its code.
@@ -154,6 +154,10 @@ fn add_rejected(content: &mut Value, rejection: &Rejection) {
         .collect();
     content["errors"] = json!(errors);
     content["errors_total"] = json!(rejection.errors_total);
+    match rejection.counting {
+        Counting::Complete => {}
+        Counting::EndedEarly => content["counting_ended_early"] = json!(true),
+    }
 }
 
 fn undelivered(code: Code, failure: &Failure) -> Value {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     http::HeadError,
     produce::{Delivered, Failure, Fault, Persisted},
-    validate::{ErrorCode, Rejection, RejectionKind, Span},
+    validate::{Counting, ErrorCode, Rejection, RejectionKind, Span},
 };
 
 const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -98,6 +98,7 @@ fn rejection() -> Rejection {
             error(4, ErrorCode::MissingField, None),
         ],
         errors_total: 3,
+        counting: Counting::Complete,
         records: 2,
         invalid_records: vec![(1, Span { offset: 9, len: 30 })],
     }

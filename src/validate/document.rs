@@ -61,10 +61,42 @@ impl JsonParser {
         json: &[u8],
         read: impl FnOnce(&JsonValue<'_>) -> R,
     ) -> Result<R, ParseFailed> {
+        self.copy(json);
+        self.parse_copy(json, read)
+    }
+
+    /// Parses a part of an array: elements, with the separator or bracket before and after them. They are
+    /// passed to `read` as an array, with offsets in `part`.
+    ///
+    /// # Errors
+    /// [`ParseFailed`]: it is not a list of elements.
+    pub(super) fn parse_elements<R>(
+        &mut self,
+        part: &[u8],
+        read: impl FnOnce(&JsonValue<'_>) -> R,
+    ) -> Result<R, ParseFailed> {
+        let [_, .., _] = part else {
+            return Err(ParseFailed);
+        };
+        self.copy(part);
+        self.copy[0] = b'[';
+        self.copy[part.len() - 1] = b']';
+        self.parse_copy(part, read)
+    }
+
+    fn copy(&mut self, json: &[u8]) {
         self.copy.clear();
         self.copy.reserve(json.len() + INPUT_PADDING);
         self.copy.extend_from_slice(json);
         self.copy.extend_from_slice(&[b' '; INPUT_PADDING]);
+    }
+
+    /// Parses the copy of `json`.
+    fn parse_copy<R>(
+        &mut self,
+        json: &[u8],
+        read: impl FnOnce(&JsonValue<'_>) -> R,
+    ) -> Result<R, ParseFailed> {
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = fill_tape_padded(&mut self.copy, json.len(), &mut self.buffers, &mut tape);
         let structurals = self.buffers.structural_indexes();
@@ -107,7 +139,7 @@ impl JsonParser {
 /// A value of a parsed JSON text.
 #[derive(Clone, Copy)]
 pub(super) struct JsonValue<'a> {
-    /// The whole text as received; the strings of the nodes are those of the unescaped copy.
+    /// The text as received; the strings of the nodes are those of the unescaped copy.
     json: &'a [u8],
     /// The node of the value, then those of its descendants.
     nodes: &'a [Node<'a>],

@@ -13,6 +13,9 @@ pub const ERRORS_MAX: usize = 100;
 /// Maximum number of errors of one body that are reported with a suggestion.
 const SUGGESTIONS_MAX: usize = 10;
 
+/// Number of errors from which on the rest of a body that is rejected as a whole is not looked at.
+pub const COUNTED_MAX: usize = 10_000;
+
 /// Maximum characters of the body that a message quotes.
 const QUOTED_CHARS_MAX: usize = 64;
 
@@ -27,6 +30,8 @@ pub struct Rejection {
     pub errors: Vec<ValidationError>,
     /// Number of all errors: at least one per invalid record, or one for a body that can't be parsed.
     pub errors_total: usize,
+    /// Whether that is all.
+    pub counting: Counting,
     /// Number of records in the body, valid or not; 0 if it can't be parsed or has too many.
     pub records: usize,
     /// Index and span of every invalid record, reported in detail or not; for NDJSON also of lines that
@@ -42,6 +47,16 @@ pub enum RejectionKind {
     Invalid,
     /// 413: only size limits are exceeded; smaller requests may be accepted.
     TooLarge,
+}
+
+/// How far the errors of a body are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// To its end.
+    Complete,
+    /// To the record with error number [`COUNTED_MAX`]: the counts of errors and records are those up to
+    /// there, and what follows was not looked at.
+    EndedEarly,
 }
 
 /// One error in a body.
@@ -208,6 +223,15 @@ impl RecordErrors {
         self.reported.len() < self.capacity
     }
 
+    /// Counts errors if none of them would be reported in detail; returns whether it did.
+    pub(super) fn count_all(&mut self, errors: impl FnOnce() -> usize) -> bool {
+        let is_full = self.reported.len() >= self.capacity;
+        if is_full {
+            self.total += errors();
+        }
+        is_full
+    }
+
     /// Whether to look for a suggestion, which takes time: for the first errors of a body only.
     pub(super) fn may_suggest(&self) -> bool {
         ERRORS_MAX - self.capacity + self.reported.len() < SUGGESTIONS_MAX
@@ -220,10 +244,11 @@ impl RecordErrors {
 }
 
 /// Collects the errors of one body by ascending offset.
-pub(super) struct BodyErrors<'b> {
-    body: &'b [u8],
+#[derive(Debug)]
+pub(super) struct BodyErrors {
     reported: Vec<ValidationError>,
     total: usize,
+    counting: Counting,
     invalid_records: Vec<(usize, Span)>,
     kind: RejectionKind,
     /// The offset up to which lines are counted, its line, and the start of that line.
@@ -232,12 +257,12 @@ pub(super) struct BodyErrors<'b> {
     line_start: usize,
 }
 
-impl<'b> BodyErrors<'b> {
-    pub(super) fn new(body: &'b [u8]) -> Self {
+impl BodyErrors {
+    pub(super) fn new() -> Self {
         Self {
-            body,
             reported: Vec::new(),
             total: 0,
+            counting: Counting::Complete,
             invalid_records: Vec::new(),
             kind: RejectionKind::TooLarge,
             counted_to: 0,
@@ -251,9 +276,19 @@ impl<'b> BodyErrors<'b> {
         ERRORS_MAX - self.reported.len()
     }
 
+    /// Whether counting ends here, with more of the body behind.
+    pub(super) fn end_early(&mut self) -> bool {
+        let is_over = self.total >= COUNTED_MAX;
+        if is_over {
+            self.counting = Counting::EndedEarly;
+        }
+        is_over
+    }
+
     /// Counts the only error of the record at `index`; calls `error` if there is capacity to report it.
     pub(super) fn push(
         &mut self,
+        body: &[u8],
         index: usize,
         record: Span,
         kind: RejectionKind,
@@ -267,14 +302,21 @@ impl<'b> BodyErrors<'b> {
         if self.capacity() > 0 {
             let error = error();
             debug_assert_eq!(error.code.kind(), kind);
-            let error = self.locate(index, error);
+            let error = self.locate(body, index, error);
             self.reported.push(error);
         }
     }
 
     /// Adds all errors of the record at `index`, from a text that starts at offset `base` in the body.
     #[cold]
-    pub(super) fn extend(&mut self, index: usize, record: Span, base: usize, errors: RecordErrors) {
+    pub(super) fn extend(
+        &mut self,
+        body: &[u8],
+        index: usize,
+        record: Span,
+        base: usize,
+        errors: RecordErrors,
+    ) {
         let mut reported = errors.reported;
         // Missing fields are reported at the end of their object.
         reported.sort_by_key(|error| error.offset);
@@ -282,25 +324,25 @@ impl<'b> BodyErrors<'b> {
         self.invalid_records.push((index, record));
         self.kind = RejectionKind::Invalid;
         for error in reported {
-            let error = self.locate(index, error.shifted_by(base));
+            let error = self.locate(body, index, error.shifted_by(base));
             self.reported.push(error);
         }
     }
 
     /// The rejection of a body of `records` records; `None` if there was no error.
-    pub(super) fn rejection(self, records: usize) -> Option<Rejection> {
-        (self.total > 0).then_some(Rejection {
+    pub(super) fn rejection(&mut self, records: usize) -> Option<Rejection> {
+        (self.total > 0).then(|| Rejection {
             kind: self.kind,
-            errors: self.reported,
+            errors: std::mem::take(&mut self.reported),
             errors_total: self.total,
+            counting: self.counting,
             records,
-            invalid_records: self.invalid_records,
+            invalid_records: std::mem::take(&mut self.invalid_records),
         })
     }
 
     /// Rejects a body as a whole for one error.
-    pub(super) fn reject(body: &'b [u8], index: usize, error: RecordError) -> Rejection {
-        let mut errors = Self::new(body);
+    pub(super) fn reject(body: &[u8], index: usize, error: RecordError) -> Rejection {
         let is_unparseable = match error.code.kind() {
             RejectionKind::Invalid => error.code != ErrorCode::EmptyBody,
             RejectionKind::TooLarge => false,
@@ -308,14 +350,15 @@ impl<'b> BodyErrors<'b> {
         let whole = (0, Span::new(0, body.len()));
         Rejection {
             kind: error.code.kind(),
-            errors: vec![errors.locate(index, error)],
+            errors: vec![Self::new().locate(body, index, error)],
             errors_total: 1,
+            counting: Counting::Complete,
             records: 0,
             invalid_records: is_unparseable.then_some(whole).into_iter().collect(),
         }
     }
 
-    fn locate(&mut self, index: usize, error: RecordError) -> ValidationError {
+    fn locate(&mut self, body: &[u8], index: usize, error: RecordError) -> ValidationError {
         let RecordError {
             offset,
             path,
@@ -324,7 +367,7 @@ impl<'b> BodyErrors<'b> {
             message,
         } = error;
         // Scanning continues from the last error; otherwise many errors would take quadratic time.
-        for newline in memchr_iter(b'\n', &self.body[self.counted_to..offset]) {
+        for newline in memchr_iter(b'\n', &body[self.counted_to..offset]) {
             self.line += 1;
             self.line_start = self.counted_to + newline + 1;
         }

@@ -17,9 +17,11 @@
 //!   program, walked in step with the tape. The same walk validates and reports errors, so the two
 //!   can't disagree. No check converts a number to a float: numbers beyond 64 bits, and integers
 //!   written with a fraction or exponent, are checked as text.
-//! - **Cost**: time and memory are linear in the body. Only the walk recurses, at most as deep as the
-//!   model's types. A field is first looked for at its declared position, then by a precomputed hash.
-//!   Once the scratch has grown to the usual body size, nothing is allocated for a valid body.
+//! - **Steps**: a long body is validated in parts ([`Validator::advance`]), with other requests served in
+//!   between: an array a run of elements at a time, never looking at it as a whole.
+//! - **Cost**: time is linear in the body, scratch memory in its longest record. Only the walk recurses, at
+//!   most as deep as the model's types. A field is first looked for at its declared position, then by a
+//!   precomputed hash. Once the scratch has grown to the usual body size, nothing is allocated for a valid body.
 
 mod document;
 mod envelope;
@@ -28,13 +30,19 @@ mod lines;
 mod mismatch;
 mod path;
 mod record;
+mod split;
 mod syntax;
 mod text;
+mod validation;
 mod validator;
 mod walk;
+mod whole;
 
-pub use error::{ERRORS_MAX, ErrorCode, Rejection, RejectionKind, ValidationError};
+pub use error::{
+    COUNTED_MAX, Counting, ERRORS_MAX, ErrorCode, Rejection, RejectionKind, ValidationError,
+};
 pub use record::{Record, ValidBody};
+pub use validation::Validation;
 pub use validator::Validator;
 
 /// The longest body whose offsets fit a [`Span`], in bytes; `body_bytes_max` must not exceed it.

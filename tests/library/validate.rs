@@ -2,6 +2,7 @@
 //! at the edges of its limits.
 
 mod batches;
+mod costly;
 mod envelope;
 mod errors;
 mod grammar;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     produce::Fault,
-    validate::{Rejection, RejectionKind, Span},
+    validate::{Counting, Rejection, RejectionKind, Span},
 };
 
 /// Of five records 1 and 3 are invalid.
@@ -12,6 +12,7 @@ fn rejected(valid: &[u32]) -> Rejected {
             kind: RejectionKind::Invalid,
             errors: Vec::new(),
             errors_total: 2,
+            counting: Counting::Complete,
             records: 5,
             invalid_records: vec![(1, span), (3, span)],
         },

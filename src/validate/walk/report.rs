@@ -76,7 +76,7 @@ impl Walk<'_, '_> {
                 found,
                 self.errors.may_suggest(),
             ),
-            expected: Some(expected.to_owned()),
+            expected: Some(shown_type(expected)),
         });
     }
 
@@ -119,8 +119,14 @@ impl Walk<'_, '_> {
         shape: &Shape,
         path: &Path<'_>,
     ) {
-        let absent = shape.required.iter().zip(seen.words(self.seen));
-        let absent: Vec<u64> = absent.map(|(required, seen)| required & !seen).collect();
+        let words = seen.words(self.seen);
+        let absent = shape.required.iter().zip(words);
+        let absent = absent.map(|(required, seen)| required & !seen);
+        let count = || absent.clone().map(|word| word.count_ones() as usize).sum();
+        if self.errors.count_all(count) {
+            return;
+        }
+        let absent: Vec<u64> = absent.collect();
         for (field, type_) in shape.fields.iter().enumerate() {
             let is_absent = absent[field / 64] >> (field % 64) & 1 == 1;
             if !is_absent || !self.errors.count() {
@@ -142,7 +148,7 @@ impl Walk<'_, '_> {
                 path: text,
                 code: ErrorCode::MissingField,
                 message: format!("required field {quoted} ({shown}) is missing{found}"),
-                expected: Some(expected.to_owned()),
+                expected: Some(shown_type(expected)),
             });
         }
     }
@@ -167,3 +173,15 @@ impl Walk<'_, '_> {
 
 /// Maximum number of keys of an object that are compared with the name of a missing field.
 const KEYS_COMPARED_MAX: usize = 64;
+
+/// A type as written in the model; a long one, such as an enum of thousands of members, is truncated:
+/// an answer can list it a hundred times.
+fn shown_type(text: &str) -> String {
+    match text.char_indices().nth(TYPE_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// Maximum characters of a type in an error.
+const TYPE_CHARS_MAX: usize = 4_096;

@@ -33,7 +33,7 @@ impl SeenFields {
 
     /// The bits, in words of 64 fields.
     #[inline]
-    pub(super) fn words<'s>(&'s self, scratch: &'s [u64]) -> impl Iterator<Item = &'s u64> {
+    pub(super) fn words<'s>(&'s self, scratch: &'s [u64]) -> impl Iterator<Item = &'s u64> + Clone {
         iter::once(&self.first).chain(&scratch[self.more..])
     }
 

@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 15] = [
+const LEAVES: [&str; 16] = [
     "admission",
     "buffer",
     "clock",
@@ -34,6 +34,7 @@ const LEAVES: [&str; 15] = [
     "isolation",
     "lib",
     "log",
+    "long_work",
     "metrics",
     "networks",
     "published",

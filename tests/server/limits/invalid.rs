@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{PATH, Rig, TOPIC, assert_accepted, assert_problem, post};
-use crate::support::http::{chunked_request, request};
+use crate::support::{
+    http::{chunked_request, request},
+    ringest::Builder,
+};
 
 const DEAD_LETTERS: &str = "dead";
 const NDJSON: &str = "application/x-ndjson";
@@ -154,21 +157,26 @@ fn each_invalid_record_has_a_dead_letter_and_the_client_an_answer() {
     }
 }
 
-/// Far more than what is written at once, and than the memory that there is: each part waits for the
-/// one before.
-#[test]
-fn dead_letters_of_many_records_take_little_memory() {
-    const RECORDS: usize = 10_000;
+/// A server whose model has a dead-letter topic and needs an integer `n`.
+fn rig_with_dead_letters(configure: impl FnOnce(Builder) -> Builder) -> Rig {
     let model = format!(
         "name = \"Event\"\nversion = \"1.0\"\ntopic = \"{TOPIC}\"\n\
          dead_letter_topic = \"{DEAD_LETTERS}\"\n[fields]\nn = \"Int32\"\n"
     );
-    let rig = Rig::start_with(|it| {
-        it.model_file(&model)
-            .set("limits.body_bytes_max", "65536")
-            .set("limits.in_flight_bytes_max", "2162688")
+    Rig::start_with(|it| configure(it.model_file(&model)))
+}
+
+/// Far more than what is written at once, and than the memory that there is: each part waits for the
+/// one before.
+#[test]
+fn dead_letters_of_many_records_take_little_memory() {
+    const RECORDS: usize = 4_000;
+    let rig = rig_with_dead_letters(|it| {
+        it.set("limits.body_bytes_max", "2097152")
+            .set("limits.in_flight_bytes_max", "4259840")
     });
-    let body = format!("[{}]", vec!["{}"; RECORDS].join(","));
+    let record = format!("{{\"x\":\"{}\"}}", "x".repeat(500));
+    let body = format!("[{}]", vec![record; RECORDS].join(","));
     let answer = rig.post(body.as_bytes());
     assert_problem(&answer, 400, "invalid_record");
     assert_eq!(answer.json()["errors_total"], RECORDS);
@@ -176,9 +184,42 @@ fn dead_letters_of_many_records_take_little_memory() {
         rig.ringest.count("ringest_dead_letters_total"),
         RECORDS as u64
     );
+    assert_eq!(rig.ringest.count("ringest_dead_letters_omitted_total"), 0);
     let dead_letters = dead_letters(&rig);
     // The mock keeps the last 5 MiB of a partition.
     let (_, last) = dead_letters.last().expect("a dead letter");
     assert_eq!(indices(last), [RECORDS as u64 - 1]);
     rig.ringest.await_count("ringest_in_flight_bytes", 0);
+}
+
+/// Their bytes are bounded by those of the body: what is left has one dead letter in common.
+#[test]
+fn dead_letters_are_no_amplifier() {
+    const RECORDS: usize = 9_000;
+    let rig = rig_with_dead_letters(|it| it);
+    let body = format!("[{}]", vec!["{}"; RECORDS].join(","));
+    let answer = rig.post(body.as_bytes());
+    assert_problem(&answer, 400, "invalid_record");
+    assert_eq!(answer.json()["errors_total"], RECORDS);
+    let dead_letters = rig.mock.cluster().read(DEAD_LETTERS);
+    let bytes: usize = dead_letters.iter().map(Vec::len).sum();
+    assert!(bytes < 4 * body.len() + 1_000, "{bytes}");
+    assert!(dead_letters.len() > 100, "{}", dead_letters.len());
+    let omitted = RECORDS - (dead_letters.len() - 1);
+    let last = dead_letters
+        .iter()
+        .map(|it| serde_json::from_slice::<Value>(it).expect("JSON"));
+    let last = last.filter(|it| it.get("recordsOmitted").is_some());
+    let [last] = &last.collect::<Vec<_>>()[..] else {
+        panic!("one for the rest");
+    };
+    assert_eq!(last["recordsOmitted"], omitted);
+    assert_eq!(last["lastIndex"], RECORDS - 1);
+    let count = |name| rig.ringest.count(name);
+    assert_eq!(
+        count("ringest_dead_letters_total"),
+        dead_letters.len() as u64
+    );
+    assert_eq!(count("ringest_dead_letters_omitted_total"), omitted as u64);
+    assert_accepted(&rig.post(br#"{"n":1}"#), 1);
 }

@@ -1,0 +1,72 @@
+//! A body that takes long to validate keeps nobody waiting.
+
+use std::time::Duration;
+
+use crate::support::{
+    http::{Http, request},
+    mock::Mock,
+    ringest::Ringest,
+};
+
+use super::{TOPIC, assert_accepted, assert_problem};
+
+/// Small requests that are answered at least while a large one is validated.
+const ANSWERED: usize = 5;
+
+/// Several clients send bodies of a few MiB, every record of which is looked at, and none is valid.
+fn small_requests_are_answered(driver: &str) {
+    let mock = Mock::with_topics(&[TOPIC]);
+    let large = format!(
+        "name = \"Large\"\nversion = \"1\"\ntopic = \"{TOPIC}\"\non_invalid = \"accept_valid\"\n\
+         [fields]\nn = \"Array(UInt8)\"\nm = \"String\"\n"
+    );
+    let ringest = Ringest::builder(&mock.brokers())
+        .set("workers", "1")
+        .set("listen.driver", driver)
+        .model("Event", "1.0", TOPIC)
+        .model_file(&large)
+        .start();
+    let record = format!("{{\"n\":[{}256]}}", "1,".repeat(500));
+    let bodies = [
+        // Parsed, and one error found in each record.
+        (
+            format!("[{}]", vec![&*record; 3_000].join(",")),
+            "invalid_record",
+        ),
+        // No JSON: an error is searched for to the end.
+        (format!("[[{}", "1,".repeat(1_200_000)), "invalid_json"),
+    ];
+    for (body, code) in bodies {
+        let mut clients: Vec<Http> = (0..3).map(|_| ringest.connect()).collect();
+        for client in &mut clients {
+            let request = request("/ingest/Large/1", "application/json", body.as_bytes());
+            client.send(&request).expect("ringest reads");
+        }
+        let mut small = ringest.connect();
+        let mut answered = 0;
+        while clients[2].is_silent_for(Duration::from_millis(1)) {
+            small
+                .send(&super::post(br#"{"n":1}"#))
+                .expect("ringest reads");
+            assert_accepted(&small.answer().expect("an answer"), 1);
+            answered += 1;
+        }
+        assert!(
+            answered >= ANSWERED,
+            "{driver}, {code}: {answered} answers meanwhile"
+        );
+        for client in &mut clients {
+            assert_problem(&client.answer().expect("an answer"), 400, code);
+        }
+    }
+}
+
+#[test]
+fn small_requests_are_answered_while_large_bodies_are_validated() {
+    small_requests_are_answered("auto");
+}
+
+#[test]
+fn small_requests_are_answered_while_large_bodies_are_validated_on_epoll() {
+    small_requests_are_answered("epoll");
+}
