@@ -11,7 +11,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use issuer::{Issuer, NOW_MS, empty_auth};
 use jsonwebtoken::Algorithm;
 use ringest::{
-    auth::{ApiKey, Auth, AuthError, Cache, Globs, Grant, KeyHash, KeySet},
+    auth::{ApiKey, Auth, AuthError, Cache, Globs, KeyHash, KeySet, Verified},
     model::Model,
     route::RouteTable,
 };
@@ -60,9 +60,11 @@ fn pbkdf2(token: &[u8]) -> KeyHash {
 }
 
 /// Verifies a token that is not in the cache, as a worker does.
-fn verify(keys: &KeySet, token: &str) -> Result<Grant, AuthError> {
-    keys.check(black_box(token.as_bytes()), NOW_MS)?
-        .verify(NOW_MS)
+fn verify(keys: &KeySet, token: &str) -> Result<Verified, AuthError> {
+    let verified = keys
+        .check(black_box(token.as_bytes()), NOW_MS)?
+        .verify(NOW_MS);
+    verified.map_err(|error| error.reason())
 }
 
 /// The same token with each request, as on most connections; and a thousand alternating ones, as on a
@@ -76,8 +78,8 @@ fn known(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
     for (name, tokens, verifies) in [("JWT", jwts, of_jwts), ("API key", keys, of_keys)] {
         let mut cache = Cache::new(8_192);
         for token in &tokens {
-            let grant = verify(&verifies, token).expect("a valid token");
-            cache.insert(token.as_bytes(), grant);
+            let verified = verify(&verifies, token).expect("a valid token");
+            cache.insert(token.as_bytes(), verified, &verifies);
         }
         let bytes = tokens[0].len();
         for used in [1, tokens.len()] {
@@ -89,11 +91,38 @@ fn known(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
                     bencher.iter(|| {
                         let token = turns.next().expect("at least one token");
                         let token = black_box(token.as_bytes());
-                        cache.find(token, &hint, NOW_MS).expect("cached")
+                        let found = cache.find(token, &hint, &verifies, NOW_MS);
+                        found.expect("cached").expect("its key set is the same")
                     });
                 },
             );
         }
+    }
+    group.finish();
+}
+
+/// Cached tokens, each time with another key set that still has what proved them: as after a reload.
+fn renewed(criterion: &mut Criterion, rs256: &Issuer, routes: &Arc<RouteTable>) {
+    let mut group = criterion.benchmark_group("renewed");
+    let key_sets = |of: &dyn Fn() -> Arc<KeySet>| [of(), of()];
+    let jwts = key_sets(&|| rs256.key_set(routes));
+    let keys = key_sets(&|| with_keys(routes, pbkdf2));
+    for (name, token, key_sets) in [
+        ("JWT", rs256.token(0, &Value::Null), jwts),
+        ("API key, PBKDF2", moose_token(KEYS / 2), keys),
+    ] {
+        let mut cache = Cache::new(8_192);
+        let verified = verify(&key_sets[1], &token).expect("a valid token");
+        cache.insert(token.as_bytes(), verified, &key_sets[1]);
+        let mut key_sets = key_sets.iter().cycle();
+        let hint = Cell::default();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let keys = key_sets.next().expect("two of them");
+                let found = cache.find(black_box(token.as_bytes()), &hint, keys, NOW_MS);
+                found.expect("cached").expect("its proof stands")
+            });
+        });
     }
     group.finish();
 }
@@ -226,6 +255,7 @@ fn main() {
     let routes = Arc::new(RouteTable::new(&[model]));
     let rs256 = Issuer::new(Algorithm::RS256);
     known(&mut criterion, &rs256, &routes);
+    renewed(&mut criterion, &rs256, &routes);
     new(&mut criterion, &routes);
     refused(&mut criterion, &rs256, &routes);
     criterion.final_summary();

@@ -124,10 +124,10 @@ impl Connection {
         };
         let trusted = &self.context.config.listen.trusted_proxies;
         (self.client).begin_request(self.transport.head(&head), trusted);
-        // The request keeps this snapshot, even if another one is published meanwhile.
-        let active = self.context.active_snapshot();
+        // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
+        let mut active = self.context.active_snapshot();
         let mut route = None;
-        let end = match self.handle(&active, &head, &mut route).await {
+        let end = match self.handle(&mut active, &head, &mut route).await {
             Ok(end) => end,
             Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
             Err(Interrupt::Gone) => return Next::Close,
@@ -145,7 +145,7 @@ impl Connection {
     /// The stages of a request behind its head. `indexed` is set as soon as the route is known.
     async fn handle(
         &mut self,
-        active: &ActiveSnapshot,
+        active: &mut Rc<ActiveSnapshot>,
         head: &RequestHead,
         indexed: &mut Option<usize>,
     ) -> Result<End, Interrupt> {

@@ -27,18 +27,15 @@ use crate::{
 };
 
 use answer_log::AnswerLog;
+use key_waits::KeyWaits;
 
 mod answer_log;
+mod key_waits;
 
 /// The snapshot that requests are served with until the next one is published, and what this worker
 /// derived from it. A request keeps the one that it began with.
 pub(crate) struct ActiveSnapshot {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// Credentials verified against this snapshot; never carried over to the next one.
-    pub(crate) cache: RefCell<Cache>,
-    /// Credentials verified against the previous snapshot: they are verified again, but not queued
-    /// behind unauthenticated clients.
-    pub(crate) previous_cache: RefCell<Cache>,
     /// Tokens that this snapshot's keys reject.
     pub(crate) rejections: RefCell<Rejections>,
     /// The principal of every request where authentication is off.
@@ -48,10 +45,8 @@ pub(crate) struct ActiveSnapshot {
 }
 
 impl ActiveSnapshot {
-    fn new(snapshot: Arc<Snapshot>, worker: usize, previous_cache: Cache) -> Self {
+    fn new(snapshot: Arc<Snapshot>, worker: usize) -> Self {
         Self {
-            cache: RefCell::new(Cache::new(snapshot.cache_entries)),
-            previous_cache: RefCell::new(previous_cache),
             rejections: RefCell::default(),
             anonymous: auth::anonymous(),
             snapshot,
@@ -70,6 +65,8 @@ pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     published: Arc<Published>,
     active: RefCell<Rc<ActiveSnapshot>>,
+    /// Verified credentials, of the active snapshot and of those before it.
+    pub(crate) credentials: RefCell<Cache>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) pool: Rc<Pool>,
     pub(crate) admission: Rc<Admission>,
@@ -77,6 +74,8 @@ pub(crate) struct Context {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) clock: Clock,
     pub(crate) verifications: Rc<VerificationQueue>,
+    /// Requests that wait for an issuer's keys.
+    pub(crate) key_waits: KeyWaits,
     pub(crate) validator: RefCell<Validator>,
     pub(crate) long_work: Rc<LongWork>,
     pub(crate) producer: Rc<Producer>,
@@ -101,11 +100,11 @@ impl Context {
         long_work: LongWork,
     ) -> Self {
         let limits = &config.limits;
-        let active = ActiveSnapshot::new(snapshot, worker, Cache::new(0));
         Self {
             config: Arc::clone(config),
             published: Arc::clone(published),
-            active: RefCell::new(Rc::new(active)),
+            credentials: RefCell::new(Cache::new(snapshot.cache_entries)),
+            active: RefCell::new(Rc::new(ActiveSnapshot::new(snapshot, worker))),
             head_limits: HeadLimits {
                 head_bytes_max: limits.head_bytes_max,
                 headers_max: limits.headers_max,
@@ -118,6 +117,7 @@ impl Context {
             deadlines: Rc::default(),
             clock: Clock::new(),
             verifications: Rc::new(VerificationQueue::new()),
+            key_waits: KeyWaits::default(),
             validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
             long_work: Rc::new(long_work),
             producer,
@@ -135,6 +135,7 @@ impl Context {
 
     pub(crate) fn begin_drain(&self) {
         self.draining.set(true);
+        self.key_waits.end_all();
     }
 
     /// Records that a request of so many records was not delivered in full: the end of a drain
@@ -162,8 +163,8 @@ impl Context {
     /// Rare. Requests that have begun keep the snapshot that they have.
     fn activate(&self, snapshot: Arc<Snapshot>, worker: usize) -> Rc<ActiveSnapshot> {
         self.producer.set_routes(&snapshot.routes);
-        let previous_cache = self.active.borrow().cache.replace(Cache::new(0));
-        let active = Rc::new(ActiveSnapshot::new(snapshot, worker, previous_cache));
+        self.credentials.borrow_mut().resize(snapshot.cache_entries);
+        let active = Rc::new(ActiveSnapshot::new(snapshot, worker));
         self.active.replace(Rc::clone(&active));
         active
     }

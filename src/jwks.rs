@@ -3,9 +3,10 @@
 //!
 //! A set is fetched at start, then again after [`JwksUrl::refresh`](crate::auth::JwksUrl), or sooner
 //! if the response headers declare a shorter freshness lifetime (RFC 9111 section 4.2), but no sooner than
-//! [`FRESH_MIN`]; when a token names an unknown key, at most once per [`REFETCH_INTERVAL`]; and on
-//! request of the operator. After a failure the fetch is retried after a second, with exponential backoff
-//! up to [`BACKOFF_MAX`], and no later than `refresh`; meanwhile the previous keys stay in use.
+//! [`FRESH_MIN`]; when tokens name unknown keys, within the limits of [`FetchedKeys`]; and on request of the
+//! operator. After a failure the fetch is retried after a second, with exponential backoff up to
+//! [`BACKOFF_MAX`], and no later than `refresh`; meanwhile the previous keys stay in use, if there is a limit
+//! no longer than `stale_max`.
 
 mod endpoint;
 mod freshness;
@@ -18,7 +19,7 @@ use std::{fmt, io, sync::Arc};
 use jsonwebtoken::Algorithm;
 
 pub use endpoint::FetchError;
-pub use refresher::{BACKOFF_MAX, FRESH_MIN, REFETCH_INTERVAL};
+pub use refresher::{BACKOFF_MAX, FRESH_MIN};
 use shared::Source;
 use task::Task;
 
@@ -54,13 +55,13 @@ impl Fetcher {
     /// A thread could not be started. The previous issuers are kept.
     pub fn follow(&mut self, issuers: &[Arc<Issuer>]) -> io::Result<()> {
         let mut tasks = Vec::new();
-        for (source, refresh) in issuers.iter().filter_map(|issuer| Source::of(issuer)) {
+        for (source, schedule) in issuers.iter().filter_map(|issuer| Source::of(issuer)) {
             tasks.push(match self.task(&source) {
                 Some(task) => {
-                    task.fetch(Some(refresh));
+                    task.fetch(Some(schedule));
                     task.clone()
                 }
-                None => Task::start(source, refresh, Arc::clone(&self.changed))?,
+                None => Task::start(source, schedule, Arc::clone(&self.changed))?,
             });
         }
         let counted = tasks.iter().map(Task::counted).collect();
@@ -82,14 +83,14 @@ impl Fetcher {
     }
 
     /// The fetched keys of each issuer, in order; empty for issuers without a URL.
-    pub fn fetched(&self, issuers: &[Arc<Issuer>]) -> Vec<FetchedKeys> {
+    pub fn fetched(&self, issuers: &[Arc<Issuer>]) -> Vec<Arc<FetchedKeys>> {
         let of = |issuer: &Arc<Issuer>| {
             let (source, _) = Source::of(issuer)?;
             Some(self.task(&source)?.fetched())
         };
         issuers
             .iter()
-            .map(|issuer| of(issuer).unwrap_or_default())
+            .map(|issuer| of(issuer).unwrap_or_else(|| Arc::new(FetchedKeys::only(None))))
             .collect()
     }
 

@@ -41,7 +41,7 @@ pub enum Refusal {
     /// The body is larger than `body_bytes_max`. Client error.
     BodyTooLarge,
     /// Authentication failed; the answer does not say why. Client error, except for
-    /// [`AuthError::Busy`] and [`AuthError::KeysUnavailable`].
+    /// [`AuthError::Busy`], [`AuthError::KeysUnavailable`] and [`AuthError::KeyNotFetched`].
     Unauthenticated(AuthError),
     /// The credential is valid but not authorized for this route. Client error.
     RouteNotAllowed,
@@ -215,7 +215,7 @@ fn unauthenticated(error: AuthError) -> Code {
         | AuthError::NotYetValid
         | AuthError::RequiredClaim
         | AuthError::Signature => Code::Unauthenticated,
-        AuthError::KeysUnavailable => Code::KeysUnavailable,
+        AuthError::KeysUnavailable | AuthError::KeyNotFetched => Code::KeysUnavailable,
         AuthError::Busy => Code::AuthenticationBusy,
     }
 }

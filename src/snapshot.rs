@@ -36,7 +36,7 @@ impl Snapshot {
     ///
     /// # Panics
     /// As [`Snapshot::succeeded_by`].
-    pub fn first(config: &Config, fetched: &[FetchedKeys]) -> Self {
+    pub fn first(config: &Config, fetched: &[Arc<FetchedKeys>]) -> Self {
         let nothing = Self {
             generation: 0,
             routes: Arc::new(RouteTable::new(&[])),
@@ -56,7 +56,7 @@ impl Snapshot {
     /// # Panics
     /// If a schema ID has not been looked up: records would lack their prefix.
     #[must_use]
-    pub fn succeeded_by(&self, config: &Config, fetched: &[FetchedKeys]) -> Self {
+    pub fn succeeded_by(&self, config: &Config, fetched: &[Arc<FetchedKeys>]) -> Self {
         let unresolved = |model: &Arc<Model>| matches!(model.schema, Some(Schema::Subject { .. }));
         assert!(
             !config.models.iter().any(unresolved),

@@ -26,7 +26,7 @@ use std::{
 
 use monoio::time::sleep;
 
-use crate::auth::{AuthError, Grant, UnverifiedCredential};
+use crate::auth::{AuthError, UnverifiedCredential, Verified, VerifyError};
 
 use state::{INTERVAL, State, network};
 
@@ -151,19 +151,22 @@ impl Waiter {
 }
 
 impl VerificationSlot {
-    /// Verifies the credential.
+    /// Verifies the credential of a request that arrived at `since`.
     ///
     /// # Errors
-    /// Why the credential is rejected.
+    /// Why the credential is rejected, or the key that has to be fetched first.
     pub(crate) fn verify(
         mut self,
         check: UnverifiedCredential<'_>,
         now_ms: u64,
-    ) -> Result<Grant, AuthError> {
+        since: Instant,
+    ) -> Result<Verified, VerifyError> {
         let verified = check.verify(now_ms);
-        self.failed = verified
-            .as_ref()
-            .is_err_and(|error| *error != AuthError::KeysUnavailable);
+        let verified = verified.map_err(|error| error.looked_up(since));
+        self.failed = match &verified {
+            Ok(_) | Err(VerifyError::UnknownKey(_)) => false,
+            Err(VerifyError::Rejected(error)) => *error != AuthError::KeysUnavailable,
+        };
         verified
     }
 }

@@ -154,7 +154,8 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         context.deadlines.expire(now);
         context.producer.tick(now);
         // Without requests too: the previous one is released, and new topics are opened in advance.
-        context.active_snapshot();
+        let generation = context.active_snapshot().snapshot.generation;
+        context.key_waits.tick(now, generation);
         publish_state(settings, context);
         assert!(
             tasks.produce(),

@@ -4,10 +4,12 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    sync::Arc,
 };
 
-use ringest::auth::{Cache, Grant, Hint, Scope, Validity};
-use ringest::model::{Field, Rules, Type, UnknownFields};
+use ringest::auth::{ApiKey, Auth, AuthMode, Cache, Globs, Hint, KeyHash, KeySet, Verified};
+use ringest::model::{Field, Model, Rules, Type, UnknownFields};
+use ringest::route::RouteTable;
 use ringest::validate::{Format, ValidateLimits, Validator};
 
 const LIMITS: ValidateLimits = ValidateLimits {
@@ -214,26 +216,46 @@ fn no_more_than_it_says() {
     }
 }
 
-fn grant() -> Grant {
-    Grant {
-        name: Some("somebody".into()),
-        scope: Scope::Some(Box::new([1, 2])),
-        validity: Validity::ALWAYS,
-        subject_header: Some("subject".into()),
-    }
+/// A key set for 65 routes, and a credential that it verified, for one of them.
+fn verified() -> (Arc<KeySet>, Verified) {
+    let token = b"a-token";
+    let key = ApiKey {
+        name: "somebody".into(),
+        hash: KeyHash::sha256(token),
+        routes: Globs::new(["model7/*"]),
+        expires_ms: None,
+    };
+    let auth = Auth {
+        mode: AuthMode::Required,
+        cache_entries: 1,
+        issuers: Vec::new(),
+        api_keys: vec![key],
+        key_files: Vec::new(),
+    };
+    let model = |number| {
+        let version = "1.0".parse().expect("a version");
+        Arc::new(Model::untyped(&format!("Model{number}"), version, "topic"))
+    };
+    let models: Vec<_> = (0..65).map(model).collect();
+    let keys = KeySet::new(&auth, &[], &Arc::new(RouteTable::new(&models)));
+    let check = keys.check(token, 1).expect("its hash is configured");
+    let verified = check.verify(1).expect("its hash is configured");
+    (keys, verified)
 }
 
 #[test]
 fn nothing_for_a_credential_that_is_known() {
+    let (keys, verified) = verified();
     let tokens: Vec<_> = (0..100_u8).map(|byte| vec![byte; 700]).collect();
     let mut cache = Cache::new(tokens.len());
     for token in &tokens {
-        cache.insert(token, grant());
+        cache.insert(token, verified.clone(), &keys);
     }
     let hint = Cell::new(Hint::default());
     let before = CALLS.get();
     for token in tokens.iter().chain(&tokens).flat_map(|token| [token; 3]) {
-        let principal = cache.find(token, &hint, 1).expect("it was inserted");
+        let found = cache.find(token, &hint, &keys, 1);
+        let principal = found.expect("it was inserted").expect("its key set");
         assert_eq!(principal.name(), Some("somebody"));
     }
     assert_eq!(CALLS.get() - before, 0);
@@ -248,13 +270,14 @@ fn a_cache_takes_no_more_than_it_says() {
         (100, 16_000),
         (1_000, 1_500),
     ] {
+        let (keys, verified) = verified();
         let start = HELD.get();
         PEAK.set(start);
         let mut cache = Cache::new(entries_max);
         for number in 0..3 * entries_max {
             let mut token = vec![b'x'; token_bytes];
             token[..4].copy_from_slice(&u32::try_from(number).expect("few").to_le_bytes());
-            cache.insert(&token, grant());
+            cache.insert(&token, verified.clone(), &keys);
         }
         let peak = (PEAK.get() - start).cast_unsigned();
         // The token of the loop, the newest entry before an older one goes, a table that doubles.

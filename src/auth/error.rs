@@ -43,8 +43,11 @@ pub enum AuthError {
     RequiredClaim,
     /// The signature is invalid.
     Signature,
-    /// The issuer's keys were never fetched. A server error: 503.
+    /// The issuer's keys were never fetched, or are too old. A server error: 503.
     KeysUnavailable,
+    /// The issuer's keys lack the key that the token names, and were not fetched since it arrived. A server
+    /// error: 503.
+    KeyNotFetched,
     /// Too many credentials are waiting for verification. A server error: 503.
     Busy,
 }
@@ -75,8 +78,17 @@ impl AuthError {
             | Self::Expired
             | Self::NotYetValid
             | Self::KeysUnavailable
+            | Self::KeyNotFetched
             | Self::Busy => false,
         }
+    }
+
+    /// Whether it says nothing about the credential.
+    pub fn is_server_error(self) -> bool {
+        matches!(
+            self,
+            Self::KeysUnavailable | Self::KeyNotFetched | Self::Busy
+        )
     }
 
     /// The stable name, for the metric label and the log.

@@ -44,4 +44,6 @@ pub struct JwksUrl {
     pub url: String,
     /// Maximum time between two fetches.
     pub refresh: Duration,
+    /// How long a set that can't be fetched again stays in use; `None`: as long as the process runs.
+    pub stale_max: Option<Duration>,
 }

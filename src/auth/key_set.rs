@@ -5,21 +5,28 @@ use std::{
     str,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
-
 use super::{
-    Auth, AuthError, Globs, Grant, Issuer, KeyHash, KeySource, Scope, Validity, VerificationKeys,
-    jwt, jwt::Jwt, provider,
+    Auth, AuthError, FetchedKeys, Grant, KeyHash, Scope, Validity, Verified, VerifyError,
+    issuer_keys::{CheckedJwt, IssuerKeys},
+    jwt,
+    jwt::Jwt,
+    provider,
+    verified::Proof,
 };
 use crate::route::RouteTable;
+
+/// The number of sets made so far.
+static SETS: AtomicU64 = AtomicU64::new(0);
 
 /// Issuers with their keys, and API keys with their grants.
 #[derive(Debug)]
 pub struct KeySet {
+    /// No two sets of a process have the same: a grant of another set does not hold in this one.
+    serial: u64,
     api_keys: HashMap<KeyHash, Grant>,
     has_sha256: bool,
     has_pbkdf2: bool,
@@ -27,31 +34,15 @@ pub struct KeySet {
     routes: Arc<RouteTable>,
 }
 
-/// An issuer with its keys.
-#[derive(Debug)]
-struct IssuerKeys {
-    issuer: Arc<Issuer>,
-    /// `None` if at a URL and not fetched yet.
-    keys: Option<Arc<VerificationKeys>>,
-    /// Set when a token names an unknown key; `None` if the keys are not at a URL.
-    unknown_key_seen: Option<Arc<AtomicBool>>,
-}
-
-/// The keys of an issuer, fetched from its URL.
-#[derive(Clone, Debug, Default)]
-pub struct FetchedKeys {
-    /// The keys as last fetched; `None` if never fetched.
-    pub keys: Option<Arc<VerificationKeys>>,
-    /// Set when a token names an unknown key; makes the fetcher fetch again.
-    pub unknown_key_seen: Arc<AtomicBool>,
-}
-
 /// A credential that passed the cheap checks and still has to be [verified](UnverifiedCredential::verify).
 pub struct UnverifiedCredential<'k>(CredentialKind<'k>);
 
 enum CredentialKind<'k> {
     /// An API key found by its SHA-256.
-    Sha256(&'k Grant),
+    Sha256 {
+        hash: KeyHash,
+        grant: &'k Grant,
+    },
     Pbkdf2 {
         keys: &'k KeySet,
         token: &'k [u8],
@@ -65,7 +56,7 @@ enum CredentialKind<'k> {
 impl KeySet {
     /// A key set for these routes. `fetched` has one entry per issuer, in order; the entry of an issuer
     /// whose keys are in a file is ignored.
-    pub fn new(auth: &Auth, fetched: &[FetchedKeys], routes: &Arc<RouteTable>) -> Arc<Self> {
+    pub fn new(auth: &Auth, fetched: &[Arc<FetchedKeys>], routes: &Arc<RouteTable>) -> Arc<Self> {
         provider::install();
         let api_keys = auth.api_keys.iter().map(|key| {
             let grant = Grant {
@@ -80,22 +71,12 @@ impl KeySet {
             (key.hash, grant)
         });
         let issuers = auth.issuers.iter().enumerate().map(|(index, issuer)| {
-            let (keys, unknown_key_seen) = match &issuer.keys {
-                KeySource::File(keys) => (Some(Arc::clone(keys)), None),
-                KeySource::Url(_) => {
-                    let fetched = fetched.get(index).cloned().unwrap_or_default();
-                    (fetched.keys, Some(fetched.unknown_key_seen))
-                }
-            };
-            let keys = IssuerKeys {
-                issuer: Arc::clone(issuer),
-                keys,
-                unknown_key_seen,
-            };
+            let keys = IssuerKeys::new(issuer, fetched.get(index));
             (issuer.issuer.clone(), keys)
         });
         let hashes = || auth.api_keys.iter().map(|key| key.hash);
         Arc::new(Self {
+            serial: SETS.fetch_add(1, Ordering::Relaxed),
             has_sha256: hashes().any(|hash| matches!(hash, KeyHash::Sha256(_))),
             has_pbkdf2: hashes().any(|hash| matches!(hash, KeyHash::Pbkdf2(_))),
             api_keys: api_keys.collect(),
@@ -116,11 +97,12 @@ impl KeySet {
         if !is_token(token) {
             return Err(AuthError::Malformed);
         }
-        if self.has_sha256
-            && let Some(grant) = self.api_keys.get(&KeyHash::sha256(token))
-        {
-            return unexpired_key(grant, now_ms)
-                .map(|grant| UnverifiedCredential(CredentialKind::Sha256(grant)));
+        if self.has_sha256 {
+            let hash = KeyHash::sha256(token);
+            if let Some(grant) = self.api_keys.get(&hash) {
+                unexpired_key(grant, now_ms)?;
+                return Ok(UnverifiedCredential(CredentialKind::Sha256 { hash, grant }));
+            }
         }
         if KeyHash::is_moose_token(token) {
             return if self.has_pbkdf2 {
@@ -142,49 +124,34 @@ impl KeySet {
         })
     }
 
-    /// Checks format, issuer, algorithm, claims and key before the signature, which is expensive.
-    fn verify_jwt(&self, token: &str, now_ms: u64) -> Result<Grant, AuthError> {
-        let jwt = Jwt::parse(token)?;
-        let issuer_keys = self.issuers.get(jwt.claims.issuer()?);
-        let issuer_keys = issuer_keys.ok_or(AuthError::Issuer)?;
-        let issuer = &issuer_keys.issuer;
-        if !issuer.algorithms.contains(&jwt.algorithm) {
-            return Err(AuthError::Algorithm);
-        }
-        let validity = jwt.claims.validate(issuer, now_ms)?;
-        let key = issuer_keys.key(jwt.algorithm, jwt.kid.as_deref())?;
-        let verified = crypto::verify(jwt.signature, jwt.message, key, jwt.algorithm);
-        if !matches!(verified, Ok(true)) {
-            return Err(AuthError::Signature);
-        }
-        let scope = match &issuer.routes_claim {
-            None => Scope::All,
-            Some(claim) => Scope::new(&Globs::new(jwt.claims.globs(claim)?), &self.routes),
-        };
-        Ok(Grant {
-            name: jwt.claims.subject()?.map(Into::into),
-            scope,
-            validity,
-            subject_header: issuer.subject_header.clone(),
+    /// Distinguishes this set from all others of the process.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The API key with this hash.
+    fn api_key(&self, hash: KeyHash, now_ms: u64) -> Result<Verified, AuthError> {
+        let grant = self.api_keys.get(&hash).ok_or(AuthError::UnknownKey)?;
+        unexpired_key(grant, now_ms)?;
+        Ok(Verified {
+            grant: grant.clone(),
+            proof: Proof::Hash(hash),
         })
     }
-}
 
-impl IssuerKeys {
-    fn key(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, AuthError> {
-        let keys = self.keys.as_ref().ok_or(AuthError::KeysUnavailable)?;
-        let found = keys.find(algorithm, kid);
-        if let (Err(_), Some(unknown_key_seen)) = (&found, &self.unknown_key_seen) {
-            unknown_key_seen.store(true, Ordering::Relaxed);
-        }
-        found
+    /// All checks of a JWT except the signature, which is expensive: format, issuer, algorithm, claims, key.
+    fn check_jwt<'k>(&'k self, token: &'k str, now_ms: u64) -> Result<CheckedJwt<'k>, VerifyError> {
+        let jwt = Jwt::parse(token)?;
+        let issuer = self.issuers.get(jwt.claims.issuer()?);
+        let issuer = issuer.ok_or(AuthError::Issuer)?;
+        issuer.check(jwt, token, now_ms)
     }
 }
 
 impl UnverifiedCredential<'_> {
     /// Whether the cheap checks already verified it, so that no verification slot is needed.
     pub fn is_resolved(&self) -> bool {
-        matches!(self.0, CredentialKind::Sha256(_))
+        matches!(self.0, CredentialKind::Sha256 { .. })
     }
 
     /// Completes the verification: 100 to 220 µs for PBKDF2; for a JWT a few to parse it (hundreds, if it
@@ -192,15 +159,49 @@ impl UnverifiedCredential<'_> {
     ///
     /// # Errors
     /// Why the credential is rejected.
-    pub fn verify(self, now_ms: u64) -> Result<Grant, AuthError> {
-        match self.0 {
-            CredentialKind::Sha256(grant) => unexpired_key(grant, now_ms).cloned(),
+    pub fn verify(self, now_ms: u64) -> Result<Verified, VerifyError> {
+        Ok(match self.0 {
+            CredentialKind::Sha256 { hash, grant } => {
+                unexpired_key(grant, now_ms)?;
+                Verified {
+                    grant: grant.clone(),
+                    proof: Proof::Hash(hash),
+                }
+            }
             CredentialKind::Pbkdf2 { keys, token } => {
                 let hash = KeyHash::pbkdf2(token).ok_or(AuthError::Malformed)?;
-                let grant = keys.api_keys.get(&hash).ok_or(AuthError::UnknownKey)?;
-                unexpired_key(grant, now_ms).cloned()
+                keys.api_key(hash, now_ms)?
             }
-            CredentialKind::Jwt { keys, token } => keys.verify_jwt(token, now_ms),
+            CredentialKind::Jwt { keys, token } => {
+                keys.check_jwt(token, now_ms)?.verify(&keys.routes)?
+            }
+        })
+    }
+
+    /// As [`UnverifiedCredential::verify`], for a token that was verified with another key set and has
+    /// this proof, but without hash and signature where the proof decides; `None` where it does not.
+    pub(super) fn renew(self, proof: Proof, now_ms: u64) -> Option<Result<Verified, AuthError>> {
+        let renewed = match (self.0, proof) {
+            (kind @ CredentialKind::Sha256 { .. }, _) => Self(kind).verify(now_ms),
+            (CredentialKind::Pbkdf2 { keys, .. }, Proof::Hash(hash @ KeyHash::Pbkdf2(_))) => {
+                keys.api_key(hash, now_ms).map_err(VerifyError::from)
+            }
+            (CredentialKind::Jwt { keys, token }, Proof::Signature(identity)) => {
+                match keys.check_jwt(token, now_ms) {
+                    Ok(jwt) if jwt.key_identity() == identity => {
+                        jwt.verified(&keys.routes).map_err(Into::into)
+                    }
+                    Ok(_) => return None,
+                    Err(error) => Err(error),
+                }
+            }
+            (CredentialKind::Pbkdf2 { .. } | CredentialKind::Jwt { .. }, _) => return None,
+        };
+        match renewed {
+            Ok(verified) => Some(Ok(verified)),
+            Err(VerifyError::Rejected(error)) => Some(Err(error)),
+            // Another set may be fetched that has it.
+            Err(VerifyError::UnknownKey(_)) => None,
         }
     }
 }
@@ -213,9 +214,9 @@ fn is_token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().all(is_one)
 }
 
-fn unexpired_key(grant: &Grant, now_ms: u64) -> Result<&Grant, AuthError> {
+fn unexpired_key(grant: &Grant, now_ms: u64) -> Result<(), AuthError> {
     if grant.validity.contains(now_ms) {
-        Ok(grant)
+        Ok(())
     } else {
         Err(AuthError::KeyExpired)
     }

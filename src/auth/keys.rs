@@ -7,7 +7,10 @@ mod jwks;
 mod material;
 mod pem;
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use std::fmt;
+
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use ring::digest::{Context, SHA256};
 
 use self::{jwks::OnUnusable, material::KeyKind};
 use super::{AuthError, provider};
@@ -20,13 +23,19 @@ pub struct VerificationKeys {
     chosen_by_kid: bool,
 }
 
+/// One key.
 #[derive(Clone, Debug)]
-struct VerificationKey {
+pub(super) struct VerificationKey {
     id: Option<Box<str>>,
     /// The configured algorithms that match the kind of the key; never empty.
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    pub(super) key: DecodingKey,
+    pub(super) identity: KeyIdentity,
 }
+
+/// The SHA-256 of a key's bytes: keys that have the same, of the same algorithm, verify the same signatures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyIdentity([u8; 32]);
 
 /// Why keys can't be used. An error of the operator or, for fetched keys, of the issuer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,11 +131,7 @@ impl VerificationKeys {
         }
         provider::install();
         Ok(Self {
-            keys: vec![VerificationKey {
-                id: None,
-                algorithms: fitting,
-                key,
-            }],
+            keys: vec![VerificationKey::new(None, fitting, key)],
             chosen_by_kid: false,
         })
     }
@@ -137,13 +142,22 @@ impl VerificationKeys {
     /// # Errors
     /// [`AuthError::KeyId`] if no key, or more than one, matches.
     pub fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&DecodingKey, AuthError> {
+        self.select(algorithm, kid).map(|key| &key.key)
+    }
+
+    /// As [`VerificationKeys::find`].
+    pub(super) fn select(
+        &self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+    ) -> Result<&VerificationKey, AuthError> {
         let kid = kid.filter(|_| self.chosen_by_kid);
         let mut fitting = self.keys.iter().filter(|key| {
             key.algorithms.contains(&algorithm)
                 && kid.is_none_or(|kid| key.id.as_deref() == Some(kid))
         });
         match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(&key.key),
+            (Some(key), None) => Ok(key),
             _ => Err(AuthError::KeyId),
         }
     }
@@ -152,5 +166,45 @@ impl VerificationKeys {
     #[expect(clippy::len_without_is_empty, reason = "there is always a key")]
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+}
+
+impl VerificationKey {
+    fn new(id: Option<Box<str>>, algorithms: Vec<Algorithm>, key: DecodingKey) -> Self {
+        Self {
+            id,
+            algorithms,
+            identity: KeyIdentity::of(&key),
+            key,
+        }
+    }
+}
+
+impl KeyIdentity {
+    fn of(key: &DecodingKey) -> Self {
+        let mut context = Context::new(&SHA256);
+        match key.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => {
+                context.update(&[0]);
+                context.update(bytes);
+            }
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                context.update(&[1]);
+                // The length says where the modulus ends.
+                context.update(&n.len().to_be_bytes());
+                context.update(n);
+                context.update(e);
+            }
+        }
+        let mut identity = [0; 32];
+        identity.copy_from_slice(context.finish().as_ref());
+        Self(identity)
+    }
+}
+
+/// Without the hash, which may be that of a secret.
+impl fmt::Debug for KeyIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyIdentity")
     }
 }

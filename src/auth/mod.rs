@@ -9,8 +9,10 @@
 mod api_key;
 mod cache;
 mod error;
+mod fetched_keys;
 mod grant;
 mod issuer;
+mod issuer_keys;
 mod json;
 mod jwt;
 mod key_set;
@@ -18,16 +20,19 @@ mod keys;
 pub mod provider;
 mod rejections;
 mod settings;
+mod verified;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
 pub use cache::{Cache, Hint};
 pub use error::AuthError;
+pub use fetched_keys::{BURST, FetchedKeys, LookUp, REFILL, TOKEN_MEMORY, UnknownKey};
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};
 pub use issuer::{Issuer, JwksUrl, KeySource};
-pub use key_set::{FetchedKeys, KeySet, UnverifiedCredential};
+pub use key_set::{KeySet, UnverifiedCredential};
 pub use keys::{KeyError, LoadedKeys, VerificationKeys};
 pub use rejections::Rejections;
 pub use settings::{Auth, AuthMode};
+pub use verified::{Verified, VerifyError};
 
 use ring::digest::{SHA256, digest};
 

@@ -148,6 +148,8 @@ keys! {
         Key::read_by("auth.jwt.secret_file", r#""""#, || KEY_FILE.into(), text_or_none);
     JWKS_REFRESH: Key<Duration, IssuerTable> =
         Key::milliseconds("auth.jwt.jwks_refresh_ms", "300_000", 1_000, 86_400_000);
+    JWKS_STALE_MAX: Key<Duration, IssuerTable> =
+        Key::milliseconds("auth.jwt.jwks_stale_max_ms", "0", 0, 2_592_000_000);
     LEEWAY: Key<Duration, IssuerTable> =
         Key::milliseconds("auth.jwt.leeway_ms", "0", 0, 60_000);
     ROUTES_CLAIM: Key<Option<String>, IssuerTable> = Key::read_by(

@@ -30,8 +30,7 @@ pub struct MemoryMax {
     /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
     /// worker.
     pub validation: u64,
-    /// Cached credentials, of every worker: of the active configuration and, after a reload, of the
-    /// previous one; and hashes of rejected ones.
+    /// Cached credentials and hashes of rejected ones, of every worker.
     pub credentials: u64,
     /// Segments kept for reuse, of every worker.
     pub kept_segments: u64,
@@ -52,7 +51,7 @@ impl MemoryMax {
         let workers = config.workers.get() as u64;
         let segment = segment_capacity(head_bytes_max) as u64;
         let cache = Cache::bytes_max(config.auth.cache_entries);
-        let credentials = (2 * cache + Rejections::BYTES_MAX) as u64;
+        let credentials = (cache + Rejections::BYTES_MAX) as u64;
         let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
         let queue = config.kafka_property("queue.buffering.max.messages");
         let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);

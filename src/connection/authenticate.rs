@@ -1,12 +1,15 @@
 //! Authenticates a request by its head, before anything else.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use memchr::memchr;
 use percent_encoding::percent_decode;
 
 use crate::{
-    auth::{AuthError, KeySet, Principal},
+    auth::{AuthError, KeySet, LookUp, Principal, UnknownKey, VerifyError},
     context::ActiveSnapshot,
     http::{Authorization, RequestHead},
     outcome::Refusal,
@@ -14,14 +17,18 @@ use crate::{
 
 use super::{Connection, Interrupt};
 
+/// How long a request waits for a fetch of its issuer's keys.
+const KEY_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// The query parameter of a token (RFC 6750 section 2.3).
 const QUERY_PARAMETER: &[u8] = b"access_token";
 
 impl Connection {
-    /// Authenticates the request with this head.
+    /// Authenticates the request with this head. If that takes newer keys, `active` is then the snapshot
+    /// that has them.
     pub(super) async fn authenticate(
         &mut self,
-        active: &ActiveSnapshot,
+        active: &mut Rc<ActiveSnapshot>,
         head: &RequestHead,
     ) -> Result<Principal, Interrupt> {
         let Some(keys) = &active.snapshot.keys else {
@@ -31,57 +38,119 @@ impl Connection {
             Ok(token) => token,
             Err(error) => return Err(self.deny(error, &[]).into()),
         };
-        if let Some(principal) = self.cached(active, token) {
-            self.context.metrics.credentials_cached.add(1);
-            return Ok(principal);
+        if let Some(found) = self.cached(keys, token) {
+            return Ok(found.map_err(|error| self.deny(error, token))?);
         }
         // The verification may wait for others: answers that are due do not.
         self.answer_unanswered().await?;
         let token = bearer_token(head, self.transport.head(head)).unwrap_or_default();
         // Rare: boxed, so that its state does not enlarge every connection's future.
-        let verified = Box::pin(self.verify(active, keys, token)).await;
-        Ok(verified.map_err(|error| self.deny(error, token))?)
+        Ok(Box::pin(self.verify(active, token)).await?)
     }
 
-    /// The principal of a token in the cache of this worker.
-    fn cached(&self, active: &ActiveSnapshot, token: &[u8]) -> Option<Principal> {
-        let mut cache = active.cache.borrow_mut();
-        cache.find(token, &self.cache_hint, unix_ms())
+    /// The principal of a token in the cache of this worker, or why it is not valid any more.
+    fn cached(&self, keys: &KeySet, token: &[u8]) -> Option<Result<Principal, AuthError>> {
+        let mut credentials = self.context.credentials.borrow_mut();
+        let found = credentials.find(token, &self.cache_hint, keys, unix_ms())?;
+        let is_valid = u64::from(found.is_ok());
+        self.context.metrics.credentials_cached.add(is_valid);
+        Some(found)
     }
 
-    /// Verifies a token that is not in the cache.
+    /// Verifies a token that is not in the cache, or is there with a proof that does not stand any more.
     async fn verify(
+        &self,
+        active: &mut Rc<ActiveSnapshot>,
+        token: &[u8],
+    ) -> Result<Principal, Refusal> {
+        let since = Instant::now();
+        loop {
+            let Some(keys) = &active.snapshot.keys else {
+                return Ok(active.anonymous.clone());
+            };
+            let error = match self.verify_with(active, keys, token, since).await {
+                Ok(principal) => return Ok(principal),
+                Err(VerifyError::Rejected(error)) => error,
+                Err(VerifyError::UnknownKey(key)) => {
+                    match self.newer_keys(active, &Rc::new(key), since).await {
+                        Ok(Some(newer)) => {
+                            *active = newer;
+                            continue;
+                        }
+                        Ok(None) => return Err(Refusal::Draining),
+                        Err(error) => error,
+                    }
+                }
+            };
+            if !error.is_server_error() {
+                self.context.credentials.borrow_mut().remove(token);
+            }
+            active.rejections.borrow_mut().insert(token, error);
+            return Err(self.deny(error, token));
+        }
+    }
+
+    /// Verifies a token with these keys.
+    async fn verify_with(
         &self,
         active: &ActiveSnapshot,
         keys: &KeySet,
         token: &[u8],
-    ) -> Result<Principal, AuthError> {
+        since: Instant,
+    ) -> Result<Principal, VerifyError> {
+        let credentials = &self.context.credentials;
         let check = keys.check(token, unix_ms())?;
-        let grant = if check.is_resolved() {
+        let verified = if check.is_resolved() {
             check.verify(unix_ms())?
         } else {
             let rejected = || active.rejections.borrow().find(token);
             if let Some(error) = rejected() {
-                return Err(error);
+                return Err(error.into());
             }
-            let was_cached = active.previous_cache.borrow().contains(token);
+            let was_cached = credentials.borrow().contains(token);
             let peer = (!was_cached).then_some(self.client.address());
             let slot = self.context.verifications.acquire(peer).await?;
             // Another connection may have verified the same token meanwhile.
-            if let Some(principal) = self.cached(active, token) {
-                return Ok(principal);
+            if let Some(found) = self.cached(keys, token) {
+                return Ok(found?);
             }
             if let Some(error) = rejected() {
-                return Err(error);
+                return Err(error.into());
             }
-            let verified = slot.verify(check, unix_ms());
-            verified.inspect_err(|error| {
-                active.previous_cache.borrow_mut().remove(token);
-                active.rejections.borrow_mut().insert(token, *error);
-            })?
+            slot.verify(check, unix_ms(), since)?
         };
         self.context.metrics.credentials_verified.add(1);
-        Ok(active.cache.borrow_mut().insert(token, grant))
+        Ok(credentials.borrow_mut().insert(token, verified, keys))
+    }
+
+    /// Waits for a snapshot with newer keys than those that lack this key; `None` once a drain has begun.
+    async fn newer_keys(
+        &self,
+        active: &ActiveSnapshot,
+        key: &Rc<UnknownKey>,
+        since: Instant,
+    ) -> Result<Option<Rc<ActiveSnapshot>>, AuthError> {
+        let (context, until) = (&self.context, since + KEY_WAIT_MAX);
+        let generation = active.snapshot.generation;
+        while !context.is_draining() {
+            let latest = context.active_snapshot();
+            if latest.snapshot.generation != generation {
+                return Ok(Some(latest));
+            }
+            // Before the look-up: a fetch that ends behind it is not missed.
+            let changes = key.changes();
+            let now = Instant::now();
+            match key.look_up(since, now) {
+                LookUp::Lacking => return Err(AuthError::KeyId),
+                LookUp::Awaited if now < until => {}
+                LookUp::Awaited | LookUp::NotSoon => return Err(AuthError::KeyNotFetched),
+            }
+            context
+                .key_waits
+                .change(key, changes, generation, until)
+                .await;
+        }
+        Ok(None)
     }
 
     /// Counts and logs why a credential is rejected.

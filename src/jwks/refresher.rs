@@ -1,11 +1,9 @@
 //! The fetch loop of one issuer: schedule, results and log lines.
 
 use std::{
-    iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::Ordering::Relaxed,
         mpsc::{self, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -15,7 +13,7 @@ use ureq::http::HeaderValue;
 
 use super::{
     endpoint::{self, FetchError},
-    shared::{FetchRequest, Shared, Source},
+    shared::{Request, Schedule, Shared, Source},
 };
 use crate::{
     auth::{LoadedKeys, VerificationKeys},
@@ -26,14 +24,8 @@ use crate::{
 /// Minimum time between two fetches, whatever the response headers say.
 pub const FRESH_MIN: Duration = Duration::from_secs(10);
 
-/// Minimum time between two fetches for tokens with unknown keys.
-pub const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
-
 /// Maximum delay after a failed fetch.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
-/// How often it checks whether a token has named an unknown key.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Delay after the first failed fetch.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -42,93 +34,101 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 pub(super) struct Refresher {
     source: Arc<Source>,
     host: String,
-    shared: Arc<Shared>,
-    requests: mpsc::Receiver<FetchRequest>,
+    shared: Shared,
+    requests: mpsc::Receiver<Request>,
     changed: Arc<dyn Fn() + Send + Sync>,
-    refresh: Duration,
+    schedule: Schedule,
+    /// The set in use.
     last: Option<LastSet>,
     /// Consecutive failures since the last success or request.
     failures: u32,
     last_failure: String,
-    /// When unknown keys of tokens may trigger the next fetch.
-    refetch_from: Instant,
 }
 
 /// The set that the current keys were read from.
 struct LastSet {
     set: Vec<u8>,
     tag: Option<HeaderValue>,
+    /// When the last fetch began that confirmed it.
+    confirmed: Instant,
 }
 
 impl Refresher {
     pub(super) fn new(
         source: &Arc<Source>,
-        shared: &Arc<Shared>,
-        requests: mpsc::Receiver<FetchRequest>,
-        refresh: Duration,
+        shared: Shared,
+        requests: mpsc::Receiver<Request>,
+        schedule: Schedule,
         changed: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         Self {
             source: Arc::clone(source),
             host: endpoint::host(&source.url),
-            shared: Arc::clone(shared),
+            shared,
             requests,
             changed,
-            refresh,
+            schedule,
             last: None,
             failures: 0,
             last_failure: String::new(),
-            refetch_from: Instant::now(),
         }
     }
 
     /// Fetches repeatedly until its owner is dropped.
     pub(super) fn run(mut self) {
         loop {
-            // This fetch covers all unknown keys named so far.
-            self.shared.unknown_key_seen.store(false, Relaxed);
+            let begun = Instant::now();
+            self.shared.keys.begin(begun);
             // If a panic ended the thread, revoked keys would stay in use.
-            let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch()));
+            let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch(begun)));
             let fetched = fetched.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
-            let delay = match fetched {
-                Ok((loaded, freshness)) => {
-                    self.succeeded(loaded);
-                    delay_after_success(self.refresh, freshness)
-                }
-                Err(error) => {
-                    self.failed(&error);
-                    delay_after_failure(self.refresh, self.failures)
-                }
+            let due = match fetched {
+                Ok((loaded, freshness)) => self.succeeded(loaded, freshness),
+                Err(error) => self.failed(&error),
             };
-            if !self.wait(Instant::now() + delay) {
+            if !self.wait(due) {
                 return;
             }
         }
     }
 
     /// The keys if they have changed, and the freshness lifetime if declared.
-    fn fetch(&mut self) -> Result<(Option<LoadedKeys>, Option<Duration>), FetchError> {
+    fn fetch(
+        &mut self,
+        begun: Instant,
+    ) -> Result<(Option<LoadedKeys>, Option<Duration>), FetchError> {
         let tag = self.last.as_ref().and_then(|last| last.tag.as_ref());
         let response = endpoint::request(&self.source.url, tag)?;
-        let Some((set, tag)) = response.set else {
-            return Ok((None, response.freshness));
-        };
         let mut loaded = None;
-        if self.last.as_ref().is_none_or(|last| last.set != set) {
-            loaded = Some(VerificationKeys::from_fetched_jwks(
-                &set,
-                &self.source.algorithms,
-            )?);
+        match (response.set, &mut self.last) {
+            (None, last) => {
+                if let Some(last) = last {
+                    last.confirmed = begun;
+                }
+            }
+            (Some((set, tag)), last) => {
+                if last.as_ref().is_none_or(|last| last.set != set) {
+                    let algorithms = &self.source.algorithms;
+                    loaded = Some(VerificationKeys::from_fetched_jwks(&set, algorithms)?);
+                }
+                *last = Some(LastSet {
+                    set,
+                    tag,
+                    confirmed: begun,
+                });
+            }
         }
-        self.last = Some(LastSet { set, tag });
         Ok((loaded, response.freshness))
     }
 
-    fn succeeded(&mut self, loaded: Option<LoadedKeys>) {
+    /// Returns when the next fetch is due.
+    fn succeeded(&mut self, loaded: Option<LoadedKeys>, freshness: Option<Duration>) -> Instant {
+        let due = Instant::now() + delay_after_success(self.schedule.refresh, freshness);
         let (issuer, host) = (&self.source.issuer, &self.host);
         let counted = &self.shared.fetches;
         match loaded {
             None => {
+                self.shared.keys.succeeded(None, due);
                 counted.count(FetchResult::Unchanged);
                 if !self.last_failure.is_empty() {
                     tracing::info!(
@@ -137,7 +137,7 @@ impl Refresher {
                 }
             }
             Some(LoadedKeys { keys, skipped }) => {
-                *self.shared.keys() = Some(Arc::new(keys));
+                self.shared.keys.succeeded(Some(keys), due);
                 counted.count(FetchResult::Changed);
                 (self.changed)();
                 tracing::info!("issuer {issuer:?}: fetched new keys from {host}");
@@ -148,55 +148,83 @@ impl Refresher {
         }
         self.failures = 0;
         self.last_failure.clear();
+        due
     }
 
-    /// Logs each new reason once.
-    fn failed(&mut self, error: &FetchError) {
-        self.shared.fetches.count(error.result());
+    /// Logs each new reason once. Returns when the next fetch is due.
+    fn failed(&mut self, error: &FetchError) -> Instant {
         self.failures = self.failures.saturating_add(1);
+        let due = Instant::now() + delay_after_failure(self.schedule.refresh, self.failures);
+        self.shared.keys.failed(due);
+        self.shared.fetches.count(error.result());
         let (issuer, host) = (&self.source.issuer, &self.host);
         let reason = error.to_string();
         if self.last_failure == reason {
             tracing::debug!("issuer {issuer:?}: fetching keys from {host} failed again: {reason}");
-            return;
+            return due;
         }
-        let meanwhile = match self.shared.fetches.keys_age() {
-            Some(age) => format!("keeping the keys of {} s ago", age.as_secs()),
-            None => "its tokens get 503 until keys are fetched".to_owned(),
+        let meanwhile = match (&self.last, self.shared.fetches.keys_age()) {
+            (Some(_), Some(age)) => format!("keeping the keys of {} s ago", age.as_secs()),
+            _ => "its tokens get 503 until keys are fetched".to_owned(),
         };
         tracing::warn!(
             "issuer {issuer:?}: fetching keys from {host} failed: {reason}; {meanwhile}"
         );
         self.last_failure = reason;
+        due
     }
 
-    /// Waits until `due`, a request, or an unknown key of a token; `false` once the owner is dropped.
+    /// Waits until `due`, a request, or a token that causes a fetch; `false` once the owner is dropped.
     fn wait(&mut self, due: Instant) -> bool {
         loop {
             let now = Instant::now();
+            self.drop_stale(now);
+            let due = self.shared.keys.wanted().map_or(due, |it| it.min(due));
             if now >= due {
                 return true;
             }
-            let mut poll = self.refetch_from;
-            if now >= self.refetch_from {
-                if self.shared.unknown_key_seen.load(Relaxed) {
-                    self.refetch_from = now + REFETCH_INTERVAL;
-                    return true;
-                }
-                poll = now + POLL_INTERVAL;
-            }
-            match self.requests.recv_timeout(poll.min(due) - now) {
-                Ok(request) => {
-                    // This fetch covers all pending requests.
-                    let requests = iter::once(request).chain(self.requests.try_iter());
-                    self.refresh = requests.flatten().last().unwrap_or(self.refresh);
+            let wake = self.stale().map_or(due, |it| it.min(due));
+            match self.requests.recv_timeout(wake - now) {
+                Ok(Request::Fetch(schedule)) => {
+                    self.schedule = schedule.unwrap_or(self.schedule);
                     // The operator may have fixed the cause of failures.
                     self.failures = 0;
-                    return true;
+                    return self.accept_pending();
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(Request::Wanted) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             }
+        }
+    }
+
+    /// The next fetch covers all pending requests; `false` once the owner is dropped.
+    fn accept_pending(&mut self) -> bool {
+        for request in self.requests.try_iter() {
+            match request {
+                Request::Fetch(schedule) => self.schedule = schedule.unwrap_or(self.schedule),
+                Request::Wanted => {}
+                Request::Stop => return false,
+            }
+        }
+        true
+    }
+
+    /// When the keys in use become stale.
+    fn stale(&self) -> Option<Instant> {
+        Some(self.last.as_ref()?.confirmed + self.schedule.stale_max?)
+    }
+
+    /// Ends the use of keys that could not be fetched again for too long.
+    fn drop_stale(&mut self, now: Instant) {
+        if self.stale().is_some_and(|at| at <= now) {
+            self.last = None;
+            self.shared.keys.expire();
+            (self.changed)();
+            let issuer = &self.source.issuer;
+            tracing::error!(
+                "issuer {issuer:?}: its keys are older than jwks_stale_max_ms; its tokens get 503 until \
+                 keys are fetched"
+            );
         }
     }
 }

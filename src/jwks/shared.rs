@@ -1,14 +1,11 @@
 //! What the thread that fetches one issuer's keys shares with its handle.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::Algorithm;
 
 use crate::{
-    auth::{Issuer, KeySource, VerificationKeys},
+    auth::{FetchedKeys, Issuer, JwksUrl, KeySource},
     metrics::KeyFetches,
 };
 
@@ -20,46 +17,53 @@ pub(super) struct Source {
     pub(super) algorithms: Vec<Algorithm>,
 }
 
+/// How often a set is fetched, and how long it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Schedule {
+    /// Maximum time between two fetches.
+    pub(super) refresh: Duration,
+    /// How long a set that can't be fetched again stays in use; `None`: as long as the process runs.
+    pub(super) stale_max: Option<Duration>,
+}
+
 impl Source {
-    /// The source, and the maximum time between two fetches; `None` for an issuer whose keys are not at a URL.
-    pub(super) fn of(issuer: &Issuer) -> Option<(Self, Duration)> {
-        let KeySource::Url(at) = &issuer.keys else {
+    /// The source and its schedule; `None` for an issuer whose keys are not at a URL.
+    pub(super) fn of(issuer: &Issuer) -> Option<(Self, Schedule)> {
+        let KeySource::Url(JwksUrl {
+            url,
+            refresh,
+            stale_max,
+        }) = &issuer.keys
+        else {
             return None;
         };
         let source = Self {
             issuer: issuer.issuer.clone(),
-            url: at.url.clone(),
+            url: url.clone(),
             algorithms: issuer.algorithms.clone(),
         };
-        Some((source, at.refresh))
+        let schedule = Schedule {
+            refresh: *refresh,
+            stale_max: *stale_max,
+        };
+        Some((source, schedule))
     }
 }
 
 /// State shared by the thread and its owner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shared {
-    keys: Mutex<Option<Arc<VerificationKeys>>>,
-    /// Set when a token names an unknown key.
-    pub(super) unknown_key_seen: Arc<AtomicBool>,
+    pub(super) keys: Arc<FetchedKeys>,
     pub(super) fetches: Arc<KeyFetches>,
 }
 
-impl Shared {
-    /// Without keys yet.
-    pub(super) fn new(issuer: &str) -> Self {
-        Self {
-            keys: Mutex::default(),
-            unknown_key_seen: Arc::default(),
-            fetches: Arc::new(KeyFetches::new(issuer)),
-        }
-    }
-
-    /// The keys as last fetched.
-    pub(super) fn keys(&self) -> MutexGuard<'_, Option<Arc<VerificationKeys>>> {
-        // Nothing panics while the lock is held.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A message to the thread.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Fetch at once; with a schedule, replace the previous one.
+    Fetch(Option<Schedule>),
+    /// A token may cause a fetch: [`FetchedKeys::wanted`].
+    Wanted,
+    /// The owner is gone.
+    Stop,
 }
-
-/// A request to fetch at once; with a duration, also the new maximum time between two fetches.
-pub(super) type FetchRequest = Option<Duration>;

@@ -112,7 +112,7 @@ table! {
     ),
     KeysUnavailable => shed(
         "keys_unavailable",
-        "The keys of the token's issuer have not been fetched yet.",
+        "The keys of the token's issuer have not been fetched yet, or not since the token arrived.",
     ),
     InFlightFull => shed(
         "in_flight_full",

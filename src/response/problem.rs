@@ -89,9 +89,11 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
 /// Whether a token was presented and rejected. The client learns no more about the reason.
 pub(super) fn is_invalid_token(error: AuthError) -> bool {
     match error {
-        AuthError::Missing | AuthError::Scheme | AuthError::KeysUnavailable | AuthError::Busy => {
-            false
-        }
+        AuthError::Missing
+        | AuthError::Scheme
+        | AuthError::KeysUnavailable
+        | AuthError::KeyNotFetched
+        | AuthError::Busy => false,
         AuthError::Repeated
         | AuthError::InQuery
         | AuthError::Malformed

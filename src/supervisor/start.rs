@@ -141,7 +141,7 @@ impl Supervisor {
             thread::sleep(Duration::from_millis(5));
         }
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
-        if fetched.iter().any(|it| it.keys.is_some()) {
+        if fetched.iter().any(|it| it.keys().is_some()) {
             self.publish();
         }
     }

@@ -7,6 +7,7 @@ mod headers;
 mod rig;
 mod rotation;
 mod served;
+mod waits;
 
 use std::time::Duration;
 

@@ -1,17 +1,48 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Scope, Validity};
+use crate::{
+    auth::{Auth, AuthMode, Grant, KeyHash, Scope, Validity},
+    route::RouteTable,
+};
 
-fn grant(name: &str, from_ms: u64, until_ms: u64) -> Grant {
-    Grant {
+mod reloads;
+
+/// The set that everything here is verified with.
+static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
+    let auth = Auth {
+        mode: AuthMode::Required,
+        cache_entries: 1,
+        issuers: Vec::new(),
+        api_keys: Vec::new(),
+        key_files: Vec::new(),
+    };
+    KeySet::new(&auth, &[], &Arc::new(RouteTable::new(&[])))
+});
+
+fn insert(
+    cache: &mut Cache,
+    token: &[u8],
+    (name, from_ms, until_ms): (&str, u64, u64),
+) -> Principal {
+    let grant = Grant {
         name: Some(name.into()),
         scope: Scope::All,
         validity: Validity { from_ms, until_ms },
         subject_header: None,
-    }
+    };
+    let proof = Proof::Hash(KeyHash::sha256(token));
+    cache.insert(token, Verified { grant, proof }, &KEYS)
+}
+
+fn find(cache: &mut Cache, token: &[u8], hint: &Cell<Hint>, now_ms: u64) -> Option<Principal> {
+    let found = cache.find(token, hint, &KEYS, now_ms)?;
+    Some(found.expect("its key set is the same"))
 }
 
 /// The byte count matches the entries.
@@ -26,34 +57,34 @@ fn tokens_are_compared_by_their_bytes() {
     let token = b"a-token-that-was-verified.and-has-two-parts";
     let mut cache = Cache::new(8);
     let hint = Cell::default();
-    assert!(cache.find(token, &hint, 1).is_none());
-    cache.insert(token, grant("it", 0, 100));
+    assert!(find(&mut cache, token, &hint, 1).is_none());
+    insert(&mut cache, token, ("it", 0, 100));
     for _ in 0..2 {
-        let found = cache.find(token, &hint, 1).expect("it was verified");
+        let found = find(&mut cache, token, &hint, 1).expect("it was verified");
         assert_eq!(found.name(), Some("it"));
         // The hint now refers to this token; other tokens must not match nevertheless.
         for at in 0..token.len() {
             let mut other = token.to_vec();
             other[at] ^= 1;
-            assert!(cache.find(&other, &hint, 1).is_none());
-            assert!(cache.find(&token[..at], &hint, 1).is_none());
-            assert!(cache.find(&token[at + 1..], &hint, 1).is_none());
+            assert!(find(&mut cache, &other, &hint, 1).is_none());
+            assert!(find(&mut cache, &token[..at], &hint, 1).is_none());
+            assert!(find(&mut cache, &token[at + 1..], &hint, 1).is_none());
         }
-        assert!(cache.find(&[&token[..], b"x"].concat(), &hint, 1).is_none());
+        assert!(find(&mut cache, &[&token[..], b"x"].concat(), &hint, 1).is_none());
     }
 }
 
 #[test]
 fn a_matching_hash_is_not_enough() {
     let mut cache = Cache::new(8);
-    cache.insert(b"verified", grant("it", 0, 100));
+    insert(&mut cache, b"verified", ("it", 0, 100));
     let hash = cache.hash(b"verified");
     let entry = cache.entries.pop(&hash).expect("it was inserted");
     // Simulates a hash collision.
     let other = cache.hash(b"another");
     cache.entries.push(other, entry);
-    assert!(cache.find(b"another", &Cell::default(), 1).is_none());
-    assert!(cache.find(b"another", &Cell::new(Hint(other)), 1).is_none());
+    assert!(find(&mut cache, b"another", &Cell::default(), 1).is_none());
+    assert!(find(&mut cache, b"another", &Cell::new(Hint(other)), 1).is_none());
 }
 
 #[test]
@@ -64,16 +95,16 @@ fn two_caches_hash_differently() {
 #[test]
 fn the_least_recently_used_entry_is_evicted() {
     let mut cache = Cache::new(2);
-    cache.insert(b"one", grant("1", 0, 100));
-    cache.insert(b"two", grant("2", 0, 100));
+    insert(&mut cache, b"one", ("1", 0, 100));
+    insert(&mut cache, b"two", ("2", 0, 100));
     let hint = Cell::default();
-    assert!(cache.find(b"one", &hint, 1).is_some());
+    assert!(find(&mut cache, b"one", &hint, 1).is_some());
     // By the hint, which counts as a use as well.
-    assert!(cache.find(b"two", &Cell::default(), 1).is_some());
-    assert!(cache.find(b"one", &hint, 1).is_some());
-    cache.insert(b"three", grant("3", 0, 100));
-    assert!(cache.find(b"two", &hint, 1).is_none());
-    assert!(cache.find(b"one", &hint, 1).is_some());
+    assert!(find(&mut cache, b"two", &Cell::default(), 1).is_some());
+    assert!(find(&mut cache, b"one", &hint, 1).is_some());
+    insert(&mut cache, b"three", ("3", 0, 100));
+    assert!(find(&mut cache, b"two", &hint, 1).is_none());
+    assert!(find(&mut cache, b"one", &hint, 1).is_some());
     assert_counted(&cache);
 }
 
@@ -81,33 +112,33 @@ fn the_least_recently_used_entry_is_evicted() {
 #[test]
 fn a_wrong_hint_is_not_a_use_of_its_entry() {
     let mut cache = Cache::new(2);
-    cache.insert(b"one", grant("1", 0, 100));
-    cache.insert(b"two", grant("2", 0, 100));
+    insert(&mut cache, b"one", ("1", 0, 100));
+    insert(&mut cache, b"two", ("2", 0, 100));
     let hint = Cell::default();
-    assert!(cache.find(b"one", &hint, 1).is_some());
-    assert!(cache.find(b"two", &Cell::default(), 1).is_some());
-    assert!(cache.find(b"strange", &hint, 1).is_none());
-    cache.insert(b"three", grant("3", 0, 100));
-    assert!(cache.find(b"one", &hint, 1).is_none());
-    assert!(cache.find(b"two", &hint, 1).is_some());
+    assert!(find(&mut cache, b"one", &hint, 1).is_some());
+    assert!(find(&mut cache, b"two", &Cell::default(), 1).is_some());
+    assert!(find(&mut cache, b"strange", &hint, 1).is_none());
+    insert(&mut cache, b"three", ("3", 0, 100));
+    assert!(find(&mut cache, b"one", &hint, 1).is_none());
+    assert!(find(&mut cache, b"two", &hint, 1).is_some());
 }
 
 #[test]
 fn bytes_are_limited() {
     let mut cache = Cache::new(4);
     let long = vec![b'x'; Cache::bytes_max(4)];
-    let principal = cache.insert(&long, grant("long", 0, 100));
+    let principal = insert(&mut cache, &long, ("long", 0, 100));
     assert_eq!(principal.name(), Some("long"));
     assert!(
         cache.is_empty(),
         "an entry larger than the limit is not cached"
     );
     for index in 0..16_u8 {
-        cache.insert(&vec![index; 2_000], grant("long", 0, 100));
+        insert(&mut cache, &vec![index; 2_000], ("long", 0, 100));
         assert_counted(&cache);
     }
     assert_eq!(cache.len(), 2);
-    cache.insert(&[15; 2_000], grant("again", 0, 100));
+    insert(&mut cache, &[15; 2_000], ("again", 0, 100));
     assert_counted(&cache);
     assert_eq!(cache.len(), 2);
     assert!(cache.contains(&[15; 2_000]));
@@ -115,7 +146,7 @@ fn bytes_are_limited() {
     cache.remove(&[15; 2_000]);
     assert_counted(&cache);
     assert!(!cache.contains(&[15; 2_000]));
-    assert!(cache.find(&[15; 2_000], &Cell::default(), 1).is_none());
+    assert!(find(&mut cache, &[15; 2_000], &Cell::default(), 1).is_none());
     assert_eq!(cache.len(), 1);
 }
 
@@ -130,13 +161,13 @@ proptest! {
         let mut cache = Cache::new(entries_max);
         let mut verified: BTreeMap<u8, (u64, u64, usize)> = BTreeMap::new();
         let hints: [Cell<Hint>; 3] = Default::default();
-        for (step, (token, connection, insert, a, b)) in steps.into_iter().enumerate() {
+        for (step, (token, connection, inserts, a, b)) in steps.into_iter().enumerate() {
             let name = step.to_string();
-            if insert {
-                cache.insert(&[token], grant(&name, a, b));
+            if inserts {
+                insert(&mut cache, &[token], (&name, a, b));
                 verified.insert(token, (a, b, step));
             } else {
-                let found = cache.find(&[token], &hints[usize::from(connection)], a);
+                let found = find(&mut cache, &[token], &hints[usize::from(connection)], a);
                 if let Some(found) = found {
                     let (from, until, step) = verified[&token];
                     prop_assert!(from <= a && a < until);

@@ -94,11 +94,9 @@ fn read(jwk: &Value, listed: &[Algorithm]) -> Result<VerificationKey, JwkError> 
     let kind = kind(jwk)?;
     let algorithms = algorithms(jwk, kind, listed)?;
     for_signatures(jwk)?;
-    Ok(VerificationKey {
-        id: text(jwk, "kid")?.map(Into::into),
-        key: material(jwk, kind, &algorithms)?,
-        algorithms,
-    })
+    let key = material(jwk, kind, &algorithms)?;
+    let id = text(jwk, "kid")?.map(Into::into);
+    Ok(VerificationKey::new(id, algorithms, key))
 }
 
 /// The kind by `kty` and `crv` (RFC 7518 section 6, RFC 8037 section 2).

@@ -59,11 +59,12 @@ pub(super) fn run(config: &Path) -> ExitCode {
 /// Verifies the token as the server does; fetches keys from a URL only if the token's issuer has one.
 fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, AuthError> {
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let verify = |fetched: &[FetchedKeys]| {
+    let verify = |fetched: &[Arc<FetchedKeys>]| {
         let keys = KeySet::new(auth, fetched, routes);
-        keys.check(token, now).and_then(|check| check.verify(now))
+        let verified = keys.check(token, now)?.verify(now);
+        verified.map(|it| it.grant).map_err(|error| error.reason())
     };
-    let mut fetched = vec![FetchedKeys::default(); auth.issuers.len()];
+    let mut fetched = vec![Arc::new(FetchedKeys::only(None)); auth.issuers.len()];
     let grant = verify(&fetched);
     let (Err(AuthError::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
         return grant;
@@ -76,7 +77,7 @@ fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, A
             continue;
         }
         match jwks::fetch(url, &issuer.algorithms) {
-            Ok(loaded) => fetched.keys = Some(Arc::new(loaded.keys)),
+            Ok(loaded) => *fetched = Arc::new(FetchedKeys::only(Some(loaded.keys))),
             Err(error) => report(&format!("{url}: {error}")),
         }
     }
@@ -182,6 +183,7 @@ const fn reason(error: AuthError) -> &'static str {
         AuthError::RequiredClaim => "a required claim is missing or has another value",
         AuthError::Signature => "the signature is invalid",
         AuthError::KeysUnavailable => "the issuer's keys can't be fetched",
+        AuthError::KeyNotFetched => "the issuer's keys were not fetched since the token arrived",
         AuthError::Busy => "too many tokens are being verified",
     }
 }

@@ -15,7 +15,9 @@ use crate::{
     auth::{JwksUrl, KeyError, KeySource, LoadedKeys, VerificationKeys},
     config::{
         key::{IssuerTable, Key},
-        keys::{self, JWKS_FILE, JWKS_REFRESH, JWKS_URL, PUBLIC_KEY_FILE, SECRET_FILE},
+        keys::{
+            self, JWKS_FILE, JWKS_REFRESH, JWKS_STALE_MAX, JWKS_URL, PUBLIC_KEY_FILE, SECRET_FILE,
+        },
         reader::{At, Reader, Table},
     },
 };
@@ -55,6 +57,11 @@ impl Reader {
         key_files: &mut Vec<PathBuf>,
     ) -> Option<KeySource> {
         let refresh = self.get_in(table, &JWKS_REFRESH);
+        let stale_max = self.get_in(table, &JWKS_STALE_MAX);
+        if !stale_max.is_zero() && stale_max < refresh {
+            let message = format!("must be 0, or at least {}", JWKS_REFRESH.name);
+            self.fail(table.at(&JWKS_STALE_MAX), message);
+        }
         let (source, value) = self.only_source(table)?;
         let at = table.at(&source.key());
         if source == Source::Url {
@@ -62,6 +69,7 @@ impl Reader {
             return is_good.then_some(KeySource::Url(JwksUrl {
                 url: value,
                 refresh,
+                stale_max: (!stale_max.is_zero()).then_some(stale_max),
             }));
         }
         let algorithms = algorithms?;
@@ -82,10 +90,11 @@ impl Reader {
         }
         match &given[..] {
             [(source, value)] => {
-                let refresh = table.at(&JWKS_REFRESH);
-                if *source != Source::Url && self.setting(refresh).is_some() {
-                    let url = Source::Url.name();
-                    self.fail(refresh, format!("has no effect without {url}"));
+                for at in [table.at(&JWKS_REFRESH), table.at(&JWKS_STALE_MAX)] {
+                    if *source != Source::Url && self.setting(at).is_some() {
+                        let url = Source::Url.name();
+                        self.fail(at, format!("has no effect without {url}"));
+                    }
                 }
                 return Some((*source, value.clone()));
             }

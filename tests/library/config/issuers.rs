@@ -59,6 +59,7 @@ fn an_issuer_has_defaults() {
     let expected = JwksUrl {
         url: "https://id.example.com/jwks.json".to_owned(),
         refresh: Duration::from_mins(5),
+        stale_max: None,
     };
     assert_eq!(*url, expected);
     assert_eq!(config.warnings, [""; 0]);
@@ -68,6 +69,7 @@ fn an_issuer_has_defaults() {
 fn everything_that_an_issuer_can_have() {
     let more = "\
 jwks_refresh_ms = 1_000
+jwks_stale_max_ms = 3_600_000
 leeway_ms = 60_000
 routes_claim = \"scope\"
 subject_header = \"sender\"
@@ -90,11 +92,11 @@ staff = true
     ];
     let claims = claims.map(|(name, value)| (name.into(), value));
     assert_eq!(issuer.required_claims, claims);
-    assert!(
-        matches!(&issuer.keys, KeySource::Url(url) if url.refresh == Duration::from_secs(1)),
-        "{:?}",
-        issuer.keys
-    );
+    let KeySource::Url(url) = &issuer.keys else {
+        panic!("keys at a URL")
+    };
+    assert_eq!(url.refresh, Duration::from_secs(1));
+    assert_eq!(url.stale_max, Some(Duration::from_hours(1)));
 }
 
 #[test]

@@ -93,8 +93,8 @@ fn the_worst_case_memory_counts_every_worker() {
         (256 + 3 * 48..1_024).contains(&of_a_record),
         "{of_a_record}"
     );
-    // Verified ones of two configurations, and hashes of 4,096 rejected ones.
-    assert_eq!(memory.credentials, 2 * (2 * 8_192 * 1_280 + 65_536));
+    // Verified ones, and hashes of 4,096 rejected ones.
+    assert_eq!(memory.credentials, 2 * (8_192 * 1_280 + 65_536));
     assert_eq!(
         memory.total(),
         memory.connections

@@ -8,10 +8,11 @@ use std::{
 };
 
 use super::{
-    AUDIT, EVENT, Ending, ORDER, PATIENCE, Rig,
+    AUDIT, EVENT, Ending, ORDER, PATIENCE, Rig, ask,
     case::{bearer, post},
-    issuers::{self, ApiKey, ED, ES, HS, PB, PB_EVENTS, RS, SHA, key_table},
-    keys::{P256_2, Signer, p256_jwk},
+    empty,
+    issuers::{self, ApiKey, ED, ES, HS, PB, PB_EVENTS, RS, SHA, SHA_ORDERS, key_table},
+    keys::{ED25519_PUBLIC_PEM, P256_2, Signer, p256_jwk},
 };
 use crate::support::{
     http::Http,
@@ -24,6 +25,9 @@ const IN_FORCE: Duration = Duration::from_secs(5);
 
 /// Enough for several per worker.
 const CONNECTIONS: usize = 12;
+
+/// More than can wait for verification at a time.
+const CACHED: usize = 1_500;
 
 /// Connections that stay open across reloads.
 struct Clients<'r> {
@@ -69,6 +73,71 @@ impl Clients<'_> {
         let told = told.unwrap_or_else(|| panic!("never {status} at {path}"));
         assert!(told <= IN_FORCE, "{status} at {path} only after {told:?}");
     }
+}
+
+/// Cached credentials of every kind are not verified again after reloads that leave what proved them, whatever
+/// else they change.
+#[test]
+fn cached_credentials_are_not_verified_again() {
+    let names: Vec<String> = (0..CACHED)
+        .map(|number| format!("client {number}"))
+        .collect();
+    let keys: Vec<ApiKey> = names.iter().map(|name| ApiKey::pbkdf2(name)).collect();
+    let tables = names.iter().zip(&keys);
+    let tables: String = tables.map(|(name, key)| key_table(name, key, "")).collect();
+    let rig = Rig::start_with(|builder| {
+        issuers::configure(builder)
+            .auth(&(issuers::auth() + &tables))
+            .set("workers", "1")
+    });
+    let ringest = &rig.ringest;
+    let good = issuers::good().into_iter().map(|(_, token)| token);
+    let requests: Vec<Vec<u8>> = good
+        .chain(keys.into_iter().map(|key| key.token))
+        .map(|token| empty(&token))
+        .collect();
+    let mut http = ringest.connect();
+    for request in &requests {
+        assert_eq!(ask(ringest, &mut http, request).status, 200);
+    }
+    let verified = || ringest.count("ringest_credentials_total{result=\"verified\"}");
+    assert_eq!(verified(), requests.len() as u64);
+    let model = "name = \"Aaa\"\nversion = \"1.0\"\ntopic = \"later\"\n";
+    let changes: [&dyn Fn(); 4] = [
+        &|| {},
+        &|| {
+            let text = ringest.auth();
+            ringest.set_auth(&without(&text, &key_table(SHA_ORDERS, &orders(), ORDERS)));
+        },
+        &|| ringest.write("models/aaa.toml", model.as_bytes()),
+        // The same key in a new file.
+        &|| ringest.write("ed.pem", ED25519_PUBLIC_PEM.as_bytes()),
+    ];
+    for change in changes {
+        let generation = ringest.count("ringest_config_generation");
+        change();
+        ringest.reload();
+        await_that("no reload", || {
+            ringest.count("ringest_config_generation") > generation
+        });
+        // All at once: on a connection each.
+        for crowd in requests.chunks(500) {
+            let mut crowd: Vec<_> = crowd.iter().map(|it| (ringest.connect(), it)).collect();
+            for (http, request) in &mut crowd {
+                http.send(request).expect("ringest reads");
+            }
+            for (http, _) in &mut crowd {
+                assert_eq!(http.answer().expect("an answer").status, 200);
+            }
+        }
+    }
+    assert_eq!(verified(), requests.len() as u64);
+}
+
+const ORDERS: &str = r#"routes = ["Order/*"]"#;
+
+fn orders() -> ApiKey {
+    ApiKey::sha256(SHA_ORDERS)
 }
 
 fn without(auth: &str, table: &str) -> String {

@@ -4,7 +4,8 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -21,6 +22,8 @@ pub(crate) enum Answer {
     Nothing,
     /// The connection stays open.
     Silence,
+    /// The set of these keys, as late as this.
+    Late(Duration, Vec<&'static str>),
 }
 
 impl Answer {
@@ -43,6 +46,10 @@ impl Answer {
             Self::Nothing => {}
             Self::Silence => {
                 let _ = stream.read(&mut [0]);
+            }
+            Self::Late(after, ids) => {
+                thread::sleep(*after);
+                Self::keys(ids, &[]).give(stream);
             }
         }
     }

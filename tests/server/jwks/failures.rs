@@ -20,7 +20,7 @@ fn an_endpoint_unavailable_at_start_is_retried() {
     let (address, socket) = refusing_address();
     let rig = Rig::start(&format!("http://{address}/jwks.json"), DAY);
     rig.await_fetches("id", "unreachable", 2);
-    assert!(rig.fetched(0).keys.is_none());
+    assert!(rig.fetched(0).keys().is_none());
     assert_eq!(rig.age("id"), None, "there are no keys");
     socket.listen(8).expect("its port");
     let endpoint = Endpoint::on(socket.into(), &["a"]);
@@ -132,6 +132,6 @@ fn keys_from_an_untrusted_endpoint_are_rejected() {
     let server = Server::tls(|_| (200, set(&["a"])));
     let rig = Rig::start(&server.url, SECOND);
     rig.await_fetches("id", "unreachable", 2);
-    assert!(rig.fetched(0).keys.is_none());
+    assert!(rig.fetched(0).keys().is_none());
     assert_eq!(server.requests().len(), 0, "they are not even asked for");
 }

@@ -37,7 +37,7 @@ fn a_new_url_replaces_the_keys() {
     let after = Endpoint::start(&["b"]);
     after.answer(Answer::status(500, &[], b""));
     rig.follow_others([issuer("id", &after.url(), SECOND)]);
-    assert!(rig.fetched(0).keys.is_none());
+    assert!(rig.fetched(0).keys().is_none());
     assert_eq!(rig.age("id"), None);
     let asked = before.request_count();
     after.serve(&["b"]);

@@ -3,16 +3,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::Ordering,
         mpsc::{self, Receiver},
     },
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use jsonwebtoken::Algorithm;
 use ringest::{
     admin::{Exposition, Sources},
-    auth::{FetchedKeys, Issuer, JwksUrl, KeySource},
+    auth::{Auth, AuthMode, FetchedKeys, Issuer, JwksUrl, KeySet, KeySource, LookUp, VerifyError},
     jwks::Fetcher,
     metrics::ProcessMetrics,
     readiness::Readiness,
@@ -20,7 +19,13 @@ use ringest::{
     snapshot::{Published, Snapshot},
 };
 
+use super::served::token;
 use crate::support::wait::await_that;
+
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(now.expect("after 1970").as_millis()).expect("this century")
+}
 
 pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
     Arc::new(Issuer {
@@ -34,6 +39,7 @@ pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
         keys: KeySource::Url(JwksUrl {
             url: url.to_owned(),
             refresh,
+            stale_max: None,
         }),
     })
 }
@@ -74,20 +80,32 @@ impl Rig {
         self.fetcher.follow(&self.issuers).expect("threads");
     }
 
-    pub(crate) fn fetched(&self, issuer: usize) -> FetchedKeys {
+    pub(crate) fn fetched(&self, issuer: usize) -> Arc<FetchedKeys> {
         self.fetcher.fetched(&self.issuers).swap_remove(issuer)
     }
 
-    /// Simulates a token with an unknown key of the first issuer.
-    pub(crate) fn want(&self) {
-        self.fetched(0)
-            .unknown_key_seen
-            .store(true, Ordering::Relaxed);
+    /// A look-up of an unknown key of the first issuer, by a token that arrives now.
+    pub(crate) fn want(&self, kid: &str) -> LookUp {
+        let auth = Auth {
+            mode: AuthMode::Required,
+            cache_entries: 1,
+            issuers: self.issuers.clone(),
+            api_keys: Vec::new(),
+            key_files: Vec::new(),
+        };
+        let fetched = self.fetcher.fetched(&self.issuers);
+        let keys = KeySet::new(&auth, &fetched, &Arc::new(RouteTable::new(&[])));
+        let token = token("id", kid);
+        let check = keys.check(token.as_bytes(), unix_ms()).expect("a JWT");
+        match check.verify(unix_ms()) {
+            Err(VerifyError::UnknownKey(key)) => key.look_up(Instant::now(), Instant::now()),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Whether an issuer has the `present` keys and not the `absent` ones.
     pub(crate) fn has(&self, issuer: usize, present: &[&str], absent: &[&str]) -> bool {
-        let Some(keys) = self.fetched(issuer).keys else {
+        let Some(keys) = self.fetched(issuer).keys() else {
             return false;
         };
         let has = |id: &&str| keys.find(Algorithm::HS256, Some(id)).is_ok();

@@ -1,0 +1,119 @@
+//! An issuer with its keys, and the checks of its tokens.
+
+use std::sync::Arc;
+
+use jsonwebtoken::crypto;
+
+use super::{
+    AuthError, FetchedKeys, Globs, Grant, Issuer, KeySource, Scope, UnknownKey, Validity,
+    VerificationKeys, Verified, VerifyError,
+    jwt::Jwt,
+    keys::{KeyIdentity, VerificationKey},
+    verified::Proof,
+};
+use crate::route::RouteTable;
+
+/// An issuer with its keys.
+#[derive(Debug)]
+pub(super) struct IssuerKeys {
+    issuer: Arc<Issuer>,
+    /// `None` if at a URL and not fetched yet.
+    keys: Option<Arc<VerificationKeys>>,
+    /// Where newer keys come from; `None` if the keys are not at a URL.
+    fetched: Option<Arc<FetchedKeys>>,
+}
+
+/// A JWT without faults, except perhaps its signature.
+pub(super) struct CheckedJwt<'k> {
+    jwt: Jwt<'k>,
+    issuer: &'k Issuer,
+    validity: Validity,
+    /// The key for its signature.
+    key: &'k VerificationKey,
+}
+
+impl CheckedJwt<'_> {
+    /// The identity of the key for its signature.
+    pub(super) fn key_identity(&self) -> KeyIdentity {
+        self.key.identity
+    }
+
+    /// Verifies the signature; returns the grant for these routes.
+    pub(super) fn verify(self, routes: &RouteTable) -> Result<Verified, AuthError> {
+        let Jwt {
+            message,
+            signature,
+            algorithm,
+            ..
+        } = self.jwt;
+        match crypto::verify(signature, message, &self.key.key, algorithm) {
+            Ok(true) => self.verified(routes),
+            Ok(false) | Err(_) => Err(AuthError::Signature),
+        }
+    }
+
+    /// The grant; only for a token whose signature the key has verified.
+    pub(super) fn verified(self, routes: &RouteTable) -> Result<Verified, AuthError> {
+        let (claims, issuer) = (&self.jwt.claims, self.issuer);
+        let scope = match &issuer.routes_claim {
+            None => Scope::All,
+            Some(claim) => Scope::new(&Globs::new(claims.globs(claim)?), routes),
+        };
+        let grant = Grant {
+            name: claims.subject()?.map(Into::into),
+            scope,
+            validity: self.validity,
+            subject_header: issuer.subject_header.clone(),
+        };
+        Ok(Verified {
+            grant,
+            proof: Proof::Signature(self.key.identity),
+        })
+    }
+}
+
+impl IssuerKeys {
+    /// `fetched` has the keys if they are at a URL.
+    pub(super) fn new(issuer: &Arc<Issuer>, fetched: Option<&Arc<FetchedKeys>>) -> Self {
+        let (keys, fetched) = match &issuer.keys {
+            KeySource::File(keys) => (Some(Arc::clone(keys)), None),
+            KeySource::Url(_) => (fetched.and_then(|it| it.keys()), fetched.cloned()),
+        };
+        Self {
+            issuer: Arc::clone(issuer),
+            keys,
+            fetched,
+        }
+    }
+
+    /// All checks of a JWT except the signature; `token` is the whole of it.
+    pub(super) fn check<'k>(
+        &'k self,
+        jwt: Jwt<'k>,
+        token: &str,
+        now_ms: u64,
+    ) -> Result<CheckedJwt<'k>, VerifyError> {
+        let issuer = &*self.issuer;
+        if !issuer.algorithms.contains(&jwt.algorithm) {
+            return Err(AuthError::Algorithm.into());
+        }
+        let validity = jwt.claims.validate(issuer, now_ms)?;
+        let key = self.key(&jwt, token)?;
+        Ok(CheckedJwt {
+            jwt,
+            issuer,
+            validity,
+            key,
+        })
+    }
+
+    /// The key for the signature of a token.
+    fn key(&self, jwt: &Jwt<'_>, token: &str) -> Result<&VerificationKey, VerifyError> {
+        let keys = self.keys.as_ref().ok_or(AuthError::KeysUnavailable)?;
+        let kid = jwt.kid.as_deref();
+        (keys.select(jwt.algorithm, kid)).map_err(|error| match &self.fetched {
+            None => error.into(),
+            Some(fetched) => VerifyError::UnknownKey(UnknownKey::new(fetched, keys, kid, token)),
+        })
+    }
+}
