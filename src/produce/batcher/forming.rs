@@ -191,11 +191,12 @@ impl Batcher {
         if self.alone.is_empty() || !self.lanes[lane] {
             return None;
         }
-        let has_room = |it: &Alone| {
+        // All of them: what a hung broker leads does not hold up the rest.
+        let may_go = |it: &Alone| {
             let broker = self.broker_of(it.topic, it.partition);
-            broker.is_none_or(|broker| self.brokers[broker].has_room(lane, self.rules.requests_max))
+            broker.is_none_or(|broker| self.may_send((broker, lane), now))
         };
-        let place = self.alone.iter().take(LOOKED_AT_MAX).position(has_room)?;
+        let place = self.alone.iter().position(may_go)?;
         let it = self.alone.remove(place)?;
         let broker = self.broker_of(it.topic, it.partition);
         let to = it.partition.zip(broker);

@@ -225,6 +225,34 @@ fn a_refused_batch_is_sent_again_record_by_record() {
 }
 
 #[test]
+fn records_sent_alone_do_not_wait_for_those_of_a_broker_that_is_late() {
+    let many = BatchRules {
+        records_max: 100,
+        bytes_max: 1_000_000,
+        ..rules()
+    };
+    let mut bench = Bench::new(many, &[1, 2]);
+    bench.batcher.set_lane(2, true);
+    // Partition 0 is its broker's, which refuses a batch of 100 and answers nothing from then on.
+    (0..100).for_each(|_| bench.push_hashed(Some(0)));
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.end(batch, Err((Fault::RecordRefused, false)));
+    assert_eq!(bench.sent().len(), 5, "the window of one broker");
+    bench.wait(Duration::from_secs(4));
+    assert!(bench.sent().is_empty());
+    (0..2).for_each(|_| bench.push_hashed(Some(1)));
+    let [other] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.end(other, Err((Fault::RecordRefused, false)));
+    let alone = bench.sent();
+    let partitions: Vec<_> = alone.iter().map(|key| bench.place(*key)).collect();
+    assert_eq!(partitions, [(Some(1), 2); 2]);
+}
+
+#[test]
 fn a_lone_record_that_is_refused_is_not_sent_again() {
     let mut bench = Bench::new(rules(), &[1]);
     bench.push(1);

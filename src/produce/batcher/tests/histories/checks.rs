@@ -115,9 +115,14 @@ fn check_alone(world: &World) {
     if world.lanes[lane] != LaneState::Serving {
         return;
     }
+    let batcher = &world.batcher;
     let busy = world.out.iter().any(|it| it.lane == lane);
-    let waits = world.batcher.wants_alone_lane() && !busy;
-    hold!(!waits, "records to be sent alone are forgotten");
+    let mut brokers = batcher
+        .alone
+        .iter()
+        .map(|it| batcher.broker_of(it.topic, it.partition));
+    let may = brokers.any(|it| it.is_none_or(|it| batcher.may_send((it, lane), world.now)));
+    hold!(busy || !may, "records to be sent alone are forgotten");
 }
 
 /// After a tick: nothing waits for longer than it may, and brokers that do not answer are known.
