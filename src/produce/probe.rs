@@ -1,11 +1,15 @@
 //! Asks the brokers for the topics of the models, for `--check --connect` and `ringest topics`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rdkafka::{
-    ClientConfig,
-    consumer::{BaseConsumer, Consumer},
-    error::RDKafkaErrorCode,
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 
@@ -18,6 +22,9 @@ use super::{
 
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reasons of a failure, at most.
+const REASONS_MAX: usize = 8;
 
 /// A topic of the models, as the brokers have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,11 +127,14 @@ fn look_up(
     topics: &[Arc<str>],
 ) -> Result<Vec<TopicReport>, String> {
     let consumer = client(properties)?;
+    let failed = |topic: &str, error: &dyn std::fmt::Display| {
+        format!("can't get the metadata of topic {topic}: {error}")
+    };
     let mut reports = Vec::new();
     for topic in topics {
         let metadata = consumer
             .fetch_metadata(Some(topic), ANSWER_WITHIN)
-            .map_err(|error| format!("can't get the metadata of topic {topic}: {error}"))?;
+            .map_err(|error| failed(topic, &error) + &reasons(&consumer))?;
         let mut report = TopicReport {
             name: topic.to_string(),
             ..TopicReport::default()
@@ -139,13 +149,48 @@ fn look_up(
                 Some(error) if is_unknown(error) => {}
                 Some(error) => {
                     let error = RDKafkaErrorCode::from(error);
-                    return Err(format!("can't get the metadata of topic {topic}: {error}"));
+                    return Err(failed(topic, &error));
                 }
             }
         }
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// What librdkafka says of the brokers that it cannot use: wrong passwords, names that do not resolve,
+/// certificates that are not trusted.
+#[derive(Default)]
+struct Reasons(Mutex<Vec<String>>);
+
+impl ClientContext for Reasons {
+    // What matters comes as an error, too.
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _text: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
+        // Behind it stands how long it took, each time anew.
+        let reason = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < REASONS_MAX && !known.contains(&reason) {
+            known.push(reason);
+        }
+    }
+}
+
+impl ConsumerContext for Reasons {}
+
+/// The reasons that have come up, each on a line of its own.
+fn reasons(consumer: &BaseConsumer<Reasons>) -> String {
+    // Errors are events, which come by polling. The bound: an error may come again and again.
+    for _ in 0..100 {
+        let _ = consumer.poll(Duration::from_millis(1));
+    }
+    let known = consumer.context();
+    let known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
+    known.iter().map(|reason| format!("\n  {reason}")).collect()
 }
 
 fn is_unknown(error: RDKafkaRespErr) -> bool {
@@ -158,7 +203,7 @@ fn is_unknown(error: RDKafkaRespErr) -> bool {
 
 /// A consumer with the operator's way to the brokers; what only producers know is left out, or
 /// librdkafka would warn of it.
-fn client(properties: &[(String, String)]) -> Result<BaseConsumer, String> {
+fn client(properties: &[(String, String)]) -> Result<BaseConsumer<Reasons>, String> {
     let known = KnownProperties::new();
     let mut client = ClientConfig::new();
     for (name, value) in properties {
@@ -168,7 +213,7 @@ fn client(properties: &[(String, String)]) -> Result<BaseConsumer, String> {
     }
     client.set("allow.auto.create.topics", "false");
     client
-        .create()
+        .create_with_context(Reasons::default())
         .map_err(|error| format!("no client for the brokers: {error}"))
 }
 
@@ -245,5 +290,27 @@ mod tests {
         let address = address.expect("an address of the Internet").to_string();
         let error = missing(&config(&address)).expect_err("nobody is there");
         assert!(error.contains("topic orders"), "{error}");
+        let reason = format!("Connect to ipv4#{address} failed: Connection refused\n");
+        assert!((error + "\n").contains(&reason), "{reason}");
+    }
+
+    #[test]
+    fn the_reason_is_given_in_the_words_of_librdkafka() {
+        let cluster = MockCluster::<DefaultProducerContext>::new(1).expect("a cluster");
+        let brokers = cluster.bootstrap_servers();
+        let tls = ("security.protocol".to_owned(), "SSL".to_owned());
+        for (brokers, property, reason) in [
+            (&*brokers, Some(tls), "SSL handshake failed"),
+            (
+                "kafka.invalid:9092",
+                None,
+                "Failed to resolve 'kafka.invalid:9092'",
+            ),
+        ] {
+            let mut config = config(brokers);
+            config.kafka.extend(property);
+            let error = missing(&config).expect_err("it can't be used");
+            assert!(error.contains(reason), "{error}");
+        }
     }
 }

@@ -53,6 +53,20 @@ impl Place {
 
 const CHECK: [&str; 2] = ["--check", "--connect"];
 
+/// A password that the brokers do not accept: why they can't be used is what librdkafka says of it.
+pub(crate) fn a_wrong_password_is_named(cluster: &Cluster, kafka: &[(&str, &str)]) {
+    let place = Place::new(cluster);
+    place.set_topic("any");
+    let mut text = fs::read_to_string(place.config()).expect("the file");
+    for (name, value) in kafka {
+        text += &format!("\"{name}\" = \"{value}\"\n");
+    }
+    fs::write(place.config(), text).expect("a file");
+    let (code, _, said) = place.run(&CHECK);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("SASL authentication error"), "{said}");
+}
+
 /// Asking for a topic must not make one, so the same question twice has the same answer.
 pub(crate) fn missing_topics_are_named(cluster: &Cluster) {
     let there = cluster.create_topic("there", 1, &[("min.insync.replicas", "2")]);

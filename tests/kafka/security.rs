@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::support::{jars::Jars, kafka::Kafka, ringest::Ringest};
+use crate::{
+    check::a_wrong_password_is_named,
+    support::{jars::Jars, kafka::Kafka, ringest::Ringest},
+};
 
 const BROKER: &[(&str, &str)] = &[
     (
@@ -37,6 +40,8 @@ pub(crate) fn sasl_and_access_control(jars: &Jars) {
     let allowed = kafka.cluster().create_topic("allowed", 1, &[]);
     let refused = kafka.cluster().create_topic("refused", 1, &[]);
     allow_writing(&kafka, "ringest", &allowed);
+    let wrong = [&ADMIN[..3], &[("sasl.password", "wrong")]].concat();
+    a_wrong_password_is_named(kafka.cluster(), &wrong);
 
     let ringest = Ringest::builder(kafka.cluster().brokers())
         .kafka("security.protocol", "SASL_PLAINTEXT")
