@@ -1,5 +1,6 @@
-//! The control thread: starts, pins and restarts the workers, handles signals, publishes the active
-//! snapshot, and directs the drain. It never sees a request.
+//! The control thread: starts, pins, watches and restarts the workers, handles signals, publishes the
+//! active snapshot, and directs the drain. It never sees a request, and waits for nothing but its own
+//! messages.
 
 use std::{
     io,
@@ -7,7 +8,7 @@ use std::{
     process::ExitCode,
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use signal_hook::{
@@ -22,29 +23,30 @@ use crate::{
     jwks::Fetcher,
     metrics::ProcessMetrics,
     produce::BrokerWatch,
-    readiness::{Readiness, WorkerState},
+    readiness::Readiness,
     registry::{self, RegistryError},
     snapshot::Published,
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
+use drain::ExitDeadline;
 use reload::{Loaded, Reload, ReloadError};
-use start::{StartupError, bind};
+use start::{START_INTERVAL, Start, StartupError};
+use workers::{WATCH_INTERVAL, Worker};
 
+mod drain;
 mod key_files;
+mod pinning;
 mod reload;
 mod start;
+mod workers;
 
 /// Serving could not start with this configuration.
 const EXIT_CONFIGURATION: u8 = 1;
-/// Connections were cut, or a second signal arrived.
+/// Connections were cut, a worker did not end in time, or a second signal arrived.
 const EXIT_NOT_DRAINED: u8 = 3;
-
-/// Time beyond `drain_timeout_ms` for worker threads to exit.
-const EXIT_GRACE: Duration = Duration::from_millis(500);
-
-/// Delay before a worker is restarted, so that one that always fails does not keep a core busy.
-const RESTART_DELAY: Duration = Duration::from_millis(100);
+/// A worker was stuck for `worker_stuck_ms`, or failed again and again.
+const EXIT_WORKER_LOST: u8 = 4;
 
 /// Loads the configuration from the file that was read at the start.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
@@ -59,8 +61,21 @@ enum Message {
     Loaded(Result<Loaded, ReloadError>),
     /// The fetched keys of an issuer have changed.
     KeysFetched,
+    /// A worker's drain is over; its thread may still run.
+    Drained(usize, Drained),
     /// A worker's thread has ended.
-    WorkerEnded(usize, Result<Drained, WorkerError>),
+    WorkerEnded(usize, Result<(), WorkerError>),
+}
+
+/// Why serving ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// A signal asked for it.
+    Signal,
+    /// A worker could not start for the first time.
+    StartFailed,
+    /// A worker was stuck for too long, or failed too often.
+    WorkerLost,
 }
 
 /// The addresses of a process's listeners.
@@ -74,12 +89,12 @@ pub struct Addresses {
 
 /// Serves until SIGTERM or SIGINT, then drains. SIGHUP and changed key files reload the configuration
 /// and fetch the issuers' keys; without `load` SIGHUP keeps its default action and ends the process.
-/// `listening` is called once requests are accepted.
+/// `listening` is called once every worker accepts requests.
 ///
 /// Models that name a subject of the schema registry get its schema ID first.
 ///
 /// The exit code is 0 after a complete drain, 1 if serving could not start, 3 if the drain was
-/// incomplete.
+/// incomplete, 4 if a worker was stuck or failed for too long.
 pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)) -> ExitCode {
     // Before the signal handlers are installed: Ctrl-C must end the wait for a registry.
     let config = match resolve_schema_ids(config) {
@@ -102,8 +117,11 @@ pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    listening(addresses);
-    supervisor.supervise()
+    let code = supervisor.supervise(|| listening(addresses));
+    if let Some(deadline) = supervisor.exit_deadline.take() {
+        deadline.keep();
+    }
+    code
 }
 
 /// Looks up the schema IDs of the models in the schema registry.
@@ -112,8 +130,8 @@ fn resolve_schema_ids(mut config: Config) -> Result<Config, RegistryError> {
     Ok(config)
 }
 
-/// Runs a worker on its thread, from its start to the end of the drain.
-type RunWorker = fn(&WorkerSettings, TcpListener) -> Result<Drained, WorkerError>;
+/// Runs a worker on its thread; the function is called at the end of its drain.
+type RunWorker = fn(&WorkerSettings, TcpListener, &dyn Fn(Drained)) -> Result<(), WorkerError>;
 
 struct Supervisor {
     /// The active configuration; keys that need a restart have their values from the start.
@@ -123,7 +141,9 @@ struct Supervisor {
     published: Arc<Published>,
     /// `None`: reloading is disabled.
     reload: Option<Reload>,
-    workers: Vec<WorkerSettings>,
+    workers: Vec<Worker>,
+    /// When the workers' heartbeats were last looked at.
+    watched_at: Instant,
     address: SocketAddr,
     process: Arc<ProcessMetrics>,
     readiness: Arc<Readiness>,
@@ -132,95 +152,52 @@ struct Supervisor {
     messages: mpsc::Receiver<Message>,
     sender: mpsc::Sender<Message>,
     run: RunWorker,
+    /// Until every worker serves for the first time.
+    start: Option<Start>,
+    /// Once a drain has begun.
+    exit_deadline: Option<ExitDeadline>,
 }
 
 impl Supervisor {
-    /// Handles events until a signal asks to stop, then drains.
-    fn supervise(&mut self) -> ExitCode {
+    /// Handles events until serving ends, then drains. `listening` is called once every worker serves.
+    fn supervise(&mut self, listening: impl FnOnce()) -> ExitCode {
+        let mut listening = Some(listening);
         loop {
-            match self.messages.recv() {
-                Err(_) | Ok(Message::Terminate) => return self.drain(),
-                Ok(Message::Reload) => self.reload(),
-                Ok(Message::Loaded(loaded)) => self.loaded(loaded),
-                Ok(Message::KeysFetched) => {
-                    self.publish();
-                }
-                Ok(Message::WorkerEnded(
-                    _,
-                    Err(error @ (WorkerError::Producer(_) | WorkerError::Io(_))),
-                )) if self.process.worker_restarts() == 0 => {
-                    tracing::error!("worker failed to start: {error}");
-                    return ExitCode::from(EXIT_CONFIGURATION);
-                }
-                Ok(Message::WorkerEnded(index, Err(error))) => {
-                    tracing::error!("worker {index} failed and is being restarted: {error}");
-                    self.restart(index);
-                }
-                // Only a drain ends a worker without an error, and none has begun.
-                Ok(Message::WorkerEnded(index, Ok(_))) => self.restart(index),
+            let is_starting = self.start.is_some();
+            let pause = if is_starting {
+                START_INTERVAL
+            } else {
+                WATCH_INTERVAL
+            };
+            // The control thread owns both ends of the channel: it is open.
+            let message = self.messages.recv_timeout(pause).ok();
+            let ending = message.and_then(|message| self.handle(message));
+            match ending.or_else(|| self.watch_workers()) {
+                None => {}
+                Some(Ending::StartFailed) => return ExitCode::from(EXIT_CONFIGURATION),
+                Some(ending) => return self.drain(ending),
+            }
+            if self.has_started()
+                && let Some(listening) = listening.take()
+            {
+                listening();
             }
         }
     }
 
-    /// Restarts a worker that ended with an error: its connections are lost, the port stays bound.
-    fn restart(&self, index: usize) {
-        self.process.worker_restarted();
-        self.readiness.set_worker(index, WorkerState::Starting);
-        thread::sleep(RESTART_DELAY);
-        let started = bind(self.address, true).and_then(|it| self.spawn_worker(index, it));
-        if let Err(error) = started {
-            // Causes the next attempt. This thread owns both ends of the channel: it is open.
-            let _ = self
-                .sender
-                .send(Message::WorkerEnded(index, Err(error.into())));
-        }
-    }
-
-    fn drain(&mut self) -> ExitCode {
-        tracing::info!("draining");
-        self.readiness.start_draining();
-        self.watch.stop();
-        let deadline = Instant::now() + self.config.timeouts.drain + EXIT_GRACE;
-        let mut total = Drained::default();
-        let mut complete = true;
-        let mut running = self.workers.len();
-        while running > 0 {
-            let wait = deadline.saturating_duration_since(Instant::now());
-            match self.messages.recv_timeout(wait) {
-                Ok(Message::WorkerEnded(_, ended)) => {
-                    running -= 1;
-                    match ended {
-                        Ok(drained) => {
-                            total.records_undelivered += drained.records_undelivered;
-                            total.connections_cut += drained.connections_cut;
-                        }
-                        Err(error) => {
-                            tracing::error!("worker failed during the drain: {error}");
-                            complete = false;
-                        }
-                    }
-                }
-                Ok(Message::Reload | Message::Loaded(_) | Message::KeysFetched) => {}
-                Ok(Message::Terminate) => {
-                    tracing::error!("received a second signal; exiting without draining");
-                    return ExitCode::from(EXIT_NOT_DRAINED);
-                }
-                Err(_) => break,
+    fn handle(&mut self, message: Message) -> Option<Ending> {
+        match message {
+            Message::Terminate => return Some(Ending::Signal),
+            Message::Reload => self.reload(),
+            Message::Loaded(loaded) => self.loaded(loaded),
+            Message::KeysFetched => {
+                self.publish();
             }
+            // The worker's thread is about to end.
+            Message::Drained(..) => {}
+            Message::WorkerEnded(index, ended) => return self.worker_ended(index, ended),
         }
-        if let Some(admin) = self.admin.take() {
-            admin.stop();
-        }
-        tracing::info!(
-            records_undelivered = total.records_undelivered,
-            connections_cut = total.connections_cut,
-            "drained"
-        );
-        if complete && running == 0 && total.connections_cut == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(EXIT_NOT_DRAINED)
-        }
+        None
     }
 }
 

@@ -7,18 +7,15 @@ use std::{
     os::unix::net::UnixStream,
     rc::Rc,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use monoio::{
-    IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder,
-    time::{TimeDriver, sleep},
-};
+use monoio::time::sleep;
 use nix::{sched::CpuSet, unistd::Pid};
 
 use crate::{
     admission::Connections,
-    config::Config,
+    config::{Config, DriverChoice},
     context::Context,
     isolation::{PanicError, isolated},
     long_work::LongWork,
@@ -32,18 +29,26 @@ use drain::Drain;
 use tasks::{TICK, Tasks};
 
 mod drain;
+mod handover;
 mod listener;
+mod runtime;
 mod tasks;
 
 pub(crate) use drain::Drained;
+pub(crate) use handover::Handover;
+pub(crate) use runtime::{NoIoUring, check_io_uring};
+
+/// How much earlier than `drain_timeout_ms` a worker's drain ends, so that the process ends in time.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
 
 /// What a worker is built from.
 #[derive(Clone)]
 pub(crate) struct WorkerSettings {
     pub(crate) index: usize,
-    /// The core to pin the thread to, if there is one for each worker.
+    /// The core to pin the thread to, if it is to be pinned.
     pub(crate) core: Option<usize>,
-    pub(crate) driver: Driver,
+    /// `Auto`: a ring, or else epoll.
+    pub(crate) driver: DriverChoice,
     pub(crate) config: Arc<Config>,
     pub(crate) published: Arc<Published>,
     pub(crate) producer: ProducerSettings,
@@ -51,6 +56,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) handover: Arc<Handover>,
 }
 
 /// Why a worker failed.
@@ -67,15 +73,18 @@ pub(crate) enum WorkerError {
     Panicked(#[from] PanicError),
 }
 
-/// Runs a worker on this thread until it is drained.
+/// Runs a worker on this thread until it is drained and its producer is closed, which can take longer
+/// than the drain: `drained` is called at the end of the drain.
 pub(crate) fn run(
     settings: &WorkerSettings,
     listener: TcpListener,
-) -> Result<Drained, WorkerError> {
+    drained: &dyn Fn(Drained),
+) -> Result<(), WorkerError> {
+    let (mut runtime, driver) = runtime::build(settings.index, settings.driver)?;
     // Legacy's sockets must not block; io_uring's must, or a wait would end at once with EAGAIN.
-    listener.set_nonblocking(settings.driver == Driver::Epoll)?;
+    listener.set_nonblocking(driver == Driver::Epoll)?;
     let (wake, wake_reader) = UnixStream::pair()?;
-    wake_reader.set_nonblocking(settings.driver == Driver::Epoll)?;
+    wake_reader.set_nonblocking(driver == Driver::Epoll)?;
     let producer = Producer::open(
         &settings.producer,
         &wake,
@@ -89,9 +98,9 @@ pub(crate) fn run(
         pin(core);
     }
     settings.metrics.reset_gauges();
-    settings.metrics.set_driver(settings.driver);
-    let main = async {
-        let long_work = LongWork::new(settings.driver == Driver::Epoll)?;
+    settings.metrics.set_driver(driver);
+    runtime.block_on(async {
+        let long_work = LongWork::new(driver == Driver::Epoll)?;
         let context = Rc::new(Context::new(
             settings.index,
             &settings.config,
@@ -102,51 +111,36 @@ pub(crate) fn run(
             producer,
             long_work,
         ));
-        serve(settings, &context, listener, wake_reader).await
-    };
-    Ok(match settings.driver {
-        Driver::IoUring => io_uring_runtime()?.block_on(main)?,
-        Driver::Epoll => RuntimeBuilder::<TimeDriver<LegacyDriver>>::new()
-            .build()?
-            .block_on(main)?,
+        serve(settings, &context, (listener, wake_reader), drained).await
     })
-}
-
-/// A runtime on a ring that only this thread uses and that delivers completions only on request:
-/// otherwise the kernel interrupts the thread for each one (14 % of the worker's time, measured at
-/// 57 k requests/s). Kernels before 6.1 do not have the flags.
-fn io_uring_runtime() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
-    let mut deferred = io_uring::IoUring::builder();
-    deferred.setup_single_issuer().setup_defer_taskrun();
-    let builder = RuntimeBuilder::<TimeDriver<IoUringDriver>>::new();
-    match builder.uring_builder(deferred).build() {
-        Ok(runtime) => Ok(runtime),
-        Err(_) => RuntimeBuilder::<TimeDriver<IoUringDriver>>::new().build(),
-    }
 }
 
 async fn serve(
     settings: &WorkerSettings,
     context: &Rc<Context>,
-    listener: TcpListener,
-    wake_reader: UnixStream,
-) -> Result<Drained, WorkerError> {
-    let tasks = Tasks::spawn(context, listener, wake_reader)?;
-    let drained = isolated(until_drained(settings, context, &tasks)).await;
-    if drained.is_err() {
-        tasks.abandon(context).await;
+    (listener, wake_reader): (TcpListener, UnixStream),
+    drained: &dyn Fn(Drained),
+) -> Result<(), WorkerError> {
+    let tasks = Tasks::spawn(context, &settings.handover, listener, wake_reader)?;
+    let ended = isolated(until_drained(settings, context, &tasks)).await;
+    match &ended {
+        Ok(end) => drained(*end),
+        Err(_) => tasks.abandon(context).await,
     }
     tasks.stop_producing().await;
-    Ok(drained?)
+    ended?;
+    Ok(())
 }
 
 /// The work of every tick, until the end of the drain.
 async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tasks) -> Drained {
-    let mut drain = Drain::new(context.config.timeouts.drain);
+    let timeout = context.config.timeouts.drain;
+    let mut drain = Drain::new(timeout - EXIT_GRACE.min(timeout / 4));
     loop {
         sleep(TICK).await;
         let now = Instant::now();
         let late = (now - context.clock.now()).saturating_sub(TICK);
+        context.metrics.loop_lag.observe(late);
         if late > TICK {
             context.deadlines.postpone(late);
         }

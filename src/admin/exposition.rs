@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
@@ -95,6 +95,7 @@ impl Collector for Sources {
         self.totals(encoder)?;
         self.reloads(encoder)?;
         self.gauges(encoder, snapshot.generation)?;
+        self.workers(encoder)?;
         key_fetches(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
@@ -185,24 +186,72 @@ impl Sources {
             }
             sum_micros += worker.delivery_latency.sum_micros();
         }
-        let bounds = BUCKET_BOUNDS_NANOS
-            .into_iter()
-            .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
-            .chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        encoder
-            .encode_descriptor(
-                "delivery_latency",
-                "Time from enqueueing a request's records to their last delivery report.",
-                Some(&Unit::Seconds),
-                MetricType::Histogram,
-            )?
-            .encode_histogram::<NoLabelSet>(
-                Duration::from_micros(sum_micros).as_secs_f64(),
-                counts.iter().sum(),
-                &buckets,
+        let encoder = encoder.encode_descriptor(
+            "delivery_latency",
+            "Time from enqueueing a request's records to their last delivery report.",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        histogram(encoder, counts, sum_micros)
+    }
+
+    /// How each worker fares.
+    fn workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let workers = || {
+            (0_usize..)
+                .map(|index| index.to_string())
+                .zip(&self.workers)
+        };
+        let help = "How late each tick of a worker was, by worker: other work delayed it.";
+        let unit = Some(&Unit::Seconds);
+        let mut family =
+            encoder.encode_descriptor("worker_loop_lag", help, unit, MetricType::Histogram)?;
+        for (index, worker) in workers() {
+            let labels = [("worker", index.as_str())];
+            let lag = &worker.loop_lag;
+            histogram(
+                family.encode_family(&labels)?,
+                lag.buckets(),
+                lag.sum_micros(),
+            )?;
+        }
+        let help = "Time since the last tick of each worker, which ticks every 20 ms; of one that is \
+                    starting, since that began.";
+        let mut family =
+            encoder.encode_descriptor("worker_tick_age", help, unit, MetricType::Gauge)?;
+        for ((index, _), age) in workers().zip(self.readiness.heartbeat_ages()) {
+            let labels = [("worker", index.as_str())];
+            ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
+        }
+        type Family = (
+            &'static str,
+            Option<&'static Unit>,
+            &'static str,
+            fn(&WorkerMetrics) -> &Gauge,
+        );
+        const FAMILIES: [Family; 2] = [
+            (
+                "worker_connections_open",
                 None,
-            )
+                "Open client connections, by worker.",
+                |it| &it.connections_open,
+            ),
+            (
+                "worker_in_flight",
+                Some(&Unit::Bytes),
+                "Bytes of request bodies being read and of records not yet acknowledged, by worker.",
+                |it| &it.in_flight_bytes,
+            ),
+        ];
+        for (name, unit, help, gauge) in FAMILIES {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            for (index, worker) in workers() {
+                let labels = [("worker", index.as_str())];
+                let value = gauge(worker).value();
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -409,6 +458,21 @@ fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>])
         }
     }
     Ok(())
+}
+
+/// Encodes a histogram with these counts, not cumulative, in the order of the buckets.
+fn histogram(
+    mut encoder: MetricEncoder<'_>,
+    counts: [u64; BUCKETS],
+    sum_micros: u64,
+) -> fmt::Result {
+    let bounds = BUCKET_BOUNDS_NANOS
+        .into_iter()
+        .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
+        .chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let sum = Duration::from_micros(sum_micros).as_secs_f64();
+    encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
 }
 
 /// Encodes one counter with a sample for each set of labels; the encoder appends `_total` to its name.

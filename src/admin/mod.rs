@@ -53,6 +53,8 @@ const LINGER_BYTES_MAX: usize = 65_536;
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long [`AdminHandle::stop`] lets open connections finish.
 const STOP_GRACE: Duration = Duration::from_millis(250);
+/// How long [`AdminHandle::stop`] waits for the thread.
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// A running management listener. Dropping it leaves the listener running.
 #[derive(Debug)]
@@ -65,7 +67,8 @@ pub struct AdminHandle {
 }
 
 impl AdminHandle {
-    /// Stops listening, gives open connections a quarter of a second, and ends the thread.
+    /// Stops listening, gives open connections a quarter of a second, and ends the thread; returns within
+    /// [`STOP_TIMEOUT`].
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Release);
         // On Linux, shutting a listener down ends its pending accept.
@@ -73,7 +76,12 @@ impl AdminHandle {
             tracing::warn!(%error, "can't shut down the management listener");
             return;
         }
-        if self.thread.join().is_err() {
+        // It may wait for a log that can't be written.
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.thread.is_finished() && self.thread.join().is_err() {
             tracing::error!("the management thread has panicked");
         }
     }

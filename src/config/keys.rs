@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    DriverChoice, Limits,
+    DriverChoice, Limits, Pin,
     auth::issuer,
     key::{ApiKeyTable, IssuerTable, Key, Known, Place, RequiredKey},
 };
@@ -56,6 +56,7 @@ keys! {
         some_text,
     );
     WORKERS: Key<usize> = Key::integer("workers", "0", 0, 1_024);
+    PIN: Key<Pin> = Key::choice("pin", r#""auto""#);
     LISTEN_ADDRESS: Key<SocketAddr> = Key::read_by(
         "listen.address",
         r#""0.0.0.0:4000""#,
@@ -118,6 +119,8 @@ keys! {
     IDLE_TIMEOUT: Key<Duration> = timeout("timeouts.idle_timeout_ms", "60_000");
     ACK_TIMEOUT: Key<Duration> = timeout("timeouts.ack_timeout_ms", "10_000");
     DRAIN_TIMEOUT: Key<Duration> = timeout("timeouts.drain_timeout_ms", "30_000");
+    WORKER_STUCK: Key<Duration> =
+        Key::milliseconds("timeouts.worker_stuck_ms", "30_000", 0, TIMEOUT_MS_MAX);
     AUTH_MODE: Key<AuthMode> = Key::choice("auth.mode", r#""required""#);
     CACHE_ENTRIES: Key<usize> = Key::integer("auth.cache_entries", "8_192", 1, 1_000_000);
     ISSUER: RequiredKey<String, IssuerTable> = RequiredKey::read_by(

@@ -29,8 +29,10 @@ use crate::{
 /// [`Config::kafka`] may hold passwords: never log it or the whole.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads, each pinned to its own core if there are enough.
+    /// Worker threads.
     pub workers: NonZeroUsize,
+    /// Whether each is pinned to a core of its own.
+    pub pin: Pin,
     /// The public listener.
     pub listen: Listen,
     /// Where `/metrics`, `/ready` and the like are served; `None` switches them off.
@@ -159,6 +161,18 @@ pub enum DriverChoice {
     Epoll,
 }
 
+/// Whether each worker is pinned to a core of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Pin {
+    /// If there is a worker for every core that this process may run on, and no cgroup limits its CPU time.
+    Auto,
+    /// If there are enough cores.
+    Always,
+    /// No.
+    Never,
+}
+
 /// Bounds, in bytes where the name says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -218,4 +232,6 @@ pub struct Timeouts {
     pub ack: Duration,
     /// From the first SIGTERM or SIGINT to exit.
     pub drain: Duration,
+    /// How long a worker may make no progress until the process ends; `None`: for ever.
+    pub worker_stuck: Option<Duration>,
 }

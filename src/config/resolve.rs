@@ -14,7 +14,7 @@ use super::{
         ACK_TIMEOUT, BODY_BYTES_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
         HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
         LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
-        PATH_PREFIX, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKERS,
+        PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
     raw::Raw,
     reader::Reader,
@@ -124,6 +124,7 @@ fn resolve(
     files: impl FnOnce(&mut Reader) -> Vec<model::File>,
 ) -> Result<Config, ConfigErrors> {
     let workers = reader.workers();
+    let pin = reader.get(&PIN);
     let mut limits = reader.limits(workers);
     let timeouts = reader.timeouts();
     let listen = reader.listen();
@@ -155,6 +156,7 @@ fn resolve(
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     Ok(Config {
         workers,
+        pin,
         listen,
         management,
         limits,
@@ -269,6 +271,7 @@ impl Reader {
             idle: self.get(&IDLE_TIMEOUT),
             ack: self.get(&ACK_TIMEOUT),
             drain: self.get(&DRAIN_TIMEOUT),
+            worker_stuck: Some(self.get(&WORKER_STUCK)).filter(|it| !it.is_zero()),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct WorkerMetrics {
     /// Time from enqueueing a request's records to their last delivery report, or, of a pipelined request,
     /// to the end of the one before it if that is later.
     pub delivery_latency: Histogram,
+    /// How late each tick of the worker was: the time for which its other work delayed it.
+    pub loop_lag: Histogram,
     /// Bytes counted against `in_flight_bytes_max`.
     pub in_flight_bytes: Gauge,
     /// Records enqueued that have no delivery report yet.
@@ -67,6 +69,7 @@ impl WorkerMetrics {
         Self {
             body_bytes_received: Counter::default(),
             delivery_latency: Histogram::default(),
+            loop_lag: Histogram::default(),
             in_flight_bytes: Gauge::default(),
             in_flight_records: Gauge::default(),
             producer_queue_records: Gauge::default(),

@@ -10,13 +10,14 @@ use std::{
 };
 
 use nix::{
-    sched::CpuSet,
     sys::resource::{Resource, getrlimit, setrlimit},
     unistd::Pid,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Addresses, Load, Message, RunWorker, Supervisor, reload::Reload};
+use super::{
+    Addresses, Load, Message, RunWorker, Supervisor, pinning, reload::Reload, workers::Worker,
+};
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
     admission::Connections,
@@ -27,9 +28,9 @@ use crate::{
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
     outcome::{Row, TABLE},
     produce::{BrokerWatch, OpenError, ProducerSettings},
-    readiness::Readiness,
+    readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
-    worker::WorkerSettings,
+    worker::{NoIoUring, WorkerSettings, check_io_uring},
 };
 
 /// Connections that the kernel queues for a listener; absorbs spikes between two accepts.
@@ -38,6 +39,9 @@ const BACKLOG: i32 = 4_096;
 /// How long to wait for the first responses of brokers and issuers before printing the `listening`
 /// line, so that a script that waits for it can send at once.
 const FIRST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time between two checks whether the start is over.
+pub(super) const START_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How much longer than `ack_timeout_ms` the worker waits for a delivery report: librdkafka's own
 /// timeout should come first, as its error says more.
@@ -50,14 +54,18 @@ pub(super) enum StartupError {
     Listen(SocketAddr, io::Error),
     #[error("management.address = \"{0}\": {1}")]
     Management(SocketAddr, io::Error),
-    #[error(
-        "listen.driver = \"io_uring\": io_uring is not available (old kernel, or blocked by a sandbox); set \"auto\" or \"epoll\""
-    )]
-    NoIoUring,
+    #[error("listen.driver = \"io_uring\": not available ({0}); set \"auto\" or \"epoll\"")]
+    NoIoUring(NoIoUring),
     #[error("[kafka]: {0}")]
     Producer(#[from] OpenError),
     #[error("operating system error: {0}")]
     System(#[from] io::Error),
+}
+
+/// What the `listening` line waits for beside the workers.
+pub(super) struct Start {
+    /// The first responses of brokers and issuers, until then.
+    responses_until: Instant,
 }
 
 impl Supervisor {
@@ -81,7 +89,8 @@ impl Supervisor {
         let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
         let published = Arc::new(Published::new(first));
         let workers = worker_settings(&config, &published, driver, &watch)?;
-        let readiness = Arc::clone(&workers[0].readiness);
+        let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
+        let readiness = Arc::clone(&workers[0].settings.readiness);
         let admin = match config.management {
             None => None,
             Some(address) => {
@@ -100,12 +109,13 @@ impl Supervisor {
             management: admin.as_ref().map(|admin| admin.local_address),
         };
         let reload = load.map(|load| Reload::new(load, &config, &sender));
-        let supervisor = Self {
+        let mut supervisor = Self {
             config,
             fetcher,
             published,
             reload: reload.transpose()?,
             workers,
+            watched_at: Instant::now(),
             address: public,
             process,
             readiness,
@@ -114,49 +124,66 @@ impl Supervisor {
             messages,
             sender,
             run,
+            start: Some(Start {
+                responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
+            }),
+            exit_deadline: None,
         };
         for (index, listener) in listeners.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
-        supervisor.await_first_responses();
-        tracing::info!(
-            driver = driver.as_str(),
-            workers = supervisor.workers.len(),
-            routes = supervisor.config.models.len(),
-            "started"
-        );
         Ok((supervisor, addresses))
     }
 
-    /// Waits until the brokers and the issuers' JWKS URLs have responded or failed once, so that the
-    /// first requests are not answered 503 without need.
-    fn await_first_responses(&self) {
-        let deadline = Instant::now() + FIRST_RESPONSE_TIMEOUT;
-        let all = || {
+    /// Whether every worker serves, and the brokers and the issuers' JWKS URLs have responded or failed
+    /// once, so that the first requests are not answered 503 without need.
+    pub(super) fn has_started(&mut self) -> bool {
+        let Some(start) = &self.start else {
+            return true;
+        };
+        let serves = |worker| self.readiness.heartbeat(worker).state() != WorkerState::Starting;
+        let has_responses = || {
             self.watch.has_asked()
                 && self.watch.has_asked_for_settings()
                 && self.fetcher.has_fetched_all()
         };
-        while !all() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
+        let all_serve = (0..self.workers.len()).all(serves);
+        if !all_serve || !has_responses() && Instant::now() < start.responses_until {
+            return false;
         }
+        self.start = None;
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
         if fetched.iter().any(|it| it.keys().is_some()) {
             self.publish();
         }
+        let driver = self.workers[0].settings.metrics.driver();
+        tracing::info!(
+            driver = driver.map_or("-", Driver::as_str),
+            workers = self.workers.len(),
+            routes = self.config.models.len(),
+            "started"
+        );
+        true
     }
 
-    pub(super) fn spawn_worker(&self, index: usize, listener: TcpListener) -> io::Result<()> {
-        let settings = self.workers[index].clone();
+    /// Starts a worker's thread, which accepts from `listener`.
+    pub(super) fn spawn_worker(&mut self, index: usize, listener: TcpListener) -> io::Result<()> {
+        let worker = &mut self.workers[index];
+        let settings = worker.settings.clone();
+        let ours = listener.try_clone()?;
         let (run, sender) = (self.run, self.sender.clone());
+        // Sending fails where the control thread is gone: the process is about to end.
+        let send = move |message| drop(sender.send(message));
         thread::Builder::new()
             .name(format!("ringest-{index}"))
             .spawn(move || {
-                let ended = catch_unwind(AssertUnwindSafe(|| run(&settings, listener)));
+                let drained = |drained| send(Message::Drained(index, drained));
+                let run = || run(&settings, listener, &drained);
+                let ended = catch_unwind(AssertUnwindSafe(run));
                 let ended = ended.unwrap_or_else(|payload| Err(PanicError::from(payload).into()));
-                // The control thread is gone only when the process is about to end.
-                let _ = sender.send(Message::WorkerEnded(index, ended));
+                send(Message::WorkerEnded(index, ended));
             })?;
+        worker.started(ours);
         Ok(())
     }
 }
@@ -196,17 +223,19 @@ fn raise_file_limit(connections_max: usize) {
     }
 }
 
-fn choose_driver(choice: DriverChoice) -> Result<Driver, StartupError> {
-    let available = monoio::utils::detect_uring();
-    match choice {
-        DriverChoice::Epoll => Ok(Driver::Epoll),
-        DriverChoice::IoUring | DriverChoice::Auto if available => Ok(Driver::IoUring),
-        DriverChoice::IoUring => Err(StartupError::NoIoUring),
-        DriverChoice::Auto => {
+/// What the workers begin with: epoll, or a ring, which `Auto` lets them replace.
+fn choose_driver(choice: DriverChoice) -> Result<DriverChoice, StartupError> {
+    if choice == DriverChoice::Epoll {
+        return Ok(choice);
+    }
+    match check_io_uring() {
+        Ok(()) => Ok(choice),
+        Err(reason) if choice == DriverChoice::IoUring => Err(StartupError::NoIoUring(reason)),
+        Err(reason) => {
             tracing::warn!(
-                "io_uring is not available; using epoll, which needs more CPU time a request"
+                "io_uring is not available ({reason}); using epoll, which needs more CPU time a request"
             );
-            Ok(Driver::Epoll)
+            Ok(DriverChoice::Epoll)
         }
     }
 }
@@ -214,14 +243,12 @@ fn choose_driver(choice: DriverChoice) -> Result<Driver, StartupError> {
 pub(super) fn worker_settings(
     config: &Arc<Config>,
     published: &Arc<Published>,
-    driver: Driver,
+    driver: DriverChoice,
     watch: &Arc<BrokerWatch>,
 ) -> Result<Vec<WorkerSettings>, StartupError> {
     let cores = nix::sched::sched_getaffinity(Pid::from_raw(0)).map_err(io::Error::from)?;
-    let numbers: Vec<usize> = (0..CpuSet::count())
-        .filter(|core| cores.is_set(*core).unwrap_or(false))
-        .collect();
     let workers = config.workers.get();
+    let pinned = pinning::cores(config.pin, workers, &cores);
     let producer = ProducerSettings {
         properties: config.kafka.clone().into(),
         producers: config.producers,
@@ -233,10 +260,7 @@ pub(super) fn worker_settings(
     let connections = Arc::new(Connections::new(config.limits.connections_max));
     let settings = |index| WorkerSettings {
         index,
-        core: numbers
-            .get(index)
-            .copied()
-            .filter(|_| workers <= numbers.len()),
+        core: pinned.get(index).copied(),
         driver,
         config: Arc::clone(config),
         published: Arc::clone(published),
@@ -245,6 +269,7 @@ pub(super) fn worker_settings(
         metrics: Arc::new(WorkerMetrics::new(TABLE.len(), AuthError::ALL.len())),
         readiness: Arc::clone(&readiness),
         connections: Arc::clone(&connections),
+        handover: Arc::default(),
     };
     Ok((0..workers).map(settings).collect())
 }
@@ -252,7 +277,7 @@ pub(super) fn worker_settings(
 fn exposition(
     config: &Config,
     published: &Arc<Published>,
-    workers: &[WorkerSettings],
+    workers: &[Worker],
     (process, watch): (&Arc<ProcessMetrics>, &Arc<BrokerWatch>),
 ) -> Exposition {
     let label = |row: &Row| CodeLabel {
@@ -264,10 +289,10 @@ fn exposition(
         codes: TABLE.iter().map(label).collect(),
         workers: workers
             .iter()
-            .map(|worker| Arc::clone(&worker.metrics))
+            .map(|worker| Arc::clone(&worker.settings.metrics))
             .collect(),
         process: Arc::clone(process),
-        readiness: Arc::clone(&workers[0].readiness),
+        readiness: Arc::clone(&workers[0].settings.readiness),
         in_flight_bytes_max: config.limits.in_flight_bytes_max as u64,
         connections_max: config.limits.connections_max as u64,
         watch: Some(Arc::clone(watch)),

@@ -1,20 +1,51 @@
 //! Accepting connections, and handing each to a task of its own.
 
-use std::{os::fd::AsRawFd, rc::Rc, time::Duration};
+use std::{cell::RefCell, io, net::Shutdown, os::fd::AsRawFd, rc::Rc, sync::Arc, time::Duration};
 
 use monoio::{net::TcpListener, time::sleep};
 
+use super::handover::Handover;
 use crate::{
-    admission::ConnectionGuard, connection::Connection, context::Context, deadline::Deadline,
+    admission::ConnectionGuard,
+    connection::Connection,
+    context::Context,
+    deadline::{Deadline, shutdown},
     isolation::isolated,
+    metrics::Driver,
 };
 
 /// Delay before the next attempt to accept: after an error (no file descriptor), or at the limit of
 /// connections.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// Accepts connections until the listener is shut down, which only a drain does.
-pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
+/// The listener that connections are accepted from, while there is one.
+#[derive(Clone, Default)]
+pub(super) struct Listening(Rc<RefCell<Option<std::net::TcpListener>>>);
+
+impl Listening {
+    /// Begins to accept from this listener.
+    pub(super) fn begin(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        let same = listener.try_clone()?;
+        let listener = TcpListener::from_std(listener)?;
+        self.0.replace(Some(same));
+        Ok(listener)
+    }
+
+    /// Shuts the listener down, if there is one: accepting from it ends.
+    pub(super) fn end(&self) {
+        if let Some(listener) = self.0.take() {
+            shutdown(listener.as_raw_fd(), Shutdown::Both);
+        }
+    }
+}
+
+/// Accepts connections until a drain shuts the listener down. Where the control thread has done so,
+/// because this worker was stuck, it accepts from the next one that the control thread hands over.
+pub(crate) async fn accept(
+    (mut listener, listening): (TcpListener, Listening),
+    handover: Arc<Handover>,
+    context: Rc<Context>,
+) {
     let mut warned = false;
     loop {
         match listener.accept().await {
@@ -33,6 +64,14 @@ pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
                 }
             }
             Err(_) if context.is_draining() => return,
+            Err(error) if is_shut_down(&error) => {
+                listening.end();
+                drop(listener);
+                match next(&listening, &handover, &context).await {
+                    Some(next) => listener = next,
+                    None => return,
+                }
+            }
             Err(error) => {
                 if !std::mem::replace(&mut warned, true) {
                     tracing::error!("cannot accept connections: {error}");
@@ -41,6 +80,31 @@ pub(crate) async fn accept(listener: TcpListener, context: Rc<Context>) {
             }
         }
     }
+}
+
+/// Whether an accept has failed because the socket does not listen (EINVAL).
+fn is_shut_down(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
+}
+
+/// The next listener that the control thread hands over; `None` if a drain begins before.
+async fn next(
+    listening: &Listening,
+    handover: &Handover,
+    context: &Context,
+) -> Option<TcpListener> {
+    while !context.is_draining() {
+        if let Some(listener) = handover.take_listener() {
+            let is_epoll = context.metrics.driver() == Some(Driver::Epoll);
+            let begun = listener.set_nonblocking(is_epoll);
+            match begun.and_then(|()| listening.begin(listener)) {
+                Ok(listener) => return Some(listener),
+                Err(error) => tracing::error!("cannot accept connections: {error}"),
+            }
+        }
+        sleep(BACK_OFF).await;
+    }
+    None
 }
 
 /// Waits until the process is below its limit of connections; new ones wait in the kernel's queue

@@ -8,6 +8,7 @@ use std::{
         unix::net::UnixStream,
     },
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,10 @@ use monoio::{
     time::{sleep, sleep_until},
 };
 
-use super::listener::accept;
+use super::{
+    handover::Handover,
+    listener::{Listening, accept},
+};
 use crate::{
     context::Context,
     deadline::shutdown,
@@ -32,11 +36,13 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 /// How long the tasks of a failed worker may take to end.
 const LAST_STEPS: Duration = Duration::from_secs(1);
 
-/// The tasks that a worker depends on, each with the socket that it waits for.
+type Task = JoinHandle<Result<(), PanicError>>;
+
+/// The tasks that a worker depends on, two of them with the socket that they wait for.
 pub(crate) struct Tasks {
-    accepting: (JoinHandle<Result<(), PanicError>>, RawFd),
-    reporting: (JoinHandle<Result<(), PanicError>>, RawFd),
-    batching: JoinHandle<Result<(), PanicError>>,
+    accepting: (Task, Listening),
+    reporting: (Task, RawFd),
+    batching: Task,
     producer: Rc<Producer>,
 }
 
@@ -44,17 +50,24 @@ impl Tasks {
     /// Starts them, in the worker's own runtime.
     pub(super) fn spawn(
         context: &Rc<Context>,
+        handover: &Arc<Handover>,
         listener: TcpListener,
         wake_reader: UnixStream,
     ) -> io::Result<Self> {
-        let (listener_fd, wake_fd) = (listener.as_raw_fd(), wake_reader.as_raw_fd());
-        let listener = monoio::net::TcpListener::from_std(listener)?;
+        let wake_fd = wake_reader.as_raw_fd();
+        let listening = Listening::default();
+        let listener = listening.begin(listener)?;
         let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
-        let accepting = isolated(accept(listener, Rc::clone(context)));
+        let accepting = accept(
+            (listener, listening.clone()),
+            Arc::clone(handover),
+            Rc::clone(context),
+        );
+        let accepting = isolated(accepting);
         let reporting = isolated(drain_reports(wake_reader, Rc::clone(&context.producer)));
         let batching = isolated(dispatch_batches(Rc::clone(&context.producer)));
         Ok(Self {
-            accepting: (monoio::spawn(accepting), listener_fd),
+            accepting: (monoio::spawn(accepting), listening),
             reporting: (monoio::spawn(reporting), wake_fd),
             batching: monoio::spawn(batching),
             producer: Rc::clone(&context.producer),
@@ -73,7 +86,7 @@ impl Tasks {
 
     /// Closes the listener.
     pub(crate) fn stop_accepting(&self) {
-        end(&self.accepting);
+        self.accepting.1.end();
     }
 
     /// Ends everything at once after a panic, connections too. What is left in the runtime would be
@@ -91,20 +104,17 @@ impl Tasks {
 
     /// Ends the tasks that hold the producer, so that dropping the context closes it.
     pub(super) async fn stop_producing(self) {
-        end(&self.reporting);
+        let (task, socket) = &self.reporting;
+        // The socket is open until then.
+        if !task.is_finished() {
+            shutdown(*socket, Shutdown::Both);
+        }
         self.producer.stop();
         let until = Instant::now() + LAST_STEPS;
         let is_over = || self.reporting.0.is_finished() && self.batching.is_finished();
         while !is_over() && Instant::now() < until {
             sleep(TICK).await;
         }
-    }
-}
-
-/// Ends a task by ending its wait. The socket is open until then.
-fn end((task, socket): &(JoinHandle<Result<(), PanicError>>, RawFd)) {
-    if !task.is_finished() {
-        shutdown(*socket, Shutdown::Both);
     }
 }
 

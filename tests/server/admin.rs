@@ -117,7 +117,15 @@ fn head_is_get_without_the_body() {
     let rig = Rig::start();
     for path in ["/health", "/ready", "/routes", "/metrics", "/nowhere"] {
         let (get, head) = (rig.ask("GET", path), rig.ask("HEAD", path));
-        assert_eq!(head.head, get.head);
+        if path == "/metrics" {
+            // The ages that it shows grow from one answer to the next.
+            for field in ["content-type", "cache-control", "connection"] {
+                assert_eq!(head.header(field), get.header(field));
+            }
+            assert!(head.header("content-length").is_some());
+        } else {
+            assert_eq!(head.head, get.head);
+        }
         assert_eq!(head.body, "");
         assert_eq!(
             get.header("content-length"),

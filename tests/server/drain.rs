@@ -304,6 +304,8 @@ fn a_second_sigterm_ends_at_once() {
     let _waiting = in_flight(&ringest, 1, 1);
     ringest.begin_drain();
     refuses_connections(&ringest);
+    // Until then it would be taken for the same request.
+    thread::sleep(Duration::from_millis(1_100));
     let began = Instant::now();
     ringest.begin_drain();
     assert_eq!(ringest.exited().code(), NOT_DRAINED);

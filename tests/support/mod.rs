@@ -7,6 +7,7 @@
 //! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
 //! - [`server::Server`]: an HTTP server for what ringest asks of others, over TLS where wanted.
 //! - [`event`]: the model, topic and record of most tests; [`wait`]: how long to wait for what.
+//! - [`frozen`]: threads of a ringest that are stuck; [`seccomp`]: system calls that it is refused.
 //! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
 #![expect(
     dead_code,
@@ -15,6 +16,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod event;
+pub(crate) mod frozen;
 pub(crate) mod http;
 pub(crate) mod jars;
 pub(crate) mod kafka;
@@ -22,5 +24,6 @@ pub(crate) mod mock;
 pub(crate) mod process;
 pub(crate) mod records;
 pub(crate) mod ringest;
+pub(crate) mod seccomp;
 pub(crate) mod server;
 pub(crate) mod wait;

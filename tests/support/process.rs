@@ -40,6 +40,11 @@ impl Process {
         &mut self.0
     }
 
+    /// Its process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends a signal, e.g. `libc::SIGTERM`.
     pub(crate) fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.0.id()).expect("a pid fits its own type");

@@ -4,7 +4,7 @@ use std::{
     env,
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     net::SocketAddr,
     path::Path,
     process::{Command, ExitStatus, Stdio},
@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use super::{
     event::{PATH, RECORD},
+    frozen::Frozen,
     http::Http,
     process::Process,
     wait::{PATIENCE, await_that, eventually},
@@ -306,6 +307,32 @@ impl Ringest {
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.begin_drain();
         self.exited()
+    }
+
+    /// The `reason` of `GET /ready`, `""` where it is ready.
+    pub(crate) fn not_ready(&self) -> String {
+        self.manage("/ready").text("reason")
+    }
+
+    /// Stops its threads of this name, until the result is dropped.
+    pub(crate) fn freeze(&self, thread: &str) -> Vec<Frozen> {
+        let frozen = Frozen::all(self.process.id(), thread);
+        assert!(!frozen.is_empty(), "it has no thread {thread}");
+        frozen
+    }
+
+    /// A line of `/proc/PID/task/*/status` of its threads of this name.
+    pub(crate) fn thread_status(&self, thread: &str, line: &str) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("it runs");
+        let status = |task: io::Result<fs::DirEntry>| {
+            let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let value = |name: &str| {
+                let mut values = status.lines().filter_map(|it| it.split_once(":\t"));
+                values.find_map(|(key, value)| (key == name).then(|| value.to_owned()))
+            };
+            (value("Name")? == thread).then(|| value(line)).flatten()
+        };
+        tasks.filter_map(status).collect()
     }
 
     fn manage(&self, path: &str) -> super::http::Answer {

@@ -77,6 +77,7 @@ fn metrics_add_up_over_the_workers() {
         worker.connections_accepted.add(5);
         worker.connections_open.add(4);
         worker.delivery_latency.observe(Duration::from_millis(1));
+        worker.loop_lag.observe(Duration::from_millis(3));
     }
     second.request(Some(&rig.row(1, 1)), 1);
     second.request(None, 2);
@@ -141,12 +142,31 @@ fn metrics_add_up_over_the_workers() {
         ("delivery_latency_seconds_count", 3.0),
         ("delivery_latency_seconds_sum", 31.002),
         (r#"driver{driver="epoll",worker="1"}"#, 1.0),
+        (r#"worker_connections_open{worker="1"}"#, 4.0),
+        (r#"worker_in_flight_bytes{worker="1"}"#, 4096.0),
+        (
+            r#"worker_loop_lag_seconds_bucket{le="0.002",worker="0"}"#,
+            0.0,
+        ),
+        (
+            r#"worker_loop_lag_seconds_bucket{le="0.005",worker="0"}"#,
+            1.0,
+        ),
+        (r#"worker_loop_lag_seconds_count{worker="1"}"#, 1.0),
         ("ready", 1.0),
         ("draining", 0.0),
         (build, 1.0),
     ] {
         let found = series.get(&format!("ringest_{key}")).copied();
         assert_eq!(found, Some(value), "{key} in {series:#?}");
+    }
+    for worker in [0, 1] {
+        let key = format!(r#"ringest_worker_tick_age_seconds{{worker="{worker}"}}"#);
+        assert!(
+            series
+                .get(&key)
+                .is_some_and(|age| (0.0..60.0).contains(age))
+        );
     }
     let requests = series
         .keys()
@@ -157,7 +177,7 @@ fn metrics_add_up_over_the_workers() {
         "pairs that never occurred are left out"
     );
     assert!(
-        !series.keys().any(|key| key.contains(r#"worker="0""#)),
+        !series.contains_key(r#"ringest_driver{driver="epoll",worker="0"}"#),
         "it did not say"
     );
 }

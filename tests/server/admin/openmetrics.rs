@@ -7,9 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The value of each series, by its name and its labels as written.
 pub(crate) type Series = BTreeMap<String, f64>;
 
+type Labels = BTreeMap<String, String>;
+
 struct Family {
     name: String,
     kind: String,
+    /// By the labels beside `le`.
+    histograms: BTreeMap<Labels, Histogram>,
+}
+
+#[derive(Default)]
+struct Histogram {
     buckets: Vec<(f64, f64)>,
     sum: Option<f64>,
     count: Option<f64>,
@@ -49,9 +57,7 @@ pub(crate) fn read(text: &str) -> Series {
         family = Some(Family {
             name: name.to_owned(),
             kind: kind.to_owned(),
-            buckets: Vec::new(),
-            sum: None,
-            count: None,
+            histograms: BTreeMap::new(),
         });
     }
     finish(family);
@@ -77,28 +83,30 @@ fn sample(line: &str, family: &mut Family, series: &mut Series) {
         .parse()
         .unwrap_or_else(|_| panic!("no number: {line}"));
     assert!(value.is_finite() && value >= 0.0, "{line}");
-    let (name, labels) = match key.split_once('{') {
+    let (name, mut labels) = match key.split_once('{') {
         Some((name, labels)) => (name, read_labels(labels)),
         None => (key, BTreeMap::new()),
     };
     let suffix = name
         .strip_prefix(&family.name)
         .unwrap_or_else(|| panic!("not its family: {line}"));
+    let bound = labels.remove("le");
+    assert!(suffix == "_bucket" || bound.is_none(), "{line}");
+    let histogram = || family.histograms.entry(labels).or_default();
     match (family.kind.as_str(), suffix) {
         ("counter", "_total") | ("gauge", "") => {}
         ("info", "_info") => assert!((value - 1.0).abs() < f64::EPSILON, "{line}"),
-        ("histogram", "_sum") => family.sum = Some(value),
-        ("histogram", "_count") => family.count = Some(value),
+        ("histogram", "_sum") => histogram().sum = Some(value),
+        ("histogram", "_count") => histogram().count = Some(value),
         ("histogram", "_bucket") => {
-            let bound = match labels["le"].as_str() {
+            let bound = match bound.expect("a bound").as_str() {
                 "+Inf" => f64::INFINITY,
                 number => number.parse().expect("a bound"),
             };
-            family.buckets.push((bound, value));
+            histogram().buckets.push((bound, value));
         }
         (kind, suffix) => panic!("{suffix} in a {kind}: {line}"),
     }
-    assert!(suffix == "_bucket" || !labels.contains_key("le"), "{line}");
     assert!(
         series.insert(key.to_owned(), value).is_none(),
         "twice: {key}"
@@ -106,7 +114,7 @@ fn sample(line: &str, family: &mut Family, series: &mut Series) {
 }
 
 /// `name="value",…}` with `\\`, `\"` and `\n` as the only escapes.
-fn read_labels(text: &str) -> BTreeMap<String, String> {
+fn read_labels(text: &str) -> Labels {
     let mut labels = BTreeMap::new();
     let mut rest = text;
     loop {
@@ -148,18 +156,21 @@ fn finish(family: Option<Family>) {
     let Some(family) = family.filter(|family| family.kind == "histogram") else {
         return;
     };
-    for pair in family.buckets.windows(2) {
-        assert!(pair[0].0 < pair[1].0, "bounds grow: {pair:?}");
-        assert!(pair[0].1 <= pair[1].1, "counts are cumulative: {pair:?}");
+    assert!(!family.histograms.is_empty(), "no histogram");
+    for histogram in family.histograms.values() {
+        for pair in histogram.buckets.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "bounds grow: {pair:?}");
+            assert!(pair[0].1 <= pair[1].1, "counts are cumulative: {pair:?}");
+        }
+        let (bound, total) = histogram.buckets.last().expect("buckets");
+        assert!(bound.is_infinite(), "the last bucket has no bound");
+        assert_eq!(
+            Some(*total),
+            histogram.count,
+            "all observations are in the last bucket"
+        );
+        assert!(histogram.sum.is_some(), "a sum");
     }
-    let (bound, total) = family.buckets.last().expect("buckets");
-    assert!(bound.is_infinite(), "the last bucket has no bound");
-    assert_eq!(
-        Some(*total),
-        family.count,
-        "all observations are in the last bucket"
-    );
-    assert!(family.sum.is_some(), "a sum");
 }
 
 mod tests {

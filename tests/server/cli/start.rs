@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{command, output, stderr, stdout};
-use crate::support::{process::Process, wait::PATIENCE};
+use crate::support::{process::Process, seccomp::refuse_rings, wait::PATIENCE};
 
 /// Steer how sockets are driven; the whole suite can be run with them.
 const DRIVER_VARIABLES: [&str; 2] = ["RINGEST_LISTEN__DRIVER", "MONOIO_FORCE_LEGACY_DRIVER"];
@@ -234,6 +234,47 @@ fn an_address_in_use_is_reported_with_its_key() {
         assert_eq!(output.status.code(), Some(1), "{key}");
         assert_eq!(stdout(&output), "", "{key}");
         let expected = format!(" ERROR {key} = \"{}\": Address already in use", taken.0);
+        assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    }
+}
+
+/// The probe that monoio makes has two entries; a worker's ring has more, which may be beyond the locked
+/// memory, and container runtimes refuse all of them.
+#[test]
+fn a_refused_ring_is_replaced_by_epoll_and_explained() {
+    for (entries_max, errno, name) in [
+        (2, libc::ENOMEM, "ENOMEM"),
+        (0, libc::EPERM, "EPERM"),
+        (0, libc::ENOSYS, "ENOSYS"),
+    ] {
+        let errno = errno.unsigned_abs();
+        let refused = || {
+            let mut command = command(&["--dev"]);
+            refuse_rings(&mut command, entries_max, errno);
+            command
+        };
+        let auto = [("RINGEST_LISTEN__DRIVER", "auto")];
+        let dev = Dev::start_by(refused(), &auto);
+        let mut said = vec![dev.stderr_line()];
+        while announced(said.last().map_or("", String::as_str), false).is_none() {
+            said.push(dev.stderr_line());
+        }
+        let said = said.join("\n");
+        let warning = format!(" WARN io_uring is not available ({name}: ");
+        // Where the whole suite runs on epoll, that comes first.
+        if std::env::var_os("MONOIO_FORCE_LEGACY_DRIVER").is_none() {
+            assert!(said.contains(&warning), "{said}");
+        }
+        assert!(said.contains("driver=\"epoll\""), "{said}");
+        assert_eq!(dev.terminate().0.code(), Some(0));
+
+        let output = output(
+            refused()
+                .envs(ANY_PORTS)
+                .env("RINGEST_LISTEN__DRIVER", "io_uring"),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("listen.driver = \"io_uring\": not available ({name}: ");
         assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
     }
 }
