@@ -1,6 +1,6 @@
 //! The responses of the management listener; no I/O here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{exposition::Exposition, receive::Received, routes::routes_json, state::AdminState};
 use crate::openapi;
@@ -34,19 +34,24 @@ const INTERNAL: Status = (500, "Internal Server Error", "internal");
 /// The response to a received request; `None` if the client has closed the connection.
 pub(super) fn answer(received: Received, state: &AdminState) -> Option<Answer> {
     match received {
-        Received::Request { method, path } => Some(respond(&method, &path, state)),
+        Received::Request {
+            method,
+            path,
+            wants_plain_text,
+        } => Some(respond(&method, &path, wants_plain_text, state)),
         Received::Malformed => Some(Answer::problem(MALFORMED)),
         Received::TooLarge => Some(Answer::problem(HEAD_TOO_LARGE)),
         Received::Gone => None,
     }
 }
 
-fn respond(method: &str, path: &str, state: &AdminState) -> Answer {
+fn respond(method: &str, path: &str, wants_plain_text: bool, state: &AdminState) -> Answer {
     let resource = match path {
         "/health" => health,
         "/ready" => ready,
         "/routes" => routes,
         "/openapi.json" => openapi,
+        "/metrics" if wants_plain_text => plain_metrics,
         "/metrics" => metrics,
         _ => |_: &AdminState| Answer::problem(NOT_FOUND),
     };
@@ -92,21 +97,28 @@ fn openapi(state: &AdminState) -> Answer {
 }
 
 fn metrics(state: &AdminState) -> Answer {
-    match state.exposition.text() {
-        Ok(text) => Answer {
-            status: OK,
-            content_type: Exposition::CONTENT_TYPE,
-            body: text.into_bytes().into(),
-            head_only: false,
-        },
-        Err(_) => Answer::problem(INTERNAL),
-    }
+    Answer::metrics(state.exposition.text(), Exposition::CONTENT_TYPE)
+}
+
+fn plain_metrics(state: &AdminState) -> Answer {
+    let text = state.exposition.plain_text();
+    Answer::metrics(text, Exposition::PLAIN_CONTENT_TYPE)
 }
 
 impl Answer {
     /// 408: the head did not arrive in time.
     pub(super) fn request_timeout() -> Self {
         Self::problem(TIMEOUT)
+    }
+
+    fn metrics(text: Result<String, fmt::Error>, content_type: &'static str) -> Self {
+        text.map_or_else(
+            |_| Self::problem(INTERNAL),
+            |text| Self {
+                content_type,
+                ..Self::json(OK, text.into_bytes())
+            },
+        )
     }
 
     fn json(status: Status, body: impl Into<Cow<'static, [u8]>>) -> Self {

@@ -3,6 +3,8 @@
 //! The label values are bounded: routes come from the active configuration (a removed route has no
 //! series any more), codes from the table of outcomes, workers from the configuration.
 
+mod plain;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
@@ -66,6 +68,9 @@ impl Exposition {
     pub const CONTENT_TYPE: &'static str =
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+    /// The `Content-Type` of [`Exposition::plain_text`].
+    pub const PLAIN_CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
     /// Reads `sources` at every scrape.
     pub fn new(sources: Sources) -> Self {
         let mut registry = Registry::with_prefix("ringest");
@@ -81,6 +86,14 @@ impl Exposition {
         let mut text = String::new();
         text::encode(&mut text, &self.0)?;
         Ok(text)
+    }
+
+    /// The same in Prometheus's text format 0.0.4.
+    ///
+    /// # Errors
+    /// As [`Exposition::text`].
+    pub fn plain_text(&self) -> Result<String, fmt::Error> {
+        Ok(plain::from_openmetrics(&self.text()?))
     }
 }
 

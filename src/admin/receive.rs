@@ -26,6 +26,8 @@ pub(super) enum Received {
         method: String,
         /// Without the query string.
         path: String,
+        /// Whether the client wants plain text and not `OpenMetrics`: its `Accept` names that alone.
+        wants_plain_text: bool,
     },
     /// Not a valid HTTP/1 head.
     Malformed,
@@ -46,6 +48,10 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
         Some(Ok(request)) => Received::Request {
             method: request.method().as_str().to_owned(),
             path: request.uri().path().to_owned(),
+            wants_plain_text: {
+                let accepted = request.headers().get_all("accept").iter();
+                wants_plain_text(accepted.map(|it| it.as_bytes()))
+            },
         },
         Some(Err(_)) if bounded.left == 0 => Received::TooLarge,
         None | Some(Err(HttpError::IOError(_) | HttpError::H1DecodeError(DecodeError::Io(_)))) => {
@@ -53,6 +59,17 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
         }
         Some(Err(_)) => Received::Malformed,
     }
+}
+
+/// `accepted`: the values of `Accept` (RFC 9110, section 12.5.1), of which the weights are not looked at.
+fn wants_plain_text<'a>(accepted: impl Iterator<Item = &'a [u8]>) -> bool {
+    let (mut plain, mut open) = (false, false);
+    for range in accepted.flat_map(|it| it.split(|byte| *byte == b',')) {
+        let name = range.split(|byte| *byte == b';').next().unwrap_or(range);
+        plain |= name.trim_ascii().eq_ignore_ascii_case(b"text/plain");
+        open |= (name.trim_ascii()).eq_ignore_ascii_case(b"application/openmetrics-text");
+    }
+    plain && !open
 }
 
 /// A stream that fails once `left` bytes were read. The last read may exceed it by up to the size of

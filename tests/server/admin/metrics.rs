@@ -276,3 +276,38 @@ fn reloads_are_counted_by_how_they_went() {
     }
     assert_eq!(series.get("ringest_config_generation"), Some(&0.0));
 }
+
+#[test]
+fn scrapers_that_know_plain_text_only_get_the_same_samples() {
+    let rig = Rig::start();
+    let scrape = |accept: &str| {
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+        let answer = rig.send(head.as_bytes());
+        let kind = answer.header("content-type").map(str::to_owned);
+        (kind.expect("a Content-Type"), answer.body)
+    };
+    // As Prometheus sends it.
+    let both =
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    for (accept, is_plain) in [
+        (both, false),
+        ("*/*", false),
+        ("text/plain", true),
+        ("text/html, Text/Plain; version=0.0.4;q=0.3", true),
+    ] {
+        let (kind, text) = scrape(accept);
+        assert_eq!(
+            kind.starts_with("text/plain; version=0.0.4"),
+            is_plain,
+            "{accept}"
+        );
+        assert_eq!(text.ends_with("# EOF\n"), !is_plain, "{accept}");
+        let samples = |text: &str| {
+            let lines = text.lines().filter(|it| !it.starts_with('#'));
+            lines
+                .map(|it| it.split_once(' ').expect("a value").0.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(samples(&text), samples(&scrape("*/*").1), "{accept}");
+    }
+}
