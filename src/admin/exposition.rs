@@ -3,27 +3,28 @@
 //! The label values are bounded: routes come from the active configuration (a removed route has no
 //! series any more), codes from the table of outcomes, workers from the configuration.
 
+mod encode;
 mod plain;
+mod routes;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeMetric, text},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
 
+use encode::{counter_family, encode_gauges, histogram};
+use routes::records;
+
 use crate::{
     auth::AuthError,
-    metrics::{
-        BUCKET_BOUNDS_NANOS, BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics,
-        RouteMetrics, WorkerMetrics,
-    },
+    metrics::{BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, WorkerMetrics},
     produce::BrokerWatch,
     readiness::Readiness,
-    route::Route,
-    snapshot::{Published, Snapshot},
+    snapshot::Published,
 };
 
 /// The `route` label of requests without a route; paths of routes begin with a slash.
@@ -127,47 +128,6 @@ impl Sources {
             .iter()
             .map(|worker| gauge(worker).value())
             .sum()
-    }
-
-    /// Requests by route and code, without pairs that never occurred. Rejected and shed requests have a
-    /// series for each code from the start, so that an alert notices the first one.
-    fn requests(&self, encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-        let mut by_pair = Vec::new();
-        let mut rejected = Vec::new();
-        let mut shed = Vec::new();
-        for (code, label) in self.codes.iter().enumerate() {
-            let routed = snapshot.routes.routes().iter().map(|route| {
-                let count = total(snapshot, route, |row| row.requests.at(code));
-                (route.path.as_str(), count)
-            });
-            let unrouted = self.total(|worker| worker.unrouted.at(code));
-            for (route, count) in routed.chain([(UNROUTED, unrouted)]) {
-                if count > 0 {
-                    by_pair.push((route, label, label.status.to_string(), count));
-                }
-            }
-            let of_code = self.total(|worker| worker.requests.at(code));
-            match label.status {
-                503 => shed.push(([("code", label.name)], of_code)),
-                400..500 => rejected.push(([("code", label.name)], of_code)),
-                _ => {}
-            }
-        }
-        let help = "Responses by route, outcome code and HTTP status.";
-        let series = by_pair.iter().map(|(route, label, status, count)| {
-            let labels = [
-                ("route", *route),
-                ("code", label.name),
-                ("status", status.as_str()),
-            ];
-            (labels, *count)
-        });
-        counter_family(encoder, "requests", help, series)?;
-        let help = "Requests rejected as the client's error (4xx), by outcome code.";
-        counter_family(encoder, "rejected", help, rejected)?;
-        let help = "Requests answered 503 (over a limit, draining, or not acknowledged by the \
-                    brokers in time), by outcome code.";
-        counter_family(encoder, "shed", help, shed)
     }
 
     /// Authentication results, missing credentials included.
@@ -406,50 +366,6 @@ impl Sources {
     }
 }
 
-/// The sum of a route's counter over all workers.
-fn total(snapshot: &Snapshot, route: &Route, counter: impl Fn(&RouteMetrics) -> &Counter) -> u64 {
-    let rows = snapshot.metrics.iter().map(|rows| &rows[route.index]);
-    rows.map(|row| counter(row).value()).sum()
-}
-
-fn records(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    type Family = (&'static str, &'static str, fn(&RouteMetrics) -> &Counter);
-    const FAMILIES: [Family; 5] = [
-        ("records", "Valid records received, by route.", |row| {
-            &row.records_received
-        }),
-        (
-            "records_delivered",
-            "Records acknowledged by the brokers, by route.",
-            |row| &row.records_delivered,
-        ),
-        (
-            "records_rejected",
-            "Invalid records received, by route; a body that is not valid JSON counts as one.",
-            |row| &row.records_rejected,
-        ),
-        (
-            "dead_letters",
-            "Dead letters acknowledged by the brokers, by route.",
-            |row| &row.dead_letters,
-        ),
-        (
-            "dead_letters_omitted",
-            "Invalid records without a dead letter of their own, by route: beyond the limits of size or \
-             time, or not delivered.",
-            |row| &row.dead_letters_omitted,
-        ),
-    ];
-    for (name, help, counter) in FAMILIES {
-        let series = snapshot.routes.routes().iter().map(|route| {
-            let labels = [("route", route.path.as_str())];
-            (labels, total(snapshot, route, counter))
-        });
-        counter_family(encoder, name, help, series)?;
-    }
-    Ok(())
-}
-
 /// The fetches of each issuer's keys.
 fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>]) -> fmt::Result {
     let series = issuers.iter().flat_map(|it| {
@@ -469,47 +385,6 @@ fn key_fetches(encoder: &mut DescriptorEncoder<'_>, issuers: &[Arc<KeyFetches>])
             let labels = [("issuer", it.issuer())];
             ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
         }
-    }
-    Ok(())
-}
-
-/// Encodes a histogram with these counts, not cumulative, in the order of the buckets.
-fn histogram(
-    mut encoder: MetricEncoder<'_>,
-    counts: [u64; BUCKETS],
-    sum_micros: u64,
-) -> fmt::Result {
-    let bounds = BUCKET_BOUNDS_NANOS
-        .into_iter()
-        .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
-        .chain([f64::INFINITY]);
-    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-    let sum = Duration::from_micros(sum_micros).as_secs_f64();
-    encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
-}
-
-/// Encodes one counter with a sample for each set of labels; the encoder appends `_total` to its name.
-fn counter_family<'a, const N: usize>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    series: impl IntoIterator<Item = ([(&'a str, &'a str); N], u64)>,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, value) in series {
-        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-/// A gauge a row: its name, unit, help and value.
-fn encode_gauges<'g>(
-    encoder: &mut DescriptorEncoder<'_>,
-    gauges: impl IntoIterator<Item = (&'g str, Option<&'g Unit>, &'g str, u64)>,
-) -> fmt::Result {
-    for (name, unit, help, value) in gauges {
-        let metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(metric)?;
     }
     Ok(())
 }

@@ -1,0 +1,52 @@
+//! How families of metrics are encoded.
+
+use std::{fmt, time::Duration};
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Unit,
+};
+
+use crate::metrics::{BUCKET_BOUNDS_NANOS, BUCKETS};
+
+/// Encodes a histogram with these counts, not cumulative, in the order of the buckets.
+pub(super) fn histogram(
+    mut encoder: MetricEncoder<'_>,
+    counts: [u64; BUCKETS],
+    sum_micros: u64,
+) -> fmt::Result {
+    let bounds = BUCKET_BOUNDS_NANOS
+        .into_iter()
+        .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
+        .chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let sum = Duration::from_micros(sum_micros).as_secs_f64();
+    encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+}
+
+/// Encodes one counter with a sample for each set of labels; the encoder appends `_total` to its name.
+pub(super) fn counter_family<'a, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = ([(&'a str, &'a str); N], u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in series {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// A gauge a row: its name, unit, help and value.
+pub(super) fn encode_gauges<'g>(
+    encoder: &mut DescriptorEncoder<'_>,
+    gauges: impl IntoIterator<Item = (&'g str, Option<&'g Unit>, &'g str, u64)>,
+) -> fmt::Result {
+    for (name, unit, help, value) in gauges {
+        let metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)?;
+    }
+    Ok(())
+}
