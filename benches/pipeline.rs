@@ -12,6 +12,7 @@ use bodies::{EVENT, array, nested};
 use criterion::Throughput;
 use ringest::model::Rules;
 use ringest::{
+    admission::Holder,
     buffer::ReadBuffer,
     http::{Framing, HeadLimits, HeadParser},
     produce::Delivery,
@@ -46,7 +47,10 @@ impl Pipeline<'_> {
             .find(head.path.of(request))
             .expect("a known path");
         let end = head.len + usize::try_from(len).expect("it fits");
-        let permit = sink.admission.admit(buffer.capacity()).expect("room");
+        let permit = sink
+            .admission
+            .admit(Holder::UNKNOWN, buffer.capacity())
+            .expect("room");
         let body = buffer.freeze(head.len..end);
         let records = validator
             .validate(body.bytes(), Format::Json, &Rules::any())

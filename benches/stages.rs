@@ -12,6 +12,7 @@ use std::hint::black_box;
 use bodies::{EVENT, array, nested};
 use criterion::{Criterion, Throughput};
 use ringest::{
+    admission::Holder,
     clock::Clock,
     http::{HeadLimits, HeadParser},
     model::{Rules, schema_prefix},
@@ -99,11 +100,12 @@ fn prefix(criterion: &mut Criterion, sink: &Sink) {
         .validate(body.as_bytes(), Format::Json, &Rules::any())
         .expect("valid");
     let (pool, admission) = (&sink.pool, &sink.admission);
+    let permit = admission.admit(Holder::UNKNOWN, 1).expect("room");
     group.throughput(Throughput::Elements(records.len() as u64));
     group.bench_function("array of 1000, copied", |bencher| {
         bencher.iter(|| {
             let body = black_box(body.as_bytes());
-            Payloads::prefixed_copies(prefix, body, &records, pool, admission)
+            Payloads::prefixed_copies(prefix, body, &records, pool, &permit)
         });
     });
     let mut request = sink.received(&[HEAD.as_bytes(), EVENT.as_bytes()].concat());
@@ -111,7 +113,7 @@ fn prefix(criterion: &mut Criterion, sink: &Sink) {
     group.bench_function("293 B, in place", |bencher| {
         bencher.iter(|| {
             let place = HEAD.len()..request.filled();
-            let permit = admission.admit(1).expect("room");
+            let permit = admission.admit(Holder::UNKNOWN, 1).expect("room");
             Payloads::prefixed_in_place(prefix, &mut request, black_box(place), permit)
         });
     });

@@ -15,9 +15,10 @@
 )]
 
 use std::{
-    cell::{RefCell, UnsafeCell},
+    cell::{Cell, RefCell, UnsafeCell},
     ops::Range,
     rc::Rc,
+    time::{Duration, Instant},
 };
 
 use monoio::buf::IoBufMut;
@@ -25,11 +26,19 @@ use monoio::buf::IoBufMut;
 #[cfg(debug_assertions)]
 mod lent;
 
-/// The smallest segment, and so the least memory of one connection.
-pub const SEGMENT_BYTES_MIN: usize = 16 * 1024;
+/// The smallest segment, which an idle connection reads into: room for the head and the body of most
+/// requests with one record.
+pub const SEGMENT_BYTES_MIN: usize = 2 * 1024;
+
+/// The size of a connection's segment where more than a small request is expected: a larger head, pipelined
+/// requests, chunks, bytes to discard.
+pub const INPUT_BYTES: usize = 16 * 1024;
 
 /// Bytes of returned segments that are kept for reuse, for each size.
-const KEPT_BYTES_OF_SIZE_MAX: usize = 4 * 1024 * 1024;
+const KEPT_BYTES_OF_SIZE_MAX: usize = 2 * 1024 * 1024;
+
+/// How often segments that were not reused are released.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Segments above this are multiples of it and are not pooled.
 const SEGMENT_BYTES_POOLED_MAX: usize = 1024 * 1024;
@@ -78,10 +87,19 @@ fn zeroed(capacity: usize) -> Memory {
     unsafe { Box::from_raw(bytes as *mut [UnsafeCell<u8>]) }
 }
 
-/// Segments of one worker that are kept for reuse, by size.
+/// Segments of one worker that are kept for reuse, by size. What is not reused for a while is released.
 #[derive(Default)]
 pub struct Pool {
-    classes: [RefCell<Vec<Memory>>; Self::CLASSES],
+    classes: [RefCell<Kept>; Self::CLASSES],
+    released_at: Cell<Option<Instant>>,
+}
+
+/// Returned segments of one size.
+#[derive(Default)]
+struct Kept {
+    segments: Vec<Memory>,
+    /// The least number of them since the last release: so many were not needed.
+    unused: usize,
 }
 
 impl Pool {
@@ -100,7 +118,7 @@ impl Pool {
     /// A buffer for at least `bytes` bytes, empty.
     pub fn take(self: &Rc<Self>, bytes: usize) -> ReadBuffer {
         let capacity = segment_capacity(bytes);
-        let kept = Self::class(capacity).and_then(|class| self.classes[class].borrow_mut().pop());
+        let kept = Self::class(capacity).and_then(|class| self.classes[class].borrow_mut().take());
         #[cfg(debug_assertions)]
         kept.iter().for_each(|memory| lent::check_poisoned(memory));
         ReadBuffer {
@@ -123,11 +141,46 @@ impl Pool {
         };
         // `--cfg unpooled`: freed, for tools that find each use of freed memory.
         if let Some(class) = Self::class(capacity).filter(|_| !cfg!(unpooled)) {
-            let mut kept = self.classes[class].borrow_mut();
-            if (kept.len() + 1) * capacity <= KEPT_BYTES_OF_SIZE_MAX {
-                kept.push(memory);
+            let segments = &mut self.classes[class].borrow_mut().segments;
+            if (segments.len() + 1) * capacity <= KEPT_BYTES_OF_SIZE_MAX {
+                segments.push(memory);
             }
         }
+    }
+
+    /// Releases half of the segments that nothing has needed for an interval. To be called now and then.
+    /// Whether any was released.
+    pub fn release_unused(&self, now: Instant) -> bool {
+        let since = *self.released_at.get().get_or_insert(now);
+        if now < since + RELEASE_INTERVAL {
+            self.released_at.set(Some(since));
+            return false;
+        }
+        self.released_at.set(Some(now));
+        let classes = self.classes.iter();
+        classes.fold(false, |any, kept| kept.borrow_mut().release_unused() || any)
+    }
+}
+
+impl Kept {
+    fn take(&mut self) -> Option<Memory> {
+        let memory = self.segments.pop();
+        self.unused = self.unused.min(self.segments.len());
+        memory
+    }
+
+    fn release_unused(&mut self) -> bool {
+        let released = self.unused.div_ceil(2);
+        for memory in self.segments.drain(self.segments.len() - released..) {
+            #[cfg(debug_assertions)]
+            lent::check_poisoned(&memory);
+            drop(memory);
+        }
+        if self.segments.is_empty() {
+            self.segments = Vec::new();
+        }
+        self.unused = self.segments.len();
+        released > 0
     }
 }
 
@@ -136,6 +189,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         for kept in &mut self.classes {
             kept.get_mut()
+                .segments
                 .iter()
                 .for_each(|memory| lent::check_poisoned(memory));
         }
@@ -295,16 +349,18 @@ impl ReadBuffer {
         Rc::strong_count(&self.segment) == 1
     }
 
-    /// Makes room by dropping the first `consumed` bytes; the bytes behind them are kept.
+    /// Makes room by dropping the first `consumed` bytes; the bytes behind them are kept. Afterwards the
+    /// capacity is at least `capacity`, and no less than before.
     ///
-    /// In place where the memory is unshared, else in a new segment, to which the rest is copied.
+    /// In place where the memory is unshared and large enough, else in a new segment, to which the rest is
+    /// copied.
     ///
     /// # Panics
     /// If `consumed` is more than was received.
-    pub fn consume(&mut self, consumed: usize) {
+    pub fn consume(&mut self, consumed: usize, capacity: usize) {
         assert!(consumed <= self.filled, "beyond what was received");
         let rest = self.filled - consumed;
-        if self.is_unshared() {
+        if self.is_unshared() && capacity <= self.segment.capacity {
             // SAFETY: both ranges lie inside the block; no `Frozen` is left to read them; `copy`
             // allows the overlap.
             unsafe {
@@ -314,9 +370,20 @@ impl ReadBuffer {
             self.filled = rest;
             self.frozen_until = 0;
         } else {
-            let mut fresh = Rc::clone(&self.segment.pool).take(self.segment.capacity);
-            fresh.append(self.bytes(consumed..self.filled));
-            *self = fresh;
+            let capacity = capacity.max(self.segment.capacity);
+            let mut larger = Rc::clone(&self.segment.pool).take(capacity);
+            larger.append(self.bytes(consumed..self.filled));
+            *self = larger;
+        }
+    }
+
+    /// Drops all bytes received; afterwards the buffer is of the smallest size.
+    pub fn clear(&mut self) {
+        if self.is_unshared() && self.segment.capacity == SEGMENT_BYTES_MIN {
+            self.filled = 0;
+            self.frozen_until = 0;
+        } else {
+            *self = Rc::clone(&self.segment.pool).take(SEGMENT_BYTES_MIN);
         }
     }
 

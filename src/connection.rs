@@ -10,7 +10,9 @@ use std::{cell::Cell, collections::VecDeque, net::IpAddr, rc::Rc};
 use monoio::net::TcpStream;
 
 use crate::{
+    admission::Holder,
     auth::Hint,
+    buffer::SEGMENT_BYTES_MIN,
     context::{ActiveSnapshot, Context},
     deadline::Deadline,
     http::{HeadParser, Method, RequestHead},
@@ -70,6 +72,8 @@ pub(crate) struct Connection {
     transport: Transport,
     parser: HeadParser,
     client: Client,
+    /// The client that the memory of the current request is charged to.
+    holder: Holder,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
     /// Pipelined requests before the current one whose answers are due, in their order. Allocated
@@ -86,11 +90,12 @@ impl Connection {
         deadline: Deadline,
         context: Rc<Context>,
     ) -> Self {
-        let input = context.pool.take(context.config.limits.head_bytes_max);
+        let input = context.pool.take(SEGMENT_BYTES_MIN);
         Self {
             transport: Transport::new(stream, deadline, input),
             parser: HeadParser::new(context.head_limits),
             client: Client::new(peer, &context.config.listen.trusted_proxies),
+            holder: context.admission.holder(None, peer),
             cache_hint: Cell::default(),
             unanswered: VecDeque::new(),
             context,
@@ -159,6 +164,7 @@ impl Connection {
             return Err(Refusal::Method(Allow::Post).into());
         }
         let principal = self.authenticate(active, head).await?;
+        self.holder = (context.admission).holder(principal.name(), self.client.address());
         let route = active.snapshot.routes.find(self.path(head));
         let route = route.ok_or(Refusal::UnknownRoute)?;
         *indexed = Some(route.index);

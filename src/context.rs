@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    admission::{Admission, Connections},
+    admission::{Admission, Connections, SharedBudget},
     auth::{self, AuthError, Cache, Principal, Rejections},
     buffer::Pool,
     clock::Clock,
@@ -18,7 +18,7 @@ use crate::{
     http::HeadLimits,
     long_work::LongWork,
     metrics::{RouteMetrics, WorkerMetrics},
-    outcome::Outcome,
+    outcome::{Code, Outcome},
     produce::{Failure, Producer},
     response::Responses,
     snapshot::{Published, Snapshot},
@@ -60,6 +60,9 @@ impl ActiveSnapshot {
     }
 }
 
+/// One of so many answers of a full worker ends its connection.
+const FULL_ANSWERS_PER_MOVE: usize = 8;
+
 /// What the connections of one worker share.
 pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
@@ -82,6 +85,8 @@ pub(crate) struct Context {
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
     draining: Cell<bool>,
+    /// Answers so far that this worker is full.
+    full_answers: Cell<usize>,
     /// Records not delivered since the drain began.
     records_undelivered: Cell<usize>,
     answer_log: AnswerLog,
@@ -95,6 +100,7 @@ impl Context {
         published: &Arc<Published>,
         snapshot: Arc<Snapshot>,
         connections: &Arc<Connections>,
+        shared_budget: &Arc<SharedBudget>,
         metrics: &Arc<WorkerMetrics>,
         producer: Rc<Producer>,
         long_work: LongWork,
@@ -110,8 +116,10 @@ impl Context {
                 headers_max: limits.headers_max,
             },
             pool: Rc::default(),
-            admission: Rc::new(Admission::new(
-                limits.in_flight_bytes_max / config.workers.get(),
+            admission: Rc::new(Admission::of_worker(
+                worker,
+                config.in_flight_shares().of_worker,
+                shared_budget,
             )),
             connections: Arc::clone(connections),
             deadlines: Rc::default(),
@@ -124,6 +132,7 @@ impl Context {
             responses: Responses::new(),
             metrics: Arc::clone(metrics),
             draining: Cell::new(false),
+            full_answers: Cell::new(0),
             records_undelivered: Cell::new(0),
             answer_log: AnswerLog::new(),
         }
@@ -136,6 +145,17 @@ impl Context {
     pub(crate) fn begin_drain(&self) {
         self.draining.set(true);
         self.key_waits.end_all();
+    }
+
+    /// Whether this answer ends its connection, as the next one may reach a worker that has room.
+    pub(crate) fn is_to_move(&self, outcome: &Outcome) -> bool {
+        let code = outcome.code();
+        if self.config.workers.get() == 1 || !matches!(code, Code::InFlightFull | Code::QueueFull) {
+            return false;
+        }
+        let before = self.full_answers.get();
+        self.full_answers.set(before.wrapping_add(1));
+        before % FULL_ANSWERS_PER_MOVE == FULL_ANSWERS_PER_MOVE - 1
     }
 
     /// Records that a request of so many records was not delivered in full: the end of a drain

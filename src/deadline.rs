@@ -153,6 +153,13 @@ impl Deadline {
         self.deadlines.entries.borrow_mut()[self.key].wait = Some((wait, at));
     }
 
+    /// Moves it `by` so much, and at most to `latest`; never back.
+    pub fn extend(&self, by: Duration, latest: Instant) {
+        if let Some((_, at)) = &mut self.deadlines.entries.borrow_mut()[self.key].wait {
+            *at = (*at + by).min(latest).max(*at);
+        }
+    }
+
     /// Removes it.
     pub fn clear(&self) {
         self.deadlines.entries.borrow_mut()[self.key].wait = None;
@@ -220,6 +227,25 @@ mod tests {
         deadline.set(Wait::Write, Instant::now());
         deadlines.expire(Instant::now());
         assert!(ours.write_all(b"x").is_err());
+    }
+
+    #[test]
+    fn progress_extends_a_deadline_within_a_bound() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (ours, _theirs) = UnixStream::pair().expect("a socket pair");
+        let deadline = deadlines.watch(ours.as_raw_fd());
+        let second = |n| Instant::now() + Duration::from_secs(n);
+        deadline.extend(Duration::from_secs(9), second(9));
+        deadline.set(Wait::Read, second(10));
+        deadline.extend(Duration::from_secs(2), second(60));
+        deadlines.expire(second(11));
+        assert!(!deadline.has_expired());
+        deadline.extend(Duration::from_secs(60), second(20));
+        deadline.extend(Duration::from_secs(1), second(0));
+        deadlines.expire(second(19));
+        assert!(!deadline.has_expired());
+        deadlines.expire(second(21));
+        assert!(deadline.has_expired());
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub mod admin;
 pub mod admission;
 pub mod auth;
 pub mod buffer;
+mod cgroup;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -14,7 +14,7 @@ use monoio::time::sleep;
 use nix::{sched::CpuSet, unistd::Pid};
 
 use crate::{
-    admission::Connections,
+    admission::{Connections, SharedBudget},
     config::{Config, DriverChoice},
     context::Context,
     isolation::{PanicError, isolated},
@@ -57,6 +57,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) handover: Arc<Handover>,
+    pub(crate) shared_budget: Arc<SharedBudget>,
 }
 
 /// Why a worker failed.
@@ -107,6 +108,7 @@ pub(crate) fn run(
             &settings.published,
             snapshot,
             &settings.connections,
+            &settings.shared_budget,
             &settings.metrics,
             producer,
             long_work,
@@ -147,6 +149,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         context.clock.tick(now, SystemTime::now());
         context.deadlines.expire(now);
         context.producer.tick(now);
+        context.pool.release_unused(now);
         // Without requests too: the previous one is released, and new topics are opened in advance.
         let generation = context.active_snapshot().snapshot.generation;
         context.key_waits.tick(now, generation);

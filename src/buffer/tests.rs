@@ -106,14 +106,14 @@ fn a_buffer_that_moved_on_knows_nothing_of_what_was_frozen_before() {
     let pool = Rc::new(Pool::default());
     let mut buffer = receive(pool.take(1), b"{first}head{second}");
     let first = buffer.freeze(0..7);
-    buffer.consume(7);
+    buffer.consume(7, 0);
     assert!(buffer.write_before(4, b"1234"));
     assert_eq!(buffer.bytes(0..12), b"1234{second}");
     assert_eq!(first.bytes(), b"{first}");
 
     let second = buffer.freeze(0..12);
     drop(second);
-    buffer.consume(1);
+    buffer.consume(1, 0);
     assert!(buffer.write_before(3, b"567"), "alone, in its old memory");
     assert_eq!(buffer.bytes(0..11), b"567{second}");
 }
@@ -137,7 +137,7 @@ proptest! {
         for (head, len, byte, makes_room, let_go) in requests {
             let record = vec![byte; len];
             if makes_room || buffer.room() < head + len {
-                buffer.consume(start);
+                buffer.consume(start, head + len);
                 start = 0;
             }
             buffer = receive(buffer, &vec![b'h'; head]);
@@ -167,7 +167,7 @@ fn frozen_bytes_stay_while_the_buffer_goes_on() {
     let first = buffer.freeze(0..5);
     let address = first.as_ptr();
     buffer = receive(buffer, b"|third");
-    buffer.consume(6);
+    buffer.consume(6, 0);
     assert_eq!(buffer.bytes(0..12), b"second|third");
     buffer = receive(buffer, &[b'x'; 1000]);
     drop(buffer);
@@ -180,7 +180,7 @@ fn memory_is_reused_only_when_nothing_is_frozen() {
     let mut buffer = receive(pool.take(1), b"held");
     let address = buffer.bytes(0..4).as_ptr();
     let held = buffer.freeze(0..4);
-    buffer.consume(4);
+    buffer.consume(4, 0);
     assert_ne!(
         buffer.segment.base().cast_const(),
         address,
@@ -201,11 +201,55 @@ fn an_unshared_buffer_keeps_its_memory_and_its_rest() {
     let mut buffer = receive(pool.take(1), b"one two");
     let address = buffer.bytes(0..1).as_ptr();
     drop(buffer.freeze(0..3));
-    buffer.consume(4);
+    buffer.consume(4, 0);
     assert_eq!(
         (buffer.bytes(0..3), buffer.bytes(0..3).as_ptr()),
         (&b"two"[..], address)
     );
+}
+
+#[test]
+fn a_buffer_grows_with_its_rest_and_becomes_small_again() {
+    let pool = Rc::new(Pool::default());
+    let mut buffer = receive(pool.take(1), b"one two");
+    let held = buffer.freeze(0..3);
+    buffer.consume(4, SEGMENT_BYTES_MIN + 1);
+    assert_eq!(
+        (buffer.capacity(), buffer.bytes(0..3), held.bytes()),
+        (2 * SEGMENT_BYTES_MIN, &b"two"[..], &b"one"[..])
+    );
+    buffer.consume(0, 1);
+    assert_eq!(buffer.capacity(), 2 * SEGMENT_BYTES_MIN);
+    buffer.clear();
+    assert_eq!((buffer.capacity(), buffer.filled()), (SEGMENT_BYTES_MIN, 0));
+    let mut buffer = receive(buffer, b"three");
+    let address = buffer.bytes(0..5).as_ptr();
+    let held = buffer.freeze(0..5);
+    buffer.clear();
+    let buffer = receive(buffer, b"four.");
+    assert_ne!(buffer.bytes(0..5).as_ptr(), address);
+    assert_eq!(held.bytes(), b"three");
+}
+
+#[test]
+fn segments_that_nothing_needs_are_released() {
+    let pool = Rc::new(Pool::default());
+    let kept = || pool.classes[0].borrow().segments.len();
+    let begin = Instant::now();
+    let mut seconds = (0..).map(|second| begin + second * RELEASE_INTERVAL);
+    let mut release = || pool.release_unused(seconds.next().expect("endless"));
+    drop((0..64).map(|_| pool.take(1)).collect::<Vec<_>>());
+    assert_eq!(kept(), 64);
+    // They were all in use in the first interval.
+    assert!(!release() && !release());
+    // Ten of them still are.
+    for left in [37, 23, 16] {
+        drop((0..10).map(|_| pool.take(1)).collect::<Vec<_>>());
+        assert!(release());
+        assert_eq!(kept(), left);
+    }
+    while release() {}
+    assert_eq!(kept(), 0);
 }
 
 /// Faults planted where each of the checks of debug builds must find them.

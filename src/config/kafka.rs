@@ -1,7 +1,7 @@
 //! `[kafka]`: the operator's librdkafka properties, ringest's defaults, and their consistency with
 //! the limits and deadlines.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use super::{
     Limits,
@@ -41,7 +41,7 @@ pub(super) fn properties(
     reader: &mut Reader,
     limits: &Limits,
     ack: Duration,
-    workers: NonZeroUsize,
+    queue_records_max: usize,
 ) -> Kafka {
     let given = given(reader);
     let pairs = given.iter().map(|it| (it.name.clone(), it.value.clone()));
@@ -54,7 +54,7 @@ pub(super) fn properties(
             });
         }
     }
-    let mut defaults = defaults(limits, ack, workers);
+    let mut defaults = defaults(limits, ack, queue_records_max);
     let mut warnings = Vec::new();
     if let Some(acks) = weak_acks(reader, &given) {
         // librdkafka rejects the combination, and the operator did not set this one.
@@ -108,9 +108,12 @@ fn given(reader: &mut Reader) -> Vec<Given> {
 }
 
 /// The defaults of ringest. `bootstrap.servers` has no default.
-fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'static str, String)> {
+fn defaults(
+    limits: &Limits,
+    ack: Duration,
+    queue_records_max: usize,
+) -> Vec<(&'static str, String)> {
     let ack_ms = ack.as_millis();
-    let in_flight = limits.in_flight_bytes_max / workers;
     let message = limits.record_bytes_max + Limits::RECORD_OVERHEAD_BYTES as usize;
     vec![
         ("bootstrap.servers", String::new()),
@@ -133,11 +136,13 @@ fn defaults(limits: &Limits, ack: Duration, workers: NonZeroUsize) -> Vec<(&'sta
         // Room for one request of `records_max`; the bytes below bound the queue.
         (
             "queue.buffering.max.messages",
-            limits.records_max.max(500_000).to_string(),
+            queue_records_max.to_string(),
         ),
         (
             "queue.buffering.max.kbytes",
-            in_flight
+            // A worker may get nearly all of it.
+            limits
+                .in_flight_bytes_max
                 .div_ceil(1_024)
                 .clamp(1_024, 2_147_483_647)
                 .to_string(),

@@ -114,6 +114,7 @@ keys! {
         Key::integer("limits.connections_max", "10_000", 1, 1_000_000);
     IN_FLIGHT_BYTES_MAX: Key<usize> =
         Key::integer("limits.in_flight_bytes_max", "268_435_456", 1, 1 << 40);
+    BODY_RATE_MIN: Key<usize> = Key::integer("limits.body_rate_min", "32_768", 1, GIBIBYTE);
     HEAD_TIMEOUT: Key<Duration> = timeout("timeouts.head_timeout_ms", "5_000");
     BODY_TIMEOUT: Key<Duration> = timeout("timeouts.body_timeout_ms", "30_000");
     IDLE_TIMEOUT: Key<Duration> = timeout("timeouts.idle_timeout_ms", "60_000");

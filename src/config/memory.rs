@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::{Config, Limits};
 use crate::{
+    admission::CONNECTION_BYTES,
     auth::{Cache, Rejections},
-    buffer::{self, segment_capacity},
+    buffer::{self, INPUT_BYTES, segment_capacity},
     produce::QUEUED_RECORD_BYTES,
     validate::{ValidateLimits, Validator},
 };
@@ -15,15 +16,57 @@ use crate::{
 /// worker's.
 const QUEUED_MESSAGE_BYTES: u64 = 256 + QUEUED_RECORD_BYTES as u64;
 
+/// The process without load: code, the management listener, the control thread. Measured.
+const PROCESS_BYTES: u64 = 24 << 20;
+
+/// A worker without load: its ring, and librdkafka's threads, buffers and connections. Measured.
+const WORKER_BYTES: u64 = 8 << 20;
+
+/// The keys that the worst case depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) limits: Limits,
+    pub(super) workers: usize,
+    pub(super) cache_entries: usize,
+    pub(super) queue_records_max: usize,
+}
+
+impl Sizes {
+    /// Lowers one of them, down to `least`, so that the worst case takes no more than nine tenths of
+    /// `bytes`.
+    pub(super) fn lower(
+        &mut self,
+        bytes: u64,
+        size: impl Fn(&mut Self) -> &mut usize,
+        least: usize,
+    ) {
+        let fits = |sizes: &Self| MemoryMax::of(sizes).total() <= bytes / 10 * 9;
+        let (mut low, mut high) = (least, *size(self));
+        if fits(self) || low >= high {
+            return;
+        }
+        // The largest that fits, if one does.
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            *size(self) = middle;
+            if fits(self) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        *size(self) = low;
+    }
+}
+
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
-/// Not included: the text of answers and of dead letters while it is assembled (a few times the
-/// largest record, of each worker), librdkafka's request buffers (it copies small messages into
-/// requests), the state of connections and tasks besides their read segments, the kernel's socket
-/// buffers, code and stacks, and what the allocator keeps beyond what is in use.
+/// Not included: the text of dead letters while it is assembled (a few times the largest record, of each
+/// worker), librdkafka's request buffers (it copies small messages into requests), and the kernel's
+/// socket buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryMax {
-    /// Every connection with one read segment.
+    /// Every connection with its state and the largest read segment for its head.
     pub connections: u64,
     /// Bodies being read and records not yet acknowledged.
     pub in_flight: u64,
@@ -36,61 +79,107 @@ pub struct MemoryMax {
     pub kept_segments: u64,
     /// The overhead of each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
+    /// The process and its workers without load.
+    pub process: u64,
 }
 
 impl MemoryMax {
     pub(super) fn new(config: &Config) -> Self {
+        Self::of(&Sizes {
+            limits: config.limits,
+            workers: config.workers.get(),
+            cache_entries: config.auth.cache_entries,
+            queue_records_max: config.queue_records_max(),
+        })
+    }
+
+    pub(super) fn of(sizes: &Sizes) -> Self {
         let Limits {
             head_bytes_max,
             body_bytes_max,
             connections_max,
             in_flight_bytes_max,
             ..
-        } = config.limits;
-        let limits = ValidateLimits::from(&config.limits);
-        let workers = config.workers.get() as u64;
-        let segment = segment_capacity(head_bytes_max) as u64;
-        let cache = Cache::bytes_max(config.auth.cache_entries);
-        let credentials = (cache + Rejections::BYTES_MAX) as u64;
-        let validator = Validator::scratch_bytes_max(limits, body_bytes_max) as u64;
-        let queue = config.kafka_property("queue.buffering.max.messages");
-        let messages: u64 = queue.and_then(|it| it.parse().ok()).unwrap_or(u64::MAX);
+        } = sizes.limits;
+        let limits = ValidateLimits::from(&sizes.limits);
+        let workers = sizes.workers as u64;
+        let of_each = |bytes: usize| (bytes as u64).saturating_mul(workers);
+        let of_message = |records: u64| records.saturating_mul(QUEUED_MESSAGE_BYTES);
+        let input = segment_capacity(head_bytes_max.max(INPUT_BYTES));
+        let connection = (input + CONNECTION_BYTES) as u64;
         Self {
-            connections: segment.saturating_mul(connections_max as u64),
+            connections: connection.saturating_mul(connections_max as u64),
             in_flight: in_flight_bytes_max as u64,
-            validation: validator.saturating_mul(workers),
-            credentials: credentials.saturating_mul(workers),
-            kept_segments: (buffer::Pool::KEPT_BYTES_MAX as u64).saturating_mul(workers),
-            producer_queues: messages.saturating_mul(QUEUED_MESSAGE_BYTES * workers),
+            validation: of_each(Validator::scratch_bytes_max(limits, body_bytes_max)),
+            credentials: of_each(Cache::bytes_max(sizes.cache_entries) + Rejections::BYTES_MAX),
+            kept_segments: of_each(buffer::Pool::KEPT_BYTES_MAX),
+            producer_queues: of_message(of_each(sizes.queue_records_max)),
+            process: PROCESS_BYTES + workers * WORKER_BYTES,
         }
     }
 
     /// All parts together.
     pub fn total(&self) -> u64 {
-        [
-            self.in_flight,
-            self.validation,
-            self.credentials,
-            self.kept_segments,
-            self.producer_queues,
-        ]
-        .into_iter()
-        .fold(self.connections, u64::saturating_add)
+        let parts = self.parts().into_iter();
+        parts.fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
+
+    /// A warning if it is more than a cgroup allows, with the keys that lower the largest part.
+    pub(super) fn warning(&self, cgroup_bytes: u64) -> Option<String> {
+        let largest = self.parts().into_iter().max_by_key(|part| part.bytes)?;
+        (self.total() > cgroup_bytes).then(|| {
+            format!(
+                "the worst-case memory, {} MiB, is more than the {} MiB that the cgroup allows; most is \
+                 for {} (lower {})",
+                self.total().div_ceil(1 << 20),
+                cgroup_bytes >> 20,
+                largest.name,
+                largest.keys
+            )
+        })
+    }
+
+    fn parts(&self) -> [Part; 7] {
+        [
+            (
+                "connections",
+                self.connections,
+                "limits.connections_max, limits.head_bytes_max",
+            ),
+            ("in flight", self.in_flight, "limits.in_flight_bytes_max"),
+            (
+                "validation",
+                self.validation,
+                "limits.body_bytes_max, workers",
+            ),
+            (
+                "credentials",
+                self.credentials,
+                "auth.cache_entries, workers",
+            ),
+            ("kept segments", self.kept_segments, "workers"),
+            (
+                "producer queues",
+                self.producer_queues,
+                "kafka.\"queue.buffering.max.messages\", workers",
+            ),
+            ("process", self.process, "workers"),
+        ]
+        .map(|(name, bytes, keys)| Part { name, bytes, keys })
+    }
+}
+
+/// One part, and the keys that lower it.
+struct Part {
+    name: &'static str,
+    bytes: u64,
+    keys: &'static str,
 }
 
 impl fmt::Display for MemoryMax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = [
-            ("connections", self.connections),
-            ("in flight", self.in_flight),
-            ("validation", self.validation),
-            ("credentials", self.credentials),
-            ("kept segments", self.kept_segments),
-            ("producer queues", self.producer_queues),
-        ];
-        for (name, bytes) in rows {
-            writeln!(f, "{name:<16}{}", Mebibytes(bytes))?;
+        for Part { name, bytes, keys } in self.parts() {
+            writeln!(f, "{name:<16}{}  {keys}", Mebibytes(bytes))?;
         }
         write!(f, "{:<16}{}", "total", Mebibytes(self.total()))
     }
@@ -111,6 +200,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_are_lowered_to_what_there_is_and_no_further() {
+        let config = Config::development("localhost:1", std::iter::empty()).expect("good");
+        let sizes = Sizes {
+            limits: config.limits,
+            workers: 2,
+            cache_entries: 8_192,
+            queue_records_max: 200_000,
+        };
+        let all = MemoryMax::of(&sizes).total();
+        let in_flight = |bytes, least| {
+            let mut lowered = sizes;
+            lowered.lower(bytes, |it| &mut it.limits.in_flight_bytes_max, least);
+            assert_eq!(lowered.queue_records_max, sizes.queue_records_max);
+            lowered.limits.in_flight_bytes_max as u64
+        };
+        let default = sizes.limits.in_flight_bytes_max as u64;
+        assert_eq!(in_flight(all * 2, 1), default);
+        // A tenth is left for what is not counted.
+        let lowered = in_flight((all - 9_000_000) / 9 * 10, 1);
+        assert!(
+            (default - 9_000_010..=default - 9_000_000).contains(&lowered),
+            "{lowered}"
+        );
+        assert_eq!(in_flight(1_000, 77), 77);
+        assert_eq!(in_flight(1_000, usize::MAX), default);
+    }
+
+    #[test]
     fn parts_line_up_and_add_up() {
         let memory = MemoryMax {
             connections: 1 << 20,
@@ -119,12 +236,25 @@ mod tests {
             credentials: 0,
             kept_segments: 0,
             producer_queues: 0,
+            process: 1 << 20,
         };
-        assert_eq!(memory.total(), (11 << 20) + 1);
+        assert_eq!(memory.total(), (12 << 20) + 1);
         let lines: Vec<_> = memory.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 7);
-        assert!(lines.iter().all(|line| line.len() == lines[0].len()));
-        assert_eq!(lines[2], "validation               0.1 MiB");
-        assert_eq!(lines[6], "total                   11.1 MiB");
+        assert_eq!(lines.len(), 8);
+        let ends = |line: &String| line.find(" MiB");
+        assert!(lines.iter().all(|line| ends(line) == ends(&lines[0])));
+        assert_eq!(
+            lines[2],
+            "validation               0.1 MiB  limits.body_bytes_max, workers"
+        );
+        assert_eq!(lines[7], "total                   12.1 MiB");
+        assert_eq!(memory.warning(12 << 21), None);
+        assert_eq!(
+            memory.warning(8 << 20).as_deref(),
+            Some(
+                "the worst-case memory, 13 MiB, is more than the 8 MiB that the cgroup allows; most \
+                 is for in flight (lower limits.in_flight_bytes_max)"
+            )
+        );
     }
 }

@@ -20,8 +20,15 @@ pub use reload::RestartRequiredError;
 use written::Written;
 
 use crate::{
-    auth::Auth, document::ConfigErrors, log::LogFormat, model::Model, networks::Network,
-    produce::Expected, registry::SchemaRegistry, route::RouteTable, validate::ValidateLimits,
+    auth::Auth,
+    document::ConfigErrors,
+    log::LogFormat,
+    model::Model,
+    networks::Network,
+    produce::{Expected, message_bytes_max},
+    registry::SchemaRegistry,
+    route::RouteTable,
+    validate::ValidateLimits,
 };
 
 /// The configuration of a running ringest, validated as a whole.
@@ -129,6 +136,18 @@ impl Config {
         }
     }
 
+    /// How the memory for data in flight is divided.
+    pub fn in_flight_shares(&self) -> InFlightShares {
+        let (all, workers) = (self.limits.in_flight_bytes_max, self.workers.get());
+        let message = message_bytes_max(&self.kafka);
+        let needed = resolve::in_flight_needed_by(&self.models, &self.limits, message);
+        let of_worker = needed.max(all / workers / 2).min(all / workers);
+        InFlightShares {
+            of_worker,
+            shared: all - of_worker * workers,
+        }
+    }
+
     /// The most memory that the configuration allows.
     pub fn memory_max(&self) -> MemoryMax {
         MemoryMax::new(self)
@@ -192,6 +211,17 @@ pub struct Limits {
     pub connections_max: usize,
     /// Bytes of the process: bodies being read and records not yet acknowledged.
     pub in_flight_bytes_max: usize,
+    /// Bytes a second: each byte of a body extends its deadline by the time that it takes at this rate.
+    pub body_rate_min: usize,
+}
+
+/// How `in_flight_bytes_max` is divided, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlightShares {
+    /// What each worker has in any case: half of an equal share, and enough for any one request.
+    pub of_worker: usize,
+    /// The rest, which the workers share.
+    pub shared: usize,
 }
 
 impl Limits {
@@ -219,12 +249,13 @@ impl From<&Limits> for ValidateLimits {
     }
 }
 
-/// Deadlines; each limits a total, not the pause between bytes.
+/// Deadlines; each but that of a body limits a total, not the pause between bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From a request's first byte to the end of its head.
     pub head: Duration,
-    /// From the end of the head to the end of the body.
+    /// From the end of the head to the end of the body, without the time that its bytes take at
+    /// [`Limits::body_rate_min`]; and the longest pause between two of them.
     pub body: Duration,
     /// Between two requests of a connection, and before its first.
     pub idle: Duration,

@@ -11,11 +11,13 @@ use std::{
 use super::{
     Config, Limits, Listen, Timeouts, kafka,
     keys::{
-        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
-        HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
-        LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
-        PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
+        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CACHE_ENTRIES, CONNECTIONS_MAX,
+        DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
+        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT,
+        MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX,
+        TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
+    memory::Sizes,
     raw::Raw,
     reader::Reader,
     registry,
@@ -23,12 +25,13 @@ use super::{
 };
 use crate::{
     buffer::{growing_bytes_max, segment_capacity},
-    dead_letter,
+    cgroup, dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
-    model::{self, Directory, Model, SchemaPrefix},
+    model::{self, Directory, Model, OnInvalid, SchemaPrefix},
     networks::Network,
     produce::message_bytes_max,
     route::RouteTable,
+    validate::Span,
 };
 
 /// The configuration of `--dev`; it can be read and used as a file, too.
@@ -125,14 +128,19 @@ fn resolve(
 ) -> Result<Config, ConfigErrors> {
     let workers = reader.workers();
     let pin = reader.get(&PIN);
-    let mut limits = reader.limits(workers);
+    let cgroup_bytes = cgroup::memory_max();
+    let Sizes {
+        mut limits,
+        queue_records_max,
+        ..
+    } = reader.sizes(workers, cgroup_bytes);
     let timeouts = reader.timeouts();
     let listen = reader.listen();
     let management = reader.management(listen.address);
     let auth = reader.auth(listen.address, key_files);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.get(&LOG_FILTER));
-    let kafka = kafka::properties(reader, &limits, timeouts.ack, workers);
+    let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
     let files = files(reader);
 
     let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&[RECORDS_MAX.name]);
@@ -154,7 +162,7 @@ fn resolve(
     let mut warnings = kafka.warnings;
     warnings.append(&mut reader.raw.warnings);
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
-    Ok(Config {
+    let mut config = Config {
         workers,
         pin,
         listen,
@@ -170,8 +178,19 @@ fn resolve(
         models,
         warnings,
         written: Written::new(&reader.raw),
-    })
+    };
+    let memory = config.memory_max();
+    config
+        .warnings
+        .extend(cgroup_bytes.and_then(|it| memory.warning(it)));
+    Ok(config)
 }
+
+/// The default of `queue.buffering.max.messages`, unless more records are allowed in one request.
+const QUEUE_RECORDS: usize = 200_000;
+
+/// The default of `connections_max` is not lowered below this where memory is short.
+const CONNECTIONS_LEAST: usize = 1_000;
 
 /// The keys that determine whether each worker's share of the in-flight memory holds one request.
 const SHARE_KEYS: [&str; 4] = [
@@ -195,6 +214,41 @@ impl Reader {
             .unwrap_or(NonZeroUsize::MIN)
     }
 
+    /// The sizes that determine the worst-case memory. Where a cgroup allows less memory than it, those
+    /// that are not set are lowered.
+    fn sizes(&mut self, workers: NonZeroUsize, cgroup_bytes: Option<u64>) -> Sizes {
+        let limits = self.limits(workers);
+        let queue = self.raw.property("queue.buffering.max.messages");
+        let queue = queue.map(|it| it.value.scalar().and_then(|it| it.parse().ok()));
+        let mut sizes = Sizes {
+            limits,
+            workers: workers.get(),
+            cache_entries: self.get(&CACHE_ENTRIES),
+            queue_records_max: queue
+                .flatten()
+                .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),
+        };
+        let Some(bytes) = cgroup_bytes else {
+            return sizes;
+        };
+        if queue.is_none() {
+            let least = limits.records_max;
+            sizes.lower(bytes, |it| &mut it.queue_records_max, least);
+        }
+        if !self.is_set(&IN_FLIGHT_BYTES_MAX) {
+            let least = in_flight_needed(&limits).saturating_mul(workers.get());
+            sizes.lower(bytes, |it| &mut it.limits.in_flight_bytes_max, least);
+        }
+        if !self.is_set(&CONNECTIONS_MAX) {
+            sizes.lower(
+                bytes,
+                |it| &mut it.limits.connections_max,
+                CONNECTIONS_LEAST,
+            );
+        }
+        sizes
+    }
+
     fn limits(&mut self, workers: NonZeroUsize) -> Limits {
         let mut limits = Limits {
             head_bytes_max: self.get(&HEAD_BYTES_MAX),
@@ -205,6 +259,7 @@ impl Reader {
             json_depth_max: self.get(&JSON_DEPTH_MAX),
             connections_max: self.get(&CONNECTIONS_MAX),
             in_flight_bytes_max: self.get(&IN_FLIGHT_BYTES_MAX),
+            body_rate_min: self.get(&BODY_RATE_MIN),
         };
         let workers = workers.get();
         if self.is_set(&IN_FLIGHT_BYTES_MAX) {
@@ -373,6 +428,9 @@ fn in_flight_needed(limits: &Limits) -> usize {
     growing_bytes_max(limits.body_bytes_max).max(head)
 }
 
+/// What the errors of a request with invalid records take, and the answer that lists them.
+const LISTS_BYTES: usize = 256 * 1024;
+
 /// As [`in_flight_needed`], including what the records of these models take besides the body. (Not
 /// their Kafka headers: their size depends on the request, which is rejected if it is too large.)
 pub(super) fn in_flight_needed_by(
@@ -390,12 +448,18 @@ pub(super) fn in_flight_needed_by(
     // In the worst case a record is nothing but its key; the shortest record has two bytes and a
     // separator.
     let keys = of_any(|model| model.rules.partition_key.is_some(), body);
-    let copies = segment_capacity(body + PREFIX * limits.records_max.min(body.div_ceil(3)));
+    let records = limits.records_max.min(body.div_ceil(3));
+    let copies = segment_capacity(body + PREFIX * records);
     let dead_letters = segment_capacity(dead_letter::PART_BYTES + message_bytes_max);
     let headroom = of_any(is_prefixed, PREFIX);
+    let lists = |model: &Model| {
+        model.dead_letter_topic.is_some() || model.rules.on_invalid == OnInvalid::AcceptValid
+    };
+    let lists = of_any(lists, LISTS_BYTES + records * size_of::<(usize, Span)>());
     let whole = segment_capacity(limits.head_bytes_max).max(segment_capacity(body + headroom))
         + keys
         + of_any(is_prefixed, copies)
-        + of_any(|model| model.dead_letter_topic.is_some(), dead_letters);
+        + of_any(|model| model.dead_letter_topic.is_some(), dead_letters)
+        + lists;
     whole.max(growing_bytes_max(body + headroom))
 }

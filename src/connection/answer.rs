@@ -18,7 +18,11 @@ use crate::{
     response::{Form, Persistence},
 };
 
-use super::{Connection, Next, forward::Enqueued, transport::Gone};
+use super::{
+    Connection, Next,
+    forward::Enqueued,
+    transport::{Gone, OUTPUT_KEPT_BYTES_MAX},
+};
 
 /// Requests of one connection that are processed and not answered, at most.
 const IN_FLIGHT_MAX: usize = 16;
@@ -206,7 +210,8 @@ impl Connection {
         let bytes = segment + body_bytes.saturating_mul(MEMORY_PER_BODY);
         // The shortest record has two bytes and a separator.
         let records = (body_bytes / 3 + 1).min(limits.records_max);
-        context.admission.free_bytes() >= bytes && context.producer.free_records() >= records
+        let has_room = context.admission.has_room(self.holder, bytes);
+        has_room && context.producer.free_records() >= records
     }
 
     /// Appends the answers to the requests before the current one to the output. The last one may end
@@ -252,7 +257,10 @@ impl Connection {
             }
         };
         self.context.observe(&active, route, &outcome);
-        let keeps = !may_end || (outcome.keeps_connection() && self.can_continue(asked));
+        let keeps = !may_end
+            || (outcome.keeps_connection()
+                && self.can_continue(asked)
+                && !self.context.is_to_move(&outcome));
         let persistence = match (keeps, asked.map(|asked| asked.version)) {
             (false, _) => Persistence::Close,
             (true, Some(Version::Http10)) => Persistence::KeepHttp10,
@@ -271,6 +279,10 @@ impl Connection {
     /// Sends the output.
     async fn send(&mut self) -> Result<(), Gone> {
         let until = self.context.clock.now() + self.context.config.timeouts.idle;
+        // A client that takes a large answer slowly holds its memory.
+        let bytes = self.transport.output.capacity();
+        let is_large = bytes > OUTPUT_KEPT_BYTES_MAX;
+        let _permit = is_large.then(|| self.context.admission.charge(self.holder, bytes));
         self.transport.send(until).await
     }
 }

@@ -1,10 +1,11 @@
 //! Reading a request's body.
 
-use std::ops::Range;
+use std::{ops::Range, rc::Rc, time::Duration};
 
 use crate::{
-    admission::Permit,
-    buffer::{Frozen, ReadBuffer, grown_capacity, segment_capacity},
+    admission::{AdmissionError, Permit},
+    buffer::{Frozen, INPUT_BYTES, Pool, ReadBuffer, grown_capacity, segment_capacity},
+    context::Context,
     deadline::Wait,
     http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
     model::SchemaPrefix,
@@ -17,6 +18,9 @@ use super::{Connection, Interrupt, transport::Unread};
 
 /// The most bytes ever reserved before a body: the prefix of its only record.
 const HEADROOM_BYTES_MAX: usize = size_of::<SchemaPrefix>();
+
+/// How much of a body is read before other tasks may run, unless that would answer those before it.
+const ARRIVED_BYTES_MAX: usize = 64 * 1024;
 
 /// A complete request body, and the permit for its memory.
 pub(super) struct RawBody {
@@ -43,6 +47,32 @@ impl RawBody {
     pub(super) fn freeze(&mut self, input: &mut ReadBuffer) -> Frozen {
         let buffer = self.segment.as_mut().unwrap_or(input);
         buffer.freeze(self.range.clone())
+    }
+}
+
+/// A segment that a body has to itself, and the permit for it.
+struct OwnSegment {
+    segment: ReadBuffer,
+    permit: Permit,
+}
+
+impl OwnSegment {
+    /// One for `len` bytes, the first `headroom` of them filled.
+    fn new(headroom: usize, len: usize, permit: Permit, pool: &Rc<Pool>) -> Self {
+        let mut segment = pool.take(len);
+        segment.append(&[0; HEADROOM_BYTES_MAX][..headroom]);
+        Self { segment, permit }
+    }
+
+    /// Makes room for `needed` bytes of at most `most`.
+    fn grow(&mut self, needed: usize, most: usize, pool: &Rc<Pool>) -> Result<(), AdmissionError> {
+        let capacity = grown_capacity(self.segment.capacity(), needed, most);
+        // Both exist while one is copied to the other.
+        let permit = self.permit.another(capacity)?;
+        let mut segment = pool.take(capacity);
+        segment.append(self.segment.bytes(0..self.segment.filled()));
+        *self = Self { segment, permit };
+        Ok(())
     }
 }
 
@@ -77,30 +107,35 @@ impl Connection {
             return self.read_in_place(head, headroom, len).await;
         }
         let end = headroom + len;
-        let permit = self.context.admission.admit(segment_capacity(end))?;
-        let mut body = self.segment(headroom, end);
-        body.append(self.transport.rest());
+        let mut body = self.announced(headroom, end)?;
+        body.segment.append(self.transport.rest());
         self.transport.start = self.transport.input().filled();
-        while !self.unanswered.is_empty() && body.filled() < end {
-            let limit = end - body.filled();
-            if self.transport.receive_arrived_into(&mut body, limit) == 0 {
-                break;
+        let mut waits = false;
+        while body.segment.filled() < end {
+            if body.segment.room() == 0 {
+                self.transport.unread = Unread::Bytes((end - body.segment.filled()) as u64);
+                body.grow(body.segment.filled() + 1, end, &self.context.pool)?;
             }
-        }
-        if body.filled() < end {
-            self.begin_body(head).await?;
-        }
-        while body.filled() < end {
-            let limit = end - body.filled();
-            let (received, buffer) = self.transport.receive_into(body, limit).await;
-            body = buffer;
+            let limit = end - body.segment.filled();
+            if !waits {
+                // What is a little larger than the input has arrived with it.
+                let segment = &mut body.segment;
+                let looks = segment.filled() < ARRIVED_BYTES_MAX || !self.unanswered.is_empty();
+                if looks && self.transport.receive_arrived_into(segment, limit) > 0 {
+                    continue;
+                }
+                waits = true;
+                self.begin_body(head).await?;
+            }
+            let (received, segment) = self.transport.receive_into(body.segment, limit).await;
+            body.segment = segment;
             match received {
                 Ok(0) => return Err(self.end_of_body()),
-                Ok(_) => {}
+                Ok(received) => self.extend_deadline(received),
                 Err(_) => return Err(Interrupt::Gone),
             }
         }
-        Ok(self.end_body(Some(body), headroom..end, permit))
+        Ok(self.end_body(Some(body.segment), headroom..end, body.permit))
     }
 
     /// The body stays where the socket's bytes were received, behind its head.
@@ -111,11 +146,11 @@ impl Connection {
         len: usize,
     ) -> Result<RawBody, Interrupt> {
         let capacity = self.transport.input().capacity();
-        let permit = self.context.admission.admit(capacity)?;
+        let permit = self.context.admission.admit(self.holder, capacity)?;
         if self.transport.start + len > capacity {
             // The last bytes of the head make the headroom.
             self.transport.start -= headroom;
-            self.transport.release_input();
+            self.transport.release_input(capacity);
             self.transport.start = headroom;
         }
         let body = self.transport.start..self.transport.start + len;
@@ -123,8 +158,9 @@ impl Connection {
         if self.transport.input().filled() < body.end {
             self.begin_body(head).await?;
             while self.transport.input().filled() < body.end {
-                if self.transport.receive(usize::MAX).await? == 0 {
-                    return Err(self.end_of_body());
+                match self.transport.receive(usize::MAX).await? {
+                    0 => return Err(self.end_of_body()),
+                    received => self.extend_deadline(received),
                 }
             }
         }
@@ -139,8 +175,11 @@ impl Connection {
         headroom: usize,
         max: usize,
     ) -> Result<RawBody, Interrupt> {
-        let mut permit = self.context.admission.admit(segment_capacity(headroom))?;
-        let mut body = self.segment(headroom, headroom);
+        let permit = self
+            .context
+            .admission
+            .admit(self.holder, segment_capacity(headroom))?;
+        let mut body = OwnSegment::new(headroom, headroom, permit, &self.context.pool);
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(max));
         self.transport.unread = Unread::Unknown;
         let mut waits = false;
@@ -148,37 +187,47 @@ impl Connection {
             let rest = self.transport.rest();
             let (consumed, step) = decoder.decode(rest)?;
             if let ChunkedStep::Data(data) = &step {
-                if data.len() > body.room() {
-                    let needed = body.filled() + data.len();
-                    let capacity = grown_capacity(body.capacity(), needed, headroom + max);
-                    // Both exist while one is copied to the other.
-                    let larger_permit = self.context.admission.admit(capacity)?;
-                    let mut larger = self.context.pool.take(capacity);
-                    larger.append(body.bytes(0..body.filled()));
-                    (body, permit) = (larger, larger_permit);
+                if data.len() > body.segment.room() {
+                    let needed = body.segment.filled() + data.len();
+                    body.grow(needed, headroom + max, &self.context.pool)?;
                 }
-                body.append(&rest[data.clone()]);
+                body.segment.append(&rest[data.clone()]);
             }
             self.transport.start += consumed;
             match step {
                 ChunkedStep::Data(_) => {}
                 ChunkedStep::Done => break,
                 ChunkedStep::NeedMore => {
-                    self.transport.release_input();
+                    self.transport.release_input(INPUT_BYTES);
                     if self.receive_arrived() {
                         continue;
                     }
                     if !std::mem::replace(&mut waits, true) {
                         self.begin_body(head).await?;
                     }
-                    if self.transport.receive(usize::MAX).await? == 0 {
-                        return Err(self.end_of_body());
+                    match self.transport.receive(usize::MAX).await? {
+                        0 => return Err(self.end_of_body()),
+                        received => self.extend_deadline(received),
                     }
                 }
             }
         }
-        let range = headroom..body.filled();
-        Ok(self.end_body(Some(body), range, permit))
+        let range = headroom..body.segment.filled();
+        Ok(self.end_body(Some(body.segment), range, body.permit))
+    }
+
+    /// A segment for a body of `end` bytes with its headroom: all of it at once, as long as the budget
+    /// has room for bytes that have not arrived, else one that grows with them.
+    fn announced(&self, headroom: usize, end: usize) -> Result<OwnSegment, AdmissionError> {
+        let Context {
+            admission, pool, ..
+        } = &*self.context;
+        if let Some(permit) = admission.announce(self.holder, segment_capacity(end)) {
+            return Ok(OwnSegment::new(headroom, end, permit, pool));
+        }
+        let here = headroom + self.transport.rest().len();
+        let permit = admission.admit(self.holder, segment_capacity(here))?;
+        Ok(OwnSegment::new(headroom, here, permit, pool))
     }
 
     /// Reads what has arrived of a pipelined request, so that those before it are not answered without
@@ -187,19 +236,13 @@ impl Connection {
         !self.unanswered.is_empty() && self.transport.receive_arrived() > 0
     }
 
-    /// A segment for `len` bytes, the first `headroom` of them filled.
-    fn segment(&self, headroom: usize, len: usize) -> ReadBuffer {
-        let mut segment = self.context.pool.take(len);
-        segment.append(&[0; HEADROOM_BYTES_MAX][..headroom]);
-        segment
-    }
-
     fn end_body(
         &mut self,
         segment: Option<ReadBuffer>,
         range: Range<usize>,
-        permit: Permit,
+        mut permit: Permit,
     ) -> RawBody {
+        permit.arrived();
         self.transport.deadline.clear();
         self.transport.unread = Unread::Bytes(0);
         self.context
@@ -226,6 +269,16 @@ impl Connection {
         let until = self.context.clock.now() + self.context.config.timeouts.body;
         self.transport.deadline.set(Wait::Read, until);
         Ok(())
+    }
+
+    /// Bytes that arrive extend the deadline by the time that they take at the least rate, and a pause is
+    /// never longer than `body_timeout_ms`.
+    fn extend_deadline(&self, received: usize) {
+        let config = &self.context.config;
+        let nanoseconds = received as u64 * 1_000_000_000 / config.limits.body_rate_min as u64;
+        let latest = self.context.clock.now() + config.timeouts.body;
+        let by = Duration::from_nanos(nanoseconds);
+        self.transport.deadline.extend(by, latest);
     }
 
     /// Why the body ended too early.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use monoio::time::timeout_at;
 
 use crate::{
-    admission::AdmissionError,
+    admission::{AdmissionError, Permit},
     buffer::segment_capacity,
     context::Context,
     dead_letter::{DeadLetters, Part},
@@ -48,7 +48,13 @@ pub(super) async fn produce_dead_letters(
         if part.places.is_empty() {
             break Ok(());
         }
-        match deliver(context, destination, part, start + most).await {
+        let permit = rejected.permit.another(segment_capacity(part.text.len()));
+        let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
+        let delivered = match permit.map_err(full) {
+            Ok(permit) => deliver(context, destination, part, permit, start + most).await,
+            Err(failure) => Err(failure),
+        };
+        match delivered {
             Ok(delivered) => metrics.dead_letters.add(delivered.records() as u64),
             Err(failure) => {
                 metrics.dead_letters_omitted.add(records_left as u64);
@@ -77,16 +83,14 @@ async fn write_part(context: &Context, dead_letters: &mut DeadLetters<'_>, rules
     }
 }
 
-/// Delivers a part by `until`.
+/// Delivers a part, whose memory the permit is for, by `until`.
 async fn deliver(
     context: &Context,
     destination: Destination<'_>,
     Part { text, places }: Part,
+    permit: Permit,
     until: Instant,
 ) -> Result<Delivered, Failure> {
-    let permit = context.admission.admit(segment_capacity(text.len()));
-    let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
-    let permit = permit.map_err(full)?;
     let mut memory = context.pool.take(text.len());
     memory.append(&text);
     let memory = memory.freeze(0..text.len());

@@ -52,6 +52,8 @@ pub(super) struct Rejected {
     /// The body, where the route has a dead-letter topic. Its memory is covered by the permit here
     /// or, where the valid records are in it too, by that of their delivery.
     pub(super) body: Option<(Frozen, Option<Permit>)>,
+    /// For the lists here, and the text of the answer that they become.
+    pub(super) permit: Permit,
 }
 
 impl Connection {
@@ -141,7 +143,7 @@ impl Connection {
                 if dead_letter_topic.is_none() {
                     return Err(rejection.into());
                 }
-                return Ok(Validated::nothing_valid(rejection, body, input));
+                return Ok(Validated::nothing_valid(rejection, body, input)?);
             }
         };
         let count = records.len();
@@ -150,9 +152,11 @@ impl Connection {
         if let Some(rejection) = records.rejection() {
             let invalid = rejection.invalid_records.len() as u64;
             metrics.records_rejected.add(invalid);
+            let valid: Vec<u32> = records.records().map(|it| index_of(it.index)).collect();
             rejected = Some(Rejected {
+                permit: body.permit.another(lists_bytes(rejection, &valid))?,
                 rejection: rejection.clone(),
-                valid: records.records().map(|it| index_of(it.index)).collect(),
+                valid,
                 body: dead_letter_topic.map(|_| (body.freeze(input), None)),
             });
         } else if count == 0 {
@@ -219,17 +223,31 @@ impl Enqueued {
 }
 
 impl Validated {
-    fn nothing_valid(rejection: Rejection, mut body: RawBody, input: &mut ReadBuffer) -> Self {
+    fn nothing_valid(
+        rejection: Rejection,
+        mut body: RawBody,
+        input: &mut ReadBuffer,
+    ) -> Result<Self, AdmissionError> {
         let bytes = body.freeze(input);
-        Self {
+        Ok(Self {
             delivery: None,
             rejected: Some(Rejected {
+                permit: body.permit.another(lists_bytes(&rejection, &[]))?,
                 rejection,
                 valid: Vec::new(),
                 body: Some((bytes, Some(body.permit))),
             }),
-        }
+        })
     }
+}
+
+/// What the lists of a request with invalid records take until it is answered, and the answer.
+fn lists_bytes(rejection: &Rejection, valid: &[u32]) -> usize {
+    let errors = rejection.errors.iter().map(|error| {
+        let expected = error.expected.as_ref().map_or(0, String::len);
+        size_of_val(error) + error.path.len() + error.message.len() + expected
+    });
+    2 * errors.sum::<usize>() + size_of_val(&*rejection.invalid_records) + size_of_val(valid)
 }
 
 /// The records as librdkafka gets them, and the body's permit where they do not take it along.
@@ -260,9 +278,8 @@ fn payloads(
             Err(unused) => permit = unused,
         }
     }
-    let (pool, admission) = (&context.pool, &context.admission);
     let body = buffer.bytes(range);
-    let payloads = Payloads::prefixed_copies(prefix, body, records, pool, admission)?;
+    let payloads = Payloads::prefixed_copies(prefix, body, records, &context.pool, &permit)?;
     Ok((payloads, Some(permit)))
 }
 

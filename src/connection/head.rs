@@ -24,7 +24,7 @@ impl Connection {
         }
         let (transport, context) = (&mut self.transport, &self.context);
         if transport.rest().is_empty() {
-            transport.release_input();
+            transport.shrink_input();
         }
         let (timeouts, mut is_idle) = (&context.config.timeouts, true);
         let idle_until = context.clock.now() + timeouts.idle;
@@ -45,7 +45,7 @@ impl Connection {
                 }
             }
             if transport.input().room() == 0 {
-                transport.release_input();
+                transport.enlarge_input(context.config.limits.head_bytes_max);
             }
             if transport.receive(usize::MAX).await? == 0 {
                 return Err(self.end_of_head(is_idle));

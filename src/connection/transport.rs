@@ -16,7 +16,7 @@ use monoio::{
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::{
-    buffer::ReadBuffer,
+    buffer::{INPUT_BYTES, ReadBuffer, segment_capacity},
     clock::Clock,
     deadline::{self, Deadline, Wait},
     http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
@@ -37,6 +37,9 @@ const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Answers or reads of one connection in a row before other tasks run.
 const STEPS_MAX: u32 = 64;
+
+/// The largest output whose memory is kept for the next answer.
+pub(super) const OUTPUT_KEPT_BYTES_MAX: usize = 1024;
 
 /// A pause in which the other tasks and the tick run.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -65,7 +68,7 @@ pub(super) struct Transport {
     /// then the next head.
     pub(super) start: usize,
     pub(super) unread: Unread,
-    /// The answer being sent; the memory is kept for the next one.
+    /// The answer being sent; the memory of a small one is kept for the next.
     pub(super) output: Vec<u8>,
     /// Answers and reads since other tasks last ran for sure.
     steps: u32,
@@ -137,10 +140,28 @@ impl Transport {
             .expect("lent to the kernel during a read only")
     }
 
-    /// Makes room in the input by dropping the bytes before `start`.
-    pub(super) fn release_input(&mut self) {
+    /// Makes room in the input by dropping the bytes before `start`. Its capacity is at least `capacity`
+    /// afterwards.
+    pub(super) fn release_input(&mut self, capacity: usize) {
         let start = std::mem::take(&mut self.start);
-        self.input_mut().consume(start);
+        self.input_mut().consume(start, capacity);
+    }
+
+    /// Makes room in the full input for a head of at most `head_bytes_max`, which it has begun with.
+    pub(super) fn enlarge_input(&mut self, head_bytes_max: usize) {
+        let doubled = match self.start {
+            0 => 2 * self.input().capacity(),
+            _ => 0,
+        };
+        let most = segment_capacity(head_bytes_max);
+        self.release_input(doubled.max(INPUT_BYTES).min(most));
+    }
+
+    /// Before a wait for the next request: no more memory than that takes which most send.
+    pub(super) fn shrink_input(&mut self) {
+        debug_assert!(self.rest().is_empty());
+        self.start = 0;
+        self.input_mut().clear();
     }
 
     /// Reads once into the input, `limit` bytes at most: how many bytes, 0 at the end of the stream,
@@ -176,7 +197,7 @@ impl Transport {
     pub(super) fn receive_next(&mut self) -> usize {
         // Where librdkafka may still read from this segment, it takes another one: not for a few bytes.
         if self.input().room() < self.input().capacity() / 2 {
-            self.release_input();
+            self.release_input(INPUT_BYTES);
         }
         self.receive_arrived()
     }
@@ -212,8 +233,10 @@ impl Transport {
         let output = std::mem::take(&mut self.output);
         let (sent, mut output) = self.stream.write_all(output).await;
         self.deadline.clear();
-        output.clear();
-        self.output = output;
+        if output.capacity() <= OUTPUT_KEPT_BYTES_MAX {
+            output.clear();
+            self.output = output;
+        }
         sent.map(|_| ()).map_err(|_| Gone)
     }
 
@@ -241,7 +264,7 @@ impl Transport {
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
         while self.unread != Unread::Bytes(0) {
             if self.start == self.input().filled() {
-                self.release_input();
+                self.release_input(INPUT_BYTES);
                 if self.receive(usize::MAX).await? == 0 {
                     return Err(Gone);
                 }
@@ -285,7 +308,7 @@ impl Transport {
             let pause_end = clock.now() + LINGER_PAUSE_MAX;
             self.deadline.set(Wait::Linger, pause_end.min(end));
             self.start = self.input().filled();
-            self.release_input();
+            self.release_input(INPUT_BYTES);
             match self.receive(left).await {
                 Ok(received @ 1..) => left -= received,
                 Ok(0) | Err(Gone) => return,

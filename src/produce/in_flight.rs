@@ -261,7 +261,10 @@ mod tests {
     use std::{rc::Rc, sync::Arc, task::Wake, time::Duration};
 
     use super::*;
-    use crate::{admission::Admission, buffer::Pool};
+    use crate::{
+        admission::{Admission, Holder},
+        buffer::Pool,
+    };
 
     struct Asleep;
     impl Wake for Asleep {
@@ -290,7 +293,7 @@ mod tests {
             buffer.append(b"{}");
             let permit = self
                 .admission
-                .admit(buffer.capacity())
+                .admit(Holder::UNKNOWN, buffer.capacity())
                 .expect("within the budget");
             let deadline = Instant::now() + Duration::from_mins(1);
             let memory = Memory {

@@ -97,7 +97,10 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::{admission::Admission, buffer::Pool};
+    use crate::{
+        admission::{Admission, Holder},
+        buffer::Pool,
+    };
 
     const SEGMENT: usize = 16 * 1024;
 
@@ -115,7 +118,7 @@ mod tests {
             topic: 0,
             headers,
             bytes: buffer.freeze(0..1_000),
-            permit: admission.admit(SEGMENT).expect("room"),
+            permit: admission.admit(Holder::UNKNOWN, SEGMENT).expect("room"),
         };
         let mut end = 0;
         let records = records.iter().map(|(len, key)| {

@@ -4,7 +4,7 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    admission::{Admission, AdmissionError, Permit},
+    admission::{AdmissionError, Permit},
     buffer::{Frozen, Pool, ReadBuffer, segment_capacity},
     model::SchemaPrefix,
     validate::{Span, ValidBody},
@@ -83,17 +83,17 @@ impl Payloads {
     /// shared 2-core AMD EPYC), and the memory once more until the body is let go.
     ///
     /// # Errors
-    /// [`AdmissionError`]: no memory for the copies.
+    /// [`AdmissionError`]: no memory for the copies, beside that of the body's permit.
     pub fn prefixed_copies(
         prefix: SchemaPrefix,
         body: &[u8],
         records: &ValidBody<'_>,
         pool: &Rc<Pool>,
-        admission: &Rc<Admission>,
+        body_permit: &Permit,
     ) -> Result<Self, AdmissionError> {
         let spans = || records.records().map(|record| record.span);
         let len = spans().map(|span| prefix.len() + span.len as usize).sum();
-        let permit = admission.admit(segment_capacity(len))?;
+        let permit = body_permit.another(segment_capacity(len))?;
         let mut copies = pool.take(len);
         for span in spans() {
             copies.append(&prefix);
@@ -111,6 +111,7 @@ impl Payloads {
 mod tests {
     use super::*;
     use crate::{
+        admission::{Admission, Holder},
         model::Rules,
         validate::{Format, ValidateLimits, Validator},
     };
@@ -139,16 +140,18 @@ mod tests {
         let valid = validator.validate(body, Format::Json, &Rules::any());
         let valid = valid.expect("valid");
         let (pool, admission) = (Rc::default(), Rc::new(Admission::new(1 << 20)));
-        let payloads = Payloads::prefixed_copies(PREFIX, body, &valid, &pool, &admission);
+        let permit = admission.admit(Holder::UNKNOWN, 1).expect("room");
+        let payloads = Payloads::prefixed_copies(PREFIX, body, &valid, &pool, &permit);
         let payloads = payloads.expect("room");
-        assert_eq!(admission.in_flight_bytes(), segment_capacity(19));
+        assert_eq!(admission.in_flight_bytes(), 1 + segment_capacity(19));
         let first = [&PREFIX[..], br#"{"a":1}"#].concat();
         let second = [&PREFIX[..], b"{}"].concat();
         assert_eq!(payloads.memory.len(), first.len() + second.len());
         assert_eq!(records(&payloads, &valid), [first, second]);
 
-        let none = Rc::new(Admission::new(segment_capacity(19) - 1));
-        let refused = Payloads::prefixed_copies(PREFIX, body, &valid, &pool, &none);
+        let none = Rc::new(Admission::new(segment_capacity(19)));
+        let permit = none.admit(Holder::UNKNOWN, 1).expect("room");
+        let refused = Payloads::prefixed_copies(PREFIX, body, &valid, &pool, &permit);
         assert_eq!(refused.err(), Some(AdmissionError));
     }
 
@@ -162,7 +165,9 @@ mod tests {
         let valid = validator.validate(buffer.bytes(body), Format::Json, &Rules::any());
         let valid = valid.expect("valid");
         let address = buffer.bytes(18..18).as_ptr();
-        let permit = Rc::new(Admission::new(1)).admit(1).expect("room");
+        let permit = Rc::new(Admission::new(1))
+            .admit(Holder::UNKNOWN, 1)
+            .expect("room");
         let payloads = Payloads::prefixed_in_place(PREFIX, &mut buffer, 18..25, permit);
         let payloads = payloads.expect("what is before it is not read any more");
         let record = [&PREFIX[..], br#"{"a":1}"#].concat();

@@ -18,7 +18,7 @@ use super::{
     ProducerSettings, kafka::Handle,
 };
 use crate::{
-    admission::Admission,
+    admission::{Admission, Holder},
     auth,
     buffer::Pool,
     metrics::WorkerMetrics,
@@ -87,7 +87,10 @@ impl Bench {
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
         let mut buffer = self.pool.take(body.len());
         buffer.append(body);
-        let permit = self.admission.admit(buffer.capacity()).expect("room");
+        let permit = self
+            .admission
+            .admit(Holder::UNKNOWN, buffer.capacity())
+            .expect("room");
         let records = self
             .validator
             .validate(body, Format::Json, &Rules::any())

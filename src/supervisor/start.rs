@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
-    admission::Connections,
+    admission::{Connections, SharedBudget},
     auth::AuthError,
     config::{Config, DriverChoice},
     isolation::PanicError,
@@ -258,6 +258,8 @@ pub(super) fn worker_settings(
     };
     let readiness = Arc::new(Readiness::new(workers));
     let connections = Arc::new(Connections::new(config.limits.connections_max));
+    let shared = config.in_flight_shares().shared;
+    let shared_budget = Arc::new(SharedBudget::new(config.workers.get(), shared));
     let settings = |index| WorkerSettings {
         index,
         core: pinned.get(index).copied(),
@@ -270,6 +272,7 @@ pub(super) fn worker_settings(
         readiness: Arc::clone(&readiness),
         connections: Arc::clone(&connections),
         handover: Arc::default(),
+        shared_budget: Arc::clone(&shared_budget),
     };
     Ok((0..workers).map(settings).collect())
 }

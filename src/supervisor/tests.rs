@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{start::worker_settings, *};
-use crate::{config::DriverChoice, readiness::WorkerState, snapshot::Snapshot};
+use crate::{
+    admission::SharedBudget, config::DriverChoice, readiness::WorkerState, snapshot::Snapshot,
+};
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
@@ -40,6 +42,7 @@ fn a_worker_that_panics_leaves_nothing_behind() {
         let mut settings = settings.remove(0);
         // The readiness has one worker, number 0: the first tick of worker 1 panics.
         settings.index = 1;
+        settings.shared_budget = Arc::new(SharedBudget::new(2, 0));
         let listener = start::bind(LOOPBACK.parse().expect("an address"), true).expect("a port");
         let address = listener.local_addr().expect("its address");
         let mut client = TcpStream::connect(address).expect("it listens");

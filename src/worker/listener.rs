@@ -130,3 +130,19 @@ async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Cont
     }
     metrics.connections_open.sub(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::CONNECTION_BYTES;
+
+    /// The task that an idle connection is.
+    #[test]
+    fn a_connection_takes_little() {
+        fn bytes_of<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = bytes_of(serve);
+        assert!(bytes < CONNECTION_BYTES, "{bytes} bytes");
+    }
+}

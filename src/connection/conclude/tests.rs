@@ -1,5 +1,8 @@
+use std::rc::Rc;
+
 use super::*;
 use crate::{
+    admission::{Admission, Holder},
     produce::Fault,
     validate::{Counting, Rejection, RejectionKind, Span},
 };
@@ -18,6 +21,7 @@ fn rejected(valid: &[u32]) -> Rejected {
         },
         valid: valid.to_vec(),
         body: None,
+        permit: Rc::new(Admission::new(0)).charge(Holder::UNKNOWN, 0),
     }
 }
 

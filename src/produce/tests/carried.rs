@@ -12,6 +12,7 @@ use rdkafka::{
 
 use super::{Bench, PATIENCE, settings};
 use crate::{
+    admission::Holder,
     auth,
     model::{Field, Kind, Model, Rules, SchemaPrefix, Type, UnknownFields, schema_prefix},
     produce::{Delivery, Failure, Fault, Headers, Payloads},
@@ -73,7 +74,10 @@ impl Bench {
     ) -> Result<Delivery, Failure> {
         let mut buffer = self.pool.take(body.len());
         buffer.append(body.as_bytes());
-        let permit = self.admission.admit(buffer.capacity()).expect("room");
+        let permit = self
+            .admission
+            .admit(Holder::UNKNOWN, buffer.capacity())
+            .expect("room");
         let route = &self.routes.routes()[0];
         let records = self
             .validator
@@ -82,9 +86,9 @@ impl Bench {
         let payloads = match prefix {
             None => Payloads::as_received(buffer.freeze(0..body.len()), permit),
             Some(prefix) => {
-                let (pool, admission) = (&self.pool, &self.admission);
                 let bytes = body.as_bytes();
-                Payloads::prefixed_copies(prefix, bytes, &records, pool, admission).expect("room")
+                Payloads::prefixed_copies(prefix, bytes, &records, &self.pool, &permit)
+                    .expect("room")
             }
         };
         let route = auth::anonymous()
@@ -348,7 +352,10 @@ fn dead_letters_go_to_their_own_topic() {
     let bench = bench(&cluster, Some("k"), Some("t"));
     let mut memory = bench.pool.take(1);
     memory.append(b"onetwo");
-    let permit = bench.admission.admit(memory.capacity()).expect("room");
+    let permit = bench
+        .admission
+        .admit(Holder::UNKNOWN, memory.capacity())
+        .expect("room");
     let route = auth::anonymous()
         .authorize(&bench.routes.routes()[0])
         .expect("all routes are allowed");

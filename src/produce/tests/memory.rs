@@ -17,6 +17,7 @@ use rdkafka::{
 
 use super::{Bench, PATIENCE, settings};
 use crate::{
+    admission::Holder,
     auth,
     buffer::Pool,
     produce::{
@@ -106,7 +107,10 @@ fn records_beyond_their_body_are_not_enqueued() {
     let mut buffer = bench.pool.take(2);
     buffer.append(b"{}");
     let short = buffer.freeze(0..2);
-    let permit = bench.admission.admit(buffer.capacity()).expect("room");
+    let permit = bench
+        .admission
+        .admit(Holder::UNKNOWN, buffer.capacity())
+        .expect("room");
     let route = auth::anonymous()
         .authorize(&bench.routes.routes()[0])
         .expect("all routes are allowed");

@@ -1,6 +1,9 @@
 //! The memory in flight, and the most that a configuration allows.
 
-use ringest::validate::{ValidateLimits, Validator};
+use ringest::{
+    config::InFlightShares,
+    validate::{ValidateLimits, Validator},
+};
 
 use super::{LEAST, Place, errors, good};
 
@@ -58,19 +61,35 @@ fn the_share_of_a_worker_must_hold_one_request() {
 }
 
 #[test]
+fn half_is_split_and_the_rest_shared() {
+    // One request takes 98,304 bytes.
+    for (in_flight, of_worker, shared) in [
+        (196_608, 98_304, 0),
+        (196_609, 98_304, 1),
+        (400_000, 100_000, 200_000),
+    ] {
+        let text = format!(
+            "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 65_536\n{LEAST}"
+        );
+        let shares = InFlightShares { of_worker, shared };
+        assert_eq!(good(&text, &[]).in_flight_shares(), shares);
+    }
+}
+
+#[test]
 fn the_default_grows_with_the_workers() {
     // 14 workers with 18 MiB each need less than the default, 15 need more.
-    for (workers, in_flight, share_kib) in [
-        ("14", IN_FLIGHT, "18725"),
-        ("15", 15 * 18_874_368, "18432"),
-        ("1024", 1_024 * 18_874_368, "18432"),
+    for (workers, in_flight) in [
+        ("14", IN_FLIGHT),
+        ("15", 15 * 18_874_368),
+        ("1024", 1_024 * 18_874_368),
     ] {
         let config = good(LEAST, &[("RINGEST_WORKERS", workers)]);
         assert_eq!(config.limits.in_flight_bytes_max, in_flight, "{workers}");
         assert_eq!(config.memory_max().in_flight, in_flight as u64);
         assert_eq!(
             config.kafka_property("queue.buffering.max.kbytes"),
-            Some(share_kib)
+            Some(&*(in_flight / 1_024).to_string())
         );
     }
 }
@@ -79,16 +98,16 @@ fn the_default_grows_with_the_workers() {
 fn the_worst_case_memory_counts_every_worker() {
     let config = good(&format!("workers = 2\n{LEAST}"), &[]);
     let memory = config.memory_max();
-    assert_eq!(memory.connections, 10_000 * 16_384);
+    assert_eq!(memory.connections, 10_000 * (16_384 + 6_144));
     assert_eq!(memory.in_flight, 268_435_456);
     let limits = ValidateLimits::from(&config.limits);
     let scratch = Validator::scratch_bytes_max(limits, config.limits.body_bytes_max);
     assert_eq!(memory.validation, 2 * scratch as u64);
-    // Seven sizes of segments, 4 MiB of each.
-    assert_eq!(memory.kept_segments, 2 * 7 * 4 * 1_048_576);
+    // Ten sizes of segments, 2 MiB of each.
+    assert_eq!(memory.kept_segments, 2 * 10 * 2 * 1_048_576);
     // Of each record of each worker: librdkafka's 256 bytes, and the worker's own.
-    assert_eq!(memory.producer_queues % (2 * 500_000), 0);
-    let of_a_record = memory.producer_queues / (2 * 500_000);
+    assert_eq!(memory.producer_queues % (2 * 200_000), 0);
+    let of_a_record = memory.producer_queues / (2 * 200_000);
     assert!(
         (256 + 3 * 48..1_024).contains(&of_a_record),
         "{of_a_record}"
@@ -103,12 +122,13 @@ fn the_worst_case_memory_counts_every_worker() {
             + memory.credentials
             + memory.kept_segments
             + memory.producer_queues
+            + memory.process
     );
     let fewer = good(
         &format!("workers = 2\n[limits]\nconnections_max = 1\nhead_bytes_max = 16_385\n{LEAST}"),
         &[],
     );
-    assert_eq!(fewer.memory_max().connections, 32_768);
+    assert_eq!(fewer.memory_max().connections, 32_768 + 6_144);
 }
 
 #[test]
@@ -116,6 +136,7 @@ fn the_share_of_a_worker_must_hold_what_models_ask_for() {
     const SCHEMA: &str = "schema_id = 1\n";
     const KEY: &str = "partition_key = \"k\"\n";
     const LETTERS: &str = "dead_letter_topic = \"dead\"\n";
+    const ACCEPT_VALID: &str = "on_invalid = \"accept_valid\"\n";
     let limits = |in_flight: usize| {
         format!(
             "workers = 3\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 16_000\n{LEAST}"
@@ -123,11 +144,17 @@ fn the_share_of_a_worker_must_hold_what_models_ask_for() {
     };
     // Copies of 5,334 records with 5 bytes more each; a part of the letters, and the largest one.
     let (copies, keys, letters) = (65_536, 16_000, 2_097_152);
+    // The errors of a request, and where each invalid record is.
+    let lists = 262_144 + 5_334 * 16;
     for (keys_of_models, memory) in [
         (&[SCHEMA][..], 16_384 + copies),
         (&[KEY], 16_384 + keys),
-        (&[LETTERS], 16_384 + letters),
-        (&[SCHEMA, KEY, LETTERS], 16_384 + copies + keys + letters),
+        (&[LETTERS], 16_384 + letters + lists),
+        (&[ACCEPT_VALID], 16_384 + lists),
+        (
+            &[SCHEMA, KEY, LETTERS],
+            16_384 + copies + keys + letters + lists,
+        ),
     ] {
         let place = |in_flight| {
             let place = Place::new(&limits(in_flight));
@@ -154,6 +181,6 @@ fn the_share_of_a_worker_must_hold_what_models_ask_for() {
         &format!("name = \"L\"\nversion = \"1\"\n{LETTERS}{KEY}"),
     );
     let config = place.load(&[]).expect("good");
-    let needed = 100 * (10_485_760 + 10_485_760 + letters);
+    let needed = 100 * (10_485_760 + 10_485_760 + letters + 262_144 + 100_000 * 16);
     assert_eq!(config.limits.in_flight_bytes_max, needed);
 }

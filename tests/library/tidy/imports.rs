@@ -22,9 +22,10 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 16] = [
+const LEAVES: [&str; 17] = [
     "admission",
     "buffer",
+    "cgroup",
     "clock",
     "deadline",
     "document",

@@ -8,15 +8,18 @@ use crate::support::{
     http::{Http, chunked_request},
     wait::{await_that, eventually},
 };
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 /// What one small request takes.
-const SEGMENT: u64 = 16_384;
+const SEGMENT: u64 = 2_048;
 
 /// What there is: as much as the largest body takes while it grows.
 const BUDGET: u64 = 98_304;
 
-/// Room for six small requests, or one of the largest and two small ones.
+/// Small requests that one client may have in there at once: about four fifths.
+const OF_ONE: usize = 39;
+
+/// Room for 48 small requests, or one of the largest.
 fn rig() -> Rig {
     let rig = Rig::start(|it| {
         it.set("limits.body_bytes_max", "65536")
@@ -27,10 +30,11 @@ fn rig() -> Rig {
 }
 
 /// So many small requests whose bodies never come.
-fn unfinished<const N: usize>(rig: &Rig) -> [Http; N] {
-    let held = [(); N].map(|()| sent(rig, &head(PATH, "Content-Length: 100\r\n")));
+fn unfinished(rig: &Rig, count: usize) -> Vec<Http> {
+    let small = head(PATH, "Content-Length: 100\r\n");
+    let held = (0..count).map(|_| sent(rig, &small)).collect();
     rig.ringest
-        .await_count("ringest_in_flight_bytes", N as u64 * SEGMENT);
+        .await_count("ringest_in_flight_bytes", count as u64 * SEGMENT);
     held
 }
 
@@ -47,12 +51,19 @@ fn is_full(rig: &Rig) {
     assert!(!answer.closes(), "a small body is skipped: {answer:?}");
 }
 
+/// A client of another address.
+fn another(rig: &Rig) -> Http {
+    let source = Ipv4Addr::new(127, 0, 0, 2).into();
+    Http::connect_from(source, rig.ringest.address()).expect("ringest accepts")
+}
+
 #[test]
 fn records_that_wait_for_the_broker_hold_the_budget() {
     let rig = rig();
     rig.silence_broker();
-    let mut waiting: Vec<Http> = (0..6).map(|_| sent(&rig, &post(RECORD))).collect();
-    rig.ringest.await_count("ringest_in_flight_bytes", BUDGET);
+    let mut waiting: Vec<Http> = (0..OF_ONE).map(|_| sent(&rig, &post(RECORD))).collect();
+    let held = OF_ONE as u64 * SEGMENT;
+    rig.ringest.await_count("ringest_in_flight_bytes", held);
     let mut late = rig.connect();
     for body in [RECORD, &record_of(20_000)] {
         let answer = late.post(PATH, body).expect("an answer");
@@ -62,7 +73,7 @@ fn records_that_wait_for_the_broker_hold_the_budget() {
     let chunked = rig.exchange(&chunked_request(PATH, RECORD, 3));
     assert_refused(&chunked, 503, "in_flight_full");
     // None of them has had its answer: the refusals did not wait.
-    for http in &mut waiting {
+    for http in waiting.iter_mut().step_by(10) {
         assert!(http.is_silent_for(SILENCE / 10));
     }
     // Paths that need no memory are served.
@@ -79,29 +90,81 @@ fn records_that_wait_for_the_broker_hold_the_budget() {
     rig.settles();
 }
 
+/// However much one client holds, there is some left for another.
 #[test]
-fn bodies_being_read_hold_the_budget() {
+fn one_client_gets_no_more_than_its_share() {
     let rig = rig();
-    let others = unfinished::<2>(&rig);
-    // Its whole length is reserved before its first byte is there.
+    let held = unfinished(&rig, OF_ONE);
+    is_full(&rig);
+    let mut other = another(&rig);
+    for _ in 0..20 {
+        assert_accepted(&other.post(PATH, RECORD).expect("an answer"), 1);
+    }
+    // Both have something: nobody gets all.
+    other
+        .send(&head(PATH, "Content-Length: 100\r\n"))
+        .expect("ringest reads");
+    rig.ringest
+        .await_count("ringest_in_flight_bytes", (OF_ONE as u64 + 1) * SEGMENT);
+    is_full(&rig);
+    drop((held, other));
+    rig.settles();
+}
+
+/// Forty clients that announce the largest body and send a byte of it: everybody else is served.
+#[test]
+fn an_announced_length_takes_little() {
+    let rig = Rig::start(|it| it);
+    rig.accepts();
+    let mut announced: Vec<Http> = Vec::new();
+    for _ in 0..40 {
+        let mut http = sent(&rig, &head(PATH, "Content-Length: 10485760\r\n"));
+        http.send(b"[").expect("ringest reads");
+        announced.push(http);
+    }
+    // A quarter of 256 MiB is reserved in advance, and the rest a little each.
+    let most = (64 << 20) + 40 * SEGMENT;
+    await_that("they are not read", || {
+        let held = rig.ringest.count("ringest_in_flight_bytes");
+        (6 * 10_485_760 + 34 * SEGMENT..=most).contains(&held)
+    });
+    for _ in 0..20 {
+        assert_accepted(&rig.post(RECORD), 1);
+        assert_accepted(&rig.post(&record_of(100_000)), 1);
+    }
+    // One of them goes on after all: it grows as it arrives.
+    let rest = [vec![b' '; 10_485_758], b"]".to_vec()].concat();
+    let mut last = announced.pop().expect("forty");
+    last.send(&rest).expect("ringest reads");
+    assert_accepted(&last.answer().expect("an answer"), 0);
+    drop((announced, last));
+    rig.settles();
+}
+
+#[test]
+fn bodies_being_read_hold_what_has_arrived() {
+    let rig = rig();
+    let others = unfinished(&rig, 2);
     let largest = post(&record_of(65_536));
     let mut half = sent(&rig, &largest[..30_000]);
-    rig.ringest.await_count("ringest_in_flight_bytes", BUDGET);
-    is_full(&rig);
-    half.send(&largest[30_000..]).expect("ringest reads");
-    assert_accepted(&half.answer().expect("an answer"), 1);
+    rig.ringest
+        .await_count("ringest_in_flight_bytes", 2 * SEGMENT + 32_768);
     assert_accepted(&rig.post(RECORD), 1);
-    drop(half);
+    // It takes two segments to grow, for which there is no room.
+    half.send(&largest[30_000..]).expect("ringest reads");
+    let answer = half.answer().expect("an answer");
+    assert_refused(&answer, 503, "in_flight_full");
+    assert_goes_on(&mut half, &answer);
+    drop(others);
+    rig.ringest.await_count("ringest_in_flight_bytes", 0);
+    half.send(&largest).expect("ringest reads");
+    assert_accepted(&half.answer().expect("an answer"), 1);
 
     // A client that goes gives its share back.
-    let half = sent(&rig, &largest[..30_000]);
-    rig.ringest.await_count("ringest_in_flight_bytes", BUDGET);
-    is_full(&rig);
     drop(half);
-    rig.ringest
-        .await_count("ringest_in_flight_bytes", 2 * SEGMENT);
-    assert_accepted(&rig.post(RECORD), 1);
-    drop(others);
+    let half = sent(&rig, &largest[..30_000]);
+    rig.ringest.await_count("ringest_in_flight_bytes", 32_768);
+    drop(half);
     rig.settles();
 }
 
@@ -112,7 +175,7 @@ fn a_chunked_body_that_outgrows_the_budget() {
     let rig = rig();
     let largest = chunked_request(PATH, &record_of(65_536), 1_000);
     assert_accepted(&rig.exchange(&largest), 1);
-    let other = unfinished::<1>(&rig);
+    let other = unfinished(&rig, 1);
     let fits = chunked_request(PATH, &record_of(32_768), 1_000);
     assert_accepted(&rig.exchange(&fits), 1);
     let answer = rig.exchange(&chunked_request(PATH, &record_of(32_769), 1_000));
@@ -126,22 +189,69 @@ fn a_chunked_body_that_outgrows_the_budget() {
 #[test]
 fn a_refusal_for_want_of_room_keeps_the_connection() {
     let rig = rig();
-    let others = unfinished::<2>(&rig);
-    let largest = post(&record_of(65_536));
-    let half = sent(&rig, &largest[..30_000]);
-    rig.ringest.await_count("ringest_in_flight_bytes", BUDGET);
+    let others = unfinished(&rig, OF_ONE);
     let mut http = rig.connect();
     http.send(&[post(RECORD), post(&record_of(50_000))].concat())
         .expect("ringest reads");
     for _ in 0..2 {
         let answer = http.answer().expect("an answer");
         assert_refused(&answer, 503, "in_flight_full");
+        assert!(!answer.closes(), "{answer:?}");
     }
-    drop((half, others));
+    drop(others);
     rig.ringest.await_count("ringest_in_flight_bytes", 0);
     let answer = http.post(PATH, RECORD).expect("an answer");
     assert_accepted(&answer, 1);
     assert_goes_on(&mut http, &answer);
+}
+
+/// Where there are several workers, a 503 for want of room ends the connection now and then: the next
+/// one may reach another worker.
+#[test]
+fn a_full_worker_sends_some_clients_away() {
+    let rig = Rig::start(|it| {
+        it.set("workers", "2")
+            .set("limits.body_bytes_max", "65536")
+            .set("limits.in_flight_bytes_max", &(2 * BUDGET).to_string())
+    });
+    rig.accepts();
+    let small = head(PATH, "Content-Length: 100\r\n");
+    let mut held: Vec<Http> = Vec::new();
+    let mut http = rig.connect();
+    let last = eventually(PATIENCE, || {
+        held.extend((0..4).map(|_| sent(&rig, &small)));
+        let answer = http.post(PATH, RECORD).expect("an answer");
+        answer.closes().then_some(answer)
+    });
+    assert_refused(&last.expect("it is never sent away"), 503, "in_flight_full");
+    assert!(http.is_closed());
+    drop(held);
+    rig.settles();
+}
+
+/// What an answer took is given back with it, however large it was, and so is what a request took.
+#[test]
+fn idle_connections_keep_little() {
+    const CONNECTIONS: usize = 200;
+    let rig = Rig::start(|it| it);
+    // A hundred errors are reported of it: about 30 KB.
+    let invalid = post(format!("[1{}]", ",1".repeat(150)).as_bytes());
+    let exchange = |http: &mut Http| {
+        http.send(&invalid).expect("ringest reads");
+        assert_eq!(http.answer().expect("an answer").status, 400);
+        let answer = http.post(PATH, &record_of(40_000)).expect("an answer");
+        assert_accepted(&answer, 1);
+    };
+    for _ in 0..20 {
+        exchange(&mut rig.connect());
+    }
+    let before = rig.ringest.resident_bytes();
+    let mut idle: Vec<Http> = (0..CONNECTIONS).map(|_| rig.connect()).collect();
+    idle.iter_mut().for_each(exchange);
+    let each = rig.ringest.resident_bytes().saturating_sub(before) / CONNECTIONS as u64;
+    assert!(each <= 20 * 1_024, "{each} bytes each");
+    drop(idle);
+    rig.settles();
 }
 
 /// The connection beyond the last place is not refused: it waits for one.

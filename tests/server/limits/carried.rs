@@ -159,10 +159,11 @@ fn copies_for_prefixes_hold_the_budget() {
         http.send(&super::head(PATH, "Content-Length: 100\r\n"))
             .expect("ringest reads");
         rig.ringest
-            .await_count("ringest_in_flight_bytes", count * 16_384);
+            .await_count("ringest_in_flight_bytes", count * 2_048);
     }
     let mut http = rig.connect();
-    let answer = http.post(PATH, b"[{},{}]").expect("an answer");
+    let many = format!("[{}]", vec!["{}"; 5_000].join(","));
+    let answer = http.post(PATH, many.as_bytes()).expect("an answer");
     assert_refused(&answer, 503, "in_flight_full");
     // A record alone needs no more than its body.
     let answer = http.post(PATH, b"[{}]").expect("an answer");

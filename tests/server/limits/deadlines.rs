@@ -4,7 +4,7 @@ use std::{io, thread, time::Duration};
 
 use super::{
     ALL, PATH, RECORD, Rig, assert_accepted, assert_closes, assert_problem, assert_refused, head,
-    post,
+    post, record_of,
 };
 use crate::support::{http::Http, wait::await_that};
 
@@ -120,6 +120,32 @@ fn an_idle_connection_is_answered_and_closed() {
     }
     drop((fresh, used));
     rig.settles();
+}
+
+/// A body that arrives slowly has the time that its bytes take at the least rate, and no more.
+#[test]
+fn a_slow_body_has_the_time_that_it_needs() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let rig = Rig::start(|it| {
+        it.set("timeouts.body_timeout_ms", "1500")
+            .set("limits.body_rate_min", "2000")
+    });
+    // 8,000 bytes a second for five seconds, and 400 until it is refused.
+    for (part, status) in [(400, 200), (20, 408)] {
+        for record in [record_of(1_500), record_of(40_000)] {
+            let body = &post(&record);
+            let in_parts = || {
+                let mut http = rig.connect();
+                for part in body.chunks(part) {
+                    if http.send(part).is_err() || !http.is_silent_for(PAUSE) {
+                        break;
+                    }
+                }
+                http.answer().expect("an answer")
+            };
+            assert_eq!(in_parts().status, status, "{part}");
+        }
+    }
 }
 
 /// A connection that waits for the broker is not idle.

@@ -173,7 +173,7 @@ fn dead_letters_of_many_records_take_little_memory() {
     const RECORDS: usize = 4_000;
     let rig = rig_with_dead_letters(|it| {
         it.set("limits.body_bytes_max", "2097152")
-            .set("limits.in_flight_bytes_max", "4259840")
+            .set("limits.in_flight_bytes_max", "6121984")
     });
     let record = format!("{{\"x\":\"{}\"}}", "x".repeat(500));
     let body = format!("[{}]", vec![record; RECORDS].join(","));

@@ -130,9 +130,9 @@ fn cut_anywhere() {
 /// Bodies of every length around the sizes of the server's memory, behind heads that shift them.
 #[test]
 fn bodies_around_the_sizes_of_memory() {
-    const SEGMENT: usize = 16 * 1_024;
+    const SEGMENT: usize = 2 * 1_024;
     let rig = Rig::start(|it| it);
-    let sizes = [1, 2, 4]
+    let sizes = [1, 2, 4, 8, 16, 32]
         .into_iter()
         .flat_map(|factor| SEGMENT * factor - 2..=SEGMENT * factor + 2)
         .chain(SEGMENT - 130..SEGMENT - 70)

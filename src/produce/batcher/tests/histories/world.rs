@@ -13,7 +13,7 @@ use super::{
     random::Random,
 };
 use crate::{
-    admission::Admission,
+    admission::{Admission, Holder},
     buffer::Pool,
     produce::{
         batcher::{BatchKey, BatchRules, Batcher, RecordEnd, Reported, batch::Kind},
@@ -189,7 +189,10 @@ impl World {
         let mut buffer = self.pool.take(1);
         buffer.append(b"{}");
         let memory = Memory {
-            permit: self.admission.admit(buffer.capacity()).expect("room"),
+            permit: self
+                .admission
+                .admit(Holder::UNKNOWN, buffer.capacity())
+                .expect("room"),
             bytes: buffer.freeze(0..2),
             keys: Vec::new(),
             headers: None,
