@@ -85,7 +85,6 @@ impl Connection {
             if !error.is_server_error() {
                 self.context.credentials.borrow_mut().remove(token);
             }
-            active.rejections.borrow_mut().insert(token, error);
             return Err(self.deny(error, token));
         }
     }
@@ -117,7 +116,12 @@ impl Connection {
             if let Some(error) = rejected() {
                 return Err(error.into());
             }
-            slot.verify(check, unix_ms(), since)?
+            // What the check above rejects costs no more than looking for it here.
+            slot.verify(check, unix_ms(), since).inspect_err(|error| {
+                if let VerifyError::Rejected(error) = error {
+                    active.rejections.borrow_mut().insert(token, *error);
+                }
+            })?
         };
         self.context.metrics.credentials_verified.add(1);
         Ok(credentials.borrow_mut().insert(token, verified, keys))
