@@ -1,4 +1,4 @@
-//! Limits of what is in the process at once, with permits that are returned by being dropped.
+//! Limits of the memory in use at once, with permits that are returned by being dropped.
 //!
 //! The memory for data in flight is one budget of the process. Each worker has a part of its own, and takes
 //! more from what is left over in chunks. Within a worker a client may hold at most [`SHARE`] times of what
@@ -301,40 +301,6 @@ impl Drop for Permit {
     }
 }
 
-/// Connections of the whole process. Used on accept and close only, so the workers can share it.
-#[derive(Debug)]
-pub struct Connections {
-    open: AtomicUsize,
-    max: usize,
-}
-
-impl Connections {
-    /// For at most `max` connections.
-    pub fn new(max: usize) -> Self {
-        Self {
-            open: AtomicUsize::new(0),
-            max,
-        }
-    }
-
-    /// Admits one connection until the guard is dropped; `None` at the limit.
-    pub fn enter(self: &Arc<Self>) -> Option<ConnectionGuard> {
-        let open = self.open.fetch_add(1, Ordering::Relaxed);
-        let guard = ConnectionGuard(Arc::clone(self));
-        (open < self.max).then_some(guard)
-    }
-}
-
-/// The permit of one connection, returned on drop.
-#[derive(Debug)]
-pub struct ConnectionGuard(Arc<Connections>);
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,15 +423,5 @@ mod tests {
         assert_eq!(of(None, "2001:db8::1"), of(None, "2001:db8::ffff:1"));
         let same = |n: u8| of(None, &format!("10.0.0.{n}")) == of(None, "10.1.0.1");
         assert!((0..100).filter(|n| same(*n)).count() < 3);
-    }
-
-    #[test]
-    fn connections_are_admitted_up_to_the_limit_and_returned() {
-        let connections = Arc::new(Connections::new(2));
-        let first = connections.enter().expect("1 of 2");
-        let _second = connections.enter().expect("2 of 2");
-        assert!(connections.enter().is_none());
-        drop(first);
-        assert!(connections.enter().is_some());
     }
 }

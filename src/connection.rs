@@ -5,7 +5,14 @@
 //!                                                             └ dead letters for invalid records ┘
 //! ```
 
-use std::{cell::Cell, collections::VecDeque, net::IpAddr, rc::Rc};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use monoio::net::TcpStream;
 
@@ -13,7 +20,7 @@ use crate::{
     admission::Holder,
     auth::Hint,
     buffer::SEGMENT_BYTES_MIN,
-    context::{ActiveSnapshot, Context},
+    context::{ActiveSnapshot, Context, Ending},
     deadline::Deadline,
     http::{HeadParser, Method, RequestHead},
     outcome::{Allow, Outcome, Refusal},
@@ -74,6 +81,12 @@ pub(crate) struct Connection {
     client: Client,
     /// The client that the memory of the current request is charged to.
     holder: Holder,
+    /// No request has begun.
+    is_new: bool,
+    /// It is beyond the limit of connections: one request is answered, and only `/health` is served.
+    is_reserved: bool,
+    /// When it is to end with its next answer, if that is bounded.
+    ends_at: Option<Instant>,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
     /// Pipelined requests before the current one whose answers are due, in their order. Allocated
@@ -88,14 +101,20 @@ impl Connection {
         stream: TcpStream,
         peer: IpAddr,
         deadline: Deadline,
+        is_reserved: bool,
         context: Rc<Context>,
     ) -> Self {
         let input = context.pool.take(SEGMENT_BYTES_MIN);
+        let age_max = context.config.timeouts.connection_age_max;
+        let ends_at = age_max.map(|age_max| context.clock.now() + shortened(age_max));
         Self {
             transport: Transport::new(stream, deadline, input),
             parser: HeadParser::new(context.head_limits),
             client: Client::new(peer, &context.config.listen.trusted_proxies),
             holder: context.admission.holder(None, peer),
+            is_new: true,
+            is_reserved,
+            ends_at,
             cache_hint: Cell::default(),
             unanswered: VecDeque::new(),
             context,
@@ -156,8 +175,12 @@ impl Connection {
     ) -> Result<End, Interrupt> {
         let context = Rc::clone(&self.context);
         if self.path(head) == b"/health" {
-            let outcome = health(head.method, context.is_draining())?;
+            let is_ending = context.ending() >= Ending::Announced;
+            let outcome = health(head.method, is_ending)?;
             return Ok(End::Outcome(outcome));
+        }
+        if self.is_reserved {
+            return Err(Refusal::ConnectionsFull.into());
         }
         if head.method == Method::Options {
             // The same for every path: the client is not authenticated yet.
@@ -173,7 +196,7 @@ impl Connection {
             metrics: active.metrics_of(route.index),
         };
         let format = body_format(head)?;
-        if context.is_draining() {
+        if context.ending() == Ending::Refusing {
             return Err(Refusal::Draining.into());
         }
 
@@ -225,11 +248,34 @@ impl Connection {
     }
 }
 
+/// Between 80 % and 100 % of a connection's longest age: connections that began together, as after a
+/// restart, do not end together.
+fn shortened(age_max: Duration) -> Duration {
+    let [random, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    age_max * (5 * 255 - u32::from(random)) / (5 * 255)
+}
+
 /// For load balancers that know one port only.
-fn health(method: Method, draining: bool) -> Result<Outcome, Refusal> {
+fn health(method: Method, is_ending: bool) -> Result<Outcome, Refusal> {
     match method {
-        Method::Get | Method::Head if draining => Err(Refusal::Draining),
+        Method::Get | Method::Head if is_ending => Err(Refusal::Draining),
         Method::Get | Method::Head => Ok(Outcome::Healthy),
         Method::Post | Method::Options | Method::Other => Err(Refusal::Method(Allow::GetHead)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_live_for_a_little_less_than_the_longest_age_and_not_equally_long() {
+        let age_max = Duration::from_mins(1);
+        let ages: Vec<_> = (0..100).map(|_| shortened(age_max)).collect();
+        let allowed = Duration::from_secs(48)..=age_max;
+        assert!(ages.iter().all(|age| allowed.contains(age)), "{ages:?}");
+        assert!(ages.iter().any(|age| *age != ages[0]), "{ages:?}");
+        let longest = Duration::from_hours(24);
+        assert!(shortened(longest) <= longest);
     }
 }

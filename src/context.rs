@@ -9,11 +9,12 @@ use std::{
 };
 
 use crate::{
-    admission::{Admission, Connections, SharedBudget},
+    admission::{Admission, SharedBudget},
     auth::{self, AuthError, Cache, Principal, Rejections},
     buffer::Pool,
     clock::Clock,
     config::Config,
+    connections::Connections,
     deadline::Deadlines,
     http::HeadLimits,
     long_work::LongWork,
@@ -63,6 +64,19 @@ impl ActiveSnapshot {
 /// One of so many answers of a full worker ends its connection.
 const FULL_ANSWERS_PER_MOVE: usize = 8;
 
+/// How far the end of the process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// None has begun.
+    No,
+    /// Everything is served, but `/health`: load balancers may stop sending.
+    Announced,
+    /// Every answer ends its connection.
+    Draining,
+    /// Requests are refused, too.
+    Refusing,
+}
+
 /// What the connections of one worker share.
 pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
@@ -84,7 +98,7 @@ pub(crate) struct Context {
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
-    draining: Cell<bool>,
+    ending: Cell<Ending>,
     /// Answers so far that this worker is full.
     full_answers: Cell<usize>,
     /// Records not delivered since the drain began.
@@ -131,20 +145,27 @@ impl Context {
             producer,
             responses: Responses::new(),
             metrics: Arc::clone(metrics),
-            draining: Cell::new(false),
+            ending: Cell::new(Ending::No),
             full_answers: Cell::new(0),
             records_undelivered: Cell::new(0),
             answer_log: AnswerLog::new(),
         }
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending.get()
     }
 
-    pub(crate) fn begin_drain(&self) {
-        self.draining.set(true);
-        self.key_waits.end_all();
+    pub(crate) fn is_draining(&self) -> bool {
+        self.ending() >= Ending::Draining
+    }
+
+    /// The end has come this far, or farther.
+    pub(crate) fn advance_to(&self, stage: Ending) {
+        let stage = stage.max(self.ending());
+        if self.ending.replace(stage) != stage && self.is_draining() {
+            self.key_waits.end_all();
+        }
     }
 
     /// Whether this answer ends its connection, as the next one may reach a worker that has room.

@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::{MsgFlags, recv};
 use slab::Slab;
+
+use room::Room;
+
+mod room;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +33,26 @@ pub enum Wait {
 
 struct Entry {
     socket: RawFd,
+    /// Whose connection it is, where that is known.
+    owner: Option<u64>,
     wait: Option<(Wait, Instant)>,
-    expired: bool,
+    /// What it waited for when its deadline passed.
+    expired: Option<Wait>,
+    /// It was closed to make room for another one.
+    gives_way: bool,
+}
+
+impl Entry {
+    /// Ends the connection's wait.
+    fn expire(&mut self, wait: Wait) {
+        self.expired = Some(wait);
+        let how = match wait {
+            // The answer about the timeout can still be sent.
+            Wait::Read | Wait::Idle | Wait::Linger => Shutdown::Read,
+            Wait::Write => Shutdown::Both,
+        };
+        shutdown(self.socket, how);
+    }
 }
 
 /// The deadlines of one worker.
@@ -38,15 +61,18 @@ pub struct Deadlines {
     entries: RefCell<Slab<Entry>>,
     /// Once a drain has begun: the latest end of idle connections.
     idle_until: Cell<Option<Instant>>,
+    room: Room,
 }
 
 impl Deadlines {
     /// Watches a socket until the guard is dropped, which must be before the socket closes.
-    pub fn watch(self: &Rc<Self>, socket: RawFd) -> Deadline {
+    pub fn watch(self: &Rc<Self>, socket: RawFd, owner: Option<u64>) -> Deadline {
         let entry = Entry {
             socket,
+            owner,
             wait: None,
-            expired: false,
+            expired: None,
+            gives_way: false,
         };
         let key = self.entries.borrow_mut().insert(entry);
         Deadline {
@@ -65,17 +91,14 @@ impl Deadlines {
         }
     }
 
-    /// Ends every wait whose deadline has passed.
+    /// Ends every wait whose deadline has passed. A connection on which a request has begun to arrive is
+    /// not idle: its next read sets the deadline of the head.
     pub fn expire(&self, now: Instant) {
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
-            if let Some((wait, _)) = entry.wait.take_if(|(_, at)| *at <= now) {
-                entry.expired = true;
-                let how = match wait {
-                    // The answer about the timeout can still be sent.
-                    Wait::Read | Wait::Idle | Wait::Linger => Shutdown::Read,
-                    Wait::Write => Shutdown::Both,
-                };
-                shutdown(entry.socket, how);
+            if let Some((wait, _)) = entry.wait.take_if(|(_, at)| *at <= now)
+                && !(wait == Wait::Idle && has_arrived(entry.socket))
+            {
+                entry.expire(wait);
             }
         }
     }
@@ -104,8 +127,7 @@ impl Deadlines {
     /// Ends every connection now.
     pub fn cut_all(&self) {
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
-            entry.expired = true;
-            shutdown(entry.socket, Shutdown::Both);
+            entry.expire(Wait::Write);
         }
     }
 
@@ -125,6 +147,16 @@ impl Deadlines {
         let lingers = |entry: &Entry| matches!(entry.wait, Some((Wait::Linger, _)));
         entries.iter().filter(|(_, entry)| !lingers(entry)).count()
     }
+}
+
+/// Whether bytes have arrived on the socket that are not read yet.
+fn has_arrived(socket: RawFd) -> bool {
+    let peeked = recv(
+        socket,
+        &mut [0],
+        MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT,
+    );
+    peeked.is_ok_and(|bytes| bytes > 0)
 }
 
 /// Shuts down a socket that is known to be open. It is no error if the peer was faster.
@@ -168,13 +200,24 @@ impl Deadline {
     /// Whether a deadline has ever passed, or everything was cut: then the socket is shut down, for
     /// reading at least.
     pub fn has_expired(&self) -> bool {
+        self.expired().is_some()
+    }
+
+    /// What the connection waited for when its deadline passed.
+    pub fn expired(&self) -> Option<Wait> {
         self.deadlines.entries.borrow()[self.key].expired
+    }
+
+    /// Whether the connection was closed to make room for another one.
+    pub fn gives_way(&self) -> bool {
+        self.deadlines.entries.borrow()[self.key].gives_way
     }
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.deadlines.entries.borrow_mut().remove(self.key);
+        let entry = self.deadlines.entries.borrow_mut().remove(self.key);
+        self.deadlines.room.left(self.key, entry.gives_way);
     }
 }
 
@@ -191,7 +234,7 @@ mod tests {
     fn a_passed_deadline_ends_the_read_and_leaves_the_answer_possible() {
         let deadlines = Rc::new(Deadlines::default());
         let (mut ours, mut theirs) = UnixStream::pair().expect("a socket pair");
-        let deadline = deadlines.watch(ours.as_raw_fd());
+        let deadline = deadlines.watch(ours.as_raw_fd(), None);
         let now = Instant::now();
         deadline.set(Wait::Read, now + Duration::from_secs(1));
         deadlines.expire(now);
@@ -206,10 +249,26 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_connection_on_which_a_request_begins_does_not_expire() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
+        let deadline = deadlines.watch(ours.as_raw_fd(), None);
+        let now = Instant::now();
+        theirs.write_all(b"P").expect("writable");
+        deadline.set(Wait::Idle, now);
+        deadlines.expire(now);
+        assert!(!deadline.has_expired());
+        // The rest of a request that has begun has its own time, whatever arrives.
+        deadline.set(Wait::Read, now);
+        deadlines.expire(now);
+        assert_eq!(deadline.expired(), Some(Wait::Read));
+    }
+
+    #[test]
     fn time_that_the_worker_loses_is_not_its_clients_fault() {
         let deadlines = Rc::new(Deadlines::default());
         let (ours, _theirs) = UnixStream::pair().expect("a socket pair");
-        let deadline = deadlines.watch(ours.as_raw_fd());
+        let deadline = deadlines.watch(ours.as_raw_fd(), None);
         let now = Instant::now();
         deadline.set(Wait::Read, now + Duration::from_secs(1));
         deadlines.postpone(Duration::from_secs(2));
@@ -223,7 +282,7 @@ mod tests {
     fn a_client_that_takes_nothing_is_cut() {
         let deadlines = Rc::new(Deadlines::default());
         let (mut ours, _theirs) = UnixStream::pair().expect("a socket pair");
-        let deadline = deadlines.watch(ours.as_raw_fd());
+        let deadline = deadlines.watch(ours.as_raw_fd(), None);
         deadline.set(Wait::Write, Instant::now());
         deadlines.expire(Instant::now());
         assert!(ours.write_all(b"x").is_err());
@@ -233,7 +292,7 @@ mod tests {
     fn progress_extends_a_deadline_within_a_bound() {
         let deadlines = Rc::new(Deadlines::default());
         let (ours, _theirs) = UnixStream::pair().expect("a socket pair");
-        let deadline = deadlines.watch(ours.as_raw_fd());
+        let deadline = deadlines.watch(ours.as_raw_fd(), None);
         let second = |n| Instant::now() + Duration::from_secs(n);
         deadline.extend(Duration::from_secs(9), second(9));
         deadline.set(Wait::Read, second(10));
@@ -253,8 +312,8 @@ mod tests {
         let deadlines = Rc::new(Deadlines::default());
         let pair = UnixStream::pair().expect("a socket pair");
         let (idle, reading) = (
-            deadlines.watch(pair.0.as_raw_fd()),
-            deadlines.watch(pair.1.as_raw_fd()),
+            deadlines.watch(pair.0.as_raw_fd(), None),
+            deadlines.watch(pair.1.as_raw_fd(), None),
         );
         let now = Instant::now();
         idle.set(Wait::Idle, now + Duration::from_mins(1));
@@ -263,7 +322,7 @@ mod tests {
         deadlines.expire(now);
         assert_eq!((idle.has_expired(), reading.has_expired()), (true, false));
         // The kernel had accepted it before the drain, and it is accepted after its beginning.
-        let late = deadlines.watch(pair.0.as_raw_fd());
+        let late = deadlines.watch(pair.0.as_raw_fd(), None);
         late.set(Wait::Idle, now + Duration::from_mins(1));
         deadlines.expire(now);
         assert!(late.has_expired());

@@ -53,6 +53,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod connection;
+pub mod connections;
 mod context;
 mod dead_letter;
 pub mod deadline;

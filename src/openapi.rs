@@ -175,7 +175,7 @@ fn error_responses() -> BTreeMap<u16, Vec<&'static Row>> {
     let has_route = |row: &&Row| {
         !matches!(
             row.code,
-            Code::Healthy | Code::IdleTimeout | Code::UnknownRoute | Code::MethodNotAllowed
+            Code::Healthy | Code::UnknownRoute | Code::MethodNotAllowed
         )
     };
     let mut by_status: BTreeMap<u16, Vec<&Row>> = BTreeMap::new();

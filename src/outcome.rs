@@ -34,7 +34,7 @@ pub enum Outcome {
 pub enum Refusal {
     /// The head is malformed or ambiguous. Client error.
     Head(HeadError),
-    /// The client sent nothing, or not all, before the deadline. Client error.
+    /// The client did not send all of a request before the deadline. Client error.
     Timeout(Deadline),
     /// The chunked coding is malformed. Client error.
     Body(BodyError),
@@ -55,6 +55,8 @@ pub enum Refusal {
     ContentCoding,
     /// The body is not JSON, or contains invalid records. Client error.
     Invalid(Rejection),
+    /// All connections are in use, and this one is beyond them. Overload.
+    ConnectionsFull,
     /// Too much data is in flight. Overload.
     Admission(AdmissionError),
     /// The server is shutting down.
@@ -73,8 +75,6 @@ pub enum Refusal {
 /// The deadline that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
-    /// That of its next request.
-    Idle,
     /// That of a request's head.
     Head,
     /// That of a request's body.
@@ -165,7 +165,6 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Head(error) => head(*error),
-            Self::Timeout(Deadline::Idle) => Code::IdleTimeout,
             Self::Timeout(Deadline::Head) => Code::HeadTimeout,
             Self::Timeout(Deadline::Body) => Code::BodyTimeout,
             Self::Body(BodyError::TooLarge) | Self::BodyTooLarge => Code::BodyTooLarge,
@@ -188,6 +187,7 @@ impl Refusal {
             Self::MediaType => Code::UnsupportedMediaType,
             Self::ContentCoding => Code::UnsupportedContentCoding,
             Self::Invalid(rejection) => invalid(rejection),
+            Self::ConnectionsFull => Code::ConnectionsFull,
             Self::Admission(AdmissionError) => Code::InFlightFull,
             Self::Draining => Code::Draining,
             Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),

@@ -9,6 +9,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 #[derive(Debug)]
 pub struct Readiness {
     draining: AtomicBool,
+    drain_begun: AtomicBool,
     created: Instant,
     /// The bits of each worker's [`Heartbeat`].
     workers: Box<[AtomicU64]>,
@@ -86,6 +87,7 @@ impl Readiness {
         let starting = || AtomicU64::new(starting.0);
         Self {
             draining: AtomicBool::new(false),
+            drain_begun: AtomicBool::new(false),
             created: Instant::now(),
             workers: std::iter::repeat_with(starting).take(workers).collect(),
         }
@@ -128,7 +130,7 @@ impl Readiness {
         })
     }
 
-    /// Records that a shutdown has begun. Irreversible.
+    /// Records that a shutdown has begun, though requests may still be served as before. Irreversible.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
     }
@@ -136,6 +138,17 @@ impl Readiness {
     /// Whether a shutdown has begun.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+
+    /// Lets the workers close their listeners, finish what they have and end. Irreversible.
+    pub fn begin_drain(&self) {
+        self.start_draining();
+        self.drain_begun.store(true, Relaxed);
+    }
+
+    /// Whether the workers are to end.
+    pub fn has_begun_to_drain(&self) -> bool {
+        self.drain_begun.load(Relaxed)
     }
 
     /// `None` if **every** worker can accept records, as a client can't choose its worker; else the

@@ -29,7 +29,7 @@ use crate::{
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
-use drain::ExitDeadline;
+use drain::{Delay, ExitDeadline};
 use reload::{Loaded, Reload, ReloadError};
 use start::{START_INTERVAL, Start, StartupError};
 use workers::{WATCH_INTERVAL, Worker};
@@ -87,8 +87,8 @@ pub struct Addresses {
     pub management: Option<SocketAddr>,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains. SIGHUP and changed key files reload the configuration
-/// and fetch the issuers' keys; without `load` SIGHUP keeps its default action and ends the process.
+/// Serves until SIGTERM or SIGINT and for `drain_delay_ms` from then on, which a second signal ends, and then
+/// drains. SIGHUP and changed key files reload the configuration and fetch the issuers' keys; without `load` SIGHUP keeps its default action and ends the process.
 /// `listening` is called once every worker accepts requests.
 ///
 /// Models that name a subject of the schema registry get its schema ID first.
@@ -154,6 +154,8 @@ struct Supervisor {
     run: RunWorker,
     /// Until every worker serves for the first time.
     start: Option<Start>,
+    /// Once a signal has asked to end, if the drain begins later.
+    delay: Option<Delay>,
     /// Once a drain has begun.
     exit_deadline: Option<ExitDeadline>,
 }
@@ -172,6 +174,7 @@ impl Supervisor {
             // The control thread owns both ends of the channel: it is open.
             let message = self.messages.recv_timeout(pause).ok();
             let ending = message.and_then(|message| self.handle(message));
+            let ending = ending.or_else(|| self.end_of_delay());
             match ending.or_else(|| self.watch_workers()) {
                 None => {}
                 Some(Ending::StartFailed) => return ExitCode::from(EXIT_CONFIGURATION),
@@ -187,7 +190,7 @@ impl Supervisor {
 
     fn handle(&mut self, message: Message) -> Option<Ending> {
         match message {
-            Message::Terminate => return Some(Ending::Signal),
+            Message::Terminate => return self.terminate(),
             Message::Reload => self.reload(),
             Message::Loaded(loaded) => self.loaded(loaded),
             Message::KeysFetched => {

@@ -14,9 +14,10 @@ use monoio::time::sleep;
 use nix::{sched::CpuSet, unistd::Pid};
 
 use crate::{
-    admission::{Connections, SharedBudget},
+    admission::SharedBudget,
     config::{Config, DriverChoice},
-    context::Context,
+    connections::Connections,
+    context::{Context, Ending},
     isolation::{PanicError, isolated},
     long_work::LongWork,
     metrics::{Driver, WorkerMetrics},
@@ -30,12 +31,14 @@ use tasks::{TICK, Tasks};
 
 mod drain;
 mod handover;
+mod handshakes;
 mod listener;
 mod runtime;
 mod tasks;
 
 pub(crate) use drain::Drained;
 pub(crate) use handover::Handover;
+pub(crate) use listener::BEYOND_MAX;
 pub(crate) use runtime::{NoIoUring, check_io_uring};
 
 /// How much earlier than `drain_timeout_ms` a worker's drain ends, so that the process ends in time.
@@ -162,7 +165,10 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
             tasks.accept() || context.is_draining(),
             "the task that accepts connections ended"
         );
-        if settings.readiness.is_draining()
+        if settings.readiness.is_draining() {
+            context.advance_to(Ending::Announced);
+        }
+        if settings.readiness.has_begun_to_drain()
             && let Some(drained) = drain.step(context, tasks, now)
         {
             return drained;

@@ -77,6 +77,11 @@ fn health(state: &AdminState) -> Answer {
 
 fn ready(state: &AdminState) -> Answer {
     match state.readiness.reason() {
+        // Other processes would not be less full without this one.
+        None if state.connections.are_full() => Answer::json(
+            OK,
+            br#"{"ready":true,"degraded":"connections_full"}"#.as_slice(),
+        ),
         None => Answer::json(OK, br#"{"ready":true}"#.as_slice()),
         Some(reason) => {
             let (code, detail) = (reason.code(), reason.detail());

@@ -242,6 +242,18 @@ impl Sources {
                 self.total(|worker| &worker.connections_accepted),
             ),
             (
+                "connections_evicted",
+                None,
+                "Idle client connections closed to make room for new ones.",
+                self.total(|worker| &worker.connections_evicted),
+            ),
+            (
+                "connections_refused",
+                None,
+                "Client connections beyond the limit, answered 503 (except /health).",
+                self.total(|worker| &worker.connections_refused),
+            ),
+            (
                 "connection_panics",
                 None,
                 "Connections closed because of a panic (a bug in ringest).",
@@ -326,7 +338,8 @@ impl Sources {
             (
                 "connections_max",
                 None,
-                "Limit on connections_open (limits.connections_max).",
+                "Limit on connections_open (limits.connections_max, or less if the limit of open files \
+                 is too low).",
                 self.connections_max,
             ),
             (

@@ -15,6 +15,7 @@ mod state;
 use std::{
     io,
     net::{Shutdown, SocketAddr},
+    os::fd::AsRawFd,
     rc::Rc,
     sync::{
         Arc,
@@ -32,7 +33,10 @@ use monoio::{
     time::{sleep, timeout},
 };
 
-use crate::isolation::isolated;
+use crate::{
+    deadline::{Deadline, Deadlines, Wait},
+    isolation::isolated,
+};
 use answer::Answer;
 use receive::receive;
 
@@ -40,7 +44,7 @@ pub use exposition::{CodeLabel, Exposition, Sources};
 pub use routes::routes_json;
 pub use state::AdminState;
 
-/// Connections served at a time; further ones wait.
+/// Connections served at a time; for a further one the oldest is closed.
 pub const CONNECTIONS_MAX: usize = 64;
 /// Time limit from accepting a connection to the end of its request's head.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +53,10 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes read and discarded after the response, at most.
 const LINGER_BYTES_MAX: usize = 65_536;
-/// Delay before the next accept after an error, or while all connections are in use.
+/// Delay before the next accept after an error.
 const BACK_OFF: Duration = Duration::from_millis(50);
+/// A pause in which a connection that was closed ends.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How long [`AdminHandle::stop`] lets open connections finish.
 const STOP_GRACE: Duration = Duration::from_millis(250);
 /// How long [`AdminHandle::stop`] waits for the thread.
@@ -140,24 +146,25 @@ fn run(
 /// Accepts connections until `stopping` is set.
 async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) {
     let state = Rc::new(state);
-    // Each connection holds a clone: the reference count is the number of connections plus one.
-    let open = Rc::new(());
+    let open = Rc::new(Deadlines::default());
     let mut failing = false;
     while !stopping.load(Ordering::Acquire) {
-        if Rc::strong_count(&open) > CONNECTIONS_MAX {
-            sleep(BACK_OFF).await;
+        if open.leaving() > 0 {
+            sleep(PAUSE).await;
             continue;
         }
         match listener.accept().await {
             Ok((stream, _)) => {
                 failing = false;
+                if open.len() >= CONNECTIONS_MAX {
+                    open.end_oldest_reserved();
+                }
                 let state = Rc::clone(&state);
-                let open = Rc::clone(&open);
+                let place = open.watch_reserved(stream.as_raw_fd());
                 monoio::spawn(async move {
-                    if let Err(panicked) = isolated(converse(stream, &state)).await {
+                    if let Err(panicked) = isolated(converse(stream, place, &state)).await {
                         tracing::error!(%panicked, "management connection closed after a panic");
                     }
-                    drop(open);
                 });
             }
             Err(_) if stopping.load(Ordering::Acquire) => break,
@@ -172,18 +179,20 @@ async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) 
         }
     }
     let deadline = Instant::now() + STOP_GRACE;
-    while Rc::strong_count(&open) > 1 && Instant::now() < deadline {
+    while !open.is_empty() && Instant::now() < deadline {
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Serves one request, then closes the connection.
-async fn converse(mut stream: TcpStream, state: &AdminState) {
+/// Serves one request, then closes the connection. `place` is dropped first, as it watches the socket.
+async fn converse(mut stream: TcpStream, place: Deadline, state: &AdminState) {
     let answer = match timeout(REQUEST_TIMEOUT, receive(&mut stream)).await {
         Ok(received) => answer::answer(received, state),
         Err(_) => Some(Answer::request_timeout()),
     };
     if let Some(answer) = answer {
+        // Only the order of connections matters here: no deadline expires.
+        place.set(Wait::Write, Instant::now());
         // Ignored: after a timeout or on a closed connection no response is possible.
         let _ = timeout(ANSWER_TIMEOUT, send(&mut stream, answer)).await;
     }

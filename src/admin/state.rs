@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exposition::Exposition;
-use crate::{readiness::Readiness, snapshot::Published};
+use crate::{connections::Connections, readiness::Readiness, snapshot::Published};
 
 /// The data that the management listener serves.
 #[derive(Debug)]
@@ -15,4 +15,6 @@ pub struct AdminState {
     pub exposition: Exposition,
     /// The state behind `/health` and `/ready`.
     pub readiness: Arc<Readiness>,
+    /// Whether they are full, for `/ready`.
+    pub connections: Arc<Connections>,
 }

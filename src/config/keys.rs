@@ -112,13 +112,19 @@ keys! {
     JSON_DEPTH_MAX: Key<usize> = Key::integer("limits.json_depth_max", "128", 1, 1_000);
     CONNECTIONS_MAX: Key<usize> =
         Key::integer("limits.connections_max", "10_000", 1, 1_000_000);
+    CONNECTIONS_PER_ADDRESS_MAX: Key<usize> =
+        Key::integer("limits.connections_per_address_max", "0", 0, 1_000_000);
     IN_FLIGHT_BYTES_MAX: Key<usize> =
         Key::integer("limits.in_flight_bytes_max", "268_435_456", 1, 1 << 40);
     BODY_RATE_MIN: Key<usize> = Key::integer("limits.body_rate_min", "32_768", 1, GIBIBYTE);
     HEAD_TIMEOUT: Key<Duration> = timeout("timeouts.head_timeout_ms", "5_000");
     BODY_TIMEOUT: Key<Duration> = timeout("timeouts.body_timeout_ms", "30_000");
-    IDLE_TIMEOUT: Key<Duration> = timeout("timeouts.idle_timeout_ms", "60_000");
+    IDLE_TIMEOUT: Key<Duration> = timeout("timeouts.idle_timeout_ms", "75_000");
+    CONNECTION_AGE_MAX: Key<Duration> =
+        Key::milliseconds("timeouts.connection_age_max_ms", "0", 0, TIMEOUT_MS_MAX);
     ACK_TIMEOUT: Key<Duration> = timeout("timeouts.ack_timeout_ms", "10_000");
+    DRAIN_DELAY: Key<Duration> =
+        Key::milliseconds("timeouts.drain_delay_ms", "0", 0, TIMEOUT_MS_MAX);
     DRAIN_TIMEOUT: Key<Duration> = timeout("timeouts.drain_timeout_ms", "30_000");
     WORKER_STUCK: Key<Duration> =
         Key::milliseconds("timeouts.worker_stuck_ms", "30_000", 0, TIMEOUT_MS_MAX);

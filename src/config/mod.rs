@@ -209,6 +209,9 @@ pub struct Limits {
     pub json_depth_max: usize,
     /// Connections of the process.
     pub connections_max: usize,
+    /// Connections of one address, a /64 network in IPv6; 0: a share of `connections_max`, while they are
+    /// nearly full.
+    pub connections_per_address_max: usize,
     /// Bytes of the process: bodies being read and records not yet acknowledged.
     pub in_flight_bytes_max: usize,
     /// Bytes a second: each byte of a body extends its deadline by the time that it takes at this rate.
@@ -252,16 +255,21 @@ impl From<&Limits> for ValidateLimits {
 /// Deadlines; each but that of a body limits a total, not the pause between bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a request's first byte to the end of its head.
+    /// From a request's first byte to the end of its head, and from the accept of a connection to its
+    /// first byte.
     pub head: Duration,
     /// From the end of the head to the end of the body, without the time that its bytes take at
     /// [`Limits::body_rate_min`]; and the longest pause between two of them.
     pub body: Duration,
-    /// Between two requests of a connection, and before its first.
+    /// Between two requests of a connection.
     pub idle: Duration,
+    /// From the accept of a connection to the answer that ends it; each connection gets a little less.
+    pub connection_age_max: Option<Duration>,
     /// From enqueueing to the delivery reports of all records of a request.
     pub ack: Duration,
-    /// From the first SIGTERM or SIGINT to exit.
+    /// From the first SIGTERM or SIGINT to the begin of the drain.
+    pub drain_delay: Duration,
+    /// From the begin of the drain to exit.
     pub drain: Duration,
     /// How long a worker may make no progress until the process ends; `None`: for ever.
     pub worker_stuck: Option<Duration>,

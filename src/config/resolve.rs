@@ -11,7 +11,8 @@ use std::{
 use super::{
     Config, Limits, Listen, Timeouts, kafka,
     keys::{
-        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CACHE_ENTRIES, CONNECTIONS_MAX,
+        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CACHE_ENTRIES,
+        CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, DRAIN_DELAY,
         DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
         IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT,
         MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX,
@@ -258,6 +259,7 @@ impl Reader {
             records_max: self.get(&RECORDS_MAX),
             json_depth_max: self.get(&JSON_DEPTH_MAX),
             connections_max: self.get(&CONNECTIONS_MAX),
+            connections_per_address_max: self.get(&CONNECTIONS_PER_ADDRESS_MAX),
             in_flight_bytes_max: self.get(&IN_FLIGHT_BYTES_MAX),
             body_rate_min: self.get(&BODY_RATE_MIN),
         };
@@ -324,7 +326,9 @@ impl Reader {
             head: self.get(&HEAD_TIMEOUT),
             body: self.get(&BODY_TIMEOUT),
             idle: self.get(&IDLE_TIMEOUT),
+            connection_age_max: Some(self.get(&CONNECTION_AGE_MAX)).filter(|age| !age.is_zero()),
             ack: self.get(&ACK_TIMEOUT),
+            drain_delay: self.get(&DRAIN_DELAY),
             drain: self.get(&DRAIN_TIMEOUT),
             worker_stuck: Some(self.get(&WORKER_STUCK)).filter(|it| !it.is_zero()),
         }

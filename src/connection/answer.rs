@@ -151,6 +151,8 @@ impl Connection {
             // The last byte may have come with the deadline, which ended reading.
             && !self.transport.deadline.has_expired()
             && !self.context.is_draining()
+            && !self.is_reserved
+            && self.ends_at.is_none_or(|at| self.context.clock.now() < at)
     }
 
     /// Answers every request so far; this one is the last.

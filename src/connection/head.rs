@@ -27,8 +27,14 @@ impl Connection {
             transport.shrink_input();
         }
         let (timeouts, mut is_idle) = (&context.config.timeouts, true);
-        let idle_until = context.clock.now() + timeouts.idle;
-        transport.deadline.set(Wait::Idle, idle_until);
+        let idle_max = if std::mem::take(&mut self.is_new) {
+            timeouts.head
+        } else {
+            timeouts.idle
+        };
+        transport
+            .deadline
+            .set(Wait::Idle, context.clock.now() + idle_max);
         loop {
             if !transport.rest().is_empty() {
                 let trusted = &context.config.listen.trusted_proxies;
@@ -48,7 +54,7 @@ impl Connection {
                 transport.enlarge_input(context.config.limits.head_bytes_max);
             }
             if transport.receive(usize::MAX).await? == 0 {
-                return Err(self.end_of_head(is_idle));
+                return Err(self.end_of_head());
             }
         }
     }
@@ -68,18 +74,14 @@ impl Connection {
         }
     }
 
-    /// Why the head ended too early.
-    fn end_of_head(&self, is_idle: bool) -> Interrupt {
-        let (has_expired, is_draining) = (
-            self.transport.deadline.has_expired(),
-            self.context.is_draining(),
-        );
-        match (has_expired, is_idle) {
-            (true, true) if is_draining => Interrupt::Gone,
-            (true, false) if is_draining => Refusal::Draining.into(),
-            (true, true) => Refusal::Timeout(outcome::Deadline::Idle).into(),
-            (true, false) => Refusal::Timeout(outcome::Deadline::Head).into(),
-            (false, _) => Interrupt::Gone,
+    /// Why the head ended too early. An idle connection ends without an answer, also where the first
+    /// bytes of a request arrive at that very moment: to its client they came too late.
+    fn end_of_head(&self) -> Interrupt {
+        match self.transport.deadline.expired() {
+            Some(Wait::Idle | Wait::Read) if self.is_reserved => Refusal::ConnectionsFull.into(),
+            Some(Wait::Read) if self.context.is_draining() => Refusal::Draining.into(),
+            Some(Wait::Read) => Refusal::Timeout(outcome::Deadline::Head).into(),
+            Some(Wait::Idle | Wait::Write | Wait::Linger) | None => Interrupt::Gone,
         }
     }
 }

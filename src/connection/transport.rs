@@ -293,6 +293,9 @@ impl Transport {
     /// Shuts down the sending side, and discards what the client still sends until it closes its side.
     pub(super) async fn linger(mut self, clock: &Clock) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+        if self.deadline.gives_way() {
+            return;
+        }
         let end = clock.now() + LINGER_TIMEOUT;
         if self.deadline.has_expired() {
             // The reading side is shut down already: nothing can be read, only waited for.

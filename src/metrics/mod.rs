@@ -43,6 +43,10 @@ pub struct WorkerMetrics {
     pub connections_open: Gauge,
     /// Client connections accepted.
     pub connections_accepted: Counter,
+    /// Idle connections that were closed to make room for new ones.
+    pub connections_evicted: Counter,
+    /// Connections beyond the limit, where none idled: only `/health` was served.
+    pub connections_refused: Counter,
     /// Connections closed because of a panic.
     pub connection_panics: Counter,
     /// Delivery reports that the one-second safety drain found: a lost wake-up. Must stay 0.
@@ -75,6 +79,8 @@ impl WorkerMetrics {
             producer_queue_records: Gauge::default(),
             connections_open: Gauge::default(),
             connections_accepted: Counter::default(),
+            connections_evicted: Counter::default(),
+            connections_refused: Counter::default(),
             connection_panics: Counter::default(),
             late_delivery_reports: Counter::default(),
             records_sent_again: Counter::default(),

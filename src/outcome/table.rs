@@ -67,7 +67,6 @@ table! {
         "unsupported_expectation", 417,
         "Only the expectation 100-continue is supported.",
     ),
-    IdleTimeout => framing("idle_timeout", 408, "No request arrived in time."),
     HeadTimeout => framing("head_timeout", 408, "The request head did not arrive in time."),
     BodyTimeout => framing("body_timeout", 408, "The request body did not arrive in time."),
     MalformedBody => framing("malformed_body", 400, "The chunked body is not well-formed."),
@@ -114,6 +113,15 @@ table! {
         "keys_unavailable",
         "The keys of the token's issuer have not been fetched yet, or not since the token arrived.",
     ),
+    ConnectionsFull => Row {
+        fate: Fate::Close,
+        // Logged with numbers where connections are accepted.
+        level: Level::DEBUG,
+        ..shed(
+            "connections_full",
+            "All connections (limits.connections_max, or those of one address) are in use.",
+        )
+    },
     InFlightFull => shed(
         "in_flight_full",
         "The memory for data in flight (limits.in_flight_bytes_max) is used up.",

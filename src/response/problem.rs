@@ -81,6 +81,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
         | Refusal::MediaType
+        | Refusal::ConnectionsFull
         | Refusal::Admission(_)
         | Refusal::Draining => None,
     }

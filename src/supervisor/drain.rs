@@ -64,6 +64,12 @@ impl ExitDeadline {
     }
 }
 
+/// The time after the first signal in which everything is served.
+pub(super) struct Delay {
+    signalled: Instant,
+    until: Instant,
+}
+
 /// How far a worker is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -125,6 +131,30 @@ impl Drain {
 }
 
 impl Supervisor {
+    /// A signal asks to end: after `drain_delay_ms`, and at once if another one did before.
+    pub(super) fn terminate(&mut self) -> Option<Ending> {
+        let (now, delay) = (Instant::now(), self.config.timeouts.drain_delay);
+        match &self.delay {
+            Some(delay) if now < delay.signalled + SIGNAL_GRACE => None,
+            None if !delay.is_zero() => {
+                tracing::info!("not ready; still serving until timeouts.drain_delay_ms is over");
+                self.readiness.start_draining();
+                self.delay = Some(Delay {
+                    signalled: now,
+                    until: now + delay,
+                });
+                None
+            }
+            Some(_) | None => Some(Ending::Signal),
+        }
+    }
+
+    /// The end of the time in which everything is served after a signal.
+    pub(super) fn end_of_delay(&self) -> Option<Ending> {
+        let delay = self.delay.as_ref()?;
+        (Instant::now() >= delay.until).then_some(Ending::Signal)
+    }
+
     /// Drains the workers, for `drain_timeout_ms` at most.
     pub(super) fn drain(&mut self, ending: Ending) -> ExitCode {
         tracing::info!("draining");
@@ -134,7 +164,7 @@ impl Supervisor {
             .exit_deadline
             .insert(ExitDeadline::at(deadline + EXIT_GRACE));
         let exit_code = Arc::clone(&exit.code);
-        self.readiness.start_draining();
+        self.readiness.begin_drain();
         self.watch.stop();
         let progress = |runs| {
             if runs {

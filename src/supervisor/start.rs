@@ -20,9 +20,10 @@ use super::{
 };
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
-    admission::{Connections, SharedBudget},
+    admission::SharedBudget,
     auth::AuthError,
     config::{Config, DriverChoice},
+    connections::Connections,
     isolation::PanicError,
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
@@ -30,7 +31,7 @@ use crate::{
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
-    worker::{NoIoUring, WorkerSettings, check_io_uring},
+    worker::{BEYOND_MAX, NoIoUring, WorkerSettings, check_io_uring},
 };
 
 /// Connections that the kernel queues for a listener; absorbs spikes between two accepts.
@@ -78,7 +79,10 @@ impl Supervisor {
     ) -> Result<(Self, Addresses), StartupError> {
         let config = Arc::new(config);
         let driver = choose_driver(config.listen.driver)?;
-        raise_file_limit(config.limits.connections_max);
+        let connections = Arc::new(Connections::new(
+            connections_max(&config),
+            config.limits.connections_per_address_max,
+        ));
         let listeners = bind_all(config.listen.address, config.workers.get())
             .map_err(|error| StartupError::Listen(config.listen.address, error))?;
         let public = listeners[0].local_addr()?;
@@ -88,7 +92,7 @@ impl Supervisor {
         let fetcher = fetcher(&config, &process, &sender)?;
         let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
         let published = Arc::new(Published::new(first));
-        let workers = worker_settings(&config, &published, driver, &watch)?;
+        let workers = worker_settings(&config, &published, driver, &watch, &connections)?;
         let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
         let readiness = Arc::clone(&workers[0].settings.readiness);
         let admin = match config.management {
@@ -98,6 +102,7 @@ impl Supervisor {
                     exposition: exposition(&config, &published, &workers, (&process, &watch)),
                     published: Arc::clone(&published),
                     readiness: Arc::clone(&readiness),
+                    connections: Arc::clone(&connections),
                 };
                 let admin = admin::spawn(address, state)
                     .map_err(|error| StartupError::Management(address, error))?;
@@ -127,6 +132,7 @@ impl Supervisor {
             start: Some(Start {
                 responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
             }),
+            delay: None,
             exit_deadline: None,
         };
         for (index, listener) in listeners.into_iter().enumerate() {
@@ -206,21 +212,31 @@ fn fetcher(
 /// File descriptors for everything except client connections: librdkafka, `io_uring`, listeners.
 const OTHER_FILES: u64 = 256;
 
-/// Raises the soft limit of open files as far as needed and allowed; it is often only 1,024.
-fn raise_file_limit(connections_max: usize) {
+/// The connections that the process may have: as configured, or fewer if the limit of open files is too
+/// low. The soft limit, which is often only 1,024, is raised as far as needed and allowed.
+fn connections_max(config: &Config) -> usize {
+    let configured = config.limits.connections_max;
+    let beside = OTHER_FILES + (config.workers.get() * BEYOND_MAX) as u64;
+    let needed = configured as u64 + beside;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
+        return configured;
     };
-    let needed = connections_max as u64 + OTHER_FILES;
-    let limit = needed.clamp(soft, hard.max(soft));
+    let mut limit = needed.clamp(soft, hard.max(soft));
     if limit > soft && setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_err() {
-        tracing::warn!("can't raise the limit of open files, which is {soft}");
-    } else if limit < needed {
-        tracing::warn!(
-            "limits.connections_max = {connections_max} needs {needed} open files, but the limit of \
-             open files (ulimit -n) is {limit}"
-        );
+        limit = soft;
     }
+    if limit >= needed {
+        return configured;
+    }
+    // Connections beyond the limit would take the files that brokers and the management listener need.
+    let possible = limit.saturating_sub(beside).max(limit / 2).max(1);
+    tracing::warn!(
+        "limits.connections_max = {configured} needs {needed} open files, but the limit of open files \
+         (ulimit -n) is {limit}: no more than {possible} connections are served at a time"
+    );
+    usize::try_from(possible)
+        .unwrap_or(configured)
+        .min(configured)
 }
 
 /// What the workers begin with: epoll, or a ring, which `Auto` lets them replace.
@@ -245,6 +261,7 @@ pub(super) fn worker_settings(
     published: &Arc<Published>,
     driver: DriverChoice,
     watch: &Arc<BrokerWatch>,
+    connections: &Arc<Connections>,
 ) -> Result<Vec<WorkerSettings>, StartupError> {
     let cores = nix::sched::sched_getaffinity(Pid::from_raw(0)).map_err(io::Error::from)?;
     let workers = config.workers.get();
@@ -257,7 +274,6 @@ pub(super) fn worker_settings(
         cores,
     };
     let readiness = Arc::new(Readiness::new(workers));
-    let connections = Arc::new(Connections::new(config.limits.connections_max));
     let shared = config.in_flight_shares().shared;
     let shared_budget = Arc::new(SharedBudget::new(config.workers.get(), shared));
     let settings = |index| WorkerSettings {
@@ -297,7 +313,7 @@ fn exposition(
         process: Arc::clone(process),
         readiness: Arc::clone(&workers[0].settings.readiness),
         in_flight_bytes_max: config.limits.in_flight_bytes_max as u64,
-        connections_max: config.limits.connections_max as u64,
+        connections_max: workers[0].settings.connections.max() as u64,
         watch: Some(Arc::clone(watch)),
     })
 }

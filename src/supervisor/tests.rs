@@ -9,7 +9,8 @@ use std::{
 
 use super::{start::worker_settings, *};
 use crate::{
-    admission::SharedBudget, config::DriverChoice, readiness::WorkerState, snapshot::Snapshot,
+    admission::SharedBudget, config::DriverChoice, connections::Connections,
+    readiness::WorkerState, snapshot::Snapshot,
 };
 
 const LOOPBACK: &str = "127.0.0.1:0";
@@ -37,7 +38,8 @@ fn a_worker_that_panics_leaves_nothing_behind() {
         let config = Arc::new(config());
         let watch = BrokerWatch::start(&config.kafka).expect("librdkafka takes it");
         let published = Arc::new(Published::new(Snapshot::first(&config, &[])));
-        let settings = worker_settings(&config, &published, driver, &watch);
+        let connections = Arc::new(Connections::new(1, 0));
+        let settings = worker_settings(&config, &published, driver, &watch, &connections);
         let mut settings = settings.expect("it is good");
         let mut settings = settings.remove(0);
         // The readiness has one worker, number 0: the first tick of worker 1 panics.
@@ -49,7 +51,6 @@ fn a_worker_that_panics_leaves_nothing_behind() {
         client.write_all(b"POST /").expect("it is connected");
 
         let metrics = Arc::clone(&settings.metrics);
-        let connections = Arc::clone(&settings.connections);
         let worker = thread::spawn(move || worker::run(&settings, listener, &|_| {}));
         let ended = worker.join().expect("it survives its panic");
         assert!(matches!(ended, Err(WorkerError::Panicked(_))), "{ended:?}");
@@ -61,7 +62,10 @@ fn a_worker_that_panics_leaves_nothing_behind() {
             Err(error) => assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "left open"),
         }
         assert!(TcpStream::connect(address).is_err(), "still listening");
-        assert!(connections.enter().is_some(), "its permit was not released");
+        assert!(
+            connections.enter(None).is_ok(),
+            "its permit was not released"
+        );
         assert_eq!(Arc::strong_count(&metrics), 1, "its producer still exists");
         watch.stop();
     }
@@ -73,7 +77,7 @@ fn idles(
     _: TcpListener,
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
-    while !settings.readiness.is_draining() {
+    while !settings.readiness.has_begun_to_drain() {
         let readiness = &settings.readiness;
         readiness.set_worker(settings.index, WorkerState::Ready);
         thread::sleep(Duration::from_millis(5));

@@ -1,8 +1,9 @@
 //! The order of the drain, from the first SIGTERM to the worker's end:
 //!
-//! 1. requests whose head arrives from now on are answered 503, and every answer closes its connection;
-//! 2. connections in the kernel's queue are accepted, then the listener closes;
-//! 3. connections that stay idle for a moment are closed;
+//! 1. every answer closes its connection, and no further connection begins;
+//! 2. connections that the kernel has accepted are accepted, then the listener closes;
+//! 3. connections that stay idle for a moment are closed, and requests whose head arrives later are
+//!    answered 503;
 //! 4. requests that were accepted wait for their delivery reports;
 //! 5. shortly before the timeout, requests that are not delivered or not received in full are answered
 //!    503;
@@ -11,11 +12,18 @@
 use std::time::{Duration, Instant};
 
 use super::tasks::Tasks;
-use crate::context::Context;
+use crate::context::{Context, Ending};
 
-/// How long after the start of a drain an idle connection may still send a request, which is answered:
+/// How long after the start of a drain an idle connection may still send a request, which is served:
 /// without it, a request on its way would be cut.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
+
+/// How long after the start of a drain the last segment of a handshake may come. Connections of clients that
+/// are farther away are reset, if they connected at the very start.
+const HANDSHAKES: Duration = Duration::from_millis(200);
+
+/// How long connections may still be waiting to be accepted after that.
+const BACKLOG_GRACE: Duration = Duration::from_secs(1);
 
 /// The rest of the timeout in which unfinished requests are answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -55,22 +63,28 @@ impl Drain {
         tasks: &Tasks,
         now: Instant,
     ) -> Option<Drained> {
+        let moment = |usual: Duration| usual.min(self.timeout / 4);
         let Some(progress) = &mut self.progress else {
-            context.begin_drain();
-            context
-                .deadlines
-                .cap_idle(now + IDLE_GRACE.min(self.timeout / 4));
+            context.advance_to(Ending::Draining);
+            context.deadlines.cap_idle(now + moment(IDLE_GRACE));
+            tasks.listening().stop_handshakes();
             self.progress = Some(Progress {
                 began: now,
                 listening: true,
             });
             return None;
         };
-        // One tick after the beginning: the kernel's queue has been emptied meanwhile.
-        if std::mem::take(&mut progress.listening) {
-            tasks.stop_accepting();
-        }
         let elapsed = now - progress.began;
+        if progress.listening && elapsed >= moment(HANDSHAKES) {
+            let must_close = elapsed >= moment(HANDSHAKES) + moment(BACKLOG_GRACE);
+            if must_close || !tasks.listening().has_backlog() {
+                progress.listening = false;
+                tasks.stop_accepting();
+            }
+        }
+        if elapsed >= moment(IDLE_GRACE) {
+            context.advance_to(Ending::Refusing);
+        }
         let records = context.producer.queued_records();
         let nothing_left = records == 0 && context.deadlines.is_empty() && !tasks.accept();
         if nothing_left || elapsed >= self.timeout {
@@ -79,7 +93,7 @@ impl Drain {
                 connections_cut: context.deadlines.unanswered(),
             });
         }
-        if elapsed + LAST_ANSWERS.min(self.timeout / 4) >= self.timeout {
+        if elapsed + moment(LAST_ANSWERS) >= self.timeout {
             context.deadlines.cap_reads(now);
             context.producer.purge();
         }

@@ -1,22 +1,50 @@
-//! Accepting connections, and handing each to a task of its own.
+//! Accepting connections, and handing each to a task of its own. Where all are in use, an idle one gives way
+//! to the new one; where none idles, the new one gets a place in a small reserve, where `/health` is served
+//! and everything else is answered 503.
 
-use std::{cell::RefCell, io, net::Shutdown, os::fd::AsRawFd, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    net::{IpAddr, Shutdown},
+    os::fd::{AsRawFd, RawFd},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use monoio::{net::TcpListener, time::sleep};
+use monoio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+use nix::libc::{EMFILE, ENFILE};
 
-use super::handover::Handover;
+use super::{handover::Handover, handshakes};
 use crate::{
-    admission::ConnectionGuard,
     connection::Connection,
+    connections::{ConnectionError, ConnectionGuard, Subnet},
     context::Context,
     deadline::{Deadline, shutdown},
     isolation::isolated,
     metrics::Driver,
 };
 
-/// Delay before the next attempt to accept: after an error (no file descriptor), or at the limit of
-/// connections.
+/// Delay before the next attempt to accept after an error.
 const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// A pause in which connections that give way end.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Connections in the reserve of a worker. When it is full, the oldest gives way.
+const RESERVE: usize = 32;
+
+/// Connections of a worker that give way and are not gone yet, at most.
+const LEAVING_MAX: usize = 32;
+
+/// Connections of a worker beyond its share of `connections_max`, at most.
+pub(crate) const BEYOND_MAX: usize = RESERVE + LEAVING_MAX;
+
+/// At most one line of each kind in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The listener that connections are accepted from, while there is one.
 #[derive(Clone, Default)]
@@ -29,6 +57,23 @@ impl Listening {
         let listener = TcpListener::from_std(listener)?;
         self.0.replace(Some(same));
         Ok(listener)
+    }
+
+    /// Lets no further connection begin, while those that have begun can be accepted.
+    pub(super) fn stop_handshakes(&self) {
+        let listener = self.0.borrow();
+        let stopped = listener.as_ref().map_or(Ok(()), handshakes::stop);
+        if let Err(error) = stopped {
+            tracing::debug!("connections that begin during the drain may be reset: {error}");
+        }
+    }
+
+    /// Whether there are connections that the kernel has accepted and the process has not.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.0
+            .borrow()
+            .as_ref()
+            .is_some_and(handshakes::are_waiting)
     }
 
     /// Shuts the listener down, if there is one: accepting from it ends.
@@ -46,24 +91,23 @@ pub(crate) async fn accept(
     handover: Arc<Handover>,
     context: Rc<Context>,
 ) {
+    let mut full = FullLog::default();
     let mut warned = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 warned = false;
+                // Where this task never waits, on epoll, no other runs.
+                while context.deadlines.leaving() >= LEAVING_MAX {
+                    sleep(PAUSE).await;
+                }
                 // From here on a drain waits for it.
-                let deadline = context.deadlines.watch(stream.as_raw_fd());
-                let Some(guard) = admit(&context, &deadline).await else {
-                    return;
-                };
+                let place = admit(&context, stream.as_raw_fd(), peer.ip(), &mut full);
                 // Answers are small and written whole: Nagle's algorithm would only delay them.
                 if stream.set_nodelay(true).is_ok() {
-                    let connection =
-                        Connection::new(stream, peer.ip(), deadline, Rc::clone(&context));
-                    monoio::spawn(serve(connection, guard, Rc::clone(&context)));
+                    start(stream, peer.ip(), place, &context);
                 }
             }
-            Err(_) if context.is_draining() => return,
             Err(error) if is_shut_down(&error) => {
                 listening.end();
                 drop(listener);
@@ -73,8 +117,15 @@ pub(crate) async fn accept(
                 }
             }
             Err(error) => {
+                let is_short_of_files = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
+                if context.is_draining() && !is_short_of_files {
+                    return;
+                }
                 if !std::mem::replace(&mut warned, true) {
                     tracing::error!("cannot accept connections: {error}");
+                }
+                if is_short_of_files && context.deadlines.make_room(None, context.clock.now()) {
+                    context.metrics.connections_evicted.add(1);
                 }
                 sleep(BACK_OFF).await;
             }
@@ -107,20 +158,54 @@ async fn next(
     None
 }
 
-/// Waits until the process is below its limit of connections; new ones wait in the kernel's queue
-/// meanwhile. `None` when the connection was cut meanwhile, which only a failed worker does.
-async fn admit(context: &Context, deadline: &Deadline) -> Option<ConnectionGuard> {
-    while !deadline.has_expired() {
-        if let Some(guard) = context.connections.enter() {
-            return Some(guard);
-        }
-        sleep(BACK_OFF).await;
+/// A connection's place among the others.
+struct Place {
+    deadline: Deadline,
+    /// `None` in the reserve.
+    guard: Option<ConnectionGuard>,
+}
+
+/// Finds a place for a connection: a free one, that of an idle connection, or one in the reserve.
+fn admit(context: &Context, socket: RawFd, peer: IpAddr, full: &mut FullLog) -> Place {
+    let (connections, deadlines) = (&context.connections, &context.deadlines);
+    // Connections of a trusted proxy are those of many clients.
+    let peer = peer.to_canonical();
+    let mut proxies = context.config.listen.trusted_proxies.iter();
+    let is_proxy = proxies.any(|it| it.contains(peer));
+    let subnet = (!is_proxy).then(|| Subnet::of(peer));
+    let owner = subnet.map(Subnet::number);
+    let place = |guard| Place {
+        deadline: deadlines.watch(socket, owner),
+        guard: Some(guard),
+    };
+    // One that has more than its share makes room for itself only.
+    let gives_way = match connections.enter(subnet) {
+        Ok(guard) => return place(guard),
+        Err(ConnectionError::Full) => None,
+        Err(ConnectionError::SubnetFull) => owner,
+    };
+    let is_replaced = deadlines.make_room(gives_way, context.clock.now());
+    full.record(context, is_replaced);
+    if is_replaced {
+        return place(connections.replace(subnet));
     }
-    None
+    if deadlines.reserved() >= RESERVE {
+        deadlines.end_oldest_reserved();
+    }
+    Place {
+        deadline: deadlines.watch_reserved(socket),
+        guard: None,
+    }
+}
+
+fn start(stream: TcpStream, peer: IpAddr, place: Place, context: &Rc<Context>) {
+    let Place { deadline, guard } = place;
+    let connection = Connection::new(stream, peer, deadline, guard.is_none(), Rc::clone(context));
+    monoio::spawn(serve(connection, guard, Rc::clone(context)));
 }
 
 /// A connection's whole life. A panic ends this connection only.
-async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Context>) {
+async fn serve(connection: Connection, _guard: Option<ConnectionGuard>, context: Rc<Context>) {
     let metrics = &context.metrics;
     metrics.connections_accepted.add(1);
     metrics.connections_open.add(1);
@@ -129,6 +214,42 @@ async fn serve(connection: Connection, _guard: ConnectionGuard, context: Rc<Cont
         tracing::error!("connection closed: {panicked}");
     }
     metrics.connections_open.sub(1);
+}
+
+/// Counts and logs that connections are full.
+#[derive(Default)]
+struct FullLog {
+    logged_at: Option<Instant>,
+    evicted: u64,
+    refused: u64,
+}
+
+impl FullLog {
+    /// A connection gave way to a new one, or the new one was refused.
+    fn record(&mut self, context: &Context, is_evicted: bool) {
+        let metrics = &context.metrics;
+        let counter = if is_evicted {
+            &metrics.connections_evicted
+        } else {
+            &metrics.connections_refused
+        };
+        counter.add(1);
+        self.evicted += u64::from(is_evicted);
+        self.refused += u64::from(!is_evicted);
+        let now = context.clock.now();
+        if self.logged_at.is_none_or(|at| now >= at + LOG_INTERVAL) {
+            tracing::warn!(
+                max = context.connections.max(),
+                idle_closed = self.evicted,
+                refused = self.refused,
+                "connections are full (limits.connections_max, or those of one address)"
+            );
+            *self = Self {
+                logged_at: Some(now),
+                ..Self::default()
+            };
+        }
+    }
 }
 
 #[cfg(test)]

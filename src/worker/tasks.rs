@@ -23,7 +23,7 @@ use super::{
     listener::{Listening, accept},
 };
 use crate::{
-    context::Context,
+    context::{Context, Ending},
     deadline::shutdown,
     isolation::{PanicError, isolated},
     produce::Producer,
@@ -84,7 +84,12 @@ impl Tasks {
         !self.reporting.0.is_finished() && !self.batching.is_finished()
     }
 
-    /// Closes the listener.
+    /// Where connections are accepted.
+    pub(super) fn listening(&self) -> &Listening {
+        &self.accepting.1
+    }
+
+    /// Closes the listener. Connections that are not accepted yet are reset.
     pub(crate) fn stop_accepting(&self) {
         self.accepting.1.end();
     }
@@ -92,7 +97,7 @@ impl Tasks {
     /// Ends everything at once after a panic, connections too. What is left in the runtime would be
     /// leaked with it: sockets, the listener, the connections' permits, the producer.
     pub(super) async fn abandon(&self, context: &Context) {
-        context.begin_drain();
+        context.advance_to(Ending::Refusing);
         self.stop_accepting();
         context.deadlines.cut_all();
         let until = Instant::now() + LAST_STEPS;

@@ -8,16 +8,15 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::Instant,
 };
 
 use ringest::{
-    admin::{self, AdminState, CONNECTIONS_MAX, Exposition, Sources, routes_json},
+    admin::{self, AdminState, CONNECTIONS_MAX, Exposition, REQUEST_TIMEOUT, Sources, routes_json},
     openapi,
     readiness::{Readiness, WorkerState},
 };
 
-use crate::support::wait::PATIENCE;
 use rig::{Answer, Rig, snapshot};
 
 #[test]
@@ -268,26 +267,50 @@ fn slow_clients_are_answered_and_delay_no_others() {
     }
 }
 
+/// Connections that send nothing, or only the start of a request, keep no other from its answer.
 #[test]
-fn one_connection_too_many_waits_for_a_place() {
+fn the_oldest_connection_gives_way_to_one_too_many() {
     let rig = Rig::start();
-    let mut held: Vec<TcpStream> = (0..CONNECTIONS_MAX - 1).map(|_| rig.connect()).collect();
+    let mut held: Vec<TcpStream> = (0..CONNECTIONS_MAX - 1)
+        .map(|number| {
+            let mut stream = rig.connect();
+            if number % 2 == 0 {
+                stream.write_all(b"GET /hea").expect("it reads");
+            }
+            stream
+        })
+        .collect();
+    let began = Instant::now();
     assert_eq!(rig.ask("GET", "/health").status, 200, "the last place");
-    held.push(rig.connect());
-    let mut waiting = rig.connect();
-    waiting
+    for _ in 0..5 {
+        held.push(rig.connect());
+        assert_eq!(rig.ask("GET", "/health").status, 200);
+    }
+    assert!(began.elapsed() < REQUEST_TIMEOUT, "it waited for a timeout");
+    let mut answer = Vec::new();
+    held[0].read_to_end(&mut answer).expect("a close");
+    assert_eq!(answer, b"", "the oldest");
+    let newest = held.last_mut().expect("the last");
+    newest
         .write_all(b"GET /health HTTP/1.1\r\n\r\n")
-        .expect("the backlog takes it");
-    waiting
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .expect("a socket option");
-    let early = waiting.read(&mut [0]);
-    assert!(early.is_err(), "answered beyond the bound: {early:?}");
-    drop(held.pop());
-    waiting
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a socket option");
-    assert_eq!(Answer::read(&mut waiting).status, 200);
+        .expect("it is open");
+    assert_eq!(Answer::read(newest).status, 200);
+}
+
+#[test]
+fn full_connections_are_named_by_ready_and_are_no_reason_to_be_not_ready() {
+    let rig = Rig::start();
+    rig.set_all(WorkerState::Ready);
+    let guard = rig.connections.enter(None).expect("1 of 1");
+    let answer = rig.ask("GET", "/ready");
+    assert_eq!(answer.status, 200);
+    let degraded = serde_json::json!({"ready": true, "degraded": "connections_full"});
+    assert_eq!(answer.json(), degraded);
+    drop(guard);
+    assert_eq!(
+        rig.ask("GET", "/ready").json(),
+        serde_json::json!({"ready": true})
+    );
 }
 
 #[test]
@@ -309,6 +332,7 @@ fn an_address_in_use_is_an_error_at_start() {
                 watch: None,
             }),
             readiness,
+            connections: Arc::clone(&rig.connections),
         },
     );
     assert_eq!(

@@ -16,6 +16,9 @@ use crate::support::{
     wait::{NEVER, PATIENCE, await_that, eventually},
 };
 
+/// The better one that there is, and the other one.
+const DRIVERS: [&str; 2] = ["auto", "epoll"];
+
 /// Exit codes.
 const DRAINED: Option<i32> = Some(0);
 const NOT_DRAINED: Option<i32> = Some(3);
@@ -315,21 +318,92 @@ fn a_second_sigterm_ends_at_once() {
     );
 }
 
-/// Connections beyond `connections_max` that were accepted are answered as well.
+/// Connections that the kernel has accepted are served, even if the process has not seen them before the
+/// signal.
 #[test]
-fn a_connection_that_waits_for_a_place() {
-    let (mock, mut ringest) = start(|it| it.set("limits.connections_max", "1"));
-    mock.delay(ALL, Duration::from_millis(1_500));
-    // The one of the start may still have its place.
-    ringest.await_count("ringest_connections_open", 0);
-    let mut first = in_flight(&ringest, 1, 1);
-    let mut second = sent(&ringest, &request(PATH, "application/json", RECORD));
-    assert!(second.is_silent_for(Duration::from_millis(200)));
+fn connections_that_wait_to_be_accepted() {
+    for driver in DRIVERS {
+        let (_mock, mut ringest) = start(|it| it.set("listen.driver", driver).set("workers", "2"));
+        ringest.pause();
+        let whole = request(PATH, "application/json", RECORD);
+        let waiting: Vec<Http> = (0..100).map(|_| sent(&ringest, &whole)).collect();
+        ringest.begin_drain();
+        ringest.resume();
+        for mut http in waiting {
+            let answer = http.answer().expect("no reset");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(http.is_closed(), "it keeps the connection");
+        }
+        assert_eq!(ringest.exited().code(), DRAINED);
+        assert_last_line(&ringest, 0, 0);
+    }
+}
+
+/// Clients that connect anew for each request get an answer, or no connection.
+#[test]
+fn connecting_while_the_drain_begins() {
+    for driver in DRIVERS {
+        let (_mock, mut ringest) = start(|it| it.set("listen.driver", driver).set("workers", "2"));
+        let address = ringest.address();
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                thread::spawn(move || {
+                    let mut answers = 0;
+                    while let Ok(mut http) = Http::connect(address) {
+                        let answer = http.post(PATH, RECORD).expect("no reset");
+                        assert!([200, 503].contains(&answer.status), "{answer:?}");
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        await_that("the clients do nothing", || {
+            ringest.count("ringest_records_delivered_total") > 200
+        });
+        ringest.begin_drain();
+        assert_eq!(ringest.exited().code(), DRAINED);
+        for client in clients {
+            assert!(client.join().expect("an answer to each request") > 0);
+        }
+    }
+}
+
+/// `drain_delay_ms`: load balancers see that it ends, and everything is served as before.
+#[test]
+fn a_delay_before_the_drain() {
+    for driver in DRIVERS {
+        let (_mock, mut ringest) = start(|it| {
+            it.set("listen.driver", driver)
+                .set("timeouts.drain_delay_ms", "60000")
+        });
+        let mut kept = ringest.connect();
+        assert_eq!(kept.post(PATH, RECORD).expect("an answer").status, 200);
+        ringest.begin_drain();
+        await_that("it is ready", || ringest.ready() == 503);
+        await_that("it is healthy", || {
+            let mut health = sent(&ringest, b"GET /health HTTP/1.1\r\nHost: ringest\r\n\r\n");
+            health.answer().expect("an answer").status == 503
+        });
+        for http in [&mut kept, &mut ringest.connect()] {
+            let answer = http.post(PATH, RECORD).expect("an answer");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(!answer.closes(), "{answer:?}");
+        }
+        // Sooner it would be taken for the same request.
+        thread::sleep(Duration::from_millis(1_100));
+        ringest.begin_drain();
+        assert!(kept.is_closed(), "the second signal has ended the delay");
+        assert_eq!(ringest.exited().code(), DRAINED);
+        assert_last_line(&ringest, 0, 0);
+    }
+    let (_mock, mut ringest) = start(|it| it.set("timeouts.drain_delay_ms", "300"));
     ringest.begin_drain();
-    assert_last(first.remove(0), 200, "");
-    assert_last(second, 503, "draining");
-    assert_eq!(ringest.exited().code(), DRAINED);
-    assert_last_line(&ringest, 0, 0);
+    assert_eq!(
+        ringest.exited().code(),
+        DRAINED,
+        "the delay has ended by itself"
+    );
 }
 
 /// How a client under load has fared.

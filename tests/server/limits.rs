@@ -4,6 +4,7 @@
 mod bodies;
 mod budgets;
 mod carried;
+mod connections;
 mod costly;
 mod deadlines;
 mod expectations;

@@ -285,6 +285,16 @@ impl Ringest {
         self.process.signal(libc::SIGTERM);
     }
 
+    /// Stops it until [`Ringest::resume`]: only the kernel goes on.
+    pub(crate) fn pause(&self) {
+        self.process.signal(libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.signal(libc::SIGCONT);
+    }
+
     /// Where its configuration is: `ringest.toml`, and `models/0.toml` and so on.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     config::{Config, DriverChoice},
+    connections::Connections,
     produce::BrokerWatch,
     snapshot::{Published, Snapshot},
     supervisor::start::worker_settings,
@@ -22,7 +23,13 @@ fn worker() -> Worker {
     let watch = BrokerWatch::start(&config.kafka).expect("librdkafka takes it");
     watch.stop();
     let published = Arc::new(Published::new(Snapshot::first(&config, &[])));
-    let settings = worker_settings(&config, &published, DriverChoice::Epoll, &watch);
+    let settings = worker_settings(
+        &config,
+        &published,
+        DriverChoice::Epoll,
+        &watch,
+        &Arc::new(Connections::new(1, 0)),
+    );
     let mut worker = Worker::new(settings.expect("it is good").remove(0));
     let listener = bind("127.0.0.1:0".parse().expect("an address"), true);
     worker.started(listener.expect("a port"));

@@ -2,10 +2,10 @@
 //! (`sync`). They are a library for `tests/models.rs`; their unit tests are not for loom.
 #![cfg(not(test))]
 
-#[path = "../../../src/admission.rs"]
-pub mod admission;
 #[path = "../../../src/metrics/cell.rs"]
 pub mod cell;
+#[path = "../../../src/connections.rs"]
+pub mod connections;
 #[path = "../../../src/published.rs"]
 pub mod published;
 #[path = "../../../src/readiness.rs"]

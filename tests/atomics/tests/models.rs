@@ -9,8 +9,8 @@ use loom::{
     thread,
 };
 use ringest_atomics::{
-    admission::Connections,
     cell::{Counter, Gauge, Histogram},
+    connections::Connections,
     observed,
     published::Published,
     readiness::{NotReady, Readiness, WorkerState},
@@ -19,13 +19,13 @@ use ringest_atomics::{
 #[test]
 fn connections_are_never_more_than_the_limit_and_all_are_returned() {
     model(|| {
-        let connections = Arc::new(Connections::new(1));
+        let connections = Arc::new(Connections::new(1, 0));
         let inside = Arc::new(AtomicUsize::new(0));
         let client = || {
             let (connections, inside) = (Arc::clone(&connections), Arc::clone(&inside));
             move || {
-                let entered = connections.enter();
-                if entered.is_some() {
+                let entered = connections.enter(None);
+                if entered.is_ok() {
                     assert_eq!(inside.fetch_add(1, SeqCst), 0);
                     inside.fetch_sub(1, SeqCst);
                 }
@@ -36,9 +36,9 @@ fn connections_are_never_more_than_the_limit_and_all_are_returned() {
         for other in others {
             other.join().expect("no panic");
         }
-        let all_returned = connections.enter();
-        assert!(all_returned.is_some());
-        assert!(connections.enter().is_none());
+        let all_returned = connections.enter(None);
+        assert!(all_returned.is_ok());
+        assert!(connections.enter(None).is_err());
     });
 }
 

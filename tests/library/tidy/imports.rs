@@ -22,11 +22,12 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 17] = [
+const LEAVES: [&str; 18] = [
     "admission",
     "buffer",
     "cgroup",
     "clock",
+    "connections",
     "deadline",
     "document",
     "excerpt",

@@ -58,6 +58,20 @@ fn fetches_of_keys_are_counted_by_issuer_and_their_age_is_shown() {
 }
 
 #[test]
+fn connections_that_found_no_place_are_counted() {
+    let rig = Rig::start();
+    for worker in &rig.workers {
+        worker.connections_evicted.add(2);
+        worker.connections_refused.add(3);
+    }
+    let series = rig.scrape();
+    for (name, count) in [("evicted", 4.0), ("refused", 6.0)] {
+        let key = format!("ringest_connections_{name}_total");
+        assert_eq!(series.get(&key), Some(&count), "{key}");
+    }
+}
+
+#[test]
 fn metrics_add_up_over_the_workers() {
     let rig = Rig::start();
     let [first, second] = rig.workers.as_slice() else {

@@ -9,6 +9,7 @@ use std::{
 use ringest::{
     admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, Sources},
     auth::AuthError,
+    connections::Connections,
     metrics::{ProcessMetrics, RouteMetrics, WorkerMetrics},
     model::Model,
     readiness::{Readiness, WorkerState},
@@ -54,6 +55,8 @@ pub(crate) struct Rig {
     pub(crate) workers: Vec<Arc<WorkerMetrics>>,
     pub(crate) process: Arc<ProcessMetrics>,
     pub(crate) readiness: Arc<Readiness>,
+    /// At most one.
+    pub(crate) connections: Arc<Connections>,
     pub(crate) handle: Option<AdminHandle>,
 }
 
@@ -65,6 +68,7 @@ impl Rig {
         let workers = vec![worker(), worker()];
         let process = Arc::new(ProcessMetrics::default());
         let readiness = Arc::new(Readiness::new(workers.len()));
+        let connections = Arc::new(Connections::new(1, 0));
         let state = AdminState {
             published: Arc::clone(&published),
             exposition: Exposition::new(Sources {
@@ -78,6 +82,7 @@ impl Rig {
                 watch: None,
             }),
             readiness: Arc::clone(&readiness),
+            connections: Arc::clone(&connections),
         };
         let handle = admin::spawn(([127, 0, 0, 1], 0).into(), state).expect("it starts");
         Self {
@@ -85,6 +90,7 @@ impl Rig {
             workers,
             process,
             readiness,
+            connections,
             handle: Some(handle),
         }
     }

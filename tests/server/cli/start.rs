@@ -103,7 +103,8 @@ pub(super) fn announced(line: &str, is_management: bool) -> Option<SocketAddr> {
 /// A service is usually started with room for fewer files than it may have.
 #[test]
 fn as_many_files_as_connections_need_are_asked_for() {
-    const BESIDE_CONNECTIONS: u64 = 256;
+    // With two workers.
+    const BESIDE_CONNECTIONS: u64 = 256 + 2 * 64;
     for (connections, files, is_warned) in [
         (1_000, 1_000 + BESIDE_CONNECTIONS, false),
         (1_745, 2_000, true),
@@ -114,7 +115,13 @@ fn as_many_files_as_connections_need_are_asked_for() {
             .args(["-c", start, env!("CARGO_BIN_EXE_ringest")])
             .env_clear();
         let max = connections.to_string();
-        let mut dev = Dev::start_by(shell, &[("RINGEST_LIMITS__CONNECTIONS_MAX", &max)]);
+        let mut dev = Dev::start_by(
+            shell,
+            &[
+                ("RINGEST_LIMITS__CONNECTIONS_MAX", &max),
+                ("RINGEST_WORKERS", "2"),
+            ],
+        );
         let mut said = vec![dev.stderr_line()];
         while announced(said.last().map_or("", String::as_str), false).is_none() {
             said.push(dev.stderr_line());

@@ -35,9 +35,9 @@ fn a_head_has_its_time_as_a_whole() {
     let rig = Rig::start(|it| it.set("timeouts.head_timeout_ms", SHORT_MS));
     let mut http = rig.connect();
     for _ in 0..2 {
-        // Waiting for a head's first byte is another matter.
-        thread::sleep(Duration::from_millis(1_500));
         assert_accepted(&http.post(PATH, RECORD).expect("an answer"), 1);
+        // Waiting for the first byte of the next head is another matter.
+        thread::sleep(Duration::from_millis(1_500));
     }
     http.send(b"POST /ingest/Event HTTP/1.1\r\nX: ")
         .expect("ringest reads");
@@ -108,15 +108,13 @@ fn a_slow_body_in_time() {
 }
 
 #[test]
-fn an_idle_connection_is_answered_and_closed() {
+fn an_idle_connection_is_closed_without_an_answer() {
     let rig = Rig::start(|it| it.set("timeouts.idle_timeout_ms", SHORT_MS));
     let mut fresh = rig.connect();
     let mut used = rig.connect();
     assert_accepted(&used.post(PATH, RECORD).expect("an answer"), 1);
     for http in [&mut fresh, &mut used] {
-        let answer = http.answer().expect("an answer");
-        assert_refused(&answer, 408, "idle_timeout");
-        assert_closes(http, &answer);
+        assert!(http.is_closed(), "an answer without a request");
     }
     drop((fresh, used));
     rig.settles();
