@@ -57,6 +57,8 @@ pub(in crate::produce) struct Batch {
     /// Whether a record was given up because no answer came.
     pub(super) unanswered: bool,
     pub(super) failed: bool,
+    /// Whether the broker rejected a record, or the batch for one: it has answered.
+    pub(super) rejected: bool,
 }
 
 impl Batch {

@@ -78,8 +78,8 @@ impl Broker {
         }
     }
 
-    /// A batch has ended: `Ok` after that time if it was acknowledged, else whether the broker did not
-    /// answer.
+    /// A batch has ended: `Ok` after that time if it was acknowledged or rejected, else whether the broker did
+    /// not answer.
     pub(super) fn ended(&mut self, lane: usize, end: Result<Duration, bool>, now: Instant) {
         self.out[lane] = self.out[lane].saturating_sub(1);
         match end {

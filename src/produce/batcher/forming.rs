@@ -244,6 +244,7 @@ impl Batcher {
             refused: None,
             unanswered: false,
             failed: false,
+            rejected: false,
         });
         BatchKey { index, generation }
     }

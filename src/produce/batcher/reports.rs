@@ -40,6 +40,8 @@ impl Batcher {
             batch.failed = true;
             // Any other fault is an answer of the broker's, or a connection that librdkafka opens again.
             batch.unanswered |= fault == Fault::TimedOut;
+            // What librdkafka refuses by itself it refuses while it is handed over.
+            batch.rejected |= fault.is_of_a_batch() && now > batch.sent;
             if fault.is_of_a_batch() && batch.records.len() > 1 {
                 batch.refused = Some(fault);
                 reported = if self.given_up {
@@ -100,7 +102,7 @@ impl Batcher {
         let mut batch = self.batches.remove(index);
         let round_trip = now - batch.sent;
         if let Some(broker) = batch.broker {
-            let end = if batch.failed {
+            let end = if batch.failed && !batch.rejected {
                 Err(batch.unanswered)
             } else {
                 Ok(round_trip)

@@ -316,6 +316,22 @@ fn a_broker_whose_answer_is_late_is_left_out_and_probed() {
 }
 
 #[test]
+fn a_broker_that_rejects_is_not_late() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.batcher.set_lane(2, true);
+    bench.push(2);
+    let [batch] = bench.sent()[..] else {
+        panic!("one batch")
+    };
+    bench.wait(Duration::from_secs(4));
+    bench.push(1);
+    assert!(bench.sent().is_empty(), "it is late");
+    bench.end(batch, Err((Fault::RecordRefused, false)));
+    let sent = bench.sent();
+    assert_eq!(sent.len(), 3, "two alone, and the next batch");
+}
+
+#[test]
 fn a_partition_without_a_leader_is_refused_once_records_have_waited_in_vain() {
     let mut bench = Bench::new(rules(), &[1, 2]);
     bench.batcher.set_partitions(0, &[None, Some(2)]);
