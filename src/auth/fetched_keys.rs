@@ -190,11 +190,8 @@ impl State {
         }
     }
 
-    /// When the next fetch begins that decides about a token of `since`, as far as it is known.
-    fn next(&self, kid: u64, since: Instant, now: Instant) -> Option<Instant> {
-        if self.running.is_some_and(|at| at > since) {
-            return Some(now);
-        }
+    /// When the next fetch may begin, for a token with this key.
+    fn next(&self, kid: u64, now: Instant) -> Option<Instant> {
         let fetches = 1 + u32::from(self.remembers(kid, KEY_MEMORY, now));
         let allowed = (!self.failed).then(|| self.bucket.has(fetches).unwrap_or(now));
         let known = [self.scheduled, self.wanted, allowed];
@@ -249,7 +246,10 @@ impl UnknownKey {
             _ if state.remembers(self.token, TOKEN_MEMORY, now) => return LookUp::Lacking,
             _ => {}
         }
-        match state.next(self.kid, since, now) {
+        if state.running.is_some_and(|at| at > since) {
+            return LookUp::Awaited;
+        }
+        match state.next(self.kid, now) {
             Some(at) if at <= now + BEGINS_WITHIN => {
                 let is_sooner = |than: Option<Instant>| than.is_none_or(|than| at < than);
                 if is_sooner(state.wanted) && is_sooner(state.scheduled) {
