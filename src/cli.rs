@@ -20,7 +20,7 @@ use crate::{
     dev::Dev,
     document::ConfigErrors,
     jwks,
-    log::{self, LogFormat},
+    log::{self, LogFormat, LogGuard},
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
@@ -215,7 +215,10 @@ fn unusable(file: &Path, errors: &ConfigErrors) -> ExitCode {
 
 /// Serves until a signal stops the process; a reload reads the configuration from `file`.
 fn serve(config: Config, file: PathBuf) -> ExitCode {
-    start_log(&config);
+    let _log = match start_log(&config) {
+        Ok(log) => log,
+        Err(code) => return code,
+    };
     let format = config.log_format;
     let load = Box::new(move || Config::load(&file, environment()));
     supervisor::run(config, Some(load), |addresses| announce(format, addresses))
@@ -223,13 +226,21 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
 
 /// Serves the sample models with an in-process broker.
 fn serve_dev() -> ExitCode {
-    let served = Dev::start(environment()).and_then(|dev| {
-        start_log(&dev.config);
-        let format = dev.config.log_format;
-        dev.serve(|addresses| announce(format, addresses))
-    });
+    let dev = match Dev::start(environment()) {
+        Ok(dev) => dev,
+        Err(error) => {
+            report(&error.to_string());
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    let _log = match start_log(&dev.config) {
+        Ok(log) => log,
+        Err(code) => return code,
+    };
+    let format = dev.config.log_format;
+    let served = dev.serve(|addresses| announce(format, addresses));
     served.unwrap_or_else(|error| {
-        report(&error.to_string());
+        tracing::error!("{error}");
         ExitCode::from(EXIT_CONFIGURATION)
     })
 }
@@ -245,12 +256,17 @@ fn announce(format: LogFormat, addresses: Addresses) {
     }
 }
 
-/// Starts the log as configured and logs the warnings of the configuration.
-fn start_log(config: &Config) {
-    log::start(config.log_format, &config.log_filter);
+/// Starts the log as configured and logs the warnings of the configuration. From here on nothing is
+/// written to stderr but by the log.
+fn start_log(config: &Config) -> Result<LogGuard, ExitCode> {
+    let log = log::start(config.log_format, &config.log_filter).map_err(|error| {
+        report(&format!("can't start the log: {error}"));
+        ExitCode::from(EXIT_CONFIGURATION)
+    })?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    Ok(log)
 }
 
 /// Checks a configuration whose keys are valid one by one: prints the warnings, lets librdkafka check
@@ -379,6 +395,10 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Writes requested output to stdout. A closed pipe is not an error.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a command, which does not serve"
+)]
 fn print(text: &str) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -390,6 +410,10 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes a line to stderr; failures are ignored.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a command, or before the log is started"
+)]
 fn report(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

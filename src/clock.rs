@@ -48,11 +48,6 @@ impl Clock {
         self.now.get()
     }
 
-    /// Seconds since 1970 at the last tick.
-    pub fn second(&self) -> u64 {
-        self.second.get()
-    }
-
     /// The time at the last tick in the format of the `Date` header.
     pub fn http_date(&self) -> [u8; HTTP_DATE_BYTES] {
         self.http_date.get()

@@ -27,7 +27,6 @@ use crate::{
     verification::VerificationQueue,
 };
 
-use answer_log::AnswerLog;
 use key_waits::KeyWaits;
 
 mod answer_log;
@@ -103,7 +102,6 @@ pub(crate) struct Context {
     full_answers: Cell<usize>,
     /// Records not delivered since the drain began.
     records_undelivered: Cell<usize>,
-    answer_log: AnswerLog,
 }
 
 impl Context {
@@ -148,7 +146,6 @@ impl Context {
             ending: Cell::new(Ending::No),
             full_answers: Cell::new(0),
             records_undelivered: Cell::new(0),
-            answer_log: AnswerLog::new(),
         }
     }
 
@@ -221,14 +218,13 @@ impl Context {
                     active.snapshot.routes.routes()[route].path.as_str()
                 })
             };
-            self.answer_log.answer(self.clock.second(), code, path);
+            answer_log::answer(code, path);
         }
     }
 
     /// Counts a rejected credential, and logs why.
     pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: IpAddr) {
         self.metrics.denied(error as usize);
-        self.answer_log
-            .auth_error(self.clock.second(), error, token, peer);
+        answer_log::rejection(error, token, peer);
     }
 }

@@ -1,14 +1,11 @@
 //! `ringest --dev`: ringest and a Kafka broker in one process, for a first try.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{fmt::Write as _, io, process::ExitCode, sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
     document::ConfigErrors,
+    log::{FINISH_WITHIN, LineQueue},
     produce::{
         OpenError,
         dev_broker::{DevBroker, Reader, TakenRecord},
@@ -36,12 +33,18 @@ const EXAMPLES: &[(&str, &str)] = &[
 /// An array of records for a model without fields, with unusual spacing and escapes.
 const ARRAY: &str = r#"[{"n":1}, {"n": 2, "text": "caf\u00e9 \"au lait\""}]"#;
 
+/// How long the consumer waits for a slow reader of stdout before it drops a line.
+const SLOW_READER: Duration = Duration::from_secs(1);
+
 /// Why `--dev` could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
     /// librdkafka could not start its mock broker. Fault of the system.
     #[error("can't start the in-process broker: {0}")]
     Broker(#[from] OpenError),
+    /// stdout can't be duplicated, or the thread that writes to it can't be created. Fault of the system.
+    #[error("can't write to stdout: {0}")]
+    Stdout(#[from] io::Error),
     /// An environment variable has an invalid value. Fault of the operator.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
@@ -66,25 +69,38 @@ impl Dev {
     }
 
     /// Serves until SIGTERM or SIGINT. Prints example commands for each route to stdout, then one line
-    /// for each record that a consumer reads back from the broker.
+    /// for each record that a consumer reads back from the broker. A stdout that is slow, full or closed
+    /// costs lines, nothing else.
     ///
     /// # Errors
-    /// [`DevError::Broker`].
+    /// [`DevError::Broker`] and [`DevError::Stdout`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its descriptor is duplicated; only the queue's thread writes to it"
+    )]
     pub fn serve(self, listening: impl FnOnce(Addresses)) -> Result<ExitCode, DevError> {
+        let stdout = LineQueue::start("ringest-stdout", io::stdout(), notice, || ())?;
+        let stdout = Arc::new(stdout);
         let table = self.config.routes();
-        let _reader = self.read_back(&table)?;
+        let reader = self.read_back(&table, Arc::clone(&stdout))?;
         // No file to reload: SIGHUP, as sent by a terminal that closes, ends the process.
-        Ok(supervisor::run(self.config, None, |addresses| {
-            print(&examples(table.routes(), addresses));
+        let code = supervisor::run(self.config, None, |addresses| {
+            stdout.push(examples(table.routes(), addresses).as_bytes());
             listening(addresses);
-        }))
+        });
+        drop(reader);
+        stdout.finish(FINISH_WITHIN);
+        Ok(code)
     }
 
     /// Reads all topics back, those of dead letters included.
-    fn read_back(&self, table: &RouteTable) -> Result<Reader, OpenError> {
+    fn read_back(&self, table: &RouteTable, stdout: Arc<LineQueue>) -> Result<Reader, OpenError> {
         let topics = table.topics().iter().map(|topic| &**topic);
-        self.broker
-            .read_back(topics, |record| print(&line(&record)))
+        self.broker.read_back(topics, move |record| {
+            let line = line(&record);
+            stdout.await_room(line.len(), SLOW_READER);
+            stdout.push(line.as_bytes());
+        })
     }
 }
 
@@ -131,12 +147,9 @@ fn line(record: &TakenRecord<'_>) -> String {
     )
 }
 
-/// Writes to stdout; a closed stdout does not stop the server.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+/// A shell comment, as every line that is no command and no record.
+fn notice(dropped: u64) -> String {
+    format!("# {dropped} lines are missing here: stdout did not accept them\n")
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@
 //! ([`jwks`]). [`openapi`] describes the routes for tools, [`explain`] reports what step 5 finds in a
 //! file, and [`admin`] is the management listener.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod admin;
 pub mod admission;
 pub mod auth;

@@ -1,5 +1,7 @@
 //! The `ringest` binary.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 use std::process::ExitCode;
 
 #[cfg(not(unpooled))]

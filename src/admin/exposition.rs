@@ -21,6 +21,7 @@ use routes::records;
 
 use crate::{
     auth::AuthError,
+    log,
     metrics::{BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, WorkerMetrics},
     produce::BrokerWatch,
     readiness::Readiness,
@@ -265,6 +266,12 @@ impl Sources {
                 "Delivery reports whose notification was lost, found by a periodic check; should \
                  be 0.",
                 self.total(|worker| &worker.late_delivery_reports),
+            ),
+            (
+                "log_lines_dropped",
+                None,
+                "Lines of the log that were not written, because stderr was slow or failed.",
+                log::lines_dropped(),
             ),
             (
                 "records_sent_again",

@@ -32,10 +32,12 @@ use monoio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
+use tracing::Level;
 
 use crate::{
     deadline::{Deadline, Deadlines, Wait},
     isolation::isolated,
+    log::{Kind, Line},
 };
 use answer::Answer;
 use receive::receive;
@@ -61,6 +63,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 const STOP_GRACE: Duration = Duration::from_millis(250);
 /// How long [`AdminHandle::stop`] waits for the thread.
 pub const STOP_TIMEOUT: Duration = Duration::from_millis(400);
+
+static FAILURES: Kind = Kind::new("management listener: accept failed", Level::WARN);
+static PANICS: Kind = Kind::new("management connections closed after a panic", Level::ERROR);
 
 /// A running management listener. Dropping it leaves the listener running.
 #[derive(Debug)]
@@ -147,7 +152,6 @@ fn run(
 async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) {
     let state = Rc::new(state);
     let open = Rc::new(Deadlines::default());
-    let mut failing = false;
     while !stopping.load(Ordering::Acquire) {
         if open.leaving() > 0 {
             sleep(PAUSE).await;
@@ -155,25 +159,25 @@ async fn serve(listener: TcpListener, state: AdminState, stopping: &AtomicBool) 
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                failing = false;
                 if open.len() >= CONNECTIONS_MAX {
                     open.end_oldest_reserved();
                 }
                 let state = Rc::clone(&state);
                 let place = open.watch_reserved(stream.as_raw_fd());
                 monoio::spawn(async move {
-                    if let Err(panicked) = isolated(converse(stream, place, &state)).await {
-                        tracing::error!(%panicked, "management connection closed after a panic");
+                    if let Err(panicked) = isolated(converse(stream, place, &state)).await
+                        && let Some(Line { count }) = PANICS.admit()
+                    {
+                        tracing::error!(count, %panicked, "management connection closed after a panic");
                     }
                 });
             }
             Err(_) if stopping.load(Ordering::Acquire) => break,
             Err(error) => {
-                // Mostly out of file descriptors: log the first failure, not each attempt.
-                if !failing {
-                    tracing::warn!(%error, "management listener: accept failed");
+                // Mostly out of file descriptors.
+                if let Some(Line { count }) = FAILURES.admit() {
+                    tracing::warn!(count, %error, "management listener: accept failed");
                 }
-                failing = true;
                 sleep(BACK_OFF).await;
             }
         }

@@ -5,6 +5,7 @@ mod auth;
 mod kafka;
 mod key;
 mod keys;
+mod log_filter;
 mod memory;
 mod raw;
 mod reader;
@@ -14,6 +15,8 @@ mod resolve;
 mod written;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+
+use tracing_subscriber::filter::Targets;
 
 pub use memory::MemoryMax;
 pub use reload::RestartRequiredError;
@@ -61,8 +64,8 @@ pub struct Config {
     pub schema_registry: Option<SchemaRegistry>,
     /// What the log looks like.
     pub log_format: LogFormat,
-    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`; known to parse.
-    pub log_filter: String,
+    /// What is logged.
+    pub log_filter: Targets,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
     /// Warnings for the operator, one line each.

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use tracing_subscriber::filter::Targets;
+
 use super::{
     Config, Limits, Listen, Timeouts, kafka,
     keys::{
@@ -18,6 +20,7 @@ use super::{
         MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX,
         TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
+    log_filter,
     memory::Sizes,
     raw::Raw,
     reader::Reader,
@@ -140,7 +143,7 @@ fn resolve(
     let management = reader.management(listen.address);
     let auth = reader.auth(listen.address, key_files);
     let schema_registry = reader.schema_registry();
-    let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.get(&LOG_FILTER));
+    let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.log_filter());
     let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
     let files = files(reader);
 
@@ -382,6 +385,14 @@ impl Reader {
             self.fail(MANAGEMENT_ADDRESS.at(), message);
         }
         Some(address)
+    }
+
+    fn log_filter(&mut self) -> Targets {
+        let filter = log_filter::parse(&self.get(&LOG_FILTER));
+        filter.unwrap_or_else(|error| {
+            self.refuse(LOG_FILTER.at(), &error);
+            Targets::new()
+        })
     }
 
     /// The files in the directory of the models, which is relative to the configuration file.

@@ -31,6 +31,8 @@ pub(super) enum EventKind {
     Log {
         /// As syslog has it: 3 error, 4 warning, 6 information, 7 debug.
         level: i32,
+        /// What of librdkafka it comes from, such as `REQTMOUT`.
+        facility: String,
         /// In librdkafka's words.
         text: String,
     },
@@ -62,7 +64,8 @@ impl Event {
                     rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level);
                     EventKind::Log {
                         level,
-                        text: format!("{}: {}", text(facility), text(line)),
+                        facility: text(facility),
+                        text: text(line),
                     }
                 }
                 _ => EventKind::Other,

@@ -13,11 +13,13 @@ use std::{
 };
 
 use nix::{sched::CpuSet, unistd::Pid};
+use tracing::Level;
 
 use super::{
     event::Event,
     kafka::{Handle, OpenError},
 };
+use crate::log::{Kind, Line};
 
 /// Between two attempts to open a handle.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -234,7 +236,7 @@ impl Lane {
         match self.open_elsewhere(old) {
             Ok(thread) => State::Opening(thread),
             Err(error) => {
-                tracing::error!("can't create a producer: {error}");
+                log_failure(&error);
                 State::Waiting(now + RETRY_INTERVAL)
             }
         }
@@ -275,10 +277,18 @@ fn opened(thread: JoinHandle<Result<Handle, OpenError>>) -> Option<Handle> {
     match thread.join() {
         Ok(Ok(handle)) => Some(handle),
         Ok(Err(error)) => {
-            tracing::error!("can't create a producer: {error}");
+            log_failure(&error);
             None
         }
         Err(_) => None,
+    }
+}
+
+/// Every lane of every worker tries again each second.
+fn log_failure(error: &OpenError) {
+    static FAILURES: Kind = Kind::new("can't create a producer", Level::ERROR);
+    if let Some(Line { count }) = FAILURES.admit() {
+        tracing::error!(count, "can't create a producer: {error}");
     }
 }
 

@@ -17,6 +17,7 @@ use monoio::{
     time::sleep,
 };
 use nix::libc::{EMFILE, ENFILE};
+use tracing::Level;
 
 use super::{handover::Handover, handshakes};
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     context::Context,
     deadline::{Deadline, shutdown},
     isolation::isolated,
+    log::{Kind, Line},
     metrics::Driver,
 };
 
@@ -45,6 +47,8 @@ pub(crate) const BEYOND_MAX: usize = RESERVE + LEAVING_MAX;
 
 /// At most one line of each kind in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+static PANICS: Kind = Kind::new("connections closed after a panic", Level::ERROR);
 
 /// The listener that connections are accepted from, while there is one.
 #[derive(Clone, Default)]
@@ -92,11 +96,9 @@ pub(crate) async fn accept(
     context: Rc<Context>,
 ) {
     let mut full = FullLog::default();
-    let mut warned = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                warned = false;
                 // Where this task never waits, on epoll, no other runs.
                 while context.deadlines.leaving() >= LEAVING_MAX {
                     sleep(PAUSE).await;
@@ -121,9 +123,7 @@ pub(crate) async fn accept(
                 if context.is_draining() && !is_short_of_files {
                     return;
                 }
-                if !std::mem::replace(&mut warned, true) {
-                    tracing::error!("cannot accept connections: {error}");
-                }
+                log_failure(&error);
                 if is_short_of_files && context.deadlines.make_room(None, context.clock.now()) {
                     context.metrics.connections_evicted.add(1);
                 }
@@ -150,7 +150,7 @@ async fn next(
             let begun = listener.set_nonblocking(is_epoll);
             match begun.and_then(|()| listening.begin(listener)) {
                 Ok(listener) => return Some(listener),
-                Err(error) => tracing::error!("cannot accept connections: {error}"),
+                Err(error) => log_failure(&error),
             }
         }
         sleep(BACK_OFF).await;
@@ -211,7 +211,9 @@ async fn serve(connection: Connection, _guard: Option<ConnectionGuard>, context:
     metrics.connections_open.add(1);
     if let Err(panicked) = isolated(connection.serve()).await {
         metrics.connection_panics.add(1);
-        tracing::error!("connection closed: {panicked}");
+        if let Some(Line { count }) = PANICS.admit() {
+            tracing::error!(count, "connection closed: {panicked}");
+        }
     }
     metrics.connections_open.sub(1);
 }
@@ -249,6 +251,13 @@ impl FullLog {
                 ..Self::default()
             };
         }
+    }
+}
+
+fn log_failure(error: &io::Error) {
+    static FAILURES: Kind = Kind::new("cannot accept connections", Level::ERROR);
+    if let Some(Line { count }) = FAILURES.admit() {
+        tracing::error!(count, "cannot accept connections: {error}");
     }
 }
 

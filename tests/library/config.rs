@@ -109,7 +109,7 @@ fn the_least_has_the_defaults() {
     assert_eq!(config.timeouts.ack, Duration::from_secs(10));
     assert_eq!(config.auth.mode, AuthMode::None);
     assert_eq!(
-        (config.log_format, config.log_filter.as_str()),
+        (config.log_format, config.log_filter.to_string().as_str()),
         (LogFormat::Text, "info")
     );
     assert_eq!(config.models.len(), 1);
@@ -183,8 +183,8 @@ headers_max = 3
         "ringest.toml:13: timeouts.idle_timeout_ms: \
          99_999_999_999_999_999_999_999_999_999_999_999_999_999 is not allowed: a whole number \
          from 1 to 86_400_000",
-        "ringest.toml:15: log.filter: \"ringest=loudly\" is not allowed: a level or directives, \
-         such as \"info\" or \"warn,ringest=debug\"",
+        "ringest.toml:15: log.filter: \"ringest=loudly\" is not allowed: there is no level `loudly`, \
+         only off, error, warn, info, debug, trace",
         "ringest.toml:17: kafka.linger.ms: \"soon\" is not allowed: Invalid value for \
          configuration property \"queue.buffering.max.ms\"",
         "ringest.toml:19: limit.headers_max: unknown key; did you mean \"limits.headers_max\"?",

@@ -14,6 +14,7 @@ mod faults;
 mod http_corpus;
 mod jwks;
 mod limits;
+mod logs;
 mod properties;
 mod registry;
 mod reload;

@@ -114,6 +114,7 @@ fn await_topic(reader: &BaseConsumer, topic: &str) -> Result<(), Box<dyn Error>>
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is all that this thread does")]
 fn answer(reader: &BaseConsumer) -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lock().lines() {
         let line = line?;

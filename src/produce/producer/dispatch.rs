@@ -7,12 +7,22 @@
 use std::time::Instant;
 
 use rdkafka::types::RDKafkaErrorCode as Code;
+use tracing::Level;
 
 use super::Producer;
-use crate::produce::{
-    batcher::{BatchKey, Batcher, RecordEnd, Reported},
-    fault::Fault,
+use crate::{
+    log::{Kind, Line},
+    produce::{
+        batcher::{BatchKey, Batcher, RecordEnd, Reported},
+        fault::Fault,
+    },
 };
+
+/// A bug.
+static UNKNOWN_REPORTS: Kind = Kind::new(
+    "delivery reports for records that are not in flight",
+    Level::ERROR,
+);
 
 impl Producer {
     /// Hands every batch that is due to librdkafka.
@@ -109,8 +119,11 @@ impl Producer {
             }
             Reported::Unknown => false,
         };
-        if !known {
-            tracing::error!("a delivery report for a record that is not in flight");
+        if !known && let Some(Line { count }) = UNKNOWN_REPORTS.admit() {
+            tracing::error!(
+                count,
+                "a delivery report for a record that is not in flight"
+            );
         }
     }
 }

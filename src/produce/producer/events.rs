@@ -3,13 +3,19 @@
 use std::{task::Poll, time::Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
+use tracing::Level;
 
 use super::Producer;
-use crate::produce::{
-    batcher::BatchKey,
-    event::{Event, EventKind},
-    fault::Fault,
+use crate::{
+    log::{Kind, Kinds, Line},
+    produce::{
+        batcher::BatchKey,
+        event::{Event, EventKind},
+        fault::Fault,
+    },
 };
+
+static FATAL_ERRORS: Kind = Kind::new("fatal producer errors", Level::ERROR);
 
 /// Events of one drain: a bound, so that a flood of reports leaves room for requests.
 const EVENTS_MAX: usize = 64;
@@ -60,7 +66,12 @@ impl Producer {
             EventKind::Error {
                 text, fatal: true, ..
             } => {
-                tracing::error!("fatal producer error; replacing the producer: {text}");
+                if let Some(Line { count }) = FATAL_ERRORS.admit() {
+                    tracing::error!(
+                        count,
+                        "fatal producer error; replacing the producer: {text}"
+                    );
+                }
                 return true;
             }
             EventKind::Error {
@@ -74,13 +85,23 @@ impl Producer {
                 if matches!(code, Code::BrokerTransportFailure | Code::Resolve) {
                     self.evidence.connection_failed();
                 }
-                tracing::warn!("kafka: {text}");
+                log(Level::WARN, &format!("{code:?}"), &text);
             }
-            EventKind::Log { level, text } => match level {
-                ..=3 => tracing::error!("kafka: {text}"),
-                4 => tracing::warn!("kafka: {text}"),
-                5..=6 => tracing::info!("kafka: {text}"),
-                _ => tracing::debug!("kafka: {text}"),
+            // Each comes as an error too, with the same text.
+            EventKind::Log {
+                level: ..=3,
+                facility,
+                ..
+            } if matches!(&*facility, "FAIL" | "FATAL") => {}
+            EventKind::Log {
+                level,
+                facility,
+                text,
+            } => match level {
+                ..=3 => log(Level::ERROR, &facility, &text),
+                4 => log(Level::WARN, &facility, &text),
+                5..=6 => log(Level::INFO, &facility, &text),
+                _ => tracing::debug!("kafka: {facility}: {text}"),
             },
             EventKind::Other => {}
         }
@@ -191,5 +212,19 @@ impl Producer {
             lane.purge();
         }
         self.drain();
+    }
+}
+
+/// Logs a line of librdkafka's, of every worker and handle: one a second of each code or facility.
+fn log(level: Level, name: &str, text: &str) {
+    static KINDS: Kinds = Kinds::new();
+    let name = format!("kafka: {name}");
+    let Some(Line { count }) = KINDS.of(&name, level).admit() else {
+        return;
+    };
+    match level {
+        Level::ERROR => tracing::error!(count, "{name}: {text}"),
+        Level::WARN => tracing::warn!(count, "{name}: {text}"),
+        _ => tracing::info!(count, "{name}: {text}"),
     }
 }

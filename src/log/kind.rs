@@ -1,0 +1,189 @@
+//! Lines that clients or brokers can cause again and again: one a second of each kind.
+
+use std::{
+    borrow::Cow,
+    mem,
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use tracing::Level;
+
+/// Between two lines of a kind.
+const INTERVAL_MS: u64 = 1_000;
+
+/// Kinds with events that no line stands for yet.
+static REPEATED: Mutex<Vec<&'static Kind>> = Mutex::new(Vec::new());
+
+/// A kind of event. The whole process logs a line a second of it at the most; further events are counted,
+/// and the next line says for how many it stands.
+///
+/// Kinds share no cache line (processors fetch them in pairs), as every worker may count a flood of them.
+#[repr(align(128))]
+pub(crate) struct Kind {
+    name: Cow<'static, str>,
+    level: Level,
+    /// When the last line was logged, in milliseconds of [`now`].
+    last: AtomicU64,
+    repeated: AtomicU64,
+}
+
+/// A line that is to be logged.
+pub(crate) struct Line {
+    /// The events that it stands for, where that is not one.
+    pub(crate) count: Option<u64>,
+}
+
+impl Kind {
+    /// What is logged of events after the last line, when no further one comes, has only this name.
+    pub(crate) const fn new(name: &'static str, level: Level) -> Self {
+        Self::named(Cow::Borrowed(name), level)
+    }
+
+    /// The same, of a name made at run time.
+    pub(crate) const fn named(name: Cow<'static, str>, level: Level) -> Self {
+        Self {
+            name,
+            level,
+            last: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts an event; a line, at the kind's level, is logged for it only if one is returned.
+    pub(crate) fn admit(&'static self) -> Option<Line> {
+        if let Some(repeated) = self.is_due() {
+            let count = (repeated > 0).then(|| repeated + 1);
+            return Some(Line { count });
+        }
+        if self.repeated.fetch_add(1, Relaxed) == 0 {
+            locked(&REPEATED).push(self);
+        }
+        None
+    }
+
+    /// The events to report with a line now, if the last line was long enough ago.
+    fn is_due(&self) -> Option<u64> {
+        let (now, last) = (now(), self.last.load(Relaxed));
+        let is_due = now.saturating_sub(last) >= INTERVAL_MS;
+        // Of several threads one logs.
+        let is_ours = is_due
+            && self
+                .last
+                .compare_exchange(last, now, Relaxed, Relaxed)
+                .is_ok();
+        is_ours.then(|| self.repeated.swap(0, Relaxed))
+    }
+
+    /// Logs the events that no line stands for yet, if the last line was long enough ago.
+    fn report(&'static self) {
+        if self.repeated.load(Relaxed) == 0 {
+            return;
+        }
+        let (name, level) = (&self.name, self.level);
+        match self.is_due() {
+            None => locked(&REPEATED).push(self),
+            Some(0) => {}
+            Some(count) if level == Level::ERROR => tracing::error!(count, "{name}"),
+            Some(count) if level == Level::WARN => tracing::warn!(count, "{name}"),
+            Some(count) => tracing::info!(count, "{name}"),
+        }
+    }
+}
+
+/// Kinds whose names are not known in advance, but few: librdkafka's facilities and codes.
+pub(crate) struct Kinds(Mutex<Vec<&'static Kind>>);
+
+impl Kinds {
+    /// None so far.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The kind of this name and level, which lives as long as the process.
+    pub(crate) fn of(&self, name: &str, level: Level) -> &'static Kind {
+        let mut kinds = locked(&self.0);
+        let known = kinds.iter().find(|it| it.name == name && it.level == level);
+        known.copied().unwrap_or_else(|| {
+            let kind = Box::leak(Box::new(Kind::named(Cow::Owned(name.to_owned()), level)));
+            kinds.push(kind);
+            kind
+        })
+    }
+}
+
+/// Logs what was counted and not logged, of every kind whose last line was a second ago.
+pub(super) fn report_repeated() {
+    let kinds = mem::take(&mut *locked(&REPEATED));
+    kinds.into_iter().for_each(Kind::report);
+}
+
+/// Milliseconds of a clock that begins at the interval: 0 is long ago.
+fn now() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let since = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
+    since.saturating_add(INTERVAL_MS)
+}
+
+fn locked<T>(kinds: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds the lock.
+    kinds.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn one_line_stands_for_all_events_of_its_second_in_all_threads() {
+        static KIND: Kind = Kind::new("one kind", Level::WARN);
+        let lines = |_| {
+            let thread = thread::spawn(|| {
+                let lines = (0..1_000).filter_map(|_| KIND.admit());
+                lines.map(|it| it.count.unwrap_or(1)).collect::<Vec<_>>()
+            });
+            thread.join().expect("no panic")
+        };
+        let began = Instant::now();
+        let mut logged: Vec<u64> = (0..4).flat_map(lines).collect();
+        let seconds = began.elapsed().as_secs() as usize;
+        assert!((1..=2 + seconds).contains(&logged.len()), "{logged:?}");
+        let rest = KIND.repeated.load(Relaxed);
+        logged.push(rest);
+        assert_eq!(logged.iter().sum::<u64>(), 4_000);
+        if rest > 0 {
+            assert!(locked(&REPEATED).iter().any(|it| std::ptr::eq(*it, &KIND)));
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_last_line_is_reported_a_second_later() {
+        static KIND: Kind = Kind::new("another kind", Level::WARN);
+        assert!(KIND.admit().is_some_and(|it| it.count.is_none()));
+        for _ in 0..3 {
+            let _ = KIND.admit();
+        }
+        let repeated = KIND.repeated.load(Relaxed);
+        let until = Instant::now() + Duration::from_secs(60);
+        while KIND.repeated.load(Relaxed) > 0 && Instant::now() < until {
+            report_repeated();
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(repeated > 0 || until > Instant::now());
+        assert_eq!(KIND.repeated.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_name_and_level() {
+        static KINDS: Kinds = Kinds::new();
+        let kind = KINDS.of("REQTMOUT", Level::WARN);
+        assert!(std::ptr::eq(kind, KINDS.of("REQTMOUT", Level::WARN)));
+        assert!(!std::ptr::eq(kind, KINDS.of("REQTMOUT", Level::ERROR)));
+        assert!(!std::ptr::eq(kind, KINDS.of("GETPID", Level::WARN)));
+    }
+}

@@ -1,0 +1,91 @@
+//! What is logged while no broker answers.
+
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    event::{PATH, RECORD, TOPIC},
+    http::Http,
+    mock::{ALL, Mock},
+    ringest::Ringest,
+    wait::await_that,
+};
+
+/// How long the outage lasts: until requests are answered at once, and then some.
+const OUTAGE: Duration = Duration::from_secs(6);
+
+/// The kind of a line: what it says before anything that differs from event to event.
+fn kind(line: &str) -> String {
+    let message = line
+        .split_once(' ')
+        .map_or("", |(_, rest)| rest.trim_start());
+    let mut words = message.split(' ');
+    let kind: Vec<_> = words.by_ref().take(3).collect();
+    let code = line
+        .split_once(" code=")
+        .map_or("", |(_, rest)| rest.split(' ').next().unwrap_or(""));
+    format!("{} {code}", kind.join(" "))
+}
+
+/// One line a second of each kind, whatever the number of workers, of producers and of requests: the
+/// error of the brokers once, not as librdkafka's own line too.
+#[test]
+fn is_a_line_a_second_of_each_kind() {
+    let mock = Mock::with_topics(&[TOPIC]);
+    let ringest = Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", TOPIC)
+        .set("workers", "2")
+        .set("timeouts.ack_timeout_ms", "500")
+        .kafka("reconnect.backoff.ms", "10")
+        .kafka("reconnect.backoff.max.ms", "20")
+        .start();
+    ringest.await_accepted();
+    let before = ringest.log().len();
+    let began = Instant::now();
+    mock.down(ALL);
+    // Several connections, so that both workers have some.
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let mut http = Http::connect(ringest.address()).expect("it accepts");
+            thread::spawn(move || {
+                while began.elapsed() < OUTAGE {
+                    let answer = http.post(PATH, RECORD).expect("an answer");
+                    assert!([200, 503].contains(&answer.status), "{answer:?}");
+                    thread::sleep(Duration::from_millis(2));
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.join().expect("each is answered");
+    }
+    await_that("the last line stands for more than one event", || {
+        let log = ringest.log();
+        let during = &log[before..];
+        during
+            .lines()
+            .any(|it| it.contains("broker_unavailable") && it.contains("count="))
+    });
+    let during = ringest.log().split_off(before);
+    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+    let mut kinds = BTreeMap::<_, usize>::new();
+    for line in during.lines() {
+        *kinds.entry(kind(line)).or_default() += 1;
+    }
+    assert!(
+        kinds.values().all(|lines| *lines <= seconds + 2),
+        "{kinds:#?}"
+    );
+    assert!(kinds.len() <= 6, "{kinds:#?}");
+    assert!(!during.contains(" ERROR "), "{during}");
+    let transport = during
+        .lines()
+        .filter(|it| it.contains("refused") || it.contains("isconnected"));
+    assert!(
+        (1..=2 * (seconds + 2)).contains(&transport.count()),
+        "{during}"
+    );
+}
