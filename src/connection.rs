@@ -22,8 +22,9 @@ use crate::{
     buffer::SEGMENT_BYTES_MIN,
     context::{ActiveSnapshot, Context, Ending},
     deadline::Deadline,
-    http::{HeadParser, Method, RequestHead},
+    http::{Framing, HeadParser, Method, RequestHead},
     outcome::{Allow, Outcome, Refusal},
+    validate::Validator,
 };
 
 use answer::{End, Processed};
@@ -200,6 +201,10 @@ impl Connection {
             return Err(Refusal::Draining.into());
         }
 
+        if context.load.is_exceeded() || self.waits_long(head) {
+            return Err(Refusal::Overloaded.into());
+        }
+
         let headers = self.kafka_headers(head, &principal, route);
         self.make_room(head).await?;
         let body = self.read_body(head, route.headroom()).await?;
@@ -220,6 +225,13 @@ impl Connection {
                 End::Outcome(outcome.await?)
             }
         })
+    }
+
+    /// Whether the request would wait for many others with long bodies.
+    fn waits_long(&self, head: &RequestHead) -> bool {
+        let is_long = |len: u64| len > Validator::STEP_BYTES as u64;
+        matches!(head.framing, Framing::Length(len) if is_long(len))
+            && self.context.long_work.is_full()
     }
 
     fn path(&self, head: &RequestHead) -> &[u8] {

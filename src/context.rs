@@ -17,6 +17,7 @@ use crate::{
     connections::Connections,
     deadline::Deadlines,
     http::HeadLimits,
+    load::Load,
     long_work::LongWork,
     metrics::{RouteMetrics, WorkerMetrics},
     outcome::{Code, Outcome},
@@ -94,6 +95,7 @@ pub(crate) struct Context {
     pub(crate) key_waits: KeyWaits,
     pub(crate) validator: RefCell<Validator>,
     pub(crate) long_work: Rc<LongWork>,
+    pub(crate) load: Rc<Load>,
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -116,6 +118,7 @@ impl Context {
         metrics: &Arc<WorkerMetrics>,
         producer: Rc<Producer>,
         long_work: LongWork,
+        load: Load,
     ) -> Self {
         let limits = &config.limits;
         Self {
@@ -140,6 +143,7 @@ impl Context {
             key_waits: KeyWaits::default(),
             validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
             long_work: Rc::new(long_work),
+            load: Rc::new(load),
             producer,
             responses: Responses::new(),
             metrics: Arc::clone(metrics),

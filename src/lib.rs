@@ -68,6 +68,7 @@ mod https;
 pub mod import_moose;
 pub mod isolation;
 pub mod jwks;
+mod load;
 pub mod log;
 mod long_work;
 pub mod metrics;

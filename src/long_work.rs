@@ -22,6 +22,9 @@ use monoio::{io::AsyncReadRent, net::UnixStream, time::sleep};
 /// The time of a slice.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// The waiters from which on a request with a long body is refused before it is read.
+const WAITERS_MAX: usize = 64;
+
 /// The long work of one worker.
 pub(crate) struct LongWork {
     /// Whether a slice is being done.
@@ -78,15 +81,20 @@ impl LongWork {
         slice
     }
 
+    /// Whether so many requests wait that others would wait for too long.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiters.borrow().len() >= WAITERS_MAX
+    }
+
     async fn wait(&self) -> Slice {
         let waiter = Rc::<Waiter>::default();
         self.waiters.borrow_mut().push_back(Rc::clone(&waiter));
-        poll_fn(|context| match waiter.granted.take() {
-            Some(slice) => Poll::Ready(slice),
-            None => {
-                waiter.waker.set(Some(context.waker().clone()));
-                Poll::Pending
+        poll_fn(|context| {
+            if let Some(slice) = waiter.granted.take() {
+                return Poll::Ready(slice);
             }
+            waiter.waker.set(Some(context.waker().clone()));
+            Poll::Pending
         })
         .await
     }

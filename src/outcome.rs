@@ -59,6 +59,8 @@ pub enum Refusal {
     ConnectionsFull,
     /// Too much data is in flight. Overload.
     Admission(AdmissionError),
+    /// The worker has more to do than it can do in time. Overload.
+    Overloaded,
     /// The server is shutting down.
     Draining,
     /// The records were not delivered, or not all. Error of the server, its configuration or the
@@ -189,6 +191,7 @@ impl Refusal {
             Self::Invalid(rejection) => invalid(rejection),
             Self::ConnectionsFull => Code::ConnectionsFull,
             Self::Admission(AdmissionError) => Code::InFlightFull,
+            Self::Overloaded => Code::Overloaded,
             Self::Draining => Code::Draining,
             Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),
             Self::DeadLetters(failure) => dead_letters(failure),

@@ -19,6 +19,7 @@ use crate::{
     connections::Connections,
     context::{Context, Ending},
     isolation::{PanicError, isolated},
+    load::Load,
     long_work::LongWork,
     metrics::{Driver, WorkerMetrics},
     produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
@@ -115,6 +116,7 @@ pub(crate) fn run(
             &settings.metrics,
             producer,
             long_work,
+            Load::new(wake.try_clone()?)?,
         ));
         serve(settings, &context, (listener, wake_reader), drained).await
     })
@@ -150,6 +152,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
             context.deadlines.postpone(late);
         }
         context.clock.tick(now, SystemTime::now());
+        context.load.has_looked();
         context.deadlines.expire(now);
         context.producer.tick(now);
         context.pool.release_unused(now);

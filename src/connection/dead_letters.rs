@@ -102,12 +102,10 @@ async fn deliver(
     let delivered = match delivery {
         Ok(delivery) => timeout_at(until.into(), delivery)
             .await
-            .unwrap_or_else(|_| {
-                Err(Failure {
-                    fault: Fault::TimedOut,
-                    persisted: Persisted::Unknown,
-                })
-            }),
+            .unwrap_or(Err(Failure {
+                fault: Fault::TimedOut,
+                persisted: Persisted::Unknown,
+            })),
         Err(failure) => Err(failure),
     };
     delivered.inspect_err(|failure| context.undelivered(places.len(), failure))

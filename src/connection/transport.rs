@@ -23,7 +23,10 @@ use crate::{
 };
 
 /// The most bytes of a rejected body that are read and discarded to keep the connection.
-const SKIPPED_BYTES_MAX: usize = 64 * 1024;
+const SKIPPED_BYTES_MAX: usize = 512 * 1024;
+
+/// The most bytes that are discarded at once.
+const DISCARDED_BYTES: usize = 64 * 1024;
 
 /// How long bytes behind the last answer are read and discarded, so that the client receives it:
 /// closing with unread bytes makes the kernel send a reset, which overtakes the answer.
@@ -264,6 +267,9 @@ impl Transport {
         let mut decoder = ChunkedDecoder::new(ChunkedLimits::new(SKIPPED_BYTES_MAX));
         while self.unread != Unread::Bytes(0) {
             if self.start == self.input().filled() {
+                if self.discard_arrived() {
+                    continue;
+                }
                 self.release_input(INPUT_BYTES);
                 if self.receive(usize::MAX).await? == 0 {
                     return Err(Gone);
@@ -288,6 +294,20 @@ impl Transport {
         }
         self.deadline.clear();
         Ok(())
+    }
+
+    /// Discards what has arrived of a rejected body, without copying it; whether that is anything.
+    fn discard_arrived(&mut self) -> bool {
+        let Unread::Bytes(left) = self.unread else {
+            return false;
+        };
+        // The kernel writes nothing here: tcp(7), MSG_TRUNC.
+        let mut room = vec![0; DISCARDED_BYTES];
+        let most = usize::try_from(left).map_or(DISCARDED_BYTES, |left| left.min(DISCARDED_BYTES));
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+        let discarded = recv(self.stream.as_raw_fd(), &mut room[..most], flags).unwrap_or(0);
+        self.unread = Unread::Bytes(left - discarded as u64);
+        discarded > 0
     }
 
     /// Shuts down the sending side, and discards what the client still sends until it closes its side.

@@ -126,6 +126,7 @@ table! {
         "in_flight_full",
         "The memory for data in flight (limits.in_flight_bytes_max) is used up.",
     ),
+    Overloaded => shed("overloaded", "There are more requests than can be processed in time."),
     Draining => shed("draining", "This server is shutting down."),
     QueueFull => shed("queue_full", "The producer's queue is full."),
     BrokerUnavailable => shed("broker_unavailable", "No Kafka broker is available."),

@@ -83,6 +83,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::MediaType
         | Refusal::ConnectionsFull
         | Refusal::Admission(_)
+        | Refusal::Overloaded
         | Refusal::Draining => None,
     }
 }

@@ -15,9 +15,6 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded
 
 use super::{Span, lines};
 
-/// Maximum scratch that a parser keeps between bodies, in bytes.
-pub(super) const RETAINED_BYTES_MAX: usize = 12 << 20;
-
 /// The text is not JSON, or is nested too deep.
 pub(super) struct ParseFailed;
 
@@ -114,25 +111,25 @@ impl JsonParser {
         result
     }
 
-    /// Drops scratch that grew beyond [`RETAINED_BYTES_MAX`]; a `Vec` never shrinks by itself.
-    pub(super) fn release_outsized(&mut self) {
+    /// Drops scratch that grew beyond `retained_bytes_max`; a `Vec` never shrinks by itself.
+    pub(super) fn release_outsized(&mut self, retained_bytes_max: usize) {
         let tape = self.tape.0.capacity() * size_of::<Node>();
         // A Vec doubles: its capacity is at most twice its maximum length.
         let structurals = self.structurals_max * 2 * size_of::<u32>();
         // simd-json reserves its string buffer by the length of the text, as we do for the copy.
         let copy_and_strings = 2 * self.copy.capacity();
-        if tape + structurals + copy_and_strings > RETAINED_BYTES_MAX {
+        if tape + structurals + copy_and_strings > retained_bytes_max {
             *self = Self::new(self.depth_max);
         }
     }
 
-    /// Maximum memory that parsing a text of `len` bytes takes, in bytes.
-    pub(super) const fn scratch_bytes_max(len: usize) -> usize {
+    /// Maximum memory that parsing a text of `len` bytes takes, in bytes, after one that left so much.
+    pub(super) const fn scratch_bytes_max(len: usize, retained_bytes_max: usize) -> usize {
         // Each byte can be structural. Offsets are counted with the doubling of their Vec and the copy
         // made while growing; the tape grows at once to the required size, or to twice what was kept.
         let worst_byte = size_of::<Node>() + 3 * size_of::<u32>() + 2;
         len.saturating_mul(worst_byte)
-            .saturating_add(2 * RETAINED_BYTES_MAX)
+            .saturating_add(2 * retained_bytes_max)
     }
 }
 

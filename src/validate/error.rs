@@ -1,6 +1,6 @@
 //! Validation errors of a body.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memrchr};
 use serde_json::{Value, json};
 use strum::{IntoStaticStr, VariantArray};
 
@@ -367,8 +367,9 @@ impl BodyErrors {
             message,
         } = error;
         // Scanning continues from the last error; otherwise many errors would take quadratic time.
-        for newline in memchr_iter(b'\n', &body[self.counted_to..offset]) {
-            self.line += 1;
+        let between = &body[self.counted_to..offset];
+        if let Some(newline) = memrchr(b'\n', between) {
+            self.line += memchr_iter(b'\n', between).count();
             self.line_start = self.counted_to + newline + 1;
         }
         self.counted_to = offset;

@@ -6,6 +6,8 @@
 //! text before it ended with a comma or with the array's opening bracket; if what follows parses as a list
 //! of elements, the comma behind it is the array's own, too. Only if it does not is each byte looked at.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr2, memmem};
 
 use super::lines;
@@ -43,8 +45,8 @@ pub(super) struct Splitter {
     /// The bytes of a part without its last element.
     part_bytes: usize,
     wrong_guesses: u8,
-    /// The bytes of the first element up to the end of its first key.
-    start: Option<Box<[u8]>>,
+    /// Where the first element begins, up to the end of its first key.
+    start: Option<Range<usize>>,
 }
 
 impl Splitter {
@@ -67,9 +69,8 @@ impl Splitter {
             };
         }
         if self.wrong_guesses < WRONG_GUESSES_MAX {
-            let start = self
-                .start
-                .get_or_insert_with(|| element_start(&json[at..]).into());
+            let start = self.start.get_or_insert_with(|| element_start(json, at));
+            let start = &json[start.clone()];
             if let Some(end) = guess(json, at + self.part_bytes, self.part_bytes, start) {
                 return Split::Perhaps(end);
             }
@@ -115,13 +116,13 @@ impl Splitter {
     }
 }
 
-/// An object up to the end of its first key; empty where there is none.
-fn element_start(json: &[u8]) -> &[u8] {
-    let json = &json[lines::leading_whitespace(json)..];
-    let head = &json[..json.len().min(START_BYTES_MAX)];
+/// The object behind `at` up to the end of its first key; empty where there is none.
+fn element_start(json: &[u8], at: usize) -> Range<usize> {
+    let at = at + lines::leading_whitespace(&json[at..]);
+    let head = &json[at..json.len().min(at + START_BYTES_MAX)];
     let key = memchr(b'"', head).filter(|_| head.starts_with(b"{"));
     let end = key.and_then(|key| Some(key + 1 + memchr(b'"', &head[key + 1..])?));
-    end.map_or(&[], |end| &head[..=end])
+    end.map_or(at..at, |end| at..at + end + 1)
 }
 
 /// The comma before the next object that begins like this, if it is within so many bytes.

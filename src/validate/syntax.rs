@@ -359,10 +359,7 @@ impl SyntaxParser<'_> {
             self.digits()?;
         }
         let digits = &self.json[start..self.check.at];
-        let value = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse::<f64>().ok());
-        if value.is_some_and(f64::is_infinite) {
+        if is_infinite(digits) {
             let found = quote(digits);
             let message = format!("expected a number that a 64-bit float can hold, found {found}");
             return Err(RecordError::new(
@@ -419,4 +416,22 @@ impl SyntaxParser<'_> {
 fn plain_len(text: &[u8]) -> usize {
     let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
     lines::leading(text, is_plain)
+}
+
+/// The digits of the shortest integer beyond a 64-bit float, or fewer.
+const DIGITS_MIN: usize = 300;
+
+/// Whether a number is beyond a 64-bit float.
+fn is_infinite(number: &[u8]) -> bool {
+    // Without an exponent, so many digits before the point are needed.
+    let whole = number
+        .iter()
+        .take_while(|byte| !matches!(byte, b'.' | b'e' | b'E'));
+    if whole.take(DIGITS_MIN).count() < DIGITS_MIN
+        && !number.iter().any(|byte| matches!(byte, b'e' | b'E'))
+    {
+        return false;
+    }
+    let number = std::str::from_utf8(number).unwrap_or_default();
+    number.parse::<f64>().is_ok_and(f64::is_infinite)
 }

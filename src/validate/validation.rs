@@ -178,13 +178,11 @@ impl Validation {
         let parsed = step.parser.parse(json, |root| {
             self.value(&mut step.input, root, base);
         });
-        match parsed {
-            Ok(()) => Stage::Done,
-            Err(ParseFailed) => {
-                let check = SyntaxCheck::of_text(step.input.limits.json_depth_max);
-                Stage::syntax(json, text, check, Aim::Error)
-            }
+        if let Err(ParseFailed) = parsed {
+            let check = SyntaxCheck::of_text(step.input.limits.json_depth_max);
+            return Stage::syntax(json, text, check, Aim::Error);
         }
+        Stage::Done
     }
 
     /// Validates a part of an array.
@@ -333,9 +331,8 @@ impl Validation {
         splitter: Splitter,
     ) -> Stage {
         let (json, base) = (text.of(step.input.body), text.offset as usize);
-        let element = lines::trim(json, place.start, place.end);
         let span = lines::trim(step.input.body, base + place.start, base + place.end);
-        let element = element.of(json);
+        let element = span.of(step.input.body);
         if element.len() <= step.input.limits.record_bytes_max {
             let parsed = step.parser.parse(element, |root| {
                 self.value(&mut step.input, root, span.offset as usize);

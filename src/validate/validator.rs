@@ -2,7 +2,7 @@
 
 use super::{
     BODY_BYTES_MAX, Format, Rejection, Span, ValidBody, ValidateLimits,
-    document::{JsonParser, RETAINED_BYTES_MAX},
+    document::JsonParser,
     record::Records,
     split,
     validation::{Input, Step, Validation},
@@ -17,10 +17,19 @@ pub struct Validator {
     validation: Validation,
 }
 
+/// Maximum scratch of the parser of short bodies, in bytes: it is kept.
+const SHORT_BYTES_MAX: usize = JsonParser::scratch_bytes_max(split::PART_BYTES, 0);
+
+/// Maximum scratch that the other one keeps.
+const LONG_RETAINED_BYTES_MAX: usize = Validator::SCRATCH_RETAINED_BYTES_MAX - SHORT_BYTES_MAX;
+
 #[derive(Debug)]
 struct Scratch {
     limits: ValidateLimits,
     parser: JsonParser,
+    /// For bodies longer than a part: its memory is given back behind each of them, if it is much, and
+    /// never by a short one in between.
+    long_parser: JsonParser,
     /// Which fields have been seen.
     seen: Vec<u64>,
 }
@@ -29,7 +38,7 @@ impl Validator {
     /// Maximum scratch memory kept between bodies, in bytes. Scratch that grew beyond it is dropped after
     /// the body, so that one huge body does not pin memory; an ordinary body of 1 MiB stays below. The
     /// list of records (bounded by `records_max`) and the partition keys of the last body are extra.
-    pub const SCRATCH_RETAINED_BYTES_MAX: usize = RETAINED_BYTES_MAX;
+    pub const SCRATCH_RETAINED_BYTES_MAX: usize = 12 << 20;
 
     /// A validator with empty scratch, which grows with the bodies.
     pub fn new(limits: ValidateLimits) -> Self {
@@ -37,6 +46,7 @@ impl Validator {
             scratch: Scratch {
                 limits,
                 parser: JsonParser::new(limits.json_depth_max),
+                long_parser: JsonParser::new(limits.json_depth_max),
                 seen: Vec::new(),
             },
             validation: Validation::new(Format::Json),
@@ -60,7 +70,8 @@ impl Validator {
         } else {
             body_bytes_max
         };
-        JsonParser::scratch_bytes_max(parsed)
+        JsonParser::scratch_bytes_max(parsed, LONG_RETAINED_BYTES_MAX)
+            .saturating_add(SHORT_BYTES_MAX)
             .saturating_add(records)
             .saturating_add(body_bytes_max.saturating_mul(3))
     }
@@ -112,7 +123,7 @@ impl Validator {
         } = self;
         validation.restart(Format::Json);
         let rejection = validation.record(&mut scratch.step(record, rules));
-        scratch.parser.release_outsized();
+        scratch.release_outsized(record);
         rejection
     }
 }
@@ -120,7 +131,11 @@ impl Validator {
 impl Scratch {
     fn step<'s>(&'s mut self, body: &'s [u8], rules: &'s Rules) -> Step<'s> {
         Step {
-            parser: &mut self.parser,
+            parser: if body.len() > split::PART_BYTES {
+                &mut self.long_parser
+            } else {
+                &mut self.parser
+            },
             input: Input {
                 limits: self.limits,
                 body,
@@ -134,8 +149,15 @@ impl Scratch {
         assert!(body.len() <= BODY_BYTES_MAX, "offsets have 32 bits");
         let is_complete = validation.step(&mut self.step(body, rules));
         if is_complete {
-            self.parser.release_outsized();
+            self.release_outsized(body);
         }
         is_complete
+    }
+
+    /// Behind this body.
+    fn release_outsized(&mut self, body: &[u8]) {
+        if body.len() > split::PART_BYTES {
+            self.long_parser.release_outsized(LONG_RETAINED_BYTES_MAX);
+        }
     }
 }

@@ -124,7 +124,7 @@ impl<'a> Walk<'_, 'a> {
     fn object(&mut self, at: usize, end: usize, shape: u32, path: &Path<'_>) {
         let program = self.program;
         let shape = program.shape(shape);
-        let mut seen = SeenFields::new(shape, self.seen);
+        let mut seen = SeenFields::new(self.seen);
         let mut member = path.within(Container::Object);
         let mut next = at + 1;
         // Predicted next fields: the one declared after the last, and the previous prediction that was

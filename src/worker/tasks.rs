@@ -26,6 +26,7 @@ use crate::{
     context::{Context, Ending},
     deadline::shutdown,
     isolation::{PanicError, isolated},
+    load::Load,
     produce::Producer,
 };
 
@@ -64,7 +65,11 @@ impl Tasks {
             Rc::clone(context),
         );
         let accepting = isolated(accepting);
-        let reporting = isolated(drain_reports(wake_reader, Rc::clone(&context.producer)));
+        let reporting = isolated(drain_reports(
+            wake_reader,
+            Rc::clone(&context.producer),
+            Rc::clone(&context.load),
+        ));
         let batching = isolated(dispatch_batches(Rc::clone(&context.producer)));
         Ok(Self {
             accepting: (monoio::spawn(accepting), listening),
@@ -131,14 +136,21 @@ async fn dispatch_batches(producer: Rc<Producer>) {
     }
 }
 
-/// Reads delivery reports whenever librdkafka signals that there are some.
-async fn drain_reports(mut wake_reader: monoio::net::UnixStream, producer: Rc<Producer>) {
+/// Reads delivery reports whenever librdkafka signals that there are some. The signal is the bell of the load, too.
+async fn drain_reports(
+    mut wake_reader: monoio::net::UnixStream,
+    producer: Rc<Producer>,
+    load: Rc<Load>,
+) {
     let mut wakes = vec![0_u8; 64];
     loop {
         let (received, buffer) = wake_reader.read(wakes).await;
         wakes = buffer;
         match received {
-            Ok(received) if received > 0 => producer.drain(),
+            Ok(received) if received > 0 => {
+                load.has_looked();
+                producer.drain();
+            }
             Ok(_) | Err(_) => return,
         }
     }

@@ -8,33 +8,40 @@ use crate::model::Shape;
 pub(super) struct SeenFields {
     /// Bits of the first 64 fields.
     first: u64,
-    /// Start of the bits of further fields in the scratch.
+    /// Start of the bits of further fields in the scratch, which has those up to the last one seen.
     more: usize,
 }
 
 impl SeenFields {
     #[inline]
-    pub(super) fn new(shape: &Shape, scratch: &mut Vec<u64>) -> Self {
-        let more = scratch.len();
-        if shape.required.len() > 1 {
-            scratch.resize(more + shape.required.len() - 1, 0);
+    pub(super) fn new(scratch: &[u64]) -> Self {
+        Self {
+            first: 0,
+            more: scratch.len(),
         }
-        Self { first: 0, more }
     }
 
     #[inline]
-    pub(super) fn insert(&mut self, field: usize, scratch: &mut [u64]) {
+    pub(super) fn insert(&mut self, field: usize, scratch: &mut Vec<u64>) {
         let bit = 1 << (field % 64);
         match (field / 64).checked_sub(1) {
             None => self.first |= bit,
-            Some(word) => scratch[self.more + word] |= bit,
+            Some(word) => {
+                let word = self.more + word;
+                if word >= scratch.len() {
+                    scratch.resize(word + 1, 0);
+                }
+                scratch[word] |= bit;
+            }
         }
     }
 
-    /// The bits, in words of 64 fields.
+    /// The bits, in words of 64 fields, and then zeros.
     #[inline]
     pub(super) fn words<'s>(&'s self, scratch: &'s [u64]) -> impl Iterator<Item = &'s u64> + Clone {
-        iter::once(&self.first).chain(&scratch[self.more..])
+        iter::once(&self.first)
+            .chain(&scratch[self.more..])
+            .chain(iter::repeat(&0))
     }
 
     /// Whether all required fields have been seen.

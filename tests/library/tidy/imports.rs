@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 18] = [
+const LEAVES: [&str; 19] = [
     "admission",
     "buffer",
     "cgroup",
@@ -35,6 +35,7 @@ const LEAVES: [&str; 18] = [
     "https",
     "isolation",
     "lib",
+    "load",
     "log",
     "long_work",
     "metrics",

@@ -9,7 +9,7 @@ use crate::support::http::{Http, chunked_request, request};
 const NOWHERE: &str = "/ingest/Nothing/1.0";
 
 /// What is read and dropped of a refused body so that the connection can go on.
-const SKIPPED_BYTES_MAX: usize = 64 * 1024;
+const SKIPPED_BYTES_MAX: usize = 512 * 1024;
 
 #[test]
 fn a_small_refused_body_is_skipped_and_a_large_one_ends_the_connection() {
