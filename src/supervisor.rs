@@ -88,8 +88,9 @@ pub struct Addresses {
 }
 
 /// Serves until SIGTERM or SIGINT and for `drain_delay_ms` from then on, which a second signal ends, and then
-/// drains. SIGHUP and changed key files reload the configuration and fetch the issuers' keys; without `load` SIGHUP keeps its default action and ends the process.
-/// `listening` is called once every worker accepts requests.
+/// drains. SIGHUP and changed key files reload the configuration and fetch the issuers' keys; without `load`
+/// SIGHUP keeps its default action and ends the process. `listening` is called once every worker accepts
+/// requests.
 ///
 /// Models that name a subject of the schema registry get its schema ID first.
 ///
