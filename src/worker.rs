@@ -140,9 +140,9 @@ async fn serve(
 }
 
 /// The work of every tick, until the end of the drain.
-async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tasks) -> Drained {
+async fn until_drained(settings: &WorkerSettings, context: &Rc<Context>, tasks: &Tasks) -> Drained {
     let timeout = context.config.timeouts.drain;
-    let mut drain = Drain::new(timeout - EXIT_GRACE.min(timeout / 4));
+    let mut drain = Drain::new(timeout.saturating_sub(EXIT_GRACE.min(timeout / 4)));
     loop {
         sleep(TICK).await;
         let now = Instant::now();
@@ -160,6 +160,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Context, tasks: &Tas
         let generation = context.active_snapshot().snapshot.generation;
         context.key_waits.tick(now, generation);
         publish_state(settings, context);
+        listener::adopt(settings.handover.take_connections(), context);
         assert!(
             tasks.produce(),
             "a task that sends batches or reads delivery reports ended"

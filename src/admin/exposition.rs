@@ -171,6 +171,26 @@ impl Sources {
 
     /// How each worker fares.
     fn workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        type Family = (
+            &'static str,
+            Option<&'static Unit>,
+            &'static str,
+            fn(&WorkerMetrics) -> &Gauge,
+        );
+        const FAMILIES: [Family; 2] = [
+            (
+                "worker_connections_open",
+                None,
+                "Open client connections, by worker.",
+                |it| &it.connections_open,
+            ),
+            (
+                "worker_in_flight",
+                Some(&Unit::Bytes),
+                "Bytes of request bodies being read and of records not yet acknowledged, by worker.",
+                |it| &it.in_flight_bytes,
+            ),
+        ];
         let workers = || {
             (0_usize..)
                 .map(|index| index.to_string())
@@ -197,26 +217,6 @@ impl Sources {
             let labels = [("worker", index.as_str())];
             ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
         }
-        type Family = (
-            &'static str,
-            Option<&'static Unit>,
-            &'static str,
-            fn(&WorkerMetrics) -> &Gauge,
-        );
-        const FAMILIES: [Family; 2] = [
-            (
-                "worker_connections_open",
-                None,
-                "Open client connections, by worker.",
-                |it| &it.connections_open,
-            ),
-            (
-                "worker_in_flight",
-                Some(&Unit::Bytes),
-                "Bytes of request bodies being read and of records not yet acknowledged, by worker.",
-                |it| &it.in_flight_bytes,
-            ),
-        ];
         for (name, unit, help, gauge) in FAMILIES {
             let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
             for (index, worker) in workers() {

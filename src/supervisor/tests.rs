@@ -72,6 +72,7 @@ fn a_worker_that_panics_leaves_nothing_behind() {
 }
 
 /// A worker that does nothing but to be ready, until the drain.
+#[expect(clippy::unnecessary_wraps, reason = "it is run as a worker is")]
 fn idles(
     settings: &WorkerSettings,
     _: TcpListener,

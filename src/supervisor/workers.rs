@@ -1,7 +1,8 @@
 //! Watches the workers: takes a stuck one out of service, and restarts one that has failed.
 
 use std::{
-    net::{Shutdown, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,7 @@ use socket2::SockRef;
 use super::{Ending, Supervisor, start::bind};
 use crate::{
     readiness::{Heartbeat, WorkerState},
-    worker::{WorkerError, WorkerSettings},
+    worker::{Handover, WorkerError, WorkerSettings},
 };
 
 /// Time between two looks at the workers' heartbeats.
@@ -98,6 +99,15 @@ impl Worker {
             // No error to report: where the worker was faster, it is shut down already.
             let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
         }
+    }
+
+    /// Takes the connections that the kernel has accepted and the worker has not: they would be reset when
+    /// its listener closes.
+    fn take_backlog(&self) -> Vec<(TcpStream, SocketAddr)> {
+        let listener = self.listener.as_ref();
+        let listener = listener.filter(|it| it.set_nonblocking(true).is_ok());
+        let accepted = || listener?.accept().ok();
+        std::iter::from_fn(accepted).collect()
     }
 
     /// Looks at its heartbeat, `step` after the last look, and sets its state if it is stuck.
@@ -193,18 +203,22 @@ impl Supervisor {
         step.min(2 * WATCH_INTERVAL)
     }
 
-    /// Has new connections go to the workers that make progress. A stuck worker keeps its listener where
+    /// Has new connections, and those in the kernel's queue, go to the workers that make progress. A stuck worker keeps its listener where
     /// no other serves: the kernel queues connections until it goes on, and `/ready` says so.
     fn steer_connections(&mut self, index: usize) {
         let others = self.workers.iter().enumerate();
-        let others_serve = others
-            .filter(|(other, _)| *other != index)
-            .any(|(_, it)| it.serves());
+        let others = others.filter(|(other, worker)| *other != index && worker.serves());
+        let others = others.map(|(_, worker)| Arc::clone(&worker.settings.handover));
+        let others: Vec<Arc<Handover>> = others.collect();
         let worker = &mut self.workers[index];
         if worker.is_stuck() {
-            if worker.listener.is_some() && others_serve {
+            if worker.listener.is_some() && !others.is_empty() {
+                let waiting = worker.take_backlog();
                 worker.stop_listening();
                 tracing::warn!("new connections go to the other workers, not to worker {index}");
+                for (connection, other) in waiting.into_iter().zip(others.iter().cycle()) {
+                    other.give_connection(connection);
+                }
             }
         } else if worker.listener.is_none() {
             let bound = bind(self.address, true).and_then(|it| Ok((it.try_clone()?, it)));

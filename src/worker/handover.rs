@@ -1,29 +1,40 @@
 //! What the control thread hands to a worker that runs.
 
 use std::{
-    net::TcpListener,
-    sync::{Mutex, PoisonError},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Shared by the control thread and one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Handover {
     listener: Mutex<Option<TcpListener>>,
+    connections: Mutex<Vec<(TcpStream, SocketAddr)>>,
 }
 
 impl Handover {
     /// Gives the worker a listener, in place of one that was shut down.
     pub(crate) fn give_listener(&self, listener: Option<TcpListener>) {
-        *self.listener() = listener;
+        *locked(&self.listener) = listener;
     }
 
     /// The listener that was given since the last call.
     pub(crate) fn take_listener(&self) -> Option<TcpListener> {
-        self.listener().take()
+        locked(&self.listener).take()
     }
 
-    fn listener(&self) -> std::sync::MutexGuard<'_, Option<TcpListener>> {
-        // No code panics while it holds the lock.
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives the worker a connection that the kernel had accepted for another one.
+    pub(crate) fn give_connection(&self, connection: (TcpStream, SocketAddr)) {
+        locked(&self.connections).push(connection);
     }
+
+    /// The connections that were given since the last call.
+    pub(crate) fn take_connections(&self) -> Vec<(TcpStream, SocketAddr)> {
+        std::mem::take(&mut *locked(&self.connections))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds the lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

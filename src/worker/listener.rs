@@ -5,7 +5,7 @@
 use std::{
     cell::RefCell,
     io,
-    net::{IpAddr, Shutdown},
+    net::{IpAddr, Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
     rc::Rc,
     sync::Arc,
@@ -103,12 +103,7 @@ pub(crate) async fn accept(
                 while context.deadlines.leaving() >= LEAVING_MAX {
                     sleep(PAUSE).await;
                 }
-                // From here on a drain waits for it.
-                let place = admit(&context, stream.as_raw_fd(), peer.ip(), &mut full);
-                // Answers are small and written whole: Nagle's algorithm would only delay them.
-                if stream.set_nodelay(true).is_ok() {
-                    start(stream, peer.ip(), place, &context);
-                }
+                begin(stream, peer.ip(), &mut full, &context);
             }
             Err(error) if is_shut_down(&error) => {
                 listening.end();
@@ -146,8 +141,7 @@ async fn next(
 ) -> Option<TcpListener> {
     while !context.is_draining() {
         if let Some(listener) = handover.take_listener() {
-            let is_epoll = context.metrics.driver() == Some(Driver::Epoll);
-            let begun = listener.set_nonblocking(is_epoll);
+            let begun = listener.set_nonblocking(is_epoll(context));
             match begun.and_then(|()| listening.begin(listener)) {
                 Ok(listener) => return Some(listener),
                 Err(error) => log_failure(&error),
@@ -156,6 +150,33 @@ async fn next(
         sleep(BACK_OFF).await;
     }
     None
+}
+
+/// Whether sockets must not block: epoll's must not, those of `io_uring` must.
+fn is_epoll(context: &Context) -> bool {
+    context.metrics.driver() == Some(Driver::Epoll)
+}
+
+/// Serves connections that the kernel had accepted for a worker that is stuck.
+pub(super) fn adopt(connections: Vec<(std::net::TcpStream, SocketAddr)>, context: &Rc<Context>) {
+    let mut full = FullLog::default();
+    for (stream, peer) in connections {
+        let adopted = stream.set_nonblocking(is_epoll(context));
+        // One that can't be served is closed.
+        if let Ok(stream) = adopted.and_then(|()| TcpStream::from_std(stream)) {
+            begin(stream, peer.ip(), &mut full, context);
+        }
+    }
+}
+
+/// Begins to serve a connection.
+fn begin(stream: TcpStream, peer: IpAddr, full: &mut FullLog, context: &Rc<Context>) {
+    // From here on a drain waits for it.
+    let place = admit(context, stream.as_raw_fd(), peer, full);
+    // Answers are small and written whole: Nagle's algorithm would only delay them.
+    if stream.set_nodelay(true).is_ok() {
+        start(stream, peer, place, context);
+    }
 }
 
 /// A connection's place among the others.

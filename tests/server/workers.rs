@@ -88,6 +88,28 @@ fn new_connections_go_to_the_workers_that_are_not_stuck() {
     }
 }
 
+/// The kernel has accepted them for the stuck worker before anyone could know.
+#[test]
+fn connections_that_wait_for_a_stuck_worker_are_served_by_the_others() {
+    for driver in DRIVERS {
+        let (_mock, mut ringest) = start(driver, |it| it.set("timeouts.worker_stuck_ms", "0"));
+        let stuck = ringest.freeze("ringest-1");
+        let mut waiting: Vec<Http> = (0..40).map(|_| ringest.connect()).collect();
+        for http in &mut waiting {
+            http.send(&request(PATH, "application/json", RECORD))
+                .expect("the kernel takes it");
+        }
+        for http in &mut waiting {
+            assert_eq!(http.answer().expect("an answer").status, 200);
+        }
+        assert_eq!(ringest.not_ready(), "worker_stuck");
+        drop(stuck);
+        drop(waiting);
+        ringest.begin_drain();
+        assert_eq!(ringest.exited().code(), DRAINED);
+    }
+}
+
 /// There is nobody else to go to: connections wait in the kernel's queue.
 #[test]
 fn the_only_worker_keeps_its_connections() {
