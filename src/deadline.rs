@@ -299,7 +299,7 @@ mod tests {
         deadline.extend(Duration::from_secs(2), second(60));
         deadlines.expire(second(11));
         assert!(!deadline.has_expired());
-        deadline.extend(Duration::from_secs(60), second(20));
+        deadline.extend(Duration::from_mins(1), second(20));
         deadline.extend(Duration::from_secs(1), second(0));
         deadlines.expire(second(19));
         assert!(!deadline.has_expired());

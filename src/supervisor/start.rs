@@ -286,7 +286,7 @@ pub(super) fn worker_settings(
         watch: Arc::clone(watch),
         metrics: Arc::new(WorkerMetrics::new(TABLE.len(), AuthError::ALL.len())),
         readiness: Arc::clone(&readiness),
-        connections: Arc::clone(&connections),
+        connections: Arc::clone(connections),
         handover: Arc::default(),
         shared_budget: Arc::clone(&shared_budget),
     };
