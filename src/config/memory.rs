@@ -150,7 +150,7 @@ impl MemoryMax {
             (
                 "validation",
                 self.validation,
-                "limits.body_bytes_max, workers",
+                "limits.record_bytes_max, limits.body_bytes_max, workers",
             ),
             (
                 "credentials",
@@ -245,7 +245,7 @@ mod tests {
         assert!(lines.iter().all(|line| ends(line) == ends(&lines[0])));
         assert_eq!(
             lines[2],
-            "validation               0.1 MiB  limits.body_bytes_max, workers"
+            "validation               0.1 MiB  limits.record_bytes_max, limits.body_bytes_max, workers"
         );
         assert_eq!(lines[7], "total                   12.1 MiB");
         assert_eq!(memory.warning(12 << 21), None);

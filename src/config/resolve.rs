@@ -13,12 +13,11 @@ use tracing_subscriber::filter::Targets;
 use super::{
     Config, Limits, Listen, Timeouts, kafka,
     keys::{
-        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CACHE_ENTRIES,
-        CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, DRAIN_DELAY,
-        DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
-        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT,
-        MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX,
-        TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
+        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CONNECTION_AGE_MAX,
+        CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
+        HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
+        LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
+        PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::Sizes,
@@ -132,16 +131,17 @@ fn resolve(
 ) -> Result<Config, ConfigErrors> {
     let workers = reader.workers();
     let pin = reader.get(&PIN);
+    let limits = reader.limits(workers);
+    let timeouts = reader.timeouts();
+    let listen = reader.listen();
+    let management = reader.management(listen.address);
+    let auth = reader.auth(listen.address, key_files);
     let cgroup_bytes = cgroup::memory_max();
     let Sizes {
         mut limits,
         queue_records_max,
         ..
-    } = reader.sizes(workers, cgroup_bytes);
-    let timeouts = reader.timeouts();
-    let listen = reader.listen();
-    let management = reader.management(listen.address);
-    let auth = reader.auth(listen.address, key_files);
+    } = reader.sizes(limits, workers, auth.cache_entries, cgroup_bytes);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.log_filter());
     let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
@@ -220,14 +220,19 @@ impl Reader {
 
     /// The sizes that determine the worst-case memory. Where a cgroup allows less memory than it, those
     /// that are not set are lowered.
-    fn sizes(&mut self, workers: NonZeroUsize, cgroup_bytes: Option<u64>) -> Sizes {
-        let limits = self.limits(workers);
+    fn sizes(
+        &self,
+        limits: Limits,
+        workers: NonZeroUsize,
+        cache_entries: usize,
+        cgroup_bytes: Option<u64>,
+    ) -> Sizes {
         let queue = self.raw.property("queue.buffering.max.messages");
         let queue = queue.map(|it| it.value.scalar().and_then(|it| it.parse().ok()));
         let mut sizes = Sizes {
             limits,
             workers: workers.get(),
-            cache_entries: self.get(&CACHE_ENTRIES),
+            cache_entries,
             queue_records_max: queue
                 .flatten()
                 .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),

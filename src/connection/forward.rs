@@ -28,6 +28,7 @@ pub(super) struct Destination<'a> {
 }
 
 /// A validated body.
+#[derive(Default)]
 pub(super) struct Validated {
     /// Its valid records, enqueued; `None` if there are none.
     pub(super) delivery: Option<Enqueued>,
@@ -143,7 +144,7 @@ impl Connection {
                 if dead_letter_topic.is_none() {
                     return Err(rejection.into());
                 }
-                return Ok(Validated::nothing_valid(rejection, body, input)?);
+                return Validated::nothing_valid(rejection, body, input);
             }
         };
         let count = records.len();
@@ -160,10 +161,7 @@ impl Connection {
                 body: dead_letter_topic.map(|_| (body.freeze(input), None)),
             });
         } else if count == 0 {
-            return Ok(Validated {
-                delivery: None,
-                rejected: None,
-            });
+            return Ok(Validated::default());
         }
         let body_bytes = body.range.len();
         let (payloads, permit) = payloads(context, route.route(), body, input, &records)?;
@@ -227,7 +225,7 @@ impl Validated {
         rejection: Rejection,
         mut body: RawBody,
         input: &mut ReadBuffer,
-    ) -> Result<Self, AdmissionError> {
+    ) -> Result<Self, Refusal> {
         let bytes = body.freeze(input);
         Ok(Self {
             delivery: None,

@@ -163,10 +163,10 @@ fn our_properties_follow_the_limits() {
         config.kafka_property("queue.buffering.max.messages"),
         Some("1048576")
     );
-    // Half of 33_000_001 bytes is 16_113.3 KiB.
+    // 33_000_001 bytes are 32_226.6 KiB.
     assert_eq!(
         config.kafka_property("queue.buffering.max.kbytes"),
-        Some("16114")
+        Some("32227")
     );
     assert_eq!(config.kafka_property("message.timeout.ms"), Some("9999"));
     assert_eq!(

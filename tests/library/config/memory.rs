@@ -22,7 +22,8 @@ fn the_share_of_a_worker_must_hold_one_request() {
     // head. While a larger one grows, its last two segments are there.
     for (head, body, memory) in [
         (16_384, 1, 16_384),
-        (16_384, 16_384, 16_384),
+        (16_384, 8_192, 16_384),
+        (16_384, 16_384, 8_192 + 16_384),
         (16_385, 1, 32_768),
         (16_384, 16_385, 16_384 + 32_768),
         (1_048_576, 16_385, 1_048_576),
