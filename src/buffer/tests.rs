@@ -175,6 +175,7 @@ fn frozen_bytes_stay_while_the_buffer_goes_on() {
 }
 
 #[test]
+#[cfg_attr(unpooled, ignore = "nothing is kept")]
 fn memory_is_reused_only_when_nothing_is_frozen() {
     let pool = Rc::new(Pool::default());
     let mut buffer = receive(pool.take(1), b"held");

@@ -115,6 +115,27 @@ fn no_one_is_ready_before_every_worker_is_and_a_drain_is_final() {
 }
 
 #[test]
+fn a_heartbeat_is_never_lost_to_the_watch_for_stuck_workers() {
+    model(|| {
+        let readiness = Arc::new(Readiness::new(1));
+        readiness.set_worker(0, WorkerState::NoBroker);
+        let last = readiness.heartbeat(0);
+        let worker = thread::spawn({
+            let readiness = Arc::clone(&readiness);
+            move || readiness.set_worker(0, WorkerState::Ready)
+        });
+        let stuck = readiness.set_stuck(0, last);
+        worker.join().expect("no panic");
+        // Where it was set, loom also orders the worker's store before the exchange, which had read what was
+        // there before: C11 rules that out.
+        match stuck {
+            None => assert_eq!(readiness.reason(), None),
+            Some(stuck) => assert_eq!(stuck.at_millis(), last.at_millis()),
+        }
+    });
+}
+
+#[test]
 fn what_one_thread_counts_another_reads_growing_and_exact_in_the_end() {
     model(|| {
         let cells = Arc::new((Counter::default(), Gauge::default(), Histogram::default()));
