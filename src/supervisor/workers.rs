@@ -203,8 +203,9 @@ impl Supervisor {
         step.min(2 * WATCH_INTERVAL)
     }
 
-    /// Has new connections, and those in the kernel's queue, go to the workers that make progress. A stuck worker keeps its listener where
-    /// no other serves: the kernel queues connections until it goes on, and `/ready` says so.
+    /// Has new connections, and those in the kernel's queue, go to the workers that make progress. A stuck
+    /// worker keeps its listener where no other serves: the kernel queues connections until it goes on, and
+    /// `/ready` says so.
     fn steer_connections(&mut self, index: usize) {
         let others = self.workers.iter().enumerate();
         let others = others.filter(|(other, worker)| *other != index && worker.serves());
