@@ -64,7 +64,8 @@ fn grant(token: &[u8], auth: &Auth, routes: &Arc<RouteTable>) -> Result<Grant, A
         let verified = keys.check(token, now)?.verify(now);
         verified.map(|it| it.grant).map_err(|error| error.reason())
     };
-    let mut fetched = vec![Arc::new(FetchedKeys::only(None)); auth.issuers.len()];
+    let none = |_| Arc::new(FetchedKeys::only(None));
+    let mut fetched: Vec<_> = auth.issuers.iter().map(none).collect();
     let grant = verify(&fetched);
     let (Err(AuthError::KeysUnavailable), Some(name)) = (&grant, issuer(token)) else {
         return grant;
