@@ -70,13 +70,16 @@ fn jwt(header: &Value, claims: &Value, algorithm: Algorithm, secret: &[u8]) -> S
     format!("{message}.{signature}")
 }
 
+/// The glob and the expiry time of a configured API key.
+type KeySettings = Option<(usize, Option<u64>)>;
+
 /// What a reload may change.
 #[derive(Clone, Debug)]
 struct Settings {
     cache_entries: usize,
     models: usize,
-    /// Of each API token: the glob and the expiry time of its key with either hash, if configured.
-    api_keys: [[Option<(usize, Option<u64>)>; 2]; API_TOKENS.len()],
+    /// Of each API token: its keys with either hash.
+    api_keys: [[KeySettings; 2]; API_TOKENS.len()],
     issuers: [Option<IssuerSettings>; 2],
 }
 
@@ -228,14 +231,14 @@ impl IssuerSettings {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Reload(Settings),
+    Reload(Box<Settings>),
     /// A token, the seconds since [`NOW`], and the connection.
     Request(usize, u64, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        1 => settings().prop_map(Step::Reload),
+        1 => settings().prop_map(|it| Step::Reload(Box::new(it))),
         8 => (0..TOKENS.len(), 0_u64..70, 0_usize..3)
             .prop_map(|(token, second, connection)| Step::Request(token, second, connection)),
     ]
