@@ -32,9 +32,6 @@ use state::{INTERVAL, State, network};
 
 mod state;
 
-/// Maximum time charged for one verification: a longer one was preempted by another thread.
-const CHARGED_TIME_MAX: Duration = Duration::from_millis(2);
-
 /// The verification slot of one worker, and the queues for it.
 pub(crate) struct VerificationQueue(RefCell<State>);
 
@@ -51,7 +48,8 @@ pub(crate) struct VerificationSlot {
     /// The peer that a failure is counted for.
     peer: Option<IpAddr>,
     failed: bool,
-    start: Instant,
+    /// The thread's CPU time when the verification began: what others use of the core is not charged.
+    start: Duration,
 }
 
 impl VerificationQueue {
@@ -100,7 +98,7 @@ impl VerificationQueue {
             }
         };
         slot.peer = address;
-        slot.start = Instant::now();
+        slot.start = self.0.borrow().cpu();
         Ok(slot)
     }
 
@@ -109,7 +107,7 @@ impl VerificationQueue {
             queue: Rc::clone(self),
             peer: None,
             failed: false,
-            start: Instant::now(),
+            start: self.0.borrow().cpu(),
         }
     }
 
@@ -174,10 +172,8 @@ impl VerificationSlot {
 impl Drop for VerificationSlot {
     fn drop(&mut self) {
         let now = Instant::now();
-        let spent = now
-            .saturating_duration_since(self.start)
-            .min(CHARGED_TIME_MAX);
         let mut state = self.queue.0.borrow_mut();
+        let spent = state.cpu().saturating_sub(self.start);
         state.release(spent);
         if self.failed {
             state.count_failure(spent, self.peer, now);

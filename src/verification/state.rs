@@ -56,13 +56,13 @@ pub(super) struct State {
     pub(super) timer_running: bool,
     interval_start: Instant,
     /// The thread's CPU time at `interval_start`.
-    pub(super) interval_start_cpu: Duration,
+    interval_start_cpu: Duration,
     /// The CPU time that the thread has used so far.
-    pub(super) cpu_clock: fn() -> Duration,
+    cpu_clock: fn() -> Duration,
     /// Time spent on verifications in the current interval.
     interval_spent: Duration,
     /// How far failed verifications exceeded their share at `interval_start`.
-    failed_excess: Duration,
+    pub(super) failed_excess: Duration,
     /// The queues, indexed by [`PeerClass`].
     queues: [Vec<QueueEntry>; 2],
     /// Grants since a failing peer last had one.
@@ -111,6 +111,18 @@ impl State {
         }
     }
 
+    /// Replaces the clock of the thread's CPU time.
+    #[cfg(test)]
+    pub(super) fn use_cpu_clock(&mut self, clock: fn() -> Duration) {
+        self.cpu_clock = clock;
+        self.interval_start_cpu = clock();
+    }
+
+    /// The CPU time that the thread has used so far.
+    pub(super) fn cpu(&self) -> Duration {
+        (self.cpu_clock)()
+    }
+
     /// Whether a request of this class can have the slot at once: none of a higher or the same priority
     /// waits, it is free, and the limits allow it. Then it is acquired.
     pub(super) fn acquire_at_once(&mut self, class: PeerClass, now: Instant) -> bool {
@@ -138,7 +150,7 @@ impl State {
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.interval_start);
         if elapsed >= INTERVAL {
-            let cpu = (self.cpu_clock)();
+            let cpu = self.cpu();
             let busy = cpu.saturating_sub(self.interval_start_cpu);
             let share = elapsed / FAILED_SHARE + elapsed.saturating_sub(busy) / FAILED_IDLE_SHARE;
             self.interval_start = now;
