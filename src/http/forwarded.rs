@@ -123,18 +123,15 @@ fn pairs(mut rest: &[u8]) -> Option<IpAddr> {
     loop {
         let equals = rest.iter().position(|&byte| !is_token_byte(byte))?;
         let (name, value) = (&rest[..equals], rest[equals..].strip_prefix(b"=")?);
-        let (value, after) = match value {
-            [b'"', quoted @ ..] => {
-                let end = quoted
-                    .iter()
-                    .position(|&byte| matches!(byte, b'"' | b'\\'))?;
-                // An address has no use for an escape, and nor does a host.
-                (&quoted[..end], quoted[end..].strip_prefix(b"\"")?)
-            }
-            _ => {
-                let end = value.iter().position(|&byte| !is_token_byte(byte));
-                value.split_at(end.unwrap_or(value.len()))
-            }
+        let (value, after) = if let [b'"', quoted @ ..] = value {
+            let end = quoted
+                .iter()
+                .position(|&byte| matches!(byte, b'"' | b'\\'))?;
+            // An address has no use for an escape, and nor does a host.
+            (&quoted[..end], quoted[end..].strip_prefix(b"\"")?)
+        } else {
+            let end = value.iter().position(|&byte| !is_token_byte(byte));
+            value.split_at(end.unwrap_or(value.len()))
         };
         if name.is_empty() || value.is_empty() {
             return None;

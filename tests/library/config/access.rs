@@ -139,6 +139,7 @@ fn two_listeners_do_not_meet() {
 
 #[test]
 fn trusted_proxies_are_networks() {
+    const VARIABLE: &str = "RINGEST_LISTEN__TRUSTED_PROXIES";
     let with = |listen: &str| LEAST.replace("[auth]", &format!("{listen}\n[auth]"));
     let config = good(
         &with("trusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.7\"]"),
@@ -150,7 +151,6 @@ fn trusted_proxies_are_networks() {
     };
     assert_eq!(shown(&config), ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
     assert_eq!(config.warnings, [""; 0]);
-    const VARIABLE: &str = "RINGEST_LISTEN__TRUSTED_PROXIES";
     let config = good(LEAST, &[(VARIABLE, "::1, 127.0.0.0/8")]);
     assert_eq!(shown(&config), ["::1/128", "127.0.0.0/8"]);
     assert_eq!(shown(&good(LEAST, &[])), [""; 0]);

@@ -1,4 +1,4 @@
-//! nginx and HAProxy in front of ringest, where they are installed.
+//! nginx and `HAProxy` in front of ringest, where they are installed.
 
 use std::{
     env, fs,
