@@ -36,6 +36,9 @@ impl From<KafkaError> for OpenError {
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
 
+/// How long a connection may take, in milliseconds.
+const CONNECT_WITHIN_MS: i32 = 2_000;
+
 /// A topic of a [`Handle`], live as long as that.
 #[derive(Clone, Copy)]
 pub(super) struct TopicHandle(NonNull<rd::rd_kafka_topic_t>);
@@ -121,6 +124,27 @@ impl Handle {
     pub(super) fn open_topics(&self) -> impl Iterator<Item = usize> {
         let topics = self.topics.iter().enumerate();
         topics.filter_map(|(index, topic)| topic.map(|_| index))
+    }
+
+    /// Connects to the leader of a partition, by asking it something. Blocks, for [`CONNECT_WITHIN_MS`] at most;
+    /// where it fails, the connection is made when it is needed.
+    pub(super) fn connect_to(&self, topic: &str, partition: i32) {
+        let Ok(topic) = CString::new(topic) else {
+            return;
+        };
+        let (mut low, mut high) = (0, 0);
+        // SAFETY: the client is live, the name ends with NUL, and both offsets are written to during the
+        // call only.
+        unsafe {
+            rd::rd_kafka_query_watermark_offsets(
+                self.client.as_ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+                CONNECT_WITHIN_MS,
+            );
+        }
     }
 
     /// Makes the worker look at the queue again: after a bounded drain, events may be left that

@@ -8,6 +8,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
     os::unix::net::UnixStream,
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -24,6 +25,9 @@ use crate::log::{Kind, Line};
 /// Between two attempts to open a handle.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long batches wait at most for the last reports of a handle that is replaced: a broker may hang.
+const LAST_REPORTS_WITHIN: Duration = Duration::from_secs(1);
+
 /// What a handle is opened with.
 #[derive(Clone)]
 pub(super) struct LaneSettings {
@@ -39,10 +43,11 @@ enum State {
     Serving(Handle),
     /// It serves; a thread opens the handle that replaces it.
     Renewing(Handle, JoinHandle<Result<Handle, OpenError>>),
-    /// The new handle waits until the last report of the old one is in.
+    /// The new handle waits until the last report of the old one is in, for a while.
     Replacing {
         old: Handle,
         new: Handle,
+        since: Instant,
     },
     /// After a fatal error: only the last reports are fetched.
     Closing(Handle),
@@ -77,7 +82,7 @@ impl Lane {
     /// # Errors
     /// What librdkafka says of the configuration.
     pub(super) fn open_now(&self) -> Result<(), OpenError> {
-        let handle = self.open_elsewhere(None)?.join();
+        let handle = self.open_elsewhere(None, Vec::new())?.join();
         let handle = handle.map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
         self.state.replace(State::Serving(handle));
         Ok(())
@@ -108,12 +113,13 @@ impl Lane {
     }
 
     /// Begins to replace the handle if it has a topic open that is not `used` any more: librdkafka's threads
-    /// walk the partitions of every topic that was opened, and let go of one with the handle only.
-    pub(super) fn renew_without(&self, used: &HashSet<usize>) {
+    /// walk the partitions of every topic that was opened, and let go of one with the handle only. The new
+    /// one has its connections before it takes over.
+    pub(super) fn renew_without(&self, used: &HashSet<usize>, connections: &[(Arc<str>, i32)]) {
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
                 State::Serving(handle) if handle.open_topics().any(|it| !used.contains(&it)) => {
-                    match self.open_elsewhere(None) {
+                    match self.open_elsewhere(None, connections.to_vec()) {
                         Ok(thread) => State::Renewing(handle, thread),
                         Err(error) => {
                             tracing::warn!("can't replace a producer: {error}");
@@ -187,9 +193,9 @@ impl Lane {
                     handle.purge();
                     State::Closing(handle)
                 }
-                State::Replacing { old, new } => {
+                State::Replacing { old, new, since } => {
                     old.purge();
-                    State::Replacing { old, new }
+                    State::Replacing { old, new, since }
                 }
                 other => other,
             }
@@ -201,7 +207,8 @@ impl Lane {
         let mut state = self.state.borrow_mut();
         let is_due = match &*state {
             State::Idle | State::Serving(_) => false,
-            State::Closing(_) | State::Replacing { .. } => is_empty,
+            State::Closing(_) => is_empty,
+            State::Replacing { since, .. } => is_empty || now >= *since + LAST_REPORTS_WITHIN,
             State::Opening(thread) | State::Renewing(_, thread) => thread.is_finished(),
             State::Waiting(at) => *at <= now,
         };
@@ -217,23 +224,24 @@ impl Lane {
                 None => return,
             },
             State::Renewing(old, thread) => match opened(thread) {
-                Some(new) => State::Replacing { old, new },
+                Some(new) => State::Replacing {
+                    old,
+                    new,
+                    since: now,
+                },
                 None => State::Serving(old),
             },
-            State::Replacing { old, new } => {
-                // It blocks until librdkafka's threads have ended.
-                let closing = thread::Builder::new().name("ringest-close".to_owned());
-                if let Err(error) = closing.spawn(move || drop(old)) {
-                    tracing::warn!("can't close a producer elsewhere: {error}");
-                }
-                State::Serving(new)
+            State::Replacing { old, new, .. } => {
+                let (kept, other) = if is_empty { (new, old) } else { (old, new) };
+                close_elsewhere(other);
+                State::Serving(kept)
             }
             same @ (State::Idle | State::Serving(_)) => same,
         };
     }
 
     fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
-        match self.open_elsewhere(old) {
+        match self.open_elsewhere(old, Vec::new()) {
             Ok(thread) => State::Opening(thread),
             Err(error) => {
                 log_failure(&error);
@@ -243,10 +251,12 @@ impl Lane {
     }
 
     /// Opens a handle on a thread of its own: librdkafka's threads inherit the affinity of the one
-    /// that opens it, and the worker's is one core. What is `old` is destroyed there first.
+    /// that opens it, and the worker's is one core. What is `old` is destroyed there first, and
+    /// `connections` to the leaders of these partitions are made.
     fn open_elsewhere(
         &self,
         old: Option<Handle>,
+        connections: Vec<(Arc<str>, i32)>,
     ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
         let LaneSettings { properties, cores } = self.settings.clone();
         let wake = self.wake.try_clone();
@@ -257,7 +267,11 @@ impl Lane {
                 drop(old);
                 let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &cores);
                 let_wakers_finish();
-                Handle::open(&properties, wake)
+                let handle = Handle::open(&properties, wake)?;
+                for (topic, partition) in connections {
+                    handle.connect_to(&topic, partition);
+                }
+                Ok(handle)
             })
             .map_err(|error| OpenError(error.to_string()))
     }
@@ -269,6 +283,14 @@ impl Lane {
         {
             let _ = thread.join();
         }
+    }
+}
+
+/// Closes a handle, which blocks until librdkafka's threads have ended.
+fn close_elsewhere(handle: Handle) {
+    let closing = thread::Builder::new().name("ringest-close".to_owned());
+    if let Err(error) = closing.spawn(move || drop(handle)) {
+        tracing::warn!("can't close a producer elsewhere: {error}");
     }
 }
 

@@ -191,6 +191,11 @@ impl BrokerWatch {
         self.view.newer_than(generation)
     }
 
+    /// What is known of the topics.
+    pub(super) fn view(&self) -> Arc<ClusterView> {
+        self.view.latest()
+    }
+
     /// Topics that models name and the brokers do not have, as far as is known.
     pub fn missing_topics(&self) -> Vec<Arc<str>> {
         let mut missing = self.view.latest().missing.clone();

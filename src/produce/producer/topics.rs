@@ -1,6 +1,9 @@
 //! The topics of a producer: their partitions and configurations, as the watch learns of them.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::Producer;
 use crate::route::RouteTable;
@@ -11,9 +14,26 @@ impl Producer {
     pub fn set_routes(&self, routes: &RouteTable) {
         self.add_topics(routes.topics());
         let used = routes.topics_used();
+        let connections = self.a_partition_of_each_leader(&used);
         for lane in &self.lanes {
-            lane.renew_without(&used);
+            lane.renew_without(&used, &connections);
         }
+    }
+
+    /// A partition of each broker that leads one of these topics.
+    fn a_partition_of_each_leader(&self, used: &HashSet<usize>) -> Vec<(Arc<str>, i32)> {
+        let (topics, view) = (self.topics.borrow(), self.watch.view());
+        let mut connections = BTreeMap::new();
+        for topic in used.iter().filter_map(|it| topics.get(*it)) {
+            let leaders = view.leaders(topic).into_iter().flat_map(|it| it.iter());
+            for (partition, leader) in (0..).zip(leaders) {
+                if let Some(leader) = leader {
+                    let partition = || (Arc::clone(topic), partition);
+                    connections.entry(*leader).or_insert_with(partition);
+                }
+            }
+        }
+        connections.into_values().collect()
     }
 
     fn add_topics(&self, topics: &[Arc<str>]) {
