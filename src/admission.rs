@@ -206,8 +206,8 @@ impl Admission {
         let granted = self.granted_bytes.get();
         let taken = self.in_flight_bytes.get() + bytes;
         if let Some(missing) = taken.checked_sub(granted).filter(|missing| *missing > 0) {
-            let takes = |bytes| self.shared.take(self.worker, bytes).then_some(bytes);
-            let more = takes(missing.next_multiple_of(CHUNK)).or_else(|| takes(missing));
+            let grant = |bytes| self.shared.take(self.worker, bytes).then_some(bytes);
+            let more = grant(missing.next_multiple_of(CHUNK)).or_else(|| grant(missing));
             self.granted_bytes
                 .set(granted + more.ok_or(AdmissionError)?);
         }

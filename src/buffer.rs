@@ -120,7 +120,9 @@ impl Pool {
         let capacity = segment_capacity(bytes);
         let kept = Self::class(capacity).and_then(|class| self.classes[class].borrow_mut().take());
         #[cfg(debug_assertions)]
-        kept.iter().for_each(|memory| lent::check_poisoned(memory));
+        if let Some(memory) = &kept {
+            lent::check_poisoned(memory);
+        }
         ReadBuffer {
             segment: Rc::new(Segment {
                 memory: kept.unwrap_or_else(|| zeroed(capacity)),
@@ -157,8 +159,11 @@ impl Pool {
             return false;
         }
         self.released_at.set(Some(now));
-        let classes = self.classes.iter();
-        classes.fold(false, |any, kept| kept.borrow_mut().release_unused() || any)
+        let mut released = false;
+        for kept in &self.classes {
+            released |= kept.borrow_mut().release_unused();
+        }
+        released
     }
 }
 

@@ -108,6 +108,10 @@ pub(crate) struct Context {
 
 impl Context {
     /// That of the worker with this index. The producer has the topics of the snapshot.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of what it has, and it is made in one place"
+    )]
     pub(crate) fn new(
         worker: usize,
         config: &Arc<Config>,

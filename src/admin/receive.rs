@@ -50,7 +50,7 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
             path: request.uri().path().to_owned(),
             wants_plain_text: {
                 let accepted = request.headers().get_all("accept").iter();
-                wants_plain_text(accepted.map(|it| it.as_bytes()))
+                wants_plain_text(accepted.map(ureq::http::HeaderValue::as_bytes))
             },
         },
         Some(Err(_)) if bounded.left == 0 => Received::TooLarge,

@@ -190,7 +190,7 @@ fn reasons(consumer: &BaseConsumer<Reasons>) -> String {
     }
     let known = consumer.context();
     let known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
-    known.iter().map(|reason| format!("\n  {reason}")).collect()
+    known.iter().flat_map(|reason| ["\n  ", reason]).collect()
 }
 
 fn is_unknown(error: RDKafkaRespErr) -> bool {

@@ -1,6 +1,7 @@
 //! What `--check --connect` and `ringest topics` say of a real cluster.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::PathBuf,
     process::{Command, Output},
@@ -59,7 +60,7 @@ pub(crate) fn a_wrong_password_is_named(cluster: &Cluster, kafka: &[(&str, &str)
     place.set_topic("any");
     let mut text = fs::read_to_string(place.config()).expect("the file");
     for (name, value) in kafka {
-        text += &format!("\"{name}\" = \"{value}\"\n");
+        writeln!(text, "\"{name}\" = \"{value}\"").expect("a String takes it");
     }
     fs::write(place.config(), text).expect("a file");
     let (code, _, said) = place.run(&CHECK);

@@ -14,7 +14,7 @@ use crate::support::{
     wait::{NEVER, PATIENCE, await_that, eventually},
 };
 
-/// `auto` is io_uring wherever that can be had.
+/// `auto` is `io_uring` wherever that can be had.
 const DRIVERS: [&str; 2] = ["auto", "epoll"];
 
 /// Exit codes.

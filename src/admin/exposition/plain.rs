@@ -1,6 +1,6 @@
-//! Prometheus's text format 0.0.4, for scrapers that don't know OpenMetrics.
+//! Prometheus's text format 0.0.4, for scrapers that don't know `OpenMetrics`.
 //!
-//! Source: "Exposition formats", Prometheus documentation; OpenMetrics 1.0 for what it is made from.
+//! Source: "Exposition formats", Prometheus documentation; `OpenMetrics` 1.0 for what it is made from.
 
 /// The same metrics as an `OpenMetrics` text: counters are named as their samples are (`…_total`), units and the
 /// end are not marked.
@@ -20,9 +20,9 @@ pub(super) fn from_openmetrics(text: &str) -> String {
                     _ => ("", kind),
                 };
                 if let Some((_, text)) = help.take().filter(|(of, _)| *of == name) {
-                    plain += &format!("# HELP {name}{suffix} {text}\n");
+                    plain.extend(["# HELP ", name, suffix, " ", text, "\n"]);
                 }
-                plain += &format!("# TYPE {name}{suffix} {kind}\n");
+                plain.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
             }
             (Some("#"), _, _, _) => {}
             _ => {

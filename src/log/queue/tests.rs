@@ -70,7 +70,7 @@ fn many_short_lines_are_bounded_by_their_number() {
     let (_reader, writer) = pipe().expect("a pipe");
     let queue = queue(&writer);
     // The thread is stuck in this one, which does not fit into the pipe.
-    queue.push(&[b'x'; 262_144]);
+    queue.push(&vec![b'x'; 262_144]);
     (0..2 * LINES_MAX).for_each(|_| queue.push(b"\n"));
     let dropped = usize::try_from(queue.dropped()).expect("few");
     assert!((LINES_MAX..=LINES_MAX + 1).contains(&dropped), "{dropped}");

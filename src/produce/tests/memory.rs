@@ -133,7 +133,7 @@ fn records_beyond_their_body_are_not_enqueued() {
 }
 
 /// A planted fault: the memory of a record is given back before its report. Other tests compare what is read
-/// from the brokers with what was sent, and so would see it; in an `unpooled` build AddressSanitizer and
+/// from the brokers with what was sent, and so would see it; in an `unpooled` build `AddressSanitizer` and
 /// Valgrind see it, and end the process (`fuzz/sanitize`).
 #[test]
 #[cfg(any(debug_assertions, unpooled))]

@@ -71,9 +71,8 @@ fn connections_that_found_no_place_are_counted() {
     }
 }
 
-#[test]
-fn metrics_add_up_over_the_workers() {
-    let rig = Rig::start();
+/// Has both workers count.
+fn count_something(rig: &Rig) {
     let [first, second] = rig.workers.as_slice() else {
         panic!("two workers");
     };
@@ -103,7 +102,12 @@ fn metrics_add_up_over_the_workers() {
     second.set_driver(Driver::Epoll);
     rig.process.worker_restarted();
     rig.set_all(WorkerState::Ready);
+}
 
+#[test]
+fn metrics_add_up_over_the_workers() {
+    let rig = Rig::start();
+    count_something(&rig);
     let series = rig.scrape();
     let build = concat!(
         r#"build_info{version=""#,
