@@ -39,7 +39,7 @@ fn start(driver: &str, configure: impl FnOnce(Builder) -> Builder) -> (Mock, Rin
 
 /// The exit code, where some of its threads are stopped.
 #[track_caller]
-fn exited(ringest: &mut Ringest, frozen: Vec<Frozen>) -> Option<i32> {
+fn exited(ringest: &mut Ringest, frozen: &[Frozen]) -> Option<i32> {
     let began = Instant::now();
     let ended = eventually(PATIENCE, || {
         frozen.iter().all(Frozen::has_ended).then_some(())
@@ -149,7 +149,7 @@ fn a_worker_that_stays_stuck_ends_the_process_when_the_others_have_drained() {
         let answer = waiting.answer().expect("an answer");
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.closes(), "no drain: {answer:?}");
-        assert_eq!(exited(&mut ringest, stuck), WORKER_LOST);
+        assert_eq!(exited(&mut ringest, &stuck), WORKER_LOST);
         let log = ringest.log();
         assert!(log.contains("timeouts.worker_stuck_ms"), "{log}");
     }
@@ -161,7 +161,7 @@ fn a_drain_ends_in_time_with_a_stuck_worker() {
         let (_mock, mut ringest) = start(driver, |it| it.set("timeouts.drain_timeout_ms", "2000"));
         let stuck = ringest.freeze("ringest-1");
         ringest.begin_drain();
-        assert_eq!(exited(&mut ringest, stuck), NOT_DRAINED);
+        assert_eq!(exited(&mut ringest, &stuck), NOT_DRAINED);
         let log = ringest.log();
         assert!(log.contains("worker 1 has not drained in time"), "{log}");
     }
@@ -173,7 +173,7 @@ fn a_drain_ends_in_time_with_a_producer_that_can_not_be_closed() {
     let (_mock, mut ringest) = start("auto", |it| it);
     let stuck = ringest.freeze("rdk:main");
     ringest.begin_drain();
-    assert_eq!(exited(&mut ringest, stuck), DRAINED);
+    assert_eq!(exited(&mut ringest, &stuck), DRAINED);
 }
 
 #[test]

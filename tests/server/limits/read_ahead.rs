@@ -338,7 +338,7 @@ fn beyond_the_budget() {
     });
     rig.accepts();
     let mut held = sent(&rig, &[head(PATH, "Content-Length: 65000\r\n")]);
-    held.send(&[b' '; 60_000]).expect("ringest reads");
+    held.send(&vec![b' '; 60_000]).expect("ringest reads");
     rig.ringest.await_count("ringest_in_flight_bytes", 65_536);
     let large = post(&record_of(60_000));
     let mut http = sent(&rig, &[post(RECORD), large, post(RECORD), post(b"[]")]);
