@@ -64,8 +64,8 @@ overrides the file:
   RINGEST_LISTEN__ADDRESS=127.0.0.1:0 RINGEST_KAFKA__LINGER_MS=5 ringest
 
 Signals: SIGTERM and SIGINT stop accepting requests, finish those in progress, and exit; a second
-one, after a second or more, exits immediately. SIGHUP reloads the configuration and the models; if they are invalid, the
-errors are logged and the previous configuration stays active.
+one, after a second or more, exits immediately. SIGHUP reloads the configuration and the models;
+if they are invalid, the errors are logged and the previous configuration stays active.
 
 Exit codes: 0 success, 1 configuration error, 2 usage error, 3 incomplete shutdown
 (connections were cut off, or a second signal came), 4 a worker was stuck or failed repeatedly.";

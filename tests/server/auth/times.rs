@@ -104,12 +104,12 @@ fn expiry_applies_to_cached_credentials() {
 /// Sends requests on a persistent connection and on new ones, until some time after the change.
 fn watch(ringest: &Ringest, change: &Change) {
     let request = empty(&change.token);
-    let mut kept: Http = ringest.connect();
     let mut seen = [0, 0];
     // A credential that has two changes is looked at from near the one on.
     while clock() + Duration::from_secs(3) < change.at {
         thread::sleep(PAUSE);
     }
+    let mut kept: Http = ringest.connect();
     while clock() < change.at + AFTER {
         for http in [&mut kept, &mut ringest.connect()] {
             let sent = clock();
