@@ -41,10 +41,22 @@ fn main() -> io::Result<()> {
         ("unknown", "PROXY UNKNOWN\r\n", ""),
         ("v2", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0caaaabbbbccdd", ""),
         ("local", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", ""),
-        ("list", "", "X-Forwarded-For: 192.0.2.1, [::1]:80, 10.2.2.2\r\n"),
-        ("rfc7239", "", "Forwarded: for=\"[::1]:80\";proto=http, for=10.2.2.2\r\n"),
+        (
+            "list",
+            "",
+            "X-Forwarded-For: 192.0.2.1, [::1]:80, 10.2.2.2\r\n",
+        ),
+        (
+            "rfc7239",
+            "",
+            "Forwarded: for=\"[::1]:80\";proto=http, for=10.2.2.2\r\n",
+        ),
     ] {
-        write("proxies", id, format!("{start}{post}{lines}\r\n").as_bytes())?;
+        write(
+            "proxies",
+            id,
+            format!("{start}{post}{lines}\r\n").as_bytes(),
+        )?;
     }
     for case in corpus::cases(ROOT) {
         let request = case.bytes();

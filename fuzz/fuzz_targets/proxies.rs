@@ -5,7 +5,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
-use ringest::http::{ConnectionStart, HeadLimits, HeadParser, PROXY_HEADER_BYTES_MAX, client, proxy_header};
+use ringest::http::{
+    ConnectionStart, HeadLimits, HeadParser, PROXY_HEADER_BYTES_MAX, client, proxy_header,
+};
 
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes_max: 16_384,
