@@ -1,7 +1,7 @@
 //! Limits of the memory in use at once, with permits that are returned by being dropped.
 //!
 //! The memory for data in flight is one budget of the process. Each worker has a part of its own, and takes
-//! more from what is left over in chunks. Within a worker a client may hold at most [`SHARE`] times of what
+//! more from what is left over in chunks. Within a worker a client may hold at most `SHARE` times of what
 //! is still free ("dynamic thresholds", Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2),
 //! 1998): one that is alone gets four fifths of the budget, two get four ninths each, and there is always
 //! some left for one that comes later.
