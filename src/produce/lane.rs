@@ -193,9 +193,10 @@ impl Lane {
                     handle.purge();
                     State::Closing(handle)
                 }
-                State::Replacing { old, new, since } => {
+                State::Replacing { old, new, .. } => {
                     old.purge();
-                    State::Replacing { old, new, since }
+                    close_elsewhere(new);
+                    State::Closing(old)
                 }
                 other => other,
             }
@@ -232,7 +233,17 @@ impl Lane {
                 None => State::Serving(old),
             },
             State::Replacing { old, new, .. } => {
-                let (kept, other) = if is_empty { (new, old) } else { (old, new) };
+                let (kept, other) = if is_empty {
+                    // It may have announced events before anyone fetched them.
+                    new.wake_again();
+                    self.unannounced.set(false);
+                    (new, old)
+                } else {
+                    tracing::info!(
+                        "a producer keeps topics of removed routes until the next reload: brokers are late"
+                    );
+                    (old, new)
+                };
                 close_elsewhere(other);
                 State::Serving(kept)
             }

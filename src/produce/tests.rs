@@ -340,4 +340,7 @@ fn a_handle_with_a_topic_that_no_route_has_any_more_is_replaced_without_loss() {
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
     assert_eq!(open(&bench), [1]);
     assert_eq!(bench.admission.in_flight_bytes(), 0);
+    let until = Instant::now() + Duration::from_millis(200);
+    bench.turn_until(|_| Instant::now() >= until);
+    assert_eq!(bench.metrics.late_delivery_reports.value(), 0);
 }

@@ -12,6 +12,7 @@ use crate::{
         batcher::BatchKey,
         event::{Event, EventKind},
         fault::Fault,
+        lane::Lane,
     },
 };
 
@@ -156,7 +157,9 @@ impl Producer {
         if batcher.wants_alone_lane() {
             alone.open(now);
         }
-        let is_short = batcher.was_short_of_lanes();
+        // One that is being replaced will take batches again in a moment.
+        let is_replacing = |lane: &Lane| lane.is_serving() && !lane.takes_batches();
+        let is_short = batcher.was_short_of_lanes() && !batch_lanes.iter().any(is_replacing);
         self.short_ticks.set(if is_short {
             self.short_ticks.get() + 1
         } else {
