@@ -90,10 +90,11 @@ impl Broker {
                     None => round_trip,
                 });
             }
-            // It has answered, if only with an error.
+            // It has answered, if only with an error: the next probe need not wait.
             Err(false) => {
                 if let Some(late) = &mut self.late {
                     late.probing = false;
+                    late.probe_due = now;
                 }
             }
             Err(true) => {
@@ -146,7 +147,10 @@ mod tests {
         assert!(broker.has_failed());
         assert!(!broker.wants_probe(start + ms(5_999)));
         assert!(broker.wants_probe(start + ms(6_000)));
-        broker.ended(0, Ok(ms(5)), start + ms(6_000));
+        broker.sent(0, start + ms(6_000));
+        broker.ended(0, Err(false), start + ms(6_005));
+        assert!(broker.wants_probe(start + ms(6_005)), "it answers");
+        broker.ended(0, Ok(ms(5)), start + ms(6_010));
         assert!(!broker.is_late() && !broker.has_failed());
         assert_eq!(broker.out(), 0);
     }
