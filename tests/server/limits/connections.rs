@@ -120,6 +120,11 @@ fn clients_that_hold_every_place_do_not_keep_health_from_its_answer() {
             },
             |rig| {
                 let held = connections(&rig, 5 * MAX, 1, started);
+                // While they are accepted none may idle yet, and a new one is refused.
+                await_that("not all are accepted", || {
+                    rig.ringest.count("ringest_connections_total") >= 5 * MAX as u64
+                });
+                thread::sleep(Duration::from_millis(300));
                 let began = Instant::now();
                 for _ in 0..20 {
                     assert_eq!(rig.exchange(HEALTH).status, 200);
