@@ -112,21 +112,32 @@ impl Lane {
         )
     }
 
-    /// Begins to replace the handle if it has a topic open that is not `used` any more: librdkafka's threads
-    /// walk the partitions of every topic that was opened, and let go of one with the handle only. The new
-    /// one has its connections before it takes over.
-    pub(super) fn renew_without(&self, used: &HashSet<usize>, connections: &[(Arc<str>, i32)]) {
+    /// Whether the handle serves and has a topic open that is not among those.
+    pub(super) fn has_topic_outside(&self, used: &HashSet<usize>) -> bool {
+        match &*self.state.borrow() {
+            State::Serving(handle) => handle.open_topics().any(|it| !used.contains(&it)),
+            State::Idle
+            | State::Renewing(..)
+            | State::Replacing { .. }
+            | State::Closing(_)
+            | State::Opening(_)
+            | State::Waiting(_) => false,
+        }
+    }
+
+    /// Begins to replace the handle, if it serves: librdkafka's threads walk the partitions of every topic that
+    /// was opened, and let go of one with the handle only. The new one has its connections before it takes
+    /// over.
+    pub(super) fn renew(&self, connections: &[(Arc<str>, i32)]) {
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
-                State::Serving(handle) if handle.open_topics().any(|it| !used.contains(&it)) => {
-                    match self.open_elsewhere(None, connections.to_vec()) {
-                        Ok(thread) => State::Renewing(handle, thread),
-                        Err(error) => {
-                            tracing::warn!("can't replace a producer: {error}");
-                            State::Serving(handle)
-                        }
+                State::Serving(handle) => match self.open_elsewhere(None, connections.to_vec()) {
+                    Ok(thread) => State::Renewing(handle, thread),
+                    Err(error) => {
+                        tracing::warn!("can't replace a producer: {error}");
+                        State::Serving(handle)
                     }
-                }
+                },
                 other => other,
             }
         });

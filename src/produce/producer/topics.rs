@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Producer;
-use crate::route::RouteTable;
+use crate::{produce::lane::Lane, route::RouteTable};
 
 impl Producer {
     /// Makes it one for the topics of these routes: those that it has, and new ones behind them. A topic that
@@ -14,9 +14,14 @@ impl Producer {
     pub fn set_routes(&self, routes: &RouteTable) {
         self.add_topics(routes.topics());
         let used = routes.topics_used();
+        let has_others = |lane: &&Lane| lane.has_topic_outside(&used);
+        let outdated: Vec<_> = self.lanes.iter().filter(has_others).collect();
+        if outdated.is_empty() {
+            return;
+        }
         let connections = self.a_partition_of_each_leader(&used);
-        for lane in &self.lanes {
-            lane.renew_without(&used, &connections);
+        for lane in outdated {
+            lane.renew(&connections);
         }
     }
 
