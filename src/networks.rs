@@ -47,6 +47,11 @@ impl Network {
     }
 }
 
+/// Whether an address, which is not IPv4-mapped, is in one of the networks.
+pub fn is_in(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
 /// The address with the bits behind the prefix set to 0.
 fn first_bits(address: IpAddr, bits: u8) -> IpAddr {
     let bits = u32::from(bits);

@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use foldhash::quality;
 use lru::LruCache;
 
 use super::VerificationKeys;
+use crate::sync::locked;
 
 /// Fetches that unknown keys may cause at once.
 pub const BURST: u32 = 5;
@@ -176,8 +177,7 @@ impl FetchedKeys {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while the lock is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

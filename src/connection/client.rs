@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     http::{self, ConnectionStart, HeadError, proxy_header},
-    networks::Network,
+    networks::{Network, is_in},
 };
 
 use super::transport::Transport;
@@ -68,8 +68,4 @@ impl Client {
             self.address = http::client(head, self.peer, is_trusted);
         }
     }
-}
-
-fn is_in(networks: &[Network], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(address))
 }

@@ -4,13 +4,15 @@ use std::{
     borrow::Cow,
     mem,
     sync::{
-        LazyLock, Mutex, MutexGuard, PoisonError,
+        LazyLock, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
 
 use tracing::Level;
+
+use crate::sync::locked;
 
 /// Between two lines of a kind.
 const INTERVAL_MS: u64 = 1_000;
@@ -126,11 +128,6 @@ fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let since = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
     since.saturating_add(INTERVAL_MS)
-}
-
-fn locked<T>(kinds: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds the lock.
-    kinds.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Metrics of the key fetches of one JWT issuer.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use strum::{IntoStaticStr, VariantArray};
 
 use super::Counter;
+use crate::sync::locked;
 
 /// Key fetches of one issuer. The fetching thread is the only writer.
 #[derive(Debug)]
@@ -83,9 +84,6 @@ impl KeyFetches {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        // No code panics while it holds the lock.
-        self.last_success
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.last_success)
     }
 }

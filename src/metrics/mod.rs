@@ -10,7 +10,7 @@ mod key_fetches;
 mod route;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
 };
 
@@ -19,6 +19,8 @@ pub(crate) use cell::{BUCKET_BOUNDS_NANOS, BUCKETS};
 pub use cell::{Counter, Gauge, Histogram};
 pub use key_fetches::{FetchResult, KeyFetches};
 pub use route::RouteMetrics;
+
+use crate::sync::locked;
 
 /// The metrics of one worker. That worker is the only writer; others read through an `Arc`.
 ///
@@ -183,8 +185,7 @@ impl ProcessMetrics {
     }
 
     pub(crate) fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
-        // No code panics while it holds the lock.
-        (self.key_fetches.lock()).unwrap_or_else(PoisonError::into_inner)
+        locked(&self.key_fetches)
     }
 
     /// Counts a reload of the configuration and whether it succeeded. May be called from any thread.

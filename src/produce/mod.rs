@@ -17,7 +17,6 @@ mod headers;
 mod in_flight;
 mod kafka;
 mod lane;
-mod locked;
 mod message;
 mod murmur2;
 mod outgoing;

@@ -1,7 +1,7 @@
 //! Asks the brokers for the topics of the models, for `--check --connect` and `ringest topics`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use super::{
     properties::KnownProperties,
     settings_watch::hidden,
 };
+use crate::sync::locked;
 
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -173,7 +174,7 @@ impl ClientContext for Reasons {
         }
         // Behind it stands how long it took, each time anew.
         let reason = reason.split(" (after ").next().unwrap_or(reason).to_owned();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.0);
         if known.len() < REASONS_MAX && !known.contains(&reason) {
             known.push(reason);
         }
@@ -189,8 +190,10 @@ fn reasons(consumer: &BaseConsumer<Reasons>) -> String {
         let _ = consumer.poll(Duration::from_millis(1));
     }
     let known = consumer.context();
-    let known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
-    known.iter().flat_map(|reason| ["\n  ", reason]).collect()
+    locked(&known.0)
+        .iter()
+        .flat_map(|reason| ["\n  ", reason])
+        .collect()
 }
 
 fn is_unknown(error: RDKafkaRespErr) -> bool {

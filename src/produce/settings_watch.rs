@@ -16,10 +16,9 @@ use super::{
     admin::{Admin, is_unsupported},
     fit::Expected,
     kafka::OpenError,
-    locked::locked,
     topic_settings::Settings,
 };
-use crate::published::Published;
+use crate::{published::Published, sync::locked};
 
 /// Between two times that they are read.
 const INTERVAL: Duration = Duration::from_mins(5);

@@ -25,10 +25,10 @@ use rdkafka::{
 };
 
 use super::{
-    admin::Silent, event::error_code, fit::Expected, kafka::OpenError, locked::locked,
+    admin::Silent, event::error_code, fit::Expected, kafka::OpenError,
     settings_watch::SettingsWatch, topic_settings::Settings,
 };
-use crate::published::Published;
+use crate::{published::Published, sync::locked};
 
 /// Between two requests for metadata while brokers answer.
 const INTERVAL: Duration = Duration::from_secs(5);

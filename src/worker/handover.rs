@@ -2,8 +2,10 @@
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
 };
+
+use crate::sync::locked;
 
 /// Shared by the control thread and one worker.
 #[derive(Debug, Default)]
@@ -32,9 +34,4 @@ impl Handover {
     pub(crate) fn take_connections(&self) -> Vec<(TcpStream, SocketAddr)> {
         std::mem::take(&mut *locked(&self.connections))
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds the lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

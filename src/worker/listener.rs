@@ -28,6 +28,7 @@ use crate::{
     isolation::isolated,
     log::{Kind, Line},
     metrics::Driver,
+    networks::is_in,
 };
 
 /// Delay before the next attempt to accept after an error.
@@ -191,8 +192,7 @@ fn admit(context: &Context, socket: RawFd, peer: IpAddr, full: &mut FullLog) -> 
     let (connections, deadlines) = (&context.connections, &context.deadlines);
     // Connections of a trusted proxy are those of many clients.
     let peer = peer.to_canonical();
-    let mut proxies = context.config.listen.trusted_proxies.iter();
-    let is_proxy = proxies.any(|it| it.contains(peer));
+    let is_proxy = is_in(&context.config.listen.trusted_proxies, peer);
     let subnet = (!is_proxy).then(|| Subnet::of(peer));
     let owner = subnet.map(Subnet::number);
     let place = |guard| Place {

@@ -61,18 +61,24 @@ fn reaches_second_worker(ringest: &Ringest) {
     });
 }
 
+/// Stops the second worker, and waits until no new connections reach it.
+fn out_of_service(ringest: &Ringest) -> Vec<Frozen> {
+    let stuck = ringest.freeze("ringest-1");
+    await_that("it is ready", || ringest.not_ready() == "worker_stuck");
+    await_that("the listener is open", || {
+        ringest
+            .log()
+            .contains("new connections go to the other workers")
+    });
+    stuck
+}
+
 #[test]
 fn new_connections_go_to_the_workers_that_are_not_stuck() {
     for driver in DRIVERS {
         let (_mock, ringest) = start(driver, |it| it.set("timeouts.worker_stuck_ms", "0"));
         reaches_second_worker(&ringest);
-        let stuck = ringest.freeze("ringest-1");
-        await_that("it is ready", || ringest.not_ready() == "worker_stuck");
-        await_that("the listener is open", || {
-            ringest
-                .log()
-                .contains("new connections go to the other workers")
-        });
+        let stuck = out_of_service(&ringest);
         for _ in 0..40 {
             let answer = ringest.connect().post(PATH, RECORD).expect("an answer");
             assert_eq!(answer.status, 200, "{answer:?}");
@@ -134,13 +140,7 @@ fn a_worker_that_stays_stuck_ends_the_process_when_the_others_have_drained() {
             it.set("timeouts.worker_stuck_ms", "3000")
                 .set("timeouts.ack_timeout_ms", "60000")
         });
-        let stuck = ringest.freeze("ringest-1");
-        await_that("it is ready", || ringest.not_ready() == "worker_stuck");
-        await_that("the listener is open", || {
-            ringest
-                .log()
-                .contains("new connections go to the other workers")
-        });
+        let stuck = out_of_service(&ringest);
         mock.delay(ALL, Duration::from_secs(4));
         let mut waiting = ringest.connect();
         waiting

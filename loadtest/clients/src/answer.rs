@@ -2,6 +2,8 @@
 
 use std::io;
 
+/// Bytes of a response, at most.
+pub(crate) const ANSWER_BYTES_MAX: usize = 4_096;
 /// Header fields of a response, at most.
 const HEADERS_MAX: usize = 32;
 

@@ -15,14 +15,15 @@ use std::{
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use serde_json::{Value, json};
 
-use crate::{answer::Answer, percentile};
+use crate::{
+    answer::{ANSWER_BYTES_MAX, Answer},
+    percentile,
+};
 
 /// Between two looks at the connections.
 const PAUSE: Duration = Duration::from_micros(50);
 /// How long answers are awaited after the last request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a response, at most.
-const ANSWER_BYTES_MAX: usize = 4_096;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

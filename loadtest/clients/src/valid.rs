@@ -18,12 +18,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{answer::Answer, percentile};
+use crate::{
+    answer::{ANSWER_BYTES_MAX, Answer},
+    percentile,
+};
 
 /// Time limit for a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a response, at most.
-const ANSWER_BYTES_MAX: usize = 4_096;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
