@@ -128,7 +128,7 @@ impl Batcher {
     pub(super) fn unplaced_batch(&mut self, index: usize, now: Instant) -> Option<BatchKey> {
         let topic = &self.topics[index];
         let limits = topic.limits;
-        if topic.ahead > 0 {
+        if !topic.may_go_unplaced() {
             return None;
         }
         let due = topic.pace.due(now, false, 1, self.rules.linger);

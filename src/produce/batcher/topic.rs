@@ -183,9 +183,9 @@ impl Topic {
         !self.queue.is_empty() || self.partitions.iter().any(|it| !it.queue.is_empty())
     }
 
-    /// Whether a batch that librdkafka places may go.
-    #[cfg(test)]
-    pub(super) fn may_place_for_test(&self) -> bool {
-        self.ahead == 0
+    /// Whether a batch that librdkafka places may go: no other is out. librdkafka would put its records
+    /// together with those of the other for the same partition, and a refusal would end both.
+    pub(super) fn may_go_unplaced(&self) -> bool {
+        self.ahead == 0 && self.out == 0
     }
 }

@@ -88,6 +88,27 @@ fn librdkafka_places_keys_although_partitions_were_learned_of_meanwhile() {
 }
 
 #[test]
+fn librdkafka_places_keys_once_no_other_batch_is_out() {
+    let elsewhere = BatchRules {
+        places_keys: false,
+        ..rules()
+    };
+    let mut bench = Bench::new(elsewhere, &[1, 2]);
+    bench.push(1);
+    let placed = bench.only();
+    assert_eq!(bench.place(placed).0, Some(0));
+    let mut keyed = Record::for_test(RequestKey::for_test(1), 0, 100);
+    keyed.key = std::ptr::without_provenance(1);
+    let deadline = bench.now + Duration::from_secs(10);
+    bench.batcher.push(0, keyed, deadline);
+    bench.now += ROUND_TRIP;
+    assert!(bench.sent().is_empty());
+    bench.end(placed, REFUSED);
+    let next = bench.only();
+    assert_eq!(bench.place(next).0, None);
+}
+
+#[test]
 fn records_that_are_placed_again_keep_the_order_in_which_they_came() {
     let mut bench = Bench::new(rules(), &[1, 2]);
     bench.batcher.set_lane(0, false);

@@ -69,7 +69,7 @@ fn check_forming(world: &World, topic: usize) {
 /// What waits and may be sent is about to be: it has a time, or it is waiting for the end of a batch.
 fn check_wake_up(world: &World, topic: usize) {
     let (batcher, it) = (&world.batcher, &world.batcher.topics[topic]);
-    let pointless = it.learned.is_some() && it.may_place_for_test();
+    let pointless = it.learned.is_some() && it.may_go_unplaced();
     hold!(!pointless, "the partitions of topic {topic} are forgotten");
     if it.due.is_some() {
         return;
@@ -88,7 +88,7 @@ fn check_wake_up(world: &World, topic: usize) {
         it.lane.is_none_or(|keyed| keyed == lane) && world.lanes[lane] == LaneState::Serving
     };
     if it.partitions.is_empty() {
-        let may = !it.queue.is_empty() && it.may_place_for_test() && keyed_lanes.any(keyed_lane);
+        let may = !it.queue.is_empty() && it.may_go_unplaced() && keyed_lanes.any(keyed_lane);
         hold!(!may, "topic {topic} is forgotten, its partitions unknown");
         return;
     }
@@ -161,7 +161,7 @@ pub(super) fn check_end(world: &World) {
         hold!(it.out() == 0, "broker {broker} has {} batches", it.out());
     }
     for (topic, it) in world.batcher.topics.iter().enumerate() {
-        let idle = it.out == 0 && it.may_place_for_test() && it.learned.is_none();
+        let idle = it.out == 0 && it.may_go_unplaced() && it.learned.is_none();
         hold!(idle, "topic {topic} is not idle: {it:?}");
         let idle = it.partitions.iter().all(Partition::is_free);
         hold!(idle, "a partition of topic {topic} is not free: {it:?}");

@@ -13,15 +13,16 @@ impl World {
         let alone_lane = out.lane == self.batcher.alone_lane();
         hold!(out.alone == alone_lane, "a batch goes to the wrong lane");
         let Some(partition) = out.partition.filter(|_| !out.alone) else {
-            let same = |it: &Out| it.topic == out.topic && !it.alone && it.partition.is_none();
+            let same = |it: &Out| it.topic == out.topic && !it.alone;
             let another = !out.alone && self.out.iter().any(same);
-            hold!(!another, "two batches without a partition are out");
+            hold!(!another, "a batch without a partition goes beside another");
             return;
         };
         let another = self
             .out
             .iter()
-            .find(|it| it.topic == out.topic && it.partition == Some(partition) && !it.alone);
+            .filter(|it| it.topic == out.topic && !it.alone)
+            .find(|it| it.partition.is_none_or(|place| place == partition));
         hold!(
             another.is_none(),
             "two batches are out for partition {partition} of topic {}",
