@@ -160,7 +160,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Rc<Context>, tasks: 
         let generation = context.active_snapshot().snapshot.generation;
         context.key_waits.tick(now, generation);
         publish_state(settings, context);
-        listener::adopt(settings.handover.take_connections(), context);
+        listener::adopt_all(settings.handover.take_connections(), context);
         assert!(
             tasks.produce(),
             "a task that sends batches or reads delivery reports ended"

@@ -34,8 +34,12 @@ use crate::{
 /// Delay before the next attempt to accept after an error.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// A pause in which connections that give way end.
+/// A pause in which the worker's other tasks run.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Connections accepted in a row. On `io_uring` each accept costs a turn of the worker, in which every
+/// connection that has something to do is served: under load the next ones would wait for that in the kernel.
+const IN_A_ROW_MAX: usize = 32;
 
 /// Connections in the reserve of a worker. When it is full, the oldest gives way.
 const RESERVE: usize = 32;
@@ -81,6 +85,14 @@ impl Listening {
             .is_some_and(handshakes::are_waiting)
     }
 
+    /// A connection that the kernel has accepted and the process has not. What goes wrong with that is left
+    /// for the next accept to find.
+    fn accept_waiting(&self) -> Option<(std::net::TcpStream, SocketAddr)> {
+        let listener = self.0.borrow();
+        let listener = listener.as_ref().filter(|it| handshakes::are_waiting(it));
+        listener?.accept().ok()
+    }
+
     /// Shuts the listener down, if there is one: accepting from it ends.
     pub(super) fn end(&self) {
         if let Some(listener) = self.0.take() {
@@ -100,11 +112,15 @@ pub(crate) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                begin(stream, peer.ip(), &mut full, &context);
+                let more = accept_waiting(&listening, &mut full, &context);
                 // Where this task never waits, on epoll, no other runs.
+                if more == IN_A_ROW_MAX {
+                    sleep(PAUSE).await;
+                }
                 while context.deadlines.leaving() >= LEAVING_MAX {
                     sleep(PAUSE).await;
                 }
-                begin(stream, peer.ip(), &mut full, &context);
             }
             Err(error) if is_shut_down(&error) => {
                 listening.end();
@@ -127,6 +143,19 @@ pub(crate) async fn accept(
             }
         }
     }
+}
+
+/// Accepts connections that the kernel has accepted already, as many as may be accepted now: how many.
+fn accept_waiting(listening: &Listening, full: &mut FullLog, context: &Rc<Context>) -> usize {
+    let mut accepted = 0;
+    while accepted < IN_A_ROW_MAX && context.deadlines.leaving() < LEAVING_MAX {
+        let Some((stream, peer)) = listening.accept_waiting() else {
+            break;
+        };
+        adopt(stream, peer.ip(), full, context);
+        accepted += 1;
+    }
+    accepted
 }
 
 /// Whether an accept has failed because the socket does not listen (EINVAL).
@@ -159,14 +188,21 @@ fn is_epoll(context: &Context) -> bool {
 }
 
 /// Serves connections that the kernel had accepted for a worker that is stuck.
-pub(super) fn adopt(connections: Vec<(std::net::TcpStream, SocketAddr)>, context: &Rc<Context>) {
+pub(super) fn adopt_all(
+    connections: Vec<(std::net::TcpStream, SocketAddr)>,
+    context: &Rc<Context>,
+) {
     let mut full = FullLog::default();
     for (stream, peer) in connections {
-        let adopted = stream.set_nonblocking(is_epoll(context));
-        // One that can't be served is closed.
-        if let Ok(stream) = adopted.and_then(|()| TcpStream::from_std(stream)) {
-            begin(stream, peer.ip(), &mut full, context);
-        }
+        adopt(stream, peer.ip(), &mut full, context);
+    }
+}
+
+/// Serves a connection that the runtime has not accepted. One that can't be served is closed.
+fn adopt(stream: std::net::TcpStream, peer: IpAddr, full: &mut FullLog, context: &Rc<Context>) {
+    let adopted = stream.set_nonblocking(is_epoll(context));
+    if let Ok(stream) = adopted.and_then(|()| TcpStream::from_std(stream)) {
+        begin(stream, peer, full, context);
     }
 }
 
