@@ -9,7 +9,7 @@ use super::{
     issuers::{self, ApiKey},
     keys::{OTHER_SECRET, SECRET},
 };
-use crate::support::http::Http;
+use crate::support::{http::Http, wait::await_that};
 
 /// Length of the shortest part of a credential that would help to guess the rest.
 const PIECE: usize = 16;
@@ -133,9 +133,14 @@ fn credentials(request: &[u8]) -> Vec<Vec<u8>> {
 
 /// The log has each reason, and a fingerprint that identifies the token.
 pub(crate) fn reasons_in_the_log(rig: &Rig) {
+    let said = |reason: &str| format!("reason=\"{reason}\"");
+    await_that("a reason is missing", || {
+        let log = rig.ringest.log();
+        REASONS.iter().all(|reason| log.contains(&said(reason)))
+    });
     let log = rig.ringest.log();
     for reason in REASONS {
-        let said = format!("reason=\"{reason}\"");
+        let said = said(reason);
         let line = log.lines().find(|line| line.contains(&said));
         let line = line.unwrap_or_else(|| panic!("{said} is not in the log"));
         let has_token = !["missing", "repeated", "in_query", "scheme"].contains(&reason);

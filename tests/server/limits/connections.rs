@@ -65,7 +65,9 @@ fn the_connection_that_has_idled_longest_gives_way() {
             }
             assert_eq!(rig.ringest.count("ringest_connections_evicted_total"), 1);
             assert_eq!(rig.ringest.count("ringest_connections_refused_total"), 0);
-            assert!(rig.ringest.log().contains("connections are full"));
+            await_that("no line", || {
+                rig.ringest.log().contains("connections are full")
+            });
             drop((kept, longest, new));
             rig.settles();
         },
