@@ -9,7 +9,6 @@
 use std::{
     cell::Cell,
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
     rc::Rc,
     sync::Arc,
 };
@@ -130,16 +129,12 @@ impl Admission {
         }
     }
 
-    /// The client with this name or, if it has none, at this address (in IPv6: in its /64, which a client
-    /// has to itself).
-    pub fn holder(&self, principal: Option<&str>, address: IpAddr) -> Holder {
-        let hash = match (principal, address) {
-            (Some(name), _) => self.hasher.hash_one(name),
-            (None, IpAddr::V4(address)) => self.hasher.hash_one(address.to_bits()),
-            (None, IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => self.hasher.hash_one(address.to_bits()),
-                None => self.hasher.hash_one(address.to_bits() >> 64),
-            },
+    /// The client with this name or, if it has none, in the [`Subnet`](crate::networks::Subnet) with this
+    /// number.
+    pub fn holder(&self, principal: Option<&str>, subnet: u64) -> Holder {
+        let hash = match principal {
+            Some(name) => self.hasher.hash_one(name),
+            None => self.hasher.hash_one(subnet),
         };
         #[expect(
             clippy::cast_possible_truncation,
@@ -415,13 +410,13 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_principals_else_addresses() {
+    fn clients_are_principals_else_subnets() {
         let admission = Admission::new(1);
-        let of = |name, address: &str| admission.holder(name, address.parse().expect("an address"));
-        assert_eq!(of(Some("a"), "10.0.0.1"), of(Some("a"), "10.0.0.2"));
-        assert_eq!(of(None, "::ffff:10.0.0.1"), of(None, "10.0.0.1"));
-        assert_eq!(of(None, "2001:db8::1"), of(None, "2001:db8::ffff:1"));
-        let same = |n: u8| of(None, &format!("10.0.0.{n}")) == of(None, "10.1.0.1");
+        assert_eq!(
+            admission.holder(Some("a"), 1),
+            admission.holder(Some("a"), 2)
+        );
+        let same = |subnet| admission.holder(None, subnet) == admission.holder(None, 1_000);
         assert!((0..100).filter(|n| same(*n)).count() < 3);
     }
 }

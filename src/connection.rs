@@ -23,6 +23,7 @@ use crate::{
     context::{ActiveSnapshot, Context, Ending},
     deadline::Deadline,
     http::{Framing, HeadParser, Method, RequestHead},
+    networks::Subnet,
     outcome::{Allow, Outcome, Refusal},
     validate::Validator,
 };
@@ -112,7 +113,7 @@ impl Connection {
             transport: Transport::new(stream, deadline, input),
             parser: HeadParser::new(context.head_limits),
             client: Client::new(peer, &context.config.listen.trusted_proxies),
-            holder: context.admission.holder(None, peer),
+            holder: context.admission.holder(None, Subnet::of(peer).number()),
             is_new: true,
             is_reserved,
             ends_at,
@@ -188,7 +189,8 @@ impl Connection {
             return Err(Refusal::Method(Allow::Post).into());
         }
         let principal = self.authenticate(active, head).await?;
-        self.holder = (context.admission).holder(principal.name(), self.client.address());
+        let subnet = Subnet::of(self.client.address());
+        self.holder = (context.admission).holder(principal.name(), subnet.number());
         let route = active.snapshot.routes.find(self.path(head));
         let route = route.ok_or(Refusal::UnknownRoute)?;
         *indexed = Some(route.index);

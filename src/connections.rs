@@ -4,7 +4,6 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Arc, PoisonError},
 };
 
@@ -12,27 +11,6 @@ use crate::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicUsize, Ordering},
 };
-
-/// The addresses that count as one client: one address in IPv4, a /64 network in IPv6, which is the least
-/// that a site gets (RFC 6177 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Subnet(u64);
-
-impl Subnet {
-    /// That of an address. An IPv4 address is the same in either notation.
-    pub fn of(address: IpAddr) -> Self {
-        // No IPv6 network in use begins with 32 zero bits (RFC 4291 section 2.4).
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u64::from(address.to_bits())),
-            IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64),
-        }
-    }
-
-    /// A number that no other has.
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
 
 /// No place for another connection, unless one that idles gives way. Overload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +29,7 @@ pub struct Connections {
     open: AtomicUsize,
     max: usize,
     per_subnet_max: Option<usize>,
-    by_subnet: Mutex<HashMap<Subnet, usize>>,
+    by_subnet: Mutex<HashMap<u64, usize>>,
 }
 
 impl Connections {
@@ -66,14 +44,15 @@ impl Connections {
         }
     }
 
-    /// Admits one connection until the guard is dropped. `None` stands for a client whose connections
+    /// Admits one connection until the guard is dropped. `subnet`: the number of the client's
+    /// [`Subnet`](crate::networks::Subnet). `None` stands for a client whose connections
     /// are other clients' too: only `max` bounds them.
     ///
     /// # Errors
     /// Which limit is reached.
     pub fn enter(
         self: &Arc<Self>,
-        subnet: Option<Subnet>,
+        subnet: Option<u64>,
     ) -> Result<ConnectionGuard, ConnectionError> {
         let (guard, open, of_subnet) = self.count(subnet);
         if of_subnet > self.subnet_max(open) {
@@ -86,7 +65,7 @@ impl Connections {
     }
 
     /// Admits a connection in the place of one that is being closed, and still counted.
-    pub fn replace(self: &Arc<Self>, subnet: Option<Subnet>) -> ConnectionGuard {
+    pub fn replace(self: &Arc<Self>, subnet: Option<u64>) -> ConnectionGuard {
         self.count(subnet).0
     }
 
@@ -111,7 +90,7 @@ impl Connections {
     }
 
     /// Counts one more: its guard, and how many are open now, of all and of its subnet.
-    fn count(self: &Arc<Self>, subnet: Option<Subnet>) -> (ConnectionGuard, usize, usize) {
+    fn count(self: &Arc<Self>, subnet: Option<u64>) -> (ConnectionGuard, usize, usize) {
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
         let of_subnet = subnet.map_or(0, |subnet| {
             let mut by_subnet = self.by_subnet();
@@ -126,7 +105,7 @@ impl Connections {
         (guard, open, of_subnet)
     }
 
-    fn by_subnet(&self) -> MutexGuard<'_, HashMap<Subnet, usize>> {
+    fn by_subnet(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
         // No code panics while it holds the lock.
         (self.by_subnet.lock()).unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,7 +115,7 @@ impl Connections {
 #[derive(Debug)]
 pub struct ConnectionGuard {
     connections: Arc<Connections>,
-    subnet: Option<Subnet>,
+    subnet: Option<u64>,
 }
 
 impl Drop for ConnectionGuard {
@@ -159,18 +138,6 @@ impl Drop for ConnectionGuard {
 mod tests {
     use super::*;
 
-    fn subnet(address: &str) -> Subnet {
-        Subnet::of(address.parse().expect("an address"))
-    }
-
-    #[test]
-    fn an_address_or_a_64_bit_prefix_is_one_client() {
-        assert_ne!(subnet("192.0.2.1"), subnet("192.0.2.2"));
-        assert_eq!(subnet("192.0.2.1"), subnet("::ffff:192.0.2.1"));
-        assert_eq!(subnet("2001:db8::1"), subnet("2001:db8::ffff:0:0:2"));
-        assert_ne!(subnet("2001:db8::1"), subnet("2001:db8:0:1::1"));
-    }
-
     #[test]
     fn connections_are_admitted_up_to_the_limit_and_returned() {
         let connections = Arc::new(Connections::new(2, 2));
@@ -190,7 +157,7 @@ mod tests {
     #[test]
     fn a_subnet_has_its_limit_at_any_time_if_one_is_set() {
         let connections = Arc::new(Connections::new(100, 2));
-        let (one, other) = (subnet("192.0.2.1"), subnet("192.0.2.2"));
+        let (one, other) = (1, 2);
         let first = connections.enter(Some(one)).expect("1 of 2");
         let _second = connections.enter(Some(one)).expect("2 of 2");
         let refused = connections.enter(Some(one)).expect_err("3 of 2");
@@ -206,7 +173,7 @@ mod tests {
     #[test]
     fn the_last_eighth_is_for_subnets_below_their_share() {
         let connections = Arc::new(Connections::new(80, 0));
-        let (one, other) = (subnet("192.0.2.1"), subnet("192.0.2.2"));
+        let (one, other) = (1, 2);
         let mut held: Vec<_> = std::iter::from_fn(|| connections.enter(Some(one)).ok()).collect();
         assert_eq!(held.len(), 70);
         let others = std::iter::from_fn(|| connections.enter(Some(other)).ok());

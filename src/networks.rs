@@ -7,6 +7,27 @@ use std::{
     str::FromStr,
 };
 
+/// The addresses that count as one client: one address in IPv4, a /64 network in IPv6, which is the least
+/// that a site gets (RFC 6177 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subnet(u64);
+
+impl Subnet {
+    /// That of an address. An IPv4 address is the same in either notation.
+    pub fn of(address: IpAddr) -> Self {
+        // No IPv6 network in use begins with 32 zero bits (RFC 4291 section 2.4).
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(u64::from(address.to_bits())),
+            IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64),
+        }
+    }
+
+    /// A number that no other has.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Addresses with the same first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -115,6 +136,15 @@ impl fmt::Display for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_or_a_64_bit_prefix_is_one_client() {
+        let subnet = |address: &str| Subnet::of(address.parse().expect("an address"));
+        assert_ne!(subnet("192.0.2.1"), subnet("192.0.2.2"));
+        assert_eq!(subnet("192.0.2.1"), subnet("::ffff:192.0.2.1"));
+        assert_eq!(subnet("2001:db8::1"), subnet("2001:db8::ffff:0:0:2"));
+        assert_ne!(subnet("2001:db8::1"), subnet("2001:db8:0:1::1"));
+    }
 
     #[test]
     fn an_address_is_in_the_networks_that_begin_as_it_does() {

@@ -26,9 +26,12 @@ use std::{
 
 use monoio::time::sleep;
 
-use crate::auth::{AuthError, UnverifiedCredential, Verified, VerifyError};
+use crate::{
+    auth::{AuthError, UnverifiedCredential, Verified, VerifyError},
+    networks::Subnet,
+};
 
-use state::{INTERVAL, State, network};
+use state::{INTERVAL, State};
 
 mod state;
 
@@ -45,8 +48,8 @@ struct Waiter {
 /// The right to verify one credential; released on drop.
 pub(crate) struct VerificationSlot {
     queue: Rc<VerificationQueue>,
-    /// The peer that a failure is counted for.
-    peer: Option<IpAddr>,
+    /// Whom a failure is counted for.
+    subnet: Option<Subnet>,
     failed: bool,
     /// The thread's CPU time when the verification began: what others use of the core is not charged.
     start: Duration,
@@ -66,16 +69,16 @@ impl VerificationQueue {
         self: &Rc<Self>,
         peer: Option<IpAddr>,
     ) -> Result<VerificationSlot, AuthError> {
-        let address = peer.map(network);
+        let subnet = peer.map(Subnet::of);
         let waiter = {
             let now = Instant::now();
             let mut state = self.0.borrow_mut();
-            let class = state.class(address, now);
+            let class = state.class(subnet, now);
             if state.acquire_at_once(class, now) {
                 None
             } else {
                 let evicted = state.make_room(class);
-                let waiter = state.enqueue(class, address, now);
+                let waiter = state.enqueue(class, subnet, now);
                 drop(state);
                 if let Some(evicted) = evicted {
                     evicted.complete(Err(AuthError::Busy));
@@ -97,7 +100,7 @@ impl VerificationQueue {
                 .await?
             }
         };
-        slot.peer = address;
+        slot.subnet = subnet;
         slot.start = self.0.borrow().cpu();
         Ok(slot)
     }
@@ -105,7 +108,7 @@ impl VerificationQueue {
     fn slot(self: &Rc<Self>) -> VerificationSlot {
         VerificationSlot {
             queue: Rc::clone(self),
-            peer: None,
+            subnet: None,
             failed: false,
             start: self.0.borrow().cpu(),
         }
@@ -176,7 +179,7 @@ impl Drop for VerificationSlot {
         let spent = state.cpu().saturating_sub(self.start);
         state.release(spent);
         if self.failed {
-            state.count_failure(spent, self.peer, now);
+            state.count_failure(spent, self.subnet, now);
         }
         drop(state);
         self.queue.grant_next(now);

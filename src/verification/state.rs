@@ -2,7 +2,6 @@
 
 use std::{
     hash::BuildHasher,
-    net::IpAddr,
     num::NonZeroUsize,
     rc::Rc,
     time::{Duration, Instant},
@@ -13,6 +12,7 @@ use lru::LruCache;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::Waiter;
+use crate::networks::Subnet;
 
 /// Time between two checks of the queues, and the interval of [`INTERVAL_TIME_MAX`].
 pub(super) const INTERVAL: Duration = Duration::from_millis(1);
@@ -70,7 +70,7 @@ pub(super) struct State {
     random: RandomState,
     /// Random numbers drawn so far.
     drawn: u64,
-    failures: LruCache<IpAddr, Failures, RandomState>,
+    failures: LruCache<Subnet, Failures, RandomState>,
 }
 
 /// The class of a peer by its recent failures, in order of priority.
@@ -88,7 +88,7 @@ struct Failures {
 
 struct QueueEntry {
     since: Instant,
-    address: Option<IpAddr>,
+    subnet: Option<Subnet>,
     waiter: Rc<Waiter>,
 }
 
@@ -129,8 +129,8 @@ impl State {
         self.queues[..=class as usize].iter().all(Vec::is_empty) && self.try_acquire(now)
     }
 
-    pub(super) fn class(&self, address: Option<IpAddr>, now: Instant) -> PeerClass {
-        match address.and_then(|address| self.failures.peek(&address)) {
+    pub(super) fn class(&self, subnet: Option<Subnet>, now: Instant) -> PeerClass {
+        match subnet.and_then(|subnet| self.failures.peek(&subnet)) {
             Some(failures) if failures.are_too_many(now) => PeerClass::Failing,
             _ => PeerClass::New,
         }
@@ -170,13 +170,13 @@ impl State {
     pub(super) fn enqueue(
         &mut self,
         class: PeerClass,
-        address: Option<IpAddr>,
+        subnet: Option<Subnet>,
         now: Instant,
     ) -> Rc<Waiter> {
         let waiter = Rc::default();
         self.queues[class as usize].push(QueueEntry {
             since: now,
-            address,
+            subnet,
             waiter: Rc::clone(&waiter),
         });
         waiter
@@ -218,7 +218,7 @@ impl State {
         }
         // Peers may have failed too often since they were queued, above all when a flood starts.
         while let Some(next) = self.take_any(PeerClass::New) {
-            if self.class(next.address, now) == PeerClass::New {
+            if self.class(next.subnet, now) == PeerClass::New {
                 self.other_grants = self.other_grants.saturating_add(1);
                 return Some(next.waiter);
             }
@@ -240,14 +240,14 @@ impl State {
     }
 
     /// Counts a failed verification.
-    pub(super) fn count_failure(&mut self, spent: Duration, peer: Option<IpAddr>, now: Instant) {
+    pub(super) fn count_failure(&mut self, spent: Duration, subnet: Option<Subnet>, now: Instant) {
         self.failed_excess += spent;
-        if let Some(address) = peer {
+        if let Some(subnet) = subnet {
             let new = || Failures {
                 count: 0,
                 since: now,
             };
-            let failures = self.failures.get_or_insert_mut(address, new);
+            let failures = self.failures.get_or_insert_mut(subnet, new);
             if now.saturating_duration_since(failures.since) > FAILURES_PERIOD {
                 *failures = new();
             }
@@ -275,16 +275,4 @@ fn thread_cpu() -> Duration {
             })
             .sum()
     })
-}
-
-/// The key that failures are counted by: one host can use every address of its IPv6 subnet (RFC 4291
-/// section 2.5.4).
-pub(super) fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }

@@ -22,13 +22,13 @@ use tracing::Level;
 use super::{handover::Handover, handshakes};
 use crate::{
     connection::Connection,
-    connections::{ConnectionError, ConnectionGuard, Subnet},
+    connections::{ConnectionError, ConnectionGuard},
     context::Context,
     deadline::{Deadline, shutdown},
     isolation::isolated,
     log::{Kind, Line},
     metrics::Driver,
-    networks::is_in,
+    networks::{Subnet, is_in},
 };
 
 /// Delay before the next attempt to accept after an error.
@@ -229,17 +229,16 @@ fn admit(context: &Context, socket: RawFd, peer: IpAddr, full: &mut FullLog) -> 
     // Connections of a trusted proxy are those of many clients.
     let peer = peer.to_canonical();
     let is_proxy = is_in(&context.config.listen.trusted_proxies, peer);
-    let subnet = (!is_proxy).then(|| Subnet::of(peer));
-    let owner = subnet.map(Subnet::number);
+    let subnet = (!is_proxy).then(|| Subnet::of(peer).number());
     let place = |guard| Place {
-        deadline: deadlines.watch(socket, owner),
+        deadline: deadlines.watch(socket, subnet),
         guard: Some(guard),
     };
     // One that has more than its share makes room for itself only.
     let gives_way = match connections.enter(subnet) {
         Ok(guard) => return place(guard),
         Err(ConnectionError::Full) => None,
-        Err(ConnectionError::SubnetFull) => owner,
+        Err(ConnectionError::SubnetFull) => subnet,
     };
     let is_replaced = deadlines.make_room(gives_way, context.clock.now());
     full.record(context, is_replaced);
