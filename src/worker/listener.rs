@@ -37,8 +37,8 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 /// A pause in which the worker's other tasks run.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Connections accepted in a row. On `io_uring` each accept costs a turn of the worker, in which every
-/// connection that has something to do is served: under load the next ones would wait for that in the kernel.
+/// Connections accepted in a row. On `io_uring` an accept completes once every connection that has something
+/// to do was served: under load the next ones would wait for that in the kernel, one after another.
 const IN_A_ROW_MAX: usize = 32;
 
 /// Connections in the reserve of a worker. When it is full, the oldest gives way.
