@@ -28,7 +28,7 @@ use crate::{
     log::LogFormat,
     model::Model,
     networks::Network,
-    produce::{Expected, message_bytes_max},
+    produce::{Expected, message_bytes_max, properties::property},
     registry::SchemaRegistry,
     route::RouteTable,
     validate::ValidateLimits,
@@ -119,8 +119,7 @@ impl Config {
 
     /// The value of a property for librdkafka, by its name in [`Config::kafka`].
     pub fn kafka_property(&self, name: &str) -> Option<&str> {
-        let found = self.kafka.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str())
+        property(&self.kafka, name)
     }
 
     /// Records that a worker's producer holds at most: librdkafka's own bound on its queue.

@@ -43,7 +43,7 @@ pub struct PropertyError {
 }
 
 /// The value of a property; of several the last one counts, as for librdkafka.
-pub(super) fn property<'a>(properties: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub fn property<'a>(properties: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let given = properties.iter().rev().find(|(given, _)| given == name);
     given.map(|(_, value)| value.as_str())
 }
