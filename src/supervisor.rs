@@ -29,15 +29,19 @@ use crate::{
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
+use acceptor::Acceptor;
 use drain::{Delay, ExitDeadline};
 use reload::{Loaded, Reload, ReloadError};
+use service_manager::{Event, ServiceManager};
 use start::{START_INTERVAL, Start, StartupError};
 use workers::{WATCH_INTERVAL, Worker};
 
+mod acceptor;
 mod drain;
 mod key_files;
 mod pinning;
 mod reload;
+mod service_manager;
 mod start;
 mod workers;
 
@@ -132,7 +136,8 @@ fn resolve_schema_ids(mut config: Config) -> Result<Config, RegistryError> {
 }
 
 /// Runs a worker on its thread; the function is called at the end of its drain.
-type RunWorker = fn(&WorkerSettings, TcpListener, &dyn Fn(Drained)) -> Result<(), WorkerError>;
+type RunWorker =
+    fn(&WorkerSettings, Option<TcpListener>, &dyn Fn(Drained)) -> Result<(), WorkerError>;
 
 struct Supervisor {
     /// The active configuration; keys that need a restart have their values from the start.
@@ -143,6 +148,8 @@ struct Supervisor {
     /// `None`: reloading is disabled.
     reload: Option<Reload>,
     workers: Vec<Worker>,
+    /// Where sockets were passed: accepts for the workers.
+    acceptor: Option<Acceptor>,
     /// When the workers' heartbeats were last looked at.
     watched_at: Instant,
     address: SocketAddr,
@@ -157,6 +164,7 @@ struct Supervisor {
     start: Option<Start>,
     /// Once a signal has asked to end, if the drain begins later.
     delay: Option<Delay>,
+    service_manager: ServiceManager,
     /// Once a drain has begun.
     exit_deadline: Option<ExitDeadline>,
 }
@@ -184,6 +192,7 @@ impl Supervisor {
             if self.has_started()
                 && let Some(listening) = listening.take()
             {
+                self.service_manager.notify(Event::Ready);
                 listening();
             }
         }

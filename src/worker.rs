@@ -78,16 +78,19 @@ pub(crate) enum WorkerError {
     Panicked(#[from] PanicError),
 }
 
-/// Runs a worker on this thread until it is drained and its producer is closed, which can take longer
-/// than the drain: `drained` is called at the end of the drain.
+/// Runs a worker on this thread, which accepts from `listener`, or takes what another thread has accepted. It
+/// returns once the worker is drained and its producer is closed, which can take longer than the drain:
+/// `drained` is called at the end of the drain.
 pub(crate) fn run(
     settings: &WorkerSettings,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
     let (mut runtime, driver) = runtime::build(settings.index, settings.driver)?;
     // Legacy's sockets must not block; io_uring's must, or a wait would end at once with EAGAIN.
-    listener.set_nonblocking(driver == Driver::Epoll)?;
+    if let Some(listener) = &listener {
+        listener.set_nonblocking(driver == Driver::Epoll)?;
+    }
     let (wake, wake_reader) = UnixStream::pair()?;
     wake_reader.set_nonblocking(driver == Driver::Epoll)?;
     let producer = Producer::open(
@@ -118,6 +121,7 @@ pub(crate) fn run(
             long_work,
             Load::new(wake.try_clone()?)?,
         ));
+        settings.handover.begin(wake);
         serve(settings, &context, (listener, wake_reader), drained).await
     })
 }
@@ -125,7 +129,7 @@ pub(crate) fn run(
 async fn serve(
     settings: &WorkerSettings,
     context: &Rc<Context>,
-    (listener, wake_reader): (TcpListener, UnixStream),
+    (listener, wake_reader): (Option<TcpListener>, UnixStream),
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
     let tasks = Tasks::spawn(context, &settings.handover, listener, wake_reader)?;

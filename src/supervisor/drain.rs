@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    EXIT_NOT_DRAINED, EXIT_WORKER_LOST, Ending, Message, Supervisor, workers::WATCH_INTERVAL,
+    EXIT_NOT_DRAINED, EXIT_WORKER_LOST, Ending, Event, Message, Supervisor, workers::WATCH_INTERVAL,
 };
 use crate::worker::Drained;
 
@@ -158,12 +158,16 @@ impl Supervisor {
     /// Drains the workers, for `drain_timeout_ms` at most.
     pub(super) fn drain(&mut self, ending: Ending) -> ExitCode {
         tracing::info!("draining");
+        self.service_manager.notify(Event::Stopping);
         let now = Instant::now();
         let deadline = now + self.config.timeouts.drain;
         let exit = self
             .exit_deadline
             .insert(ExitDeadline::at(deadline + EXIT_GRACE));
         let exit_code = Arc::clone(&exit.code);
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.stop();
+        }
         self.readiness.begin_drain();
         self.watch.stop();
         let progress = |runs| {
@@ -240,5 +244,6 @@ impl Supervisor {
                 }
             }
         }
+        self.notify_alive();
     }
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
+use super::{Event, Load, Message, Supervisor, key_files::KeyFiles, resolve_schema_ids};
 use crate::{
     config::{Config, RestartRequiredError},
     document::ConfigErrors,
@@ -119,6 +119,7 @@ impl Supervisor {
     pub(super) fn reload(&mut self) {
         if let Some(reload) = &mut self.reload {
             reload.begin(&self.config, &self.published, &self.sender);
+            self.service_manager.notify(Event::Reloading);
         }
     }
 
@@ -135,6 +136,8 @@ impl Supervisor {
         }
         if self.reload.as_mut().is_some_and(Reload::ended) {
             self.reload();
+        } else if self.start.is_none() {
+            self.service_manager.notify(Event::Ready);
         }
     }
 

@@ -16,7 +16,12 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
-    Addresses, Load, Message, RunWorker, Supervisor, pinning, reload::Reload, workers::Worker,
+    Addresses, Load, Message, RunWorker, Supervisor,
+    acceptor::{Acceptor, passed_sockets},
+    pinning,
+    reload::Reload,
+    service_manager::ServiceManager,
+    workers::Worker,
 };
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
@@ -31,7 +36,7 @@ use crate::{
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
-    worker::{BEYOND_MAX, NoIoUring, WorkerSettings, check_io_uring},
+    worker::{BEYOND_MAX, Handover, NoIoUring, WorkerSettings, check_io_uring},
 };
 
 /// Connections that the kernel queues for a listener; absorbs spikes between two accepts.
@@ -53,6 +58,8 @@ const REPORT_GRACE: Duration = Duration::from_millis(1_500);
 pub(super) enum StartupError {
     #[error("listen.address = \"{0}\": {1}")]
     Listen(SocketAddr, io::Error),
+    #[error("LISTEN_FDS: {0}")]
+    Passed(io::Error),
     #[error("management.address = \"{0}\": {1}")]
     Management(SocketAddr, io::Error),
     #[error("listen.driver = \"io_uring\": not available ({0}); set \"auto\" or \"epoll\"")]
@@ -83,32 +90,27 @@ impl Supervisor {
             connections_max(&config),
             config.limits.connections_per_address_max,
         ));
-        let listeners = bind_all(config.listen.address, config.workers.get())
-            .map_err(|error| StartupError::Listen(config.listen.address, error))?;
-        let public = listeners[0].local_addr()?;
+        let passed = passed_sockets().map_err(StartupError::Passed)?;
+        let (public, listeners) = listeners(&config, &passed)?;
         let watch = BrokerWatch::start(&config.kafka)?;
         watch.expect(config.expected_topics());
         let process = Arc::new(ProcessMetrics::default());
         let fetcher = fetcher(&config, &process, &sender)?;
-        let first = Snapshot::first(&config, &fetcher.fetched(&config.auth.issuers));
-        let published = Arc::new(Published::new(first));
+        let keys = fetcher.fetched(&config.auth.issuers);
+        let published = Arc::new(Published::new(Snapshot::first(&config, &keys)));
         let workers = worker_settings(&config, &published, driver, &watch, &connections)?;
         let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
         let readiness = Arc::clone(&workers[0].settings.readiness);
-        let admin = match config.management {
-            None => None,
-            Some(address) => {
-                let state = AdminState {
-                    exposition: exposition(&config, &published, &workers, (&process, &watch)),
-                    published: Arc::clone(&published),
-                    readiness: Arc::clone(&readiness),
-                    connections: Arc::clone(&connections),
-                };
-                let admin = admin::spawn(address, state)
-                    .map_err(|error| StartupError::Management(address, error))?;
-                Some(admin)
-            }
+        let state = || AdminState {
+            exposition: exposition(&config, &published, &workers, (&process, &watch)),
+            published: Arc::clone(&published),
+            readiness: Arc::clone(&readiness),
+            connections: Arc::clone(&connections),
         };
+        let admin = |address| {
+            admin::spawn(address, state()).map_err(|it| StartupError::Management(address, it))
+        };
+        let admin = config.management.map(admin).transpose()?;
         let addresses = Addresses {
             public,
             management: admin.as_ref().map(|admin| admin.local_address),
@@ -120,6 +122,7 @@ impl Supervisor {
             published,
             reload: reload.transpose()?,
             workers,
+            acceptor: None,
             watched_at: Instant::now(),
             address: public,
             process,
@@ -133,12 +136,23 @@ impl Supervisor {
                 responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
             }),
             delay: None,
+            service_manager: ServiceManager::from_environment(),
             exit_deadline: None,
         };
         for (index, listener) in listeners.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
+        if !passed.is_empty() {
+            supervisor.acceptor = Some(Acceptor::start(passed, supervisor.handovers())?);
+        }
         Ok((supervisor, addresses))
+    }
+
+    fn handovers(&self) -> Vec<Arc<Handover>> {
+        let workers = self.workers.iter();
+        workers
+            .map(|it| Arc::clone(&it.settings.handover))
+            .collect()
     }
 
     /// Whether every worker serves, and the brokers and the issuers' JWKS URLs have responded or failed
@@ -172,11 +186,15 @@ impl Supervisor {
         true
     }
 
-    /// Starts a worker's thread, which accepts from `listener`.
-    pub(super) fn spawn_worker(&mut self, index: usize, listener: TcpListener) -> io::Result<()> {
+    /// Starts a worker's thread, which accepts from `listener`, or what it is given.
+    pub(super) fn spawn_worker(
+        &mut self,
+        index: usize,
+        listener: Option<TcpListener>,
+    ) -> io::Result<()> {
         let worker = &mut self.workers[index];
         let settings = worker.settings.clone();
-        let ours = listener.try_clone()?;
+        let ours = listener.as_ref().map(TcpListener::try_clone).transpose()?;
         let (run, sender) = (self.run, self.sender.clone());
         // Sending fails where the control thread is gone: the process is about to end.
         let send = move |message| drop(sender.send(message));
@@ -316,6 +334,25 @@ fn exposition(
         connections_max: workers[0].settings.connections.max() as u64,
         watch: Some(Arc::clone(watch)),
     })
+}
+
+/// The public address and the workers' listeners, which have none where sockets were passed.
+fn listeners(
+    config: &Config,
+    passed: &[TcpListener],
+) -> Result<(SocketAddr, Vec<Option<TcpListener>>), StartupError> {
+    let (address, workers) = (config.listen.address, config.workers.get());
+    let Some(first) = passed.first() else {
+        let bound = bind_all(address, workers).map_err(|it| StartupError::Listen(address, it))?;
+        return Ok((
+            bound[0].local_addr()?,
+            bound.into_iter().map(Some).collect(),
+        ));
+    };
+    let addresses = passed.iter().map(TcpListener::local_addr);
+    let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
+    tracing::info!("listening on the sockets of LISTEN_FDS, not on listen.address: {addresses:?}");
+    Ok((first.local_addr()?, (0..workers).map(|_| None).collect()))
 }
 
 /// Binds one listener for each worker to the same address.

@@ -51,7 +51,7 @@ fn a_worker_that_panics_leaves_nothing_behind() {
         client.write_all(b"POST /").expect("it is connected");
 
         let metrics = Arc::clone(&settings.metrics);
-        let worker = thread::spawn(move || worker::run(&settings, listener, &|_| {}));
+        let worker = thread::spawn(move || worker::run(&settings, Some(listener), &|_| {}));
         let ended = worker.join().expect("it survives its panic");
         assert!(matches!(ended, Err(WorkerError::Panicked(_))), "{ended:?}");
         let timeout = Some(Duration::from_secs(10));
@@ -75,7 +75,7 @@ fn a_worker_that_panics_leaves_nothing_behind() {
 #[expect(clippy::unnecessary_wraps, reason = "it is run as a worker is")]
 fn idles(
     settings: &WorkerSettings,
-    _: TcpListener,
+    _: Option<TcpListener>,
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
     while !settings.readiness.has_begun_to_drain() {
@@ -107,7 +107,7 @@ static HAS_STARTED: AtomicBool = AtomicBool::new(false);
 /// Panics, then fails to start, then runs.
 fn fails_twice(
     settings: &WorkerSettings,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -144,7 +144,11 @@ fn a_failed_worker_is_restarted() {
 
 #[test]
 fn a_worker_that_can_not_start_ends_the_process() {
-    fn fails(_: &WorkerSettings, _: TcpListener, _: &dyn Fn(Drained)) -> Result<(), WorkerError> {
+    fn fails(
+        _: &WorkerSettings,
+        _: Option<TcpListener>,
+        _: &dyn Fn(Drained),
+    ) -> Result<(), WorkerError> {
         Err(io::Error::other("no ring").into())
     }
     let (mut supervisor, _sender) = supervisor(fails);
@@ -157,7 +161,7 @@ fn the_listeners_are_announced_when_every_worker_serves() {
     static SERVES: AtomicBool = AtomicBool::new(false);
     fn starts_slowly(
         settings: &WorkerSettings,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         drained: &dyn Fn(Drained),
     ) -> Result<(), WorkerError> {
         thread::sleep(Duration::from_millis(300));
@@ -177,7 +181,7 @@ fn the_listeners_are_announced_when_every_worker_serves() {
 /// A worker whose drain takes longer than two signals count as one.
 fn drains_slowly(
     settings: &WorkerSettings,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
     idles(settings, listener, &|_| {})?;
@@ -212,7 +216,7 @@ fn a_worker_that_never_closes_its_producer_has_drained() {
     static OVER: AtomicBool = AtomicBool::new(false);
     fn never_ends(
         settings: &WorkerSettings,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         drained: &dyn Fn(Drained),
     ) -> Result<(), WorkerError> {
         idles(settings, listener, drained)?;

@@ -36,8 +36,10 @@ const STEADY_AFTER: Duration = Duration::from_mins(1);
 /// A worker as the control thread sees it.
 pub(super) struct Worker {
     pub(super) settings: WorkerSettings,
-    /// The worker's own listener, while it accepts connections.
+    /// The worker's own listener, while it accepts from one.
     listener: Option<TcpListener>,
+    /// Whether new connections go to it.
+    accepts: bool,
     last: Heartbeat,
     /// How long there has been no heartbeat, as far as the control thread was there to see it.
     silent: Duration,
@@ -64,6 +66,7 @@ impl Worker {
             last: settings.readiness.heartbeat(settings.index),
             settings,
             listener: None,
+            accepts: false,
             silent: Duration::ZERO,
             thread: Thread::Due(Instant::now()),
             failures: 0,
@@ -76,9 +79,10 @@ impl Worker {
         matches!(self.thread, Thread::Running { .. })
     }
 
-    /// Its thread runs, and accepts from this listener.
-    pub(super) fn started(&mut self, listener: TcpListener) {
-        self.listener = Some(listener);
+    /// Its thread runs, and accepts from this listener, or what it is given.
+    pub(super) fn started(&mut self, listener: Option<TcpListener>) {
+        self.listener = listener;
+        self.accepts = true;
         self.last = self.settings.readiness.heartbeat(self.settings.index);
         self.silent = Duration::ZERO;
         self.thread = Thread::Running {
@@ -89,25 +93,30 @@ impl Worker {
     /// Its thread has ended.
     pub(super) fn ended(&mut self) {
         self.stop_listening();
-        self.settings.handover.give_listener(None);
+        self.settings.handover.end();
         self.thread = Thread::Due(Instant::now());
     }
 
     /// Closes its listener, whatever the worker does: clients can't connect to it any more.
     pub(super) fn stop_listening(&mut self) {
+        self.accepts = false;
+        self.settings.handover.set_open(false);
         if let Some(listener) = self.listener.take() {
             // No error to report: where the worker was faster, it is shut down already.
             let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
         }
     }
 
-    /// Takes the connections that the kernel has accepted and the worker has not: they would be reset when
-    /// its listener closes.
+    /// Takes the connections that the kernel has accepted and the worker has not, which would be reset when
+    /// its listener closes, and those that it was given.
     fn take_backlog(&self) -> Vec<(TcpStream, SocketAddr)> {
         let listener = self.listener.as_ref();
         let listener = listener.filter(|it| it.set_nonblocking(true).is_ok());
-        let accepted = || listener?.accept().ok();
-        std::iter::from_fn(accepted).collect()
+        let accepted = std::iter::from_fn(|| listener?.accept().ok());
+        self.settings.handover.set_open(false);
+        accepted
+            .chain(self.settings.handover.take_connections())
+            .collect()
     }
 
     /// Looks at its heartbeat, `step` after the last look, and sets its state if it is stuck.
@@ -143,7 +152,7 @@ impl Worker {
     /// Whether it accepts connections and makes progress.
     fn serves(&self) -> bool {
         self.runs()
-            && self.listener.is_some()
+            && self.accepts
             && !self.is_stuck()
             && self.last.state() != WorkerState::Starting
     }
@@ -192,7 +201,16 @@ impl Supervisor {
                 return Some(Ending::WorkerLost);
             }
         }
+        self.notify_alive();
         None
+    }
+
+    /// Notifies the service manager's watchdog, unless a worker is stuck.
+    pub(super) fn notify_alive(&mut self) {
+        let is_stuck = |worker: &Worker| worker.runs() && worker.is_stuck();
+        if !self.workers.iter().any(is_stuck) {
+            self.service_manager.alive(self.watched_at);
+        }
     }
 
     /// Time since the last look at the workers, bounded: where the whole process did not run (SIGSTOP, a
@@ -213,20 +231,26 @@ impl Supervisor {
         let others: Vec<Arc<Handover>> = others.collect();
         let worker = &mut self.workers[index];
         if worker.is_stuck() {
-            if worker.listener.is_some() && !others.is_empty() {
+            if worker.accepts && !others.is_empty() {
                 let waiting = worker.take_backlog();
                 worker.stop_listening();
                 tracing::warn!("new connections go to the other workers, not to worker {index}");
                 for (connection, other) in waiting.into_iter().zip(others.iter().cycle()) {
-                    other.give_connection(connection);
+                    // One that has ended meanwhile takes none.
+                    let _ = other.give_connection(connection);
                 }
             }
-        } else if worker.listener.is_none() {
+        } else if !worker.accepts && self.acceptor.is_some() {
+            worker.settings.handover.set_open(true);
+            worker.accepts = true;
+        } else if !worker.accepts {
             let bound = bind(self.address, true).and_then(|it| Ok((it.try_clone()?, it)));
             match bound {
                 Ok((ours, theirs)) => {
-                    worker.settings.handover.give_listener(Some(theirs));
+                    worker.settings.handover.give_listener(theirs);
+                    worker.settings.handover.set_open(true);
                     worker.listener = Some(ours);
+                    worker.accepts = true;
                     worker.lacks_listener = false;
                 }
                 Err(error) => {
@@ -269,10 +293,14 @@ impl Supervisor {
         None
     }
 
-    /// Restarts a worker: its connections were lost, the port is bound anew.
+    /// Restarts a worker: its connections were lost, the port is bound anew, unless it was passed.
     fn restart(&mut self, index: usize) -> Option<Ending> {
         self.process.worker_restarted();
-        let started = bind(self.address, true).and_then(|it| self.spawn_worker(index, it));
+        let listener = match &self.acceptor {
+            None => bind(self.address, true).map(Some),
+            Some(_) => Ok(None),
+        };
+        let started = listener.and_then(|it| self.spawn_worker(index, it));
         let error = started.err()?;
         self.worker_ended(index, Err(error.into()))
     }

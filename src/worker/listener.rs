@@ -104,12 +104,19 @@ impl Listening {
 /// Accepts connections until a drain shuts the listener down. Where the control thread has done so,
 /// because this worker was stuck, it accepts from the next one that the control thread hands over.
 pub(crate) async fn accept(
-    (mut listener, listening): (TcpListener, Listening),
+    (mut current, listening): (Option<TcpListener>, Listening),
     handover: Arc<Handover>,
     context: Rc<Context>,
 ) {
     let mut full = FullLog::default();
     loop {
+        let Some(listener) = &current else {
+            current = next(&listening, &handover, &context).await;
+            if current.is_none() {
+                return;
+            }
+            continue;
+        };
         match listener.accept().await {
             Ok((stream, peer)) => {
                 begin(stream, peer.ip(), &mut full, &context);
@@ -124,11 +131,7 @@ pub(crate) async fn accept(
             }
             Err(error) if is_shut_down(&error) => {
                 listening.end();
-                drop(listener);
-                match next(&listening, &handover, &context).await {
-                    Some(next) => listener = next,
-                    None => return,
-                }
+                current = None;
             }
             Err(error) => {
                 let is_short_of_files = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
@@ -187,7 +190,7 @@ fn is_epoll(context: &Context) -> bool {
     context.metrics.driver() == Some(Driver::Epoll)
 }
 
-/// Serves connections that the kernel had accepted for a worker that is stuck.
+/// Serves connections that another thread has accepted.
 pub(super) fn adopt_all(
     connections: Vec<(std::net::TcpStream, SocketAddr)>,
     context: &Rc<Context>,

@@ -20,13 +20,12 @@ use monoio::{
 
 use super::{
     handover::Handover,
-    listener::{Listening, accept},
+    listener::{Listening, accept, adopt_all},
 };
 use crate::{
     context::{Context, Ending},
     deadline::shutdown,
     isolation::{PanicError, isolated},
-    load::Load,
     produce::Producer,
 };
 
@@ -52,12 +51,12 @@ impl Tasks {
     pub(super) fn spawn(
         context: &Rc<Context>,
         handover: &Arc<Handover>,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         wake_reader: UnixStream,
     ) -> io::Result<Self> {
         let wake_fd = wake_reader.as_raw_fd();
         let listening = Listening::default();
-        let listener = listening.begin(listener)?;
+        let listener = listener.map(|it| listening.begin(it)).transpose()?;
         let wake_reader = monoio::net::UnixStream::from_std(wake_reader)?;
         let accepting = accept(
             (listener, listening.clone()),
@@ -67,8 +66,8 @@ impl Tasks {
         let accepting = isolated(accepting);
         let reporting = isolated(drain_reports(
             wake_reader,
-            Rc::clone(&context.producer),
-            Rc::clone(&context.load),
+            Arc::clone(handover),
+            Rc::clone(context),
         ));
         let batching = isolated(dispatch_batches(Rc::clone(&context.producer)));
         Ok(Self {
@@ -136,11 +135,12 @@ async fn dispatch_batches(producer: Rc<Producer>) {
     }
 }
 
-/// Reads delivery reports whenever librdkafka signals that there are some. The signal is the bell of the load, too.
+/// Reads delivery reports whenever librdkafka signals that there are some. The signal is the bell of the load and
+/// of the handover, too.
 async fn drain_reports(
     mut wake_reader: monoio::net::UnixStream,
-    producer: Rc<Producer>,
-    load: Rc<Load>,
+    handover: Arc<Handover>,
+    context: Rc<Context>,
 ) {
     let mut wakes = vec![0_u8; 64];
     loop {
@@ -148,8 +148,9 @@ async fn drain_reports(
         wakes = buffer;
         match received {
             Ok(received) if received > 0 => {
-                load.has_looked();
-                producer.drain();
+                context.load.has_looked();
+                context.producer.drain();
+                adopt_all(handover.take_connections(), &context);
             }
             Ok(_) | Err(_) => return,
         }

@@ -18,4 +18,5 @@ mod logs;
 mod properties;
 mod registry;
 mod reload;
+mod service_manager;
 mod workers;

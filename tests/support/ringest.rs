@@ -5,7 +5,8 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, BufRead, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     str::FromStr,
@@ -36,6 +37,7 @@ pub(crate) struct Builder {
     models: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
     environment: Vec<(String, String)>,
+    passed: Option<OwnedFd>,
 }
 
 impl Builder {
@@ -83,15 +85,26 @@ impl Builder {
         self
     }
 
+    /// Passes a listener as a service manager does: file descriptor 3, and the process that it is for.
+    pub(crate) fn passed(mut self, listener: &TcpListener) -> Self {
+        let listener = listener.try_clone().expect("a file descriptor");
+        self.passed = Some(listener.into());
+        self
+    }
+
     /// Starts it and waits until both listeners are announced.
     pub(crate) fn start(self) -> Ringest {
         let (settings, auth) = (self.settings(), self.auth.clone());
         let directory = self.write();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
+        let mut command = Command::new("sh");
+        let script = match self.passed {
+            Some(_) => "exec 3<&0 <&-; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"",
+            None => "exec \"$0\" \"$@\"",
+        };
         command
-            .arg("--config")
+            .args(["-c", script, env!("CARGO_BIN_EXE_ringest"), "--config"])
             .arg(directory.path().join(CONFIGURATION))
-            .stdin(Stdio::null())
+            .stdin(self.passed.map_or(Stdio::null(), Stdio::from))
             .stderr(Stdio::piped());
         // What configures the tests is no configuration of the server; the driver is both.
         for (variable, _) in env::vars() {
@@ -170,6 +183,7 @@ impl Ringest {
             models: Vec::new(),
             files: Vec::new(),
             environment: Vec::new(),
+            passed: None,
         }
         .kafka("bootstrap.servers", brokers)
     }

@@ -32,7 +32,7 @@ fn worker() -> Worker {
     );
     let mut worker = Worker::new(settings.expect("it is good").remove(0));
     let listener = bind("127.0.0.1:0".parse().expect("an address"), true);
-    worker.started(listener.expect("a port"));
+    worker.started(Some(listener.expect("a port")));
     worker
 }
 

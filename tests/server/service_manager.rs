@@ -1,0 +1,188 @@
+//! Under a service manager: sockets that outlive the process, and what it is notified of.
+
+use std::{
+    net::TcpListener,
+    os::unix::net::UnixDatagram,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    event::{PATH, RECORD, TOPIC},
+    http::{Http, request},
+    mock::Mock,
+    ringest::{Builder, Ringest},
+    wait::{PATIENCE, await_that, eventually},
+};
+
+/// The better one that there is, and the other one.
+const DRIVERS: [&str; 2] = ["auto", "epoll"];
+
+const RESTARTS: usize = 3;
+
+fn builder(mock: &Mock, driver: &str) -> Builder {
+    Ringest::builder(&mock.brokers())
+        .model("Event", "1.0", TOPIC)
+        .set("listen.driver", driver)
+        .set("workers", "2")
+}
+
+#[test]
+fn what_waits_in_a_passed_socket_is_served_by_the_next_process() {
+    for driver in DRIVERS {
+        let mock = Mock::with_topics(&[TOPIC]);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let start = || builder(&mock, driver).passed(&listener).start();
+        let first = start();
+        assert_eq!(first.address(), address);
+        assert!(first.log().contains("LISTEN_FDS"), "{}", first.log());
+        first.await_accepted();
+        let mut idle = first.connect();
+        assert_eq!(idle.post(PATH, RECORD).expect("an answer").status, 200);
+        assert!(first.terminate().success());
+        assert!(idle.is_closed());
+
+        let mut between = Http::connect(address).expect("the kernel accepts");
+        let request = request(PATH, "application/json", RECORD);
+        between.send(&request).expect("the kernel takes it");
+        let second = start();
+        assert_eq!(between.answer().expect("an answer").status, 200);
+        drop(between);
+        assert!(second.terminate().success());
+    }
+}
+
+/// A client on new connections, or on one that is kept as long as the server allows.
+fn client(listener: &TcpListener, keeps: bool, (ends, accepted): (&AtomicBool, &AtomicUsize)) {
+    let address = listener.local_addr().expect("its address");
+    let mut kept: Option<Http> = None;
+    while !ends.load(Relaxed) {
+        let mut http = kept
+            .take()
+            .unwrap_or_else(|| Http::connect(address).expect("none is refused"));
+        let answer = http.post(PATH, RECORD).expect("none is reset");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        accepted.fetch_add(1, Relaxed);
+        kept = Some(http).filter(|_| keeps && !answer.closes());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn restarts_with_a_passed_socket_refuse_and_reset_nothing() {
+    for driver in DRIVERS {
+        let mock = Mock::with_topics(&[TOPIC]);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (ends, accepted) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            let start = || builder(&mock, driver).passed(&listener).start();
+            let mut ringest = start();
+            ringest.await_accepted();
+            let before = mock.cluster().read(TOPIC).len();
+            accepted.store(before, Relaxed);
+            let clients: Vec<_> = (0..8)
+                .map(|number| {
+                    let state = (&ends, &accepted);
+                    let listener = &listener;
+                    scope.spawn(move || client(listener, number % 2 == 0, state))
+                })
+                .collect();
+            for _ in 0..RESTARTS {
+                let count = accepted.load(Relaxed);
+                await_that("the clients are served", || {
+                    accepted.load(Relaxed) > count + 50
+                });
+                assert!(ringest.terminate().success());
+                ringest = start();
+            }
+            let count = accepted.load(Relaxed);
+            await_that("the clients are served", || {
+                accepted.load(Relaxed) > count + 50
+            });
+            ends.store(true, Relaxed);
+            for client in clients {
+                client.join().expect("every request was answered 200");
+            }
+            assert!(ringest.terminate().success());
+        });
+        let accepted = accepted.load(Relaxed);
+        assert_eq!(mock.cluster().read(TOPIC).len(), accepted);
+    }
+}
+
+/// A service manager's socket.
+struct Manager {
+    socket: UnixDatagram,
+    directory: TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
+        let socket = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .expect("it is not zero");
+        Self { socket, directory }
+    }
+
+    fn path(&self) -> String {
+        let path = self.directory.path().join("notify");
+        path.to_str().expect("it is text").to_owned()
+    }
+
+    fn next(&self) -> String {
+        let mut message = [0; 256];
+        let length = self.socket.recv(&mut message).expect("a message");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    }
+
+    /// The next message that is no sign of life.
+    fn next_event(&self) -> String {
+        let messages = std::iter::repeat_with(|| self.next());
+        let mut events = messages.filter(|it| it != "WATCHDOG=1\n");
+        events.next().expect("it has no end")
+    }
+
+    /// Whether there is no sign of life for a second, from some time on.
+    fn falls_silent(&self) -> bool {
+        let second = Some(Duration::from_secs(1));
+        self.socket.set_read_timeout(second).expect("not zero");
+        let silent = eventually(PATIENCE, || self.socket.recv(&mut [0; 256]).err());
+        let patience = Some(PATIENCE);
+        self.socket.set_read_timeout(patience).expect("not zero");
+        silent.is_some()
+    }
+}
+
+#[test]
+fn the_service_manager_is_notified() {
+    let mock = Mock::with_topics(&[TOPIC]);
+    let manager = Manager::new();
+    let ringest = builder(&mock, "auto")
+        .variable("NOTIFY_SOCKET", &manager.path())
+        .variable("WATCHDOG_USEC", "200000")
+        .start();
+    assert_eq!(manager.next_event(), "READY=1\n");
+    ringest.await_accepted();
+    ringest.reload();
+    let reloading = manager.next_event();
+    assert!(
+        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reloading}"
+    );
+    assert_eq!(manager.next_event(), "READY=1\n");
+    assert_eq!(manager.next(), "WATCHDOG=1\n");
+
+    let stuck = ringest.freeze("ringest-1");
+    assert!(manager.falls_silent(), "a worker is stuck");
+    drop(stuck);
+    assert_eq!(manager.next(), "WATCHDOG=1\n");
+    ringest.begin_drain();
+    assert_eq!(manager.next_event(), "STOPPING=1\n");
+    assert!(ringest.terminate().success());
+}
