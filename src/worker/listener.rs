@@ -9,7 +9,7 @@ use std::{
     os::fd::{AsRawFd, RawFd},
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use monoio::{
@@ -49,9 +49,6 @@ const LEAVING_MAX: usize = 32;
 
 /// Connections of a worker beyond its share of `connections_max`, at most.
 pub(crate) const BEYOND_MAX: usize = RESERVE + LEAVING_MAX;
-
-/// At most one line of each kind in this time.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 static PANICS: Kind = Kind::new("connections closed after a panic", Level::ERROR);
 
@@ -108,7 +105,6 @@ pub(crate) async fn accept(
     handover: Arc<Handover>,
     context: Rc<Context>,
 ) {
-    let mut full = FullLog::default();
     loop {
         let Some(listener) = &current else {
             current = next(&listening, &handover, &context).await;
@@ -119,8 +115,8 @@ pub(crate) async fn accept(
         };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                begin(stream, peer.ip(), &mut full, &context);
-                let more = accept_waiting(&listening, &mut full, &context);
+                begin(stream, peer.ip(), &context);
+                let more = accept_waiting(&listening, &context);
                 // Where this task never waits, on epoll, no other runs.
                 if more == IN_A_ROW_MAX {
                     sleep(PAUSE).await;
@@ -149,13 +145,13 @@ pub(crate) async fn accept(
 }
 
 /// Accepts connections that the kernel has accepted already, as many as may be accepted now: how many.
-fn accept_waiting(listening: &Listening, full: &mut FullLog, context: &Rc<Context>) -> usize {
+fn accept_waiting(listening: &Listening, context: &Rc<Context>) -> usize {
     let mut accepted = 0;
     while accepted < IN_A_ROW_MAX && context.deadlines.leaving() < LEAVING_MAX {
         let Some((stream, peer)) = listening.accept_waiting() else {
             break;
         };
-        adopt(stream, peer.ip(), full, context);
+        adopt(stream, peer.ip(), context);
         accepted += 1;
     }
     accepted
@@ -195,24 +191,23 @@ pub(super) fn adopt_all(
     connections: Vec<(std::net::TcpStream, SocketAddr)>,
     context: &Rc<Context>,
 ) {
-    let mut full = FullLog::default();
     for (stream, peer) in connections {
-        adopt(stream, peer.ip(), &mut full, context);
+        adopt(stream, peer.ip(), context);
     }
 }
 
 /// Serves a connection that the runtime has not accepted. One that can't be served is closed.
-fn adopt(stream: std::net::TcpStream, peer: IpAddr, full: &mut FullLog, context: &Rc<Context>) {
+fn adopt(stream: std::net::TcpStream, peer: IpAddr, context: &Rc<Context>) {
     let adopted = stream.set_nonblocking(is_epoll(context));
     if let Ok(stream) = adopted.and_then(|()| TcpStream::from_std(stream)) {
-        begin(stream, peer, full, context);
+        begin(stream, peer, context);
     }
 }
 
 /// Begins to serve a connection.
-fn begin(stream: TcpStream, peer: IpAddr, full: &mut FullLog, context: &Rc<Context>) {
+fn begin(stream: TcpStream, peer: IpAddr, context: &Rc<Context>) {
     // From here on a drain waits for it.
-    let place = admit(context, stream.as_raw_fd(), peer, full);
+    let place = admit(context, stream.as_raw_fd(), peer);
     // Answers are small and written whole: Nagle's algorithm would only delay them.
     if stream.set_nodelay(true).is_ok() {
         start(stream, peer, place, context);
@@ -227,7 +222,7 @@ struct Place {
 }
 
 /// Finds a place for a connection: a free one, that of an idle connection, or one in the reserve.
-fn admit(context: &Context, socket: RawFd, peer: IpAddr, full: &mut FullLog) -> Place {
+fn admit(context: &Context, socket: RawFd, peer: IpAddr) -> Place {
     let (connections, deadlines) = (&context.connections, &context.deadlines);
     // Connections of a trusted proxy are those of many clients.
     let peer = peer.to_canonical();
@@ -244,7 +239,7 @@ fn admit(context: &Context, socket: RawFd, peer: IpAddr, full: &mut FullLog) -> 
         Err(ConnectionError::SubnetFull) => subnet,
     };
     let is_replaced = deadlines.make_room(gives_way, context.clock.now());
-    full.record(context, is_replaced);
+    record_full(context, is_replaced);
     if is_replaced {
         return place(connections.replace(subnet));
     }
@@ -277,39 +272,26 @@ async fn serve(connection: Connection, _guard: Option<ConnectionGuard>, context:
     metrics.connections_open.sub(1);
 }
 
-/// Counts and logs that connections are full.
-#[derive(Default)]
-struct FullLog {
-    logged_at: Option<Instant>,
-    evicted: u64,
-    refused: u64,
-}
-
-impl FullLog {
-    /// A connection gave way to a new one, or the new one was refused.
-    fn record(&mut self, context: &Context, is_evicted: bool) {
-        let metrics = &context.metrics;
-        let counter = if is_evicted {
-            &metrics.connections_evicted
-        } else {
-            &metrics.connections_refused
-        };
-        counter.add(1);
-        self.evicted += u64::from(is_evicted);
-        self.refused += u64::from(!is_evicted);
-        let now = context.clock.now();
-        if self.logged_at.is_none_or(|at| now >= at + LOG_INTERVAL) {
-            tracing::warn!(
-                max = context.connections.max(),
-                idle_closed = self.evicted,
-                refused = self.refused,
-                "connections are full (limits.connections_max, or those of one address)"
-            );
-            *self = Self {
-                logged_at: Some(now),
-                ..Self::default()
-            };
-        }
+/// Counts and logs that a connection gave way to a new one, or that the new one was refused.
+fn record_full(context: &Context, is_evicted: bool) {
+    static EVICTED: Kind = Kind::new("connections are full: idle ones were closed", Level::WARN);
+    static REFUSED: Kind = Kind::new("connections are full: new ones were refused", Level::WARN);
+    let metrics = &context.metrics;
+    let (counter, kind, effect) = if is_evicted {
+        let evicted = &metrics.connections_evicted;
+        (evicted, &EVICTED, "an idle one was closed")
+    } else {
+        let refused = &metrics.connections_refused;
+        (refused, &REFUSED, "a new one was refused")
+    };
+    counter.add(1);
+    if let Some(Line { count }) = kind.admit() {
+        let max = context.connections.max();
+        tracing::warn!(
+            count,
+            max,
+            "connections are full (limits.connections_max, or those of one address): {effect}"
+        );
     }
 }
 
