@@ -31,6 +31,8 @@ pub(crate) struct Kind {
     /// When the last line was logged, in milliseconds of [`now`].
     last: AtomicU64,
     repeated: AtomicU64,
+    /// The text of the last event without a line, where texts differ from event to event.
+    text: Mutex<Option<String>>,
 }
 
 /// A line that is to be logged.
@@ -52,14 +54,14 @@ impl Kind {
             level,
             last: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
+            text: Mutex::new(None),
         }
     }
 
     /// Counts an event; a line, at the kind's level, is logged for it only if one is returned.
     pub(crate) fn admit(&'static self) -> Option<Line> {
         if let Some(repeated) = self.is_due() {
-            let count = (repeated > 0).then(|| repeated + 1);
-            return Some(Line { count });
+            return Some(Line::of(repeated + 1));
         }
         if self.repeated.fetch_add(1, Relaxed) == 0 {
             locked(&REPEATED).push(self);
@@ -85,13 +87,31 @@ impl Kind {
         if self.repeated.load(Relaxed) == 0 {
             return;
         }
-        let (name, level) = (&self.name, self.level);
         match self.is_due() {
             None => locked(&REPEATED).push(self),
             Some(0) => {}
-            Some(count) if level == Level::ERROR => tracing::error!(count, "{name}"),
-            Some(count) if level == Level::WARN => tracing::warn!(count, "{name}"),
-            Some(count) => tracing::info!(count, "{name}"),
+            Some(events) => {
+                let text = locked(&self.text).take();
+                self.write(&Line::of(events), text.as_deref());
+            }
+        }
+    }
+
+    fn write(&self, &Line { count }: &Line, text: Option<&str>) {
+        let name = &self.name;
+        let (separator, text) = text.map_or(("", ""), |text| (": ", text));
+        match self.level {
+            Level::ERROR => tracing::error!(count, "{name}{separator}{text}"),
+            Level::WARN => tracing::warn!(count, "{name}{separator}{text}"),
+            _ => tracing::info!(count, "{name}{separator}{text}"),
+        }
+    }
+}
+
+impl Line {
+    fn of(events: u64) -> Self {
+        Self {
+            count: (events > 1).then_some(events),
         }
     }
 }
@@ -105,8 +125,17 @@ impl Kinds {
         Self(Mutex::new(Vec::new()))
     }
 
+    /// Logs `name: text`, if a line of that name and level is due. The next line has the text of its last event.
+    pub(crate) fn log(&self, name: &str, level: Level, text: &str) {
+        let kind = self.of(name, level);
+        match kind.admit() {
+            Some(line) => kind.write(&line, Some(text)),
+            None => *locked(&kind.text) = Some(text.to_owned()),
+        }
+    }
+
     /// The kind of this name and level, which lives as long as the process.
-    pub(crate) fn of(&self, name: &str, level: Level) -> &'static Kind {
+    fn of(&self, name: &str, level: Level) -> &'static Kind {
         let mut kinds = locked(&self.0);
         let known = kinds.iter().find(|it| it.name == name && it.level == level);
         known.copied().unwrap_or_else(|| {

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// librdkafka's lines, of every worker and handle: one a second of each code or facility.
+static LINES: Kinds = Kinds::new();
+
 static FATAL_ERRORS: Kind = Kind::new("fatal producer errors", Level::ERROR);
 
 /// Events of one drain: a bound, so that a flood of reports leaves room for requests.
@@ -86,24 +89,13 @@ impl Producer {
                 if matches!(code, Code::BrokerTransportFailure | Code::Resolve) {
                     self.evidence.connection_failed();
                 }
-                log(Level::WARN, &format!("{code:?}"), &text);
+                LINES.log(&format!("kafka: {code:?}"), Level::WARN, &text);
             }
-            // Each comes as an error too, with the same text.
-            EventKind::Log {
-                level: ..=3,
-                facility,
-                ..
-            } if matches!(&*facility, "FAIL" | "FATAL") => {}
             EventKind::Log {
                 level,
                 facility,
                 text,
-            } => match level {
-                ..=3 => log(Level::ERROR, &facility, &text),
-                4 => log(Level::WARN, &facility, &text),
-                5..=6 => log(Level::INFO, &facility, &text),
-                _ => tracing::debug!("kafka: {facility}: {text}"),
-            },
+            } => log(level, &facility, &text),
             EventKind::Other => {}
         }
         false
@@ -218,16 +210,27 @@ impl Producer {
     }
 }
 
-/// Logs a line of librdkafka's, of every worker and handle: one a second of each code or facility.
-fn log(level: Level, name: &str, text: &str) {
-    static KINDS: Kinds = Kinds::new();
-    let name = format!("kafka: {name}");
-    let Some(Line { count }) = KINDS.of(&name, level).admit() else {
-        return;
+/// Logs a line of librdkafka's own, at its level by syslog.
+fn log(level: i32, facility: &str, text: &str) {
+    let level = match (level, facility) {
+        // Each comes as an error too, with the same text.
+        (..=3, "FAIL" | "FATAL") => return,
+        // REQTMOUT: one request that timed out; a warning follows at once, with the number of them.
+        (7.., _) | (5, "REQTMOUT") => return tracing::debug!("kafka: {facility}: {text}"),
+        (5..=6, _) => Level::INFO,
+        (4, _) => Level::WARN,
+        (..=3, _) => Level::ERROR,
     };
-    match level {
-        Level::ERROR => tracing::error!(count, "{name}: {text}"),
-        Level::WARN => tracing::warn!(count, "{name}: {text}"),
-        _ => tracing::info!(count, "{name}: {text}"),
-    }
+    // A connection that was closed, to librdkafka no error.
+    let name = if facility == "FAIL" {
+        "BrokerTransportFailure"
+    } else {
+        facility
+    };
+    // Without the thread's name: a broker's thread has the name that the text begins with.
+    let rest = text
+        .strip_prefix("[thrd:")
+        .and_then(|it| it.split_once("]: "));
+    let text = rest.map_or(text, |(_, rest)| rest);
+    LINES.log(&format!("kafka: {name}"), level, text);
 }
