@@ -55,6 +55,9 @@ pub struct Producer {
     topics: RefCell<Vec<Arc<str>>>,
     /// Which times the records of each topic may carry.
     times: RefCell<Vec<TimeBounds>>,
+    /// Since when the brokers have said that they do not have each topic.
+    missing_since: RefCell<Vec<Option<Instant>>>,
+    topic_unknown_max: Duration,
     /// librdkafka's `message.max.bytes`.
     message_bytes_max: usize,
     /// Whether keys are hashed here, by murmur2.
@@ -107,6 +110,8 @@ impl Producer {
             scratch: RefCell::default(),
             topics: RefCell::default(),
             times: RefCell::default(),
+            missing_since: RefCell::default(),
+            topic_unknown_max: settings.topic_unknown_max(),
             message_bytes_max: settings.message_bytes_max(),
             places_keys,
             queue_records_max: settings.queue_records_max,
@@ -260,6 +265,9 @@ impl Producer {
     ) -> Result<Delivery, Failure> {
         let (now, topic) = (Instant::now(), outgoing.topic);
         self.admit(records.len(), now)?;
+        if self.is_missing(topic, now) {
+            return Err(Failure::before_enqueue(Fault::TopicMissing));
+        }
         let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
         let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
         let mut batcher = self.batcher.borrow_mut();

@@ -21,6 +21,8 @@ const LINGER: Duration = Duration::from_millis(1);
 const REQUESTS_MAX: u32 = 5;
 /// Handles of one worker that are opened by themselves, at most.
 const AUTO_LANES_MAX: usize = 4;
+/// librdkafka's own default of `topic.metadata.propagation.max.ms`.
+const TOPIC_UNKNOWN_MAX_MS: usize = 30_000;
 /// What a batch takes beside its records (record batch header, request), with room to spare, in bytes.
 const BATCH_OVERHEAD_BYTES: usize = 1_024;
 
@@ -49,6 +51,12 @@ impl ProducerSettings {
     /// Handles that are opened at the start.
     pub(super) fn lanes_min(&self) -> usize {
         self.producers.unwrap_or(1)
+    }
+
+    /// How long a topic may be unknown to the brokers before it counts as missing.
+    pub(super) fn topic_unknown_max(&self) -> Duration {
+        let ms = self.number("topic.metadata.propagation.max.ms");
+        Duration::from_millis(ms.unwrap_or(TOPIC_UNKNOWN_MAX_MS) as u64)
     }
 
     pub(super) fn message_bytes_max(&self) -> usize {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::mocking::MockCluster;
+use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
 
 use super::{
     BrokerWatch, Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted, Producer,
@@ -252,6 +252,31 @@ fn topics_are_added_at_any_time_and_none_is_lost_with_its_handle() {
         bench.serve(model(topic));
         assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1), "{topic}");
     }
+}
+
+/// librdkafka waits for it anew with each handle; the watch does so once.
+#[test]
+fn a_topic_that_is_known_to_be_missing_is_not_waited_for() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let says = |error| cluster.topic_error("events", error).expect("a name");
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let mut bench = Bench::open(&settings(&[
+        ("bootstrap.servers", &cluster.bootstrap_servers()),
+        ("topic.metadata.propagation.max.ms", "200"),
+    ]));
+    let until = Instant::now() + PATIENCE;
+    let refused = loop {
+        assert!(Instant::now() < until, "it is enqueued again and again");
+        let failure = match bench.enqueue(b"{}") {
+            Ok(delivery) => bench.finish(delivery).expect_err("it has no topic"),
+            Err(failure) => break failure,
+        };
+        assert_eq!(failure.fault, Fault::TopicMissing);
+    };
+    assert_eq!(refused, Failure::before_enqueue(Fault::TopicMissing));
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    bench.await_partitions();
+    assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
 }
 
 /// Nobody shuts down: that is what a drain's answer would say.

@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::{CStr, CString},
     ptr::{self, NonNull},
     sync::{
@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread::{self, Thread},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -38,6 +38,8 @@ const INCOMPLETE_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long brokers may take to answer.
 const TIMEOUT_MS: i32 = 3_000;
+/// The same for the first time: less than a start waits for it.
+const FIRST_TIMEOUT_MS: i32 = 1_500;
 /// The same once a worker has reason to suspect that none answers.
 const SUSPECTED_TIMEOUT_MS: i32 = 500;
 
@@ -60,14 +62,19 @@ pub(super) type Leaders = Arc<[Option<i32>]>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ClusterView {
     leaders: HashMap<Arc<str>, Leaders>,
-    /// Topics that do not exist.
-    missing: Vec<Arc<str>>,
+    /// Topics that do not exist, and since when that is known.
+    missing: BTreeMap<Arc<str>, Instant>,
 }
 
 impl ClusterView {
     /// `None` where the brokers have no such topic, or have not been asked yet.
     pub(super) fn leaders(&self, topic: &str) -> Option<&Leaders> {
         self.leaders.get(topic)
+    }
+
+    /// Since when the brokers have said that they do not have the topic.
+    pub(super) fn missing_since(&self, topic: &str) -> Option<Instant> {
+        self.missing.get(topic).copied()
     }
 
     /// The topics that exist, sorted.
@@ -179,8 +186,8 @@ impl BrokerWatch {
         if *published == view {
             return pause;
         }
-        if published.missing != view.missing && !view.missing.is_empty() {
-            log_missing(&view.missing);
+        if !published.missing.keys().eq(view.missing.keys()) {
+            log_missing(view.missing.keys());
         }
         self.view.publish(view);
         pause
@@ -198,22 +205,18 @@ impl BrokerWatch {
 
     /// Topics that models name and the brokers do not have, as far as is known.
     pub fn missing_topics(&self) -> Vec<Arc<str>> {
-        let mut missing = self.view.latest().missing.clone();
-        if let Some(expected) = self.settings.expected() {
-            let named = expected.topics();
-            missing.retain(|topic| named.contains(topic));
-        }
-        missing
+        let view = self.view.latest();
+        let named = self.settings.expected().map(|it| it.topics());
+        let is_named =
+            |topic: &&Arc<str>| named.as_ref().is_none_or(|named| named.contains(*topic));
+        view.missing.keys().filter(is_named).cloned().collect()
     }
 
     /// What models there are, whose topics are asked about from now on, and compared with them.
     pub fn expect(&self, expected: Expected) {
         self.add_topics(&expected.topics());
         self.settings.expect(Arc::new(expected));
-        let missing = self.missing_topics();
-        if !missing.is_empty() {
-            log_missing(&missing);
-        }
+        log_missing(self.missing_topics().iter());
     }
 
     /// The latest configurations of topics, if they are not of this generation, and their own: one load of
@@ -252,10 +255,10 @@ impl BrokerWatch {
     fn ask(&self, client: &BaseProducer<Silent>) -> Result<ClusterView, State> {
         let suspected = self.suspected.swap(false, Ordering::Relaxed);
         let was_reachable = self.has_answered();
-        let timeout = if suspected {
-            SUSPECTED_TIMEOUT_MS
-        } else {
-            TIMEOUT_MS
+        let timeout = match (suspected, self.has_asked()) {
+            (true, _) => SUSPECTED_TIMEOUT_MS,
+            (false, false) => FIRST_TIMEOUT_MS,
+            (false, true) => TIMEOUT_MS,
         };
         let before = self.view.latest();
         let answer = metadata(client, timeout, &before);
@@ -300,9 +303,12 @@ impl BrokerWatch {
     }
 }
 
-fn log_missing(topics: &[Arc<str>]) {
-    let missing = topics.join(", ");
-    tracing::warn!("the brokers do not have these topics: {missing}");
+fn log_missing<'t>(topics: impl Iterator<Item = &'t Arc<str>>) {
+    let missing: Vec<&str> = topics.map(|it| &**it).collect();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        tracing::warn!("the brokers do not have these topics: {missing}");
+    }
 }
 
 /// Every lost connection is an event, and every statistics interval: unread they would pile up
@@ -386,14 +392,14 @@ fn metadata(
                 code,
                 RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition
             ) {
-                view.missing.push(name);
+                let since = before.missing_since(&name).unwrap_or_else(Instant::now);
+                view.missing.insert(name, since);
             } else if let Some(leaders) = before.leaders(&name) {
                 view.leaders.insert(name, Arc::clone(leaders));
             }
         }
         rd::rd_kafka_metadata_destroy(metadata);
     }
-    view.missing.sort_unstable();
     Ok(view)
 }
 
@@ -404,8 +410,6 @@ fn items<T>(first: *const T, count: i32) -> impl Iterator<Item = *const T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     /// The events that `client` has for us reach that count, or fall to it.

@@ -5,7 +5,7 @@
 
 mod dead_letters;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::TcpListener, time::Duration};
 
 use crate::support::{
     event::{PATH, RECORD, TOPIC},
@@ -219,6 +219,20 @@ fn no_broker_at_start() {
     mock.up(ALL);
     accepts_again(&ringest);
     await_that("serving, but not ready", || ringest.ready() == 200);
+}
+
+/// Connections come about, and nothing is ever answered.
+#[test]
+fn brokers_that_hang_from_the_start() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
+    let address = silent.local_addr().expect("it is bound").to_string();
+    let ringest = Ringest::builder(&address)
+        .model("Event", "1.0", TOPIC)
+        .start();
+    assert_eq!(ringest.ready(), 503);
+    let answer = post(&ringest, RECORD);
+    assert_problem(&answer, 503, "no");
+    assert_eq!(answer.text("code"), "broker_unavailable");
 }
 
 #[test]

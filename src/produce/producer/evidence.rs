@@ -68,7 +68,10 @@ impl Evidence {
         if self.has_answer(now) {
             return true;
         }
-        if !can_connect && self.connection_failed.get() && !self.is_disconnected.get() {
+        let last = self.last_answer.get();
+        // Brokers that hang from the start accept connections and then say nothing: no attempt fails.
+        let is_without_connection = self.connection_failed.get() || last.is_none();
+        if !can_connect && is_without_connection && !self.is_disconnected.get() {
             self.disconnected(now);
         }
         let since = self.unanswered_since.get();
@@ -79,8 +82,8 @@ impl Evidence {
             (false, true) => TRIAL_INTERVAL,
             (false, false) => return true,
         };
-        let last = self.last_trial.get();
-        if last.is_some_and(|last| now.saturating_duration_since(last) < interval) {
+        let trial = self.last_trial.get();
+        if trial.is_some_and(|trial| now.saturating_duration_since(trial) < interval) {
             return false;
         }
         self.last_trial.set(Some(now));
@@ -123,7 +126,9 @@ mod tests {
 
     #[test]
     fn without_a_connection_requests_are_refused_at_once() {
-        let (evidence, start) = (Evidence::default(), Instant::now());
+        let (evidence, begin) = (Evidence::default(), Instant::now());
+        let start = begin + EVIDENCE_AGE_MAX;
+        evidence.answered(begin);
         assert!(evidence.admits(false, start), "no attempt has failed");
         evidence.connection_failed();
         assert!(evidence.admits(true, start));
@@ -131,6 +136,8 @@ mod tests {
         assert!(!evidence.admits(false, start + 9_999 * MS));
         assert!(evidence.admits(false, start + DISCONNECTED_TRIAL_INTERVAL));
         assert!(!evidence.admits(false, start + DISCONNECTED_TRIAL_INTERVAL));
+        let hanging = Evidence::default();
+        assert!(!hanging.admits(false, start), "nothing was ever answered");
         let last = Evidence::default();
         last.answered(start);
         last.disconnected(start);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use super::Producer;
@@ -70,11 +71,20 @@ impl Producer {
             return;
         };
         self.view_generation.set(generation);
-        let mut batcher = self.batcher.borrow_mut();
-        for (topic, name) in self.topics.borrow().iter().enumerate() {
+        let (topics, mut batcher) = (self.topics.borrow(), self.batcher.borrow_mut());
+        for (topic, name) in topics.iter().enumerate() {
             let leaders = view.leaders(name);
             batcher.set_partitions(topic, leaders.map_or(&[], |leaders| &**leaders));
         }
+        let missing_since = topics.iter().map(|name| view.missing_since(name));
+        self.missing_since.replace(missing_since.collect());
+    }
+
+    /// Whether the brokers have been without the topic for so long that its records would only wait to be
+    /// refused: librdkafka waits that long anew with each of its handles.
+    pub(super) fn is_missing(&self, topic: usize, now: Instant) -> bool {
+        let since = self.missing_since.borrow()[topic];
+        since.is_some_and(|since| now.saturating_duration_since(since) >= self.topic_unknown_max)
     }
 
     /// Keeps to what the topics are configured to.
