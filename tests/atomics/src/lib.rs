@@ -2,6 +2,8 @@
 //! (`sync`). They are a library for `tests/models.rs`; their unit tests are not for loom.
 #![cfg(not(test))]
 
+#[path = "../../../src/admission.rs"]
+pub mod admission;
 #[path = "../../../src/metrics/cell.rs"]
 pub mod cell;
 #[path = "../../../src/connections.rs"]

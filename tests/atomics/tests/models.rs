@@ -1,7 +1,7 @@
 //! What holds of the state that threads share, in every order of steps and for every value that a load may
 //! see by the memory model of C11, as loom tries them.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, rc::Rc, sync::Arc, time::Duration};
 
 use loom::{
     model,
@@ -9,6 +9,7 @@ use loom::{
     thread,
 };
 use ringest_atomics::{
+    admission::{Admission, Holder, SharedBudget},
     cell::{Counter, Gauge, Histogram},
     connections::Connections,
     observed,
@@ -39,6 +40,58 @@ fn connections_are_never_more_than_the_limit_and_all_are_returned() {
         let all_returned = connections.enter(None);
         assert!(all_returned.is_ok());
         assert!(connections.enter(None).is_err());
+    });
+}
+
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn workers_never_take_more_than_the_shared_budget_and_return_all_of_it() {
+    model(|| {
+        let shared = Arc::new(SharedBudget::new(2, 3 * MIB));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let worker = |index| {
+            let (shared, taken) = (Arc::clone(&shared), Arc::clone(&taken));
+            move || {
+                let admission = Rc::new(Admission::of_worker(index, 0, &shared));
+                let Ok(permit) = admission.admit(Holder::UNKNOWN, 2 * MIB) else {
+                    return;
+                };
+                assert_eq!(taken.fetch_add(1, SeqCst), 0, "two of them are 4 MiB");
+                taken.fetch_sub(1, SeqCst);
+                drop(permit);
+            }
+        };
+        let other = thread::spawn(worker(1));
+        worker(0)();
+        other.join().expect("no panic");
+        // Each may have kept a chunk, which its successor returns.
+        let [first, second] = [0, 1].map(|index| Admission::of_worker(index, 0, &shared));
+        assert_eq!(
+            (first.free_bytes(), second.free_bytes()),
+            (3 * MIB, 3 * MIB)
+        );
+    });
+}
+
+#[test]
+fn what_a_failed_worker_had_is_reclaimed_while_others_take_some() {
+    model(|| {
+        let shared = Arc::new(SharedBudget::new(2, 3 * MIB));
+        let failed = Rc::new(Admission::of_worker(0, 0, &shared));
+        mem::forget(failed.admit(Holder::UNKNOWN, 2 * MIB).expect("2 of 3 MiB"));
+        let other = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let admission = Rc::new(Admission::of_worker(1, 0, &shared));
+                let permit = admission.admit(Holder::UNKNOWN, MIB);
+                assert!(permit.is_ok(), "there is 1 MiB in any case");
+            }
+        });
+        let successor = Admission::of_worker(0, 0, &shared);
+        other.join().expect("no panic");
+        drop(Admission::of_worker(1, 0, &shared));
+        assert_eq!(successor.free_bytes(), 3 * MIB);
     });
 }
 
