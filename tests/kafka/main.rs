@@ -24,8 +24,13 @@ use std::{env, process::ExitCode, sync::Arc};
 use libtest_mimic::{Arguments, Completion, Trial};
 use support::{cluster::Cluster, jars::Jars, kafka::Kafka};
 
+/// Tests at once, at most: brokers that start together slow each other down.
+const THREADS_MAX: usize = 4;
+
 /// A name, and what runs under it.
 type Test<Needed> = (&'static str, fn(&Needed));
+
+// CI runs those with `arrive` in their names on epoll too: they load the way of records and of their reports.
 
 /// Tests that any cluster will do for; they share it and keep to topics of their own.
 const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
@@ -74,9 +79,12 @@ const ON_ANY_CLUSTER: &[Test<Cluster>] = &[
         "what_does_not_fit_is_warned_of",
         check::what_does_not_fit_is_warned_of,
     ),
-    ("100_000_single_records", volume::single_records),
-    ("100_000_records_in_arrays", volume::arrays),
-    ("sigterm_under_load", outage::sigterm_under_load),
+    ("100_000_single_records_arrive", volume::single_records),
+    ("100_000_records_in_arrays_arrive", volume::arrays),
+    (
+        "sigterm_under_load_and_all_arrive",
+        outage::sigterm_under_load,
+    ),
 ];
 
 /// Tests that stop, silence or configure a broker: each starts one of its own.
@@ -87,7 +95,10 @@ const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
         beside::as_java_reads_it,
     ),
     ("broker_absent_at_start", outage::absent_at_start),
-    ("broker_killed_under_load", outage::killed_under_load),
+    (
+        "broker_killed_under_load_and_all_arrive",
+        outage::killed_under_load,
+    ),
     ("slow_metadata_alone", metadata::is_slow_alone),
     ("three_brokers", three::three_brokers),
     ("broker_silent", outage::silent),
@@ -95,7 +106,8 @@ const ON_A_BROKER_OF_ITS_OWN: &[Test<Jars>] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.map(|it| it.min(THREADS_MAX));
     let jars = Jars::find();
     let external = env::var("RINGEST_TEST_BROKERS")
         .ok()

@@ -8,7 +8,9 @@ mod start;
 mod token;
 mod topics;
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use crate::support::process::without_forks;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -19,12 +21,18 @@ fn ringest(arguments: &[&str]) -> Output {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringest"));
-    command.args(arguments).current_dir(ROOT).env_clear();
+    command
+        .args(arguments)
+        .current_dir(ROOT)
+        .env_clear()
+        .stdin(Stdio::null());
     command
 }
 
 fn output(command: &mut Command) -> Output {
-    command.output().expect("ringest runs")
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = without_forks(|| command.spawn()).expect("ringest runs");
+    child.wait_with_output().expect("it ends")
 }
 
 fn stdout(output: &Output) -> &str {

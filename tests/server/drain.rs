@@ -12,12 +12,9 @@ use crate::support::{
     http::{Answer, Http, request},
     mock::{ALL, Mock},
     records::numbered,
-    ringest::{Builder, Ringest},
+    ringest::{Builder, Ringest, drivers},
     wait::{NEVER, PATIENCE, await_that, eventually},
 };
-
-/// The better one that there is, and the other one.
-const DRIVERS: [&str; 2] = ["auto", "epoll"];
 
 /// Exit codes.
 const DRAINED: Option<i32> = Some(0);
@@ -322,7 +319,7 @@ fn a_second_sigterm_ends_at_once() {
 /// signal.
 #[test]
 fn connections_that_wait_to_be_accepted() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, mut ringest) = start(|it| it.set("listen.driver", driver).set("workers", "2"));
         ringest.pause();
         let whole = request(PATH, "application/json", RECORD);
@@ -342,7 +339,7 @@ fn connections_that_wait_to_be_accepted() {
 /// Clients that connect anew for each request get an answer, or no connection.
 #[test]
 fn connecting_while_the_drain_begins() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, mut ringest) = start(|it| it.set("listen.driver", driver).set("workers", "2"));
         let address = ringest.address();
         let clients: Vec<_> = (0..8)
@@ -372,7 +369,7 @@ fn connecting_while_the_drain_begins() {
 /// `drain_delay_ms`: load balancers see that it ends, and everything is served as before.
 #[test]
 fn a_delay_before_the_drain() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, mut ringest) = start(|it| {
             it.set("listen.driver", driver)
                 .set("timeouts.drain_delay_ms", "60000")

@@ -10,12 +10,9 @@ use crate::support::{
     frozen::Frozen,
     http::{Http, request},
     mock::{ALL, Mock},
-    ringest::{Builder, Ringest},
+    ringest::{Builder, Ringest, drivers},
     wait::{NEVER, PATIENCE, await_that, eventually},
 };
-
-/// `auto` is `io_uring` wherever that can be had.
-const DRIVERS: [&str; 2] = ["auto", "epoll"];
 
 /// Exit codes.
 const DRAINED: Option<i32> = Some(0);
@@ -75,7 +72,7 @@ fn out_of_service(ringest: &Ringest) -> Vec<Frozen> {
 
 #[test]
 fn new_connections_go_to_the_workers_that_are_not_stuck() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, ringest) = start(driver, |it| it.set("timeouts.worker_stuck_ms", "0"));
         reaches_second_worker(&ringest);
         let stuck = out_of_service(&ringest);
@@ -97,7 +94,7 @@ fn new_connections_go_to_the_workers_that_are_not_stuck() {
 /// The kernel has accepted them for the stuck worker before anyone could know.
 #[test]
 fn connections_that_wait_for_a_stuck_worker_are_served_by_the_others() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, mut ringest) = start(driver, |it| it.set("timeouts.worker_stuck_ms", "0"));
         let stuck = ringest.freeze("ringest-1");
         let mut waiting: Vec<Http> = (0..40).map(|_| ringest.connect()).collect();
@@ -119,7 +116,7 @@ fn connections_that_wait_for_a_stuck_worker_are_served_by_the_others() {
 /// There is nobody else to go to: connections wait in the kernel's queue.
 #[test]
 fn the_only_worker_keeps_its_connections() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, ringest) = start(driver, |it| it.set("workers", "1"));
         let stuck = ringest.freeze("ringest-0");
         await_that("it is ready", || ringest.not_ready() == "worker_stuck");
@@ -135,7 +132,7 @@ fn the_only_worker_keeps_its_connections() {
 
 #[test]
 fn a_worker_that_stays_stuck_ends_the_process_when_the_others_have_drained() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (mock, mut ringest) = start(driver, |it| {
             it.set("timeouts.worker_stuck_ms", "3000")
                 .set("timeouts.ack_timeout_ms", "60000")
@@ -157,7 +154,7 @@ fn a_worker_that_stays_stuck_ends_the_process_when_the_others_have_drained() {
 
 #[test]
 fn a_drain_ends_in_time_with_a_stuck_worker() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (_mock, mut ringest) = start(driver, |it| it.set("timeouts.drain_timeout_ms", "2000"));
         let stuck = ringest.freeze("ringest-1");
         ringest.begin_drain();
@@ -178,7 +175,7 @@ fn a_drain_ends_in_time_with_a_producer_that_can_not_be_closed() {
 
 #[test]
 fn a_drain_ends_in_time_with_a_broker_that_hangs() {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let (mock, mut ringest) = start(driver, |it| {
             it.set("timeouts.drain_timeout_ms", "2000")
                 .set("timeouts.ack_timeout_ms", "60000")

@@ -7,7 +7,7 @@ use rdkafka::{
     types::RDKafkaApiKey,
 };
 
-use super::cluster::Cluster;
+use super::{cluster::Cluster, process::without_forks};
 
 /// Every broker of the cluster, where one broker's number (1, 2, …) is asked for.
 pub(crate) const ALL: i32 = -1;
@@ -86,7 +86,8 @@ impl Mock {
 
     /// Closes the connections of a broker and refuses new ones.
     pub(crate) fn down(&self, broker: i32) {
-        self.0.broker_down(broker).expect("the broker exists");
+        // It binds its port again at once, and ends this process where a child still has the old socket.
+        without_forks(|| self.0.broker_down(broker)).expect("the broker exists");
     }
 
     /// Lets a broker accept connections again.

@@ -9,10 +9,21 @@ use std::{
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
     ptr,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use super::wait::eventually;
+
+/// Held while a child is made: until it runs its program, it has all descriptors of this process, listening
+/// sockets included.
+static FORKING: Mutex<()> = Mutex::new(());
+
+/// Does something while no child is made.
+pub(crate) fn without_forks<T>(act: impl FnOnce() -> T) -> T {
+    let _alone = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
+}
 
 /// A running process; killed when dropped, and by the kernel should this one die first.
 ///
@@ -32,7 +43,7 @@ impl Process {
         };
         // SAFETY: between fork and exec the closure calls prctl and errno only.
         let command = unsafe { command.pre_exec(die_with_parent) };
-        command.spawn().map(Self)
+        without_forks(|| command.spawn()).map(Self)
     }
 
     /// The child, for its pipes.

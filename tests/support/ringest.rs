@@ -30,6 +30,18 @@ use super::{
 /// The name of the configuration file.
 const CONFIGURATION: &str = "ringest.toml";
 
+/// The variable that sets the driver of every test, as CI does.
+const DRIVER_VARIABLE: &str = "RINGEST_LISTEN__DRIVER";
+
+/// The drivers for a test of either: the one that the environment names or, where it names none, the better one
+/// that there is and the other one.
+pub(crate) fn drivers() -> Vec<String> {
+    match env::var(DRIVER_VARIABLE) {
+        Ok(driver) => vec![driver],
+        Err(_) => ["auto", "epoll"].map(str::to_owned).into(),
+    }
+}
+
 /// What a ringest shall be started with.
 pub(crate) struct Builder {
     auth: String,
@@ -108,7 +120,7 @@ impl Builder {
             .stderr(Stdio::piped());
         // What configures the tests is no configuration of the server; the driver is both.
         for (variable, _) in env::vars() {
-            if variable.starts_with("RINGEST_") && variable != "RINGEST_LISTEN__DRIVER" {
+            if variable.starts_with("RINGEST_") && variable != DRIVER_VARIABLE {
                 command.env_remove(variable);
             }
         }

@@ -15,7 +15,7 @@ use super::{
     start::{Dev, announced},
     stderr, stdout,
 };
-use crate::support::http::Http;
+use crate::support::{http::Http, process::without_forks};
 
 /// A directory for one file.
 struct Place(TempDir);
@@ -90,7 +90,8 @@ fn stdin_and_lines_are_read_where_that_is_said() {
     let explain = |arguments: &[&str], body: &[u8]| -> Output {
         let mut command = command(&["explain", "--model", "RawEvent"]);
         let command = command.args(arguments).stdin(Stdio::piped());
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let command = command.stdout(Stdio::piped());
+        let mut child = without_forks(|| command.spawn()).expect("it starts");
         let mut stdin = child.stdin.take().expect("piped");
         stdin.write_all(body).expect("it reads");
         drop(stdin);

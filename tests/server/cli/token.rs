@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{command, ringest, stderr, stdout};
-use crate::support::server::Server;
+use crate::support::{process::without_forks, server::Server};
 
 /// A token as Moose makes them, with its hash by Python's
 /// `hashlib.pbkdf2_hmac("sha256", b"0f1e…e1f0", b"0011…eeff", 1000, 20)`.
@@ -54,14 +54,14 @@ impl Place {
     }
 
     fn verify(&self, token: &str, environment: &[(&str, &str)]) -> Output {
-        let mut child = command(&["token", "--verify", "--config"])
+        let mut command = command(&["token", "--verify", "--config"]);
+        command
             .arg(self.file())
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ringest runs");
+            .stderr(Stdio::piped());
+        let mut child = without_forks(|| command.spawn()).expect("ringest runs");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(token.as_bytes()).expect("written");
         drop(stdin);

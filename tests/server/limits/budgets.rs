@@ -8,7 +8,7 @@ use crate::support::{
     http::{Http, chunked_request},
     wait::{await_that, eventually},
 };
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, thread, time::Duration};
 
 /// What one small request takes.
 const SEGMENT: u64 = 2_048;
@@ -260,6 +260,8 @@ fn file_descriptors() {
     let rig = Rig::start(|it| it);
     let mut first = rig.connect();
     assert_accepted(&first.post(PATH, RECORD).expect("an answer"), 1);
+    // As long as a few checks of deadlines: it is to have idled longest.
+    thread::sleep(Duration::from_millis(100));
     rig.ringest.spare_files(8);
     let mut others: Vec<Http> = (0..40).map(|_| sent(&rig, &post(b"[]"))).collect();
     await_that("the shortage is not logged", || {

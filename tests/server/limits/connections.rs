@@ -8,10 +8,11 @@ use std::{
 };
 
 use super::{ALL, PATH, RECORD, Rig, assert_accepted, assert_closes, assert_refused, head, post};
-use crate::support::{http::Http, ringest::Builder, wait::await_that};
-
-/// The better one that there is, and the other one.
-const DRIVERS: [&str; 2] = ["auto", "epoll"];
+use crate::support::{
+    http::Http,
+    ringest::{Builder, drivers},
+    wait::await_that,
+};
 
 /// Between two clients none of whom waits for a deadline, on a machine that does other things too.
 const PROMPT: Duration = Duration::from_secs(4);
@@ -19,7 +20,7 @@ const PROMPT: Duration = Duration::from_secs(4);
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: ringest\r\n\r\n";
 
 fn on_either_driver(configure: impl Fn(Builder) -> Builder, test: impl Fn(Rig)) {
-    for driver in DRIVERS {
+    for driver in &drivers() {
         let rig = Rig::start(|it| configure(it).set("listen.driver", driver));
         rig.accepts();
         rig.ringest.await_count("ringest_connections_open", 0);

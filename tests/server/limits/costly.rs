@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{
     http::{Http, request},
     mock::Mock,
-    ringest::Ringest,
+    ringest::{Ringest, drivers},
 };
 
 use super::{TOPIC, assert_accepted, assert_problem};
@@ -14,6 +14,13 @@ use super::{TOPIC, assert_accepted, assert_problem};
 const ANSWERED: usize = 5;
 
 /// Several clients send bodies of a few MiB, every record of which is looked at, and none is valid.
+#[test]
+fn small_requests_are_answered_while_large_bodies_are_validated() {
+    for driver in &drivers() {
+        small_requests_are_answered(driver);
+    }
+}
+
 fn small_requests_are_answered(driver: &str) {
     let mock = Mock::with_topics(&[TOPIC]);
     let large = format!(
@@ -59,14 +66,4 @@ fn small_requests_are_answered(driver: &str) {
             assert_problem(&client.answer().expect("an answer"), 400, code);
         }
     }
-}
-
-#[test]
-fn small_requests_are_answered_while_large_bodies_are_validated() {
-    small_requests_are_answered("auto");
-}
-
-#[test]
-fn small_requests_are_answered_while_large_bodies_are_validated_on_epoll() {
-    small_requests_are_answered("epoll");
 }
