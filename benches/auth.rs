@@ -47,6 +47,7 @@ fn with_keys(routes: &Arc<RouteTable>, hash: impl Fn(&[u8]) -> KeyHash) -> Arc<K
         hash: hash(moose_token(number).as_bytes()),
         routes: Globs::new(["*"]),
         expires_ms: None,
+        origins: None,
     };
     let auth = Auth {
         api_keys: (0..KEYS).map(key).collect(),

@@ -126,6 +126,7 @@ fn answer(criterion: &mut Criterion, sink: &Sink) {
         persistence: Persistence::Keep,
         head_only: false,
         date: Clock::new().http_date(),
+        fields: &[],
     };
     let invalid = Validator::new(LIMITS)
         .validate(b"[1,2]", Format::Json, &Rules::any())

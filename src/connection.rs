@@ -41,6 +41,7 @@ mod authenticate;
 mod body;
 mod client;
 mod conclude;
+mod cors;
 mod dead_letters;
 mod forward;
 mod head;
@@ -145,13 +146,16 @@ impl Connection {
             Err(Interrupt::Refused(refusal)) => {
                 self.transport.unread = Unread::Unknown;
                 let active = self.context.active_snapshot();
-                return self.answer(Processed::without_head(active, refusal)).await;
+                let fields = self.cors_fields_of_rest(&active);
+                let request = Processed::without_head(active, fields, refusal);
+                return self.answer(request).await;
             }
         };
         let trusted = &self.context.config.listen.trusted_proxies;
         (self.client).begin_request(self.transport.head(&head), trusted);
         // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
         let mut active = self.context.active_snapshot();
+        let fields = self.cors_fields(&active, &head);
         let mut route = None;
         let end = match self.handle(&mut active, &head, &mut route).await {
             Ok(end) => end,
@@ -162,6 +166,7 @@ impl Connection {
         let request = Processed {
             asked: Some((&head).into()),
             active,
+            fields,
             route,
             end,
         };
@@ -176,6 +181,9 @@ impl Connection {
         indexed: &mut Option<usize>,
     ) -> Result<End, Interrupt> {
         let context = Rc::clone(&self.context);
+        if let Some(preflighted) = self.preflight(active, head) {
+            return Ok(End::Outcome(preflighted?));
+        }
         if self.path(head) == b"/health" {
             let is_ending = context.ending() >= Ending::Announced;
             let outcome = health(head.method, is_ending)?;

@@ -57,6 +57,7 @@ pub mod config;
 mod connection;
 pub mod connections;
 mod context;
+pub mod cors;
 mod dead_letter;
 pub mod deadline;
 pub mod dev;

@@ -25,6 +25,8 @@ pub enum Outcome {
     Empty,
     /// `/health` while serving. 200.
     Healthy,
+    /// A browser may send what it has asked for (`[listen.cors]`). 204.
+    Preflight,
     /// The request was not accepted, or not in full.
     Refused(Refusal),
 }
@@ -43,6 +45,8 @@ pub enum Refusal {
     /// Authentication failed; the answer does not say why. Client error, except for
     /// [`AuthError::Busy`], [`AuthError::KeysUnavailable`] and [`AuthError::KeyNotFetched`].
     Unauthenticated(AuthError),
+    /// A browser asks for a page of an origin that is not allowed. Client error.
+    Origin,
     /// The credential is valid but not authorized for this route. Client error.
     RouteNotAllowed,
     /// There is no such route. Client error.
@@ -99,6 +103,7 @@ impl Outcome {
             Self::Accepted(_) | Self::Empty => Code::Accepted,
             Self::PartlyAccepted(..) => Code::PartlyAccepted,
             Self::Healthy => Code::Healthy,
+            Self::Preflight => Code::Preflight,
             Self::Refused(refusal) => refusal.code(),
         }
     }
@@ -183,6 +188,7 @@ impl Refusal {
                 | BodyError::TrailersTooLarge,
             ) => Code::MalformedBody,
             Self::Unauthenticated(error) => unauthenticated(*error),
+            Self::Origin => Code::OriginNotAllowed,
             Self::RouteNotAllowed => Code::RouteNotAllowed,
             Self::UnknownRoute => Code::UnknownRoute,
             Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
@@ -218,6 +224,7 @@ fn unauthenticated(error: AuthError) -> Code {
         | AuthError::NotYetValid
         | AuthError::RequiredClaim
         | AuthError::Signature => Code::Unauthenticated,
+        AuthError::Origin => Code::OriginNotAllowed,
         AuthError::KeysUnavailable | AuthError::KeyNotFetched => Code::KeysUnavailable,
         AuthError::Busy => Code::AuthenticationBusy,
     }

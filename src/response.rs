@@ -17,6 +17,9 @@ mod problem;
 /// The interim response that requests the body (RFC 9110 section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The end of a head.
+const BLANK_LINE: &str = "\r\n";
+
 /// Asks for a retry after one second.
 const RETRY_AFTER: &str = "Retry-After: 1\r\n";
 
@@ -43,13 +46,15 @@ impl Persistence {
 
 /// The properties of one answer that do not depend on the outcome.
 #[derive(Clone, Copy, Debug)]
-pub struct Form {
+pub struct Form<'a> {
     /// Whether the connection continues.
     pub persistence: Persistence,
     /// Without its content, for `HEAD`.
     pub head_only: bool,
     /// The value of `Date`.
     pub date: [u8; HTTP_DATE_BYTES],
+    /// More header fields, each with its line end.
+    pub fields: &'a [u8],
 }
 
 /// `WWW-Authenticate` where no token was presented: without an error (RFC 6750 section 3).
@@ -90,6 +95,7 @@ impl Responses {
                 Code::Healthy => r#"{"status":"ok"}"#.to_owned(),
                 // Always specific to the request.
                 Code::PartlyAccepted => "{}".to_owned(),
+                Code::Preflight => String::new(),
                 refused => problem(refused).to_string(),
             };
             let field = match code {
@@ -110,7 +116,7 @@ impl Responses {
     }
 
     /// Appends the answer to `out`.
-    pub fn write(&self, outcome: &Outcome, form: Form, out: &mut Vec<u8>) {
+    pub fn write(&self, outcome: &Outcome, form: Form<'_>, out: &mut Vec<u8>) {
         let code = outcome.code();
         if let Outcome::Refused(Refusal::Unauthenticated(error)) = outcome
             && is_invalid_token(*error)
@@ -149,19 +155,23 @@ impl Prebuilt {
         let mut head = format!("HTTP/1.1 {} {}\r\n{DATE}", row.status, reason(row.status));
         let date_at = head.len();
         head.extend(std::iter::repeat_n(' ', HTTP_DATE_BYTES));
+        head.push_str("\r\n");
         let media_type = if row.status < 400 {
             "application/json"
         } else {
             "application/problem+json"
         };
+        // 204 has neither content nor a length (RFC 9110 section 8.6).
+        if row.status != 204 {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                head,
+                "Content-Type: {media_type}\r\nContent-Length: {}\r\n",
+                content.len()
+            );
+        }
         let retry_after = if row.retry { RETRY_AFTER } else { "" };
-        // Writing to a String cannot fail.
-        let _ = write!(
-            head,
-            "\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n{retry_after}{field}{}\r\n",
-            content.len(),
-            persistence.field(),
-        );
+        head.extend([retry_after, field, persistence.field(), BLANK_LINE]);
         let head_len = head.len();
         head.push_str(content);
         Self {
@@ -171,14 +181,18 @@ impl Prebuilt {
         }
     }
 
-    fn write(&self, form: Form, out: &mut Vec<u8>) {
+    fn write(&self, form: Form<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         let end = if form.head_only {
             self.head_len
         } else {
             self.bytes.len()
         };
-        out.extend_from_slice(&self.bytes[..end]);
+        // The blank line stays last.
+        let (fields, rest) = self.bytes[..end].split_at(self.head_len - BLANK_LINE.len());
+        out.extend_from_slice(fields);
+        out.extend_from_slice(form.fields);
+        out.extend_from_slice(rest);
         let date_at = start + self.date_at;
         out[date_at..date_at + HTTP_DATE_BYTES].copy_from_slice(&form.date);
     }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     auth::{AuthMode, FetchedKeys, KeySet},
     config::Config,
+    cors::Cors,
     metrics::RouteMetrics,
     model::{Model, Schema},
     outcome::TABLE,
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub keys: Option<Arc<KeySet>>,
     /// Verified credentials in the cache of each worker, at most.
     pub cache_entries: usize,
+    /// Which pages may send; `None`: browsers let none of another origin do so.
+    pub cors: Option<Arc<Cors>>,
     /// Metrics of each route, by the worker's index, then by the route's.
     pub metrics: Vec<RouteRows>,
 }
@@ -42,6 +45,7 @@ impl Snapshot {
             routes: Arc::new(RouteTable::new(&[])),
             keys: None,
             cache_entries: 0,
+            cors: None,
             metrics: vec![Vec::new(); config.workers.get()],
         };
         Self {
@@ -71,6 +75,7 @@ impl Snapshot {
                 AuthMode::Required => Some(KeySet::new(&config.auth, fetched, &routes)),
             },
             cache_entries: config.auth.cache_entries,
+            cors: config.listen.cors.clone(),
             metrics: self.metrics_of(&routes),
             routes,
         }

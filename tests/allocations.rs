@@ -1,5 +1,5 @@
-//! What the validate stage and the cache of credentials allocate: nothing in the steady state, and never
-//! more than they say.
+//! What the validate stage, prebuilt answers and the cache of credentials allocate: nothing in the steady
+//! state, and never more than they say.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -9,6 +9,8 @@ use std::{
 
 use ringest::auth::{ApiKey, Auth, AuthMode, Cache, Globs, Hint, KeyHash, KeySet, Verified};
 use ringest::model::{Field, Model, Rules, Type, UnknownFields};
+use ringest::outcome::{Outcome, Refusal};
+use ringest::response::{Form, Persistence, Responses};
 use ringest::route::RouteTable;
 use ringest::validate::{Format, ValidateLimits, Validator};
 
@@ -224,6 +226,7 @@ fn verified() -> (Arc<KeySet>, Verified) {
         hash: KeyHash::sha256(token),
         routes: Globs::new(["model7/*"]),
         expires_ms: None,
+        origins: None,
     };
     let auth = Auth {
         mode: AuthMode::Required,
@@ -289,4 +292,33 @@ fn a_cache_takes_no_more_than_it_says() {
         );
         assert!(cache.len() <= entries_max);
     }
+}
+
+/// Prebuilt answers, whether pages of other origins may read them or not.
+#[test]
+fn nothing_for_prebuilt_answers() {
+    let responses = Responses::new();
+    let mut output = Vec::with_capacity(4_096);
+    let mut write = |fields: &[u8]| {
+        for persistence in [
+            Persistence::Keep,
+            Persistence::KeepHttp10,
+            Persistence::Close,
+        ] {
+            let form = Form {
+                persistence,
+                head_only: false,
+                date: [b'0'; 29],
+                fields,
+            };
+            for outcome in [Outcome::Healthy, Outcome::Refused(Refusal::Draining)] {
+                output.clear();
+                responses.write(&outcome, form, &mut output);
+            }
+        }
+    };
+    let before = CALLS.get();
+    write(&[]);
+    write(b"Vary: Origin\r\n");
+    assert_eq!(CALLS.get() - before, 0);
 }

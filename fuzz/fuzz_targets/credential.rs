@@ -34,6 +34,7 @@ static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
         hash,
         routes: Globs::new(["*"]),
         expires_ms: None,
+        origins: None,
     };
     let auth = Auth {
         mode: AuthMode::Required,

@@ -1,12 +1,13 @@
 //! API keys: names, hashes, expiry times, and their form in the configuration.
 
-use std::{fmt, num::NonZeroU32};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use jiff::civil::{DateTime, date};
 use ring::{digest, pbkdf2};
 use toml::value::{Datetime, Offset};
 
 use super::Globs;
+use crate::cors::Origins;
 
 /// A configured API key.
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub struct ApiKey {
     pub routes: Globs,
     /// When it expires, as Unix time in milliseconds.
     pub expires_ms: Option<u64>,
+    /// The origins of the pages that it is for: such a key is public, and may be in a query. Only with
+    /// [`KeyHash::Sha256`].
+    pub origins: Option<Arc<Origins>>,
 }
 
 impl ApiKey {

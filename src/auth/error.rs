@@ -43,6 +43,8 @@ pub enum AuthError {
     RequiredClaim,
     /// The signature is invalid.
     Signature,
+    /// The key is for pages of other origins than that of the request. 403.
+    Origin,
     /// The issuer's keys were never fetched, or are too old. A server error: 503.
     KeysUnavailable,
     /// The issuer's keys lack the key that the token names, and were not fetched since it arrived. A server
@@ -75,6 +77,7 @@ impl AuthError {
             | Self::Scheme
             | Self::KeyExpired
             | Self::KeyId
+            | Self::Origin
             | Self::Expired
             | Self::NotYetValid
             | Self::KeysUnavailable

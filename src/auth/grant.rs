@@ -1,11 +1,14 @@
 //! What a verified credential grants: to which principal, for which routes, and for how long.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use wildmatch::WildMatch;
 
 use super::AuthorizedRoute;
-use crate::route::{Route, RouteTable};
+use crate::{
+    cors::Origins,
+    route::{Route, RouteTable},
+};
 
 /// Globs over `<name>/<version>` of models: `*` matches any text, including `/`, `?` any one character.
 /// Matching is case-insensitive, as for request paths.
@@ -41,6 +44,8 @@ pub struct Grant {
     pub validity: Validity,
     /// The Kafka header that carries the name, if configured.
     pub subject_header: Option<Box<str>>,
+    /// The origins of the pages that it is for; `None`: it is secret, and for any client that has it.
+    pub origins: Option<Arc<Origins>>,
 }
 
 /// The authenticated sender of a request. For one request only: each request is authenticated anew.
@@ -54,6 +59,7 @@ pub fn anonymous() -> Principal {
         scope: Scope::All,
         validity: Validity::ALWAYS,
         subject_header: None,
+        origins: None,
     })
 }
 

@@ -64,6 +64,7 @@ impl CheckedJwt<'_> {
             scope,
             validity: self.validity,
             subject_header: issuer.subject_header.clone(),
+            origins: None,
         };
         Ok(Verified {
             grant,

@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use super::{EXIT_CONFIGURATION, print, report};
-use crate::auth::{ApiKey, KeyHash};
+use super::{EXIT_CONFIGURATION, EXIT_USAGE, print, report};
+use crate::{
+    auth::{ApiKey, KeyHash},
+    cors::OriginPattern,
+};
 
 const ABOUT: &str = "Create an API key, or check a token against the configuration";
 
@@ -22,6 +25,7 @@ Authorization: Bearer <token>
 
 Examples:
   ringest token --name mobile --routes 'Order/*' --expires 2027-01-01T00:00:00Z
+  ringest token --origins https://app.example.com   a key that web pages may show
   ringest token --kind pbkdf2            a token in the format that Moose uses
   ringest token --format json | jq -r .token
   ringest token --verify --config conf/ringest.toml < token.txt
@@ -53,6 +57,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     expires: Option<String>,
 
+    /// For web pages of this origin, such as https://app.example.com; repeatable
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    origins: Vec<String>,
+
     /// Output format: text, json or toml
     #[arg(
         long,
@@ -64,7 +72,10 @@ pub(super) struct Arguments {
     format: Format,
 
     /// Check a token read from stdin: its key or issuer, routes and expiry time
-    #[arg(long, conflicts_with_all = ["kind", "name", "routes", "expires", "format"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["kind", "name", "routes", "expires", "origins", "format"]
+    )]
     verify: bool,
 }
 
@@ -90,12 +101,17 @@ struct New<'a> {
     name: String,
     routes: &'a [String],
     expires: Option<&'a str>,
+    origins: &'a [String],
 }
 
 /// Creates a token, or checks one against a configuration.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
     if arguments.verify {
         return verify::run(config);
+    }
+    if matches!(arguments.kind, Kind::Pbkdf2) && !arguments.origins.is_empty() {
+        report("--origins can't be combined with --kind pbkdf2: a key for pages is public");
+        return ExitCode::from(EXIT_USAGE);
     }
     let Some((token, hash)) = new_token(arguments.kind) else {
         report("can't get random numbers from the operating system");
@@ -115,6 +131,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
         hash,
         routes: &arguments.routes,
         expires,
+        origins: &arguments.origins,
     };
     print(&match arguments.format {
         Format::Text => new.text(),
@@ -182,6 +199,7 @@ impl New<'_> {
             "hash": self.hash.to_string(),
             "routes": self.routes,
             "expires": self.expires,
+            "origins": self.origins,
         });
         format!("{json:#}\n")
     }
@@ -208,6 +226,10 @@ impl New<'_> {
         if let Some(expires) = self.expires {
             let _ = writeln!(table, "expires = {}", string(expires));
         }
+        if !self.origins.is_empty() {
+            let origins = toml::Value::from(self.origins.to_vec());
+            let _ = writeln!(table, "origins = {origins}");
+        }
         table
     }
 }
@@ -221,6 +243,15 @@ fn name(text: &str) -> Result<String, String> {
     Err(format!(
         "a name has 1 to {max} bytes and no control characters"
     ))
+}
+
+/// Validates an origin by the rules of the configuration.
+fn origin(text: &str) -> Result<String, String> {
+    match text.parse::<OriginPattern>() {
+        Ok(OriginPattern::Any) => Err("a key for pages is for those of certain origins".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Validates a time by the rules of the configuration.

@@ -2,6 +2,7 @@
 //! the rest of the program reads. All errors are reported at once, each with its position.
 
 mod auth;
+mod cors;
 mod kafka;
 mod key;
 mod keys;
@@ -24,6 +25,7 @@ use written::Written;
 
 use crate::{
     auth::Auth,
+    cors::Cors,
     document::ConfigErrors,
     log::LogFormat,
     model::Model,
@@ -166,6 +168,8 @@ pub struct Listen {
     /// The proxies that are believed about their clients' addresses: by `X-Forwarded-For`, `Forwarded`
     /// and the PROXY protocol.
     pub trusted_proxies: Vec<Network>,
+    /// Which pages of other origins may send, and read the answers; `None`: none.
+    pub cors: Option<Arc<Cors>>,
     /// Before the path of every route; `""` or [`crate::model::is_path`].
     pub path_prefix: String,
 }

@@ -1,7 +1,7 @@
 //! Typed access to the settings: each key gives its value, and errors are collected. Reading
 //! continues after an error, with the default instead of the invalid value.
 
-use std::marker::PhantomData;
+use std::{fmt::Display, marker::PhantomData, str::FromStr};
 
 use super::{
     key::{Key, Place, RequiredKey, Sections},
@@ -181,6 +181,34 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// What the texts of a list stand for. Others are errors, each at its place in the list.
+    pub(super) fn parse_each<T: FromStr<Err: Display>>(
+        &mut self,
+        at: At,
+        texts: &[String],
+    ) -> Vec<T> {
+        let mut parsed = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            match text.parse() {
+                Ok(value) => parsed.push(value),
+                Err(error) => {
+                    self.refuse_element(at, index, &format!("{text:?} is not allowed: {error}"))
+                }
+            }
+        }
+        parsed
+    }
+
+    /// Reports an error of an element of a list. In the file each has a place of its own.
+    pub(super) fn refuse_element(&mut self, at: At, index: usize, message: &str) {
+        let element = self.setting(at).and_then(|all| all.inner.get(index));
+        let error = match element {
+            Some(element) => element.error(message),
+            None => self.error(at, message),
+        };
+        self.raw.errors.push(error);
     }
 
     /// Whether a setting comes from the environment.

@@ -5,9 +5,10 @@ use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
 /// others.)
-const RELOADABLE: [&str; 5] = [
+const RELOADABLE: [&str; 6] = [
     "models",
     "listen.path_prefix",
+    "listen.cors",
     "auth",
     "schema_registry",
     "listen.unauthenticated_network",
@@ -69,6 +70,7 @@ impl Config {
         let reloaded = Self {
             listen: Listen {
                 path_prefix: new.listen.path_prefix,
+                cors: new.listen.cors,
                 ..self.listen.clone()
             },
             auth: new.auth,

@@ -163,6 +163,7 @@ fn resolve(
         return Err(ConfigErrors::new(errors));
     }
     reader.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, &models));
+    reader.warn_of_unreadable_answers(listen.cors.as_deref());
     let mut warnings = kafka.warnings;
     warnings.append(&mut reader.raw.warnings);
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
@@ -347,28 +348,14 @@ impl Reader {
             address: self.get(&LISTEN_ADDRESS),
             driver: self.get(&LISTEN_DRIVER),
             trusted_proxies: self.trusted_proxies(),
+            cors: self.cors(),
             path_prefix: self.get(&PATH_PREFIX),
         }
     }
 
     fn trusted_proxies(&mut self) -> Vec<Network> {
-        let at = TRUSTED_PROXIES.at();
-        let mut networks: Vec<Network> = Vec::new();
-        for (index, text) in self.get(&TRUSTED_PROXIES).into_iter().enumerate() {
-            match text.parse() {
-                Ok(network) => networks.push(network),
-                Err(error) => {
-                    // In the file each has a place of its own.
-                    let element = self.setting(at).and_then(|all| all.inner.get(index));
-                    let message = format!("{text:?} is not allowed: {error}");
-                    let error = match element {
-                        Some(element) => element.error(message),
-                        None => self.error(at, message),
-                    };
-                    self.raw.errors.push(error);
-                }
-            }
-        }
+        let (at, proxies) = (TRUSTED_PROXIES.at(), self.get(&TRUSTED_PROXIES));
+        let networks: Vec<Network> = self.parse_each(at, &proxies);
         if let Some(network) = networks.iter().find(|it| it.is_everything()) {
             let message = format!("with {network} every client can claim any address");
             self.warn(at, message);

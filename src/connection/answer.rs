@@ -9,7 +9,7 @@
 //! processed (section 9.6). Where a drain begins meanwhile, the last of the requests that were processed
 //! gets the answer that ends the connection.
 
-use std::{rc::Rc, time::Instant};
+use std::{borrow::Cow, rc::Rc, time::Instant};
 
 use crate::{
     context::ActiveSnapshot,
@@ -50,6 +50,8 @@ pub(super) struct Processed {
     /// `None` where the head could not be read.
     pub(super) asked: Option<Asked>,
     pub(super) active: Rc<ActiveSnapshot>,
+    /// More header fields of its answer.
+    pub(super) fields: Cow<'static, [u8]>,
     /// The index of its route.
     pub(super) route: Option<usize>,
     pub(super) end: End,
@@ -75,10 +77,15 @@ impl From<&RequestHead> for Asked {
 
 impl Processed {
     /// A request whose head could not be read.
-    pub(super) fn without_head(active: Rc<ActiveSnapshot>, refusal: Refusal) -> Self {
+    pub(super) fn without_head(
+        active: Rc<ActiveSnapshot>,
+        fields: Cow<'static, [u8]>,
+        refusal: Refusal,
+    ) -> Self {
         Self {
             asked: None,
             active,
+            fields,
             route: None,
             end: End::Outcome(Outcome::Refused(refusal)),
         }
@@ -239,6 +246,7 @@ impl Connection {
         let Processed {
             asked,
             active,
+            fields,
             route,
             end,
         } = request;
@@ -272,6 +280,7 @@ impl Connection {
             persistence,
             head_only: asked.is_some_and(|asked| asked.head_only),
             date: self.context.clock.http_date(),
+            fields: &fields,
         };
         let (responses, output) = (&self.context.responses, &mut self.transport.output);
         responses.write(&outcome, form, output);

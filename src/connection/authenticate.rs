@@ -1,6 +1,7 @@
 //! Authenticates a request by its head, before anything else.
 
 use std::{
+    borrow::Cow,
     rc::Rc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +12,7 @@ use percent_encoding::percent_decode;
 use crate::{
     auth::{AuthError, KeySet, LookUp, Principal, UnknownKey, VerifyError},
     context::ActiveSnapshot,
-    http::{Authorization, RequestHead},
+    http::{self, Authorization, RequestHead},
     outcome::Refusal,
 };
 
@@ -20,8 +21,17 @@ use super::{Connection, Interrupt};
 /// How long a request waits for a fetch of its issuer's keys.
 const KEY_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// The query parameter of a token (RFC 6750 section 2.3).
-const QUERY_PARAMETER: &[u8] = b"access_token";
+/// The query parameter of a token (RFC 6750 section 2.3), which is never accepted.
+const TOKEN_PARAMETER: &[u8] = b"access_token";
+
+/// The query parameter of a key for pages: `navigator.sendBeacon` can't set a header field.
+const PAGE_KEY_PARAMETER: &[u8] = b"key";
+
+/// A credential as a request has it.
+struct Presented<'h> {
+    token: Cow<'h, [u8]>,
+    in_query: bool,
+}
 
 impl Connection {
     /// Authenticates the request with this head. If that takes newer keys, `active` is then the snapshot
@@ -34,18 +44,63 @@ impl Connection {
         let Some(keys) = &active.snapshot.keys else {
             return Ok(active.anonymous.clone());
         };
-        let token = match bearer_token(head, self.transport.head(head)) {
-            Ok(token) => token,
+        let presented = presented(head, self.transport.head(head), keys);
+        let Presented { token, in_query } = match presented {
+            Ok(presented) => presented,
             Err(error) => return Err(self.deny(error, &[]).into()),
         };
-        if let Some(found) = self.cached(keys, token) {
-            return Ok(found.map_err(|error| self.deny(error, token))?);
+        let principal = match self.cached(keys, &token) {
+            Some(found) => found.map_err(|error| self.deny(error, &token))?,
+            // No other token of a query costs more than a hash.
+            None if in_query && !keys.is_page_key(&token) => {
+                return Err(self.deny(AuthError::InQuery, &[]).into());
+            }
+            None => {
+                // The verification may wait for others: answers that are due do not.
+                drop(token);
+                self.answer_unanswered().await?;
+                // Rare: boxed, so that its state does not enlarge every connection's future.
+                Box::pin(self.verify_presented(active, head)).await?
+            }
+        };
+        self.check_page(&principal, head, in_query)?;
+        Ok(principal)
+    }
+
+    /// Checks that a key for pages comes from one of them, and that a query has no other credential.
+    fn check_page(
+        &self,
+        principal: &Principal,
+        head: &RequestHead,
+        in_query: bool,
+    ) -> Result<(), Refusal> {
+        let Some(origins) = &principal.grant().origins else {
+            return if in_query {
+                Err(self.deny(AuthError::InQuery, &[]))
+            } else {
+                Ok(())
+            };
+        };
+        let origin = http::origin(self.transport.head(head));
+        if origin.is_some_and(|origin| origins.allow(origin)) {
+            Ok(())
+        } else {
+            Err(self.deny(AuthError::Origin, &[]))
         }
-        // The verification may wait for others: answers that are due do not.
-        self.answer_unanswered().await?;
-        let token = bearer_token(head, self.transport.head(head)).unwrap_or_default();
-        // Rare: boxed, so that its state does not enlarge every connection's future.
-        Ok(Box::pin(self.verify(active, token)).await?)
+    }
+
+    /// Verifies the token of the request with this head.
+    async fn verify_presented(
+        &self,
+        active: &mut Rc<ActiveSnapshot>,
+        head: &RequestHead,
+    ) -> Result<Principal, Refusal> {
+        let Some(keys) = &active.snapshot.keys else {
+            return Ok(active.anonymous.clone());
+        };
+        let presented = presented(head, self.transport.head(head), keys);
+        let token = presented.map_or(Cow::default(), |it| it.token);
+        self.verify(active, &token).await
     }
 
     /// The principal of a token in the cache of this worker, or why it is not valid any more.
@@ -165,13 +220,20 @@ impl Connection {
 }
 
 /// The token of a request: from its only `Authorization` field, with scheme `Bearer` in any case
-/// (RFC 9110 section 11.1). A token in the query string is an error.
-fn bearer_token<'h>(head: &RequestHead, bytes: &'h [u8]) -> Result<&'h [u8], AuthError> {
-    if is_in_query(&bytes[head.path.end..]) {
+/// (RFC 9110 section 11.1), or where there is none, and there are keys for pages, from the query. Any other
+/// token in the query string is an error.
+fn presented<'h>(
+    head: &RequestHead,
+    bytes: &'h [u8],
+    keys: &KeySet,
+) -> Result<Presented<'h>, AuthError> {
+    let query = query(&bytes[head.path.end..]);
+    if parameters(query, TOKEN_PARAMETER).next().is_some() {
         return Err(AuthError::InQuery);
     }
     let value = match head.authorization {
         Authorization::Value(span) => span.of(bytes),
+        Authorization::Absent if keys.has_page_keys() => return page_key(query),
         Authorization::Absent => return Err(AuthError::Missing),
         Authorization::Repeated => return Err(AuthError::Repeated),
     };
@@ -181,21 +243,40 @@ fn bearer_token<'h>(head: &RequestHead, bytes: &'h [u8]) -> Result<&'h [u8], Aut
         return Err(AuthError::Scheme);
     }
     let blanks = token.iter().take_while(|byte| **byte == b' ').count();
-    Ok(&token[blanks..])
+    Ok(Presented {
+        token: Cow::Borrowed(&token[blanks..]),
+        in_query: false,
+    })
 }
 
-/// Whether the rest of the request line after the path is a query with a token parameter.
-fn is_in_query(after_path: &[u8]) -> bool {
-    let Some(query) = after_path.strip_prefix(b"?") else {
-        return false;
-    };
-    let end = memchr(b' ', query).unwrap_or(query.len());
-    let mut parameters = query[..end].split(|byte| *byte == b'&');
-    parameters.any(|parameter| {
-        let name = parameter.split(|byte| *byte == b'=').next();
-        let name = percent_decode(name.unwrap_or_default());
-        name.map(|byte| byte.to_ascii_lowercase())
-            .eq(QUERY_PARAMETER.iter().copied())
+/// The key for pages of a query.
+fn page_key(query: &[u8]) -> Result<Presented<'_>, AuthError> {
+    let mut keys = parameters(query, PAGE_KEY_PARAMETER);
+    let key = keys.next().ok_or(AuthError::Missing)?;
+    if keys.next().is_some() {
+        return Err(AuthError::Repeated);
+    }
+    Ok(Presented {
+        token: percent_decode(key).into(),
+        in_query: true,
+    })
+}
+
+/// The query in the rest of the request line after the path, empty if there is none.
+fn query(after_path: &[u8]) -> &[u8] {
+    let query = after_path.strip_prefix(b"?").unwrap_or_default();
+    &query[..memchr(b' ', query).unwrap_or(query.len())]
+}
+
+/// The values of the parameters of a query that have this name, in whatever case.
+fn parameters<'q>(query: &'q [u8], lower_name: &'q [u8]) -> impl Iterator<Item = &'q [u8]> {
+    let parameters = query.split(|byte| *byte == b'&');
+    parameters.filter_map(move |parameter| {
+        let name_len = memchr(b'=', parameter).unwrap_or(parameter.len());
+        let (name, value) = parameter.split_at(name_len);
+        let name = percent_decode(name).map(|byte| byte.to_ascii_lowercase());
+        name.eq(lower_name.iter().copied())
+            .then(|| value.strip_prefix(b"=").unwrap_or_default())
     })
 }
 

@@ -25,7 +25,7 @@ pub(super) use self::{
 };
 pub use self::{
     error::HeadError,
-    fields::field_value,
+    fields::{field_value, origin},
     request::{
         Authorization, ContentCoding, Framing, MediaType, Method, RequestHead, Span, Version,
     },

@@ -9,6 +9,11 @@ pub use body::{BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep};
 pub use forwarded::client;
 pub use head::{
     Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
-    MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version, field_value,
+    MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version, field_value, origin,
 };
 pub use proxy_header::{ConnectionStart, PROXY_HEADER_BYTES_MAX, ProxyHeader, proxy_header};
+
+/// Whether a text is a token, as methods and the names of fields are (RFC 9110 section 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| head::is_token_byte(byte))
+}

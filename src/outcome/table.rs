@@ -52,6 +52,7 @@ table! {
     Accepted => ok("accepted"),
     PartlyAccepted => Row { status: 207, ..ok("partly_accepted") },
     Healthy => ok("healthy"),
+    Preflight => Row { status: 204, ..ok("preflight") },
     MalformedRequest => framing(
         "malformed_request", 400,
         "The request is not well-formed HTTP/1.1.",
@@ -74,6 +75,10 @@ table! {
     Unauthenticated => client(
         "unauthenticated", 401,
         "Authentication required: send a valid token as \"Authorization: Bearer <token>\".",
+    ),
+    OriginNotAllowed => client(
+        "origin_not_allowed", 403,
+        "Pages of the request's Origin may not use this key, or this server.",
     ),
     RouteNotAllowed => client(
         "route_not_allowed", 403,

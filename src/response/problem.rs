@@ -37,7 +37,7 @@ pub(super) fn specific(outcome: &Outcome) -> Option<Specific> {
             Some(Specific::content(content.to_string()))
         }
         Outcome::Empty => Some(Specific::content(r#"{"accepted":0}"#.to_owned())),
-        Outcome::Healthy => None,
+        Outcome::Healthy | Outcome::Preflight => None,
         Outcome::Refused(refusal) => refused(code, refusal),
     }
 }
@@ -77,6 +77,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::Body(_)
         | Refusal::Timeout(_)
         | Refusal::Unauthenticated(_)
+        | Refusal::Origin
         | Refusal::RouteNotAllowed
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
@@ -93,6 +94,7 @@ pub(super) fn is_invalid_token(error: AuthError) -> bool {
     match error {
         AuthError::Missing
         | AuthError::Scheme
+        | AuthError::Origin
         | AuthError::KeysUnavailable
         | AuthError::KeyNotFetched
         | AuthError::Busy => false,
@@ -187,6 +189,7 @@ fn undelivered(code: Code, failure: &Failure) -> Value {
 pub(super) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
         207 => "Multi-Status",
         400 => "Bad Request",
         401 => "Unauthorized",

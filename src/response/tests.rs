@@ -15,6 +15,7 @@ fn written(outcome: &Outcome, persistence: Persistence, head_only: bool) -> (Str
         persistence,
         head_only,
         date: *DATE,
+        fields: &[],
     };
     Responses::new().write(outcome, form, &mut out);
     let text = String::from_utf8(out).expect("answers are UTF-8");
@@ -34,6 +35,10 @@ fn every_code_has_a_reason_phrase_and_a_true_length() {
         let prebuilt = &responses.plain[code as usize][0];
         let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();
         let length = prebuilt.bytes.len() - prebuilt.head_len;
+        if code.row().status == 204 {
+            assert_eq!((length, head.contains("Content-")), (0, false), "{head}");
+            continue;
+        }
         assert!(
             head.contains(&format!("\r\nContent-Length: {length}\r\n")),
             "{head}"

@@ -2,6 +2,7 @@
 
 mod access;
 mod api_keys;
+mod cors;
 mod issuers;
 mod kafka;
 mod memory;

@@ -8,6 +8,7 @@ mod examples;
 
 mod admin;
 mod auth;
+mod browsers;
 mod cli;
 mod drain;
 mod faults;

@@ -35,6 +35,7 @@ fn insert(
         scope: Scope::All,
         validity: Validity { from_ms, until_ms },
         subject_header: None,
+        origins: None,
     };
     let proof = Proof::Hash(KeyHash::sha256(token));
     cache.insert(token, Verified { grant, proof }, &KEYS)

@@ -30,6 +30,7 @@ fn key(name: &str, hash: KeyHash, routes: &str, expires_ms: Option<u64>) -> ApiK
         hash,
         routes: Globs::new([routes]),
         expires_ms,
+        origins: None,
     }
 }
 

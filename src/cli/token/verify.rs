@@ -126,6 +126,10 @@ fn accepted(token: &[u8], grant: &Grant, auth: &Auth, routes: &RouteTable) -> St
     let expires = time(grant.validity.until_ms);
     let expires = expires.as_deref().unwrap_or("never");
     let _ = write!(text, "\nexpires: {expires}\n");
+    if let Some(origins) = &grant.origins {
+        let origins: Vec<_> = origins.patterns().iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "pages: {}", origins.join(", "));
+    }
     text
 }
 
@@ -183,6 +187,7 @@ const fn reason(error: AuthError) -> &'static str {
         AuthError::NotYetValid => "the token is not valid yet",
         AuthError::RequiredClaim => "a required claim is missing or has another value",
         AuthError::Signature => "the signature is invalid",
+        AuthError::Origin => "the key is for pages of other origins",
         AuthError::KeysUnavailable => "the issuer's keys can't be fetched",
         AuthError::KeyNotFetched => "the issuer's keys were not fetched since the token arrived",
         AuthError::Busy => "too many tokens are being verified",

@@ -24,12 +24,19 @@ impl Reader {
             let hash = self.hash(table, &mut hashes);
             let routes = self.get_in(table, &KEY_ROUTES);
             let expires_ms = self.expiry(table);
+            let origins = self.key_origins(table);
+            if let (Some(KeyHash::Pbkdf2(_)), Some(_)) = (hash, &origins) {
+                let message = "a key with origins is public, as pages show it: make one with \
+                               `ringest token`, whose hash starts with sha256:";
+                self.fail(table.at(KEY_HASH.key()), message);
+            }
             if let (Some(name), Some(hash)) = (name, hash) {
                 keys.push(ApiKey {
                     name: name.into(),
                     hash,
                     routes: Globs::new(routes.iter().map(String::as_str)),
                     expires_ms,
+                    origins,
                 });
             }
         }

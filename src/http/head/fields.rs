@@ -213,6 +213,28 @@ pub(in crate::http) fn field_values<'h>(
     })
 }
 
+/// The value of the only `Origin` field of a head (RFC 6454 section 7), which may be malformed or incomplete:
+/// a line whose end is missing does not count.
+pub fn origin(head: &[u8]) -> Option<&[u8]> {
+    const NAME: &[u8] = b"origin:";
+    let mut found = None;
+    let mut rest = head.trim_ascii_start();
+    while let Some(end) = memchr(b'\n', rest) {
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        match line.split_at_checked(NAME.len()) {
+            Some((name, value)) if name.eq_ignore_ascii_case(NAME) => {
+                if found.replace(value.trim_ascii()).is_some() {
+                    return None;
+                }
+            }
+            None if line.trim_ascii().is_empty() => break,
+            Some(_) | None => {}
+        }
+    }
+    found
+}
+
 /// The position of `part` in `whole`, of which it is a slice.
 pub(super) fn span_in(whole: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();

@@ -3,6 +3,7 @@
 use super::{Model, Reader};
 use crate::{
     document::{Setting, Value},
+    http,
     model::{HeaderValue, KafkaHeader, Schema},
 };
 
@@ -178,8 +179,5 @@ impl Reader<'_> {
 
 /// What the name of a header field may be (RFC 9110, section 5.6.2), within our bound.
 fn is_token(name: &str) -> bool {
-    (1..=Model::HEADER_NAME_BYTES_MAX).contains(&name.len())
-        && name
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it))
+    name.len() <= Model::HEADER_NAME_BYTES_MAX && http::is_token(name.as_bytes())
 }

@@ -1,6 +1,8 @@
 //! The fields that decide: connection, content, credential, expectation, length.
 
-use ringest::http::{Authorization, ContentCoding, Framing, HeadError, MediaType, field_value};
+use ringest::http::{
+    Authorization, ContentCoding, Framing, HeadError, MediaType, field_value, origin,
+};
 
 use super::{head, parse, post, request};
 
@@ -163,5 +165,32 @@ fn any_field_is_found_by_its_name() {
             let found = field_value(&bytes, name);
             assert_eq!(found, value.map(str::as_bytes), "{name:?}");
         }
+    }
+}
+
+/// The answer to a malformed request carries the fields for its page, too.
+#[test]
+fn the_origin_is_found_in_what_has_arrived_of_a_head() {
+    let start = "POST / HTTP/1.1\r\nHost: a\r\n";
+    let page = Some(&b"https://a.example"[..]);
+    for (rest, expected) in [
+        ("Origin: https://a.example\r\n\r\n", page),
+        ("ORIGIN:https://a.example \t\r\n", page),
+        ("b\0d\r\norigin: https://a.example\r\n", page),
+        (" folded\norigin: https://a.example\n", page),
+        ("Origin: https://a.example", None),
+        ("Origin : https://a.example\r\n", None),
+        ("X-Origin: https://a.example\r\n\r\n", None),
+        ("\r\nOrigin: https://a.example\r\n", None),
+        (
+            "Origin: https://a.example\r\nOrigin: https://a.example\r\n",
+            None,
+        ),
+        ("", None),
+    ] {
+        let head = format!("{start}{rest}");
+        assert_eq!(origin(head.as_bytes()), expected, "{head:?}");
+        let late = format!("\r\n\r\n{head}");
+        assert_eq!(origin(late.as_bytes()), expected, "{late:?}");
     }
 }

@@ -22,12 +22,13 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 19] = [
+const LEAVES: [&str; 20] = [
     "admission",
     "buffer",
     "cgroup",
     "clock",
     "connections",
+    "cors",
     "deadline",
     "document",
     "excerpt",

@@ -44,6 +44,7 @@ pub(crate) fn snapshot(generation: u64, models: &[(&str, &str)]) -> Snapshot {
         generation,
         keys: None,
         cache_entries: 0,
+        cors: None,
         metrics: vec![rows(), rows()],
         routes: Arc::new(routes),
     }

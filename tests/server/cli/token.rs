@@ -115,7 +115,8 @@ fn a_token_has_the_shape_of_its_kind() {
     assert_eq!(name, format!("key-{}", &digits[..8]));
     assert_eq!(json["routes"], json!(["*"]));
     assert_eq!(json["expires"], Value::Null);
-    assert_eq!(json.as_object().map(serde_json::Map::len), Some(5));
+    assert_eq!(json["origins"], json!([]));
+    assert_eq!(json.as_object().map(serde_json::Map::len), Some(6));
     let (another, ..) = new(&["--format", "json", "--kind", "sha256"]);
     assert_ne!(token, another);
 
@@ -135,6 +136,28 @@ fn a_token_has_the_shape_of_its_kind() {
     assert_eq!(name, "the shop's \"till\"");
     assert_eq!(json["routes"], json!(["Order/*", "Visit/1.?"]));
     assert_eq!(json["expires"], "2199-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_key_for_pages_names_their_origins() {
+    let origins = ["https://app.example.com", "https://*.example.org"];
+    let arguments = origins.map(|origin| format!("--origins={origin}"));
+    let text = printed(&["--format=toml", "--name=web", &arguments[0], &arguments[1]]);
+    let token = text.lines().nth(1).expect("the second");
+    let token = token.strip_prefix("# ").expect("a comment");
+    let (code, said) = Place::new(&text).outcome(token, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let pages = "pages: https://app.example.com, https://*.example.org\n";
+    assert!(said.ends_with(pages), "{said}");
+    for (arguments, why) in [
+        (&["--origins=https://a.example/"][..], "no slash at its end"),
+        (&["--origins=*"], "certain origins"),
+        (&["--origins=https://a.example", "--kind=pbkdf2"], "public"),
+    ] {
+        let output = ringest(&[&["token"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
 }
 
 #[test]

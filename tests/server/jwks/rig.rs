@@ -155,6 +155,7 @@ fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
         routes: Arc::new(RouteTable::new(&[])),
         keys: None,
         cache_entries: 0,
+        cors: None,
         metrics: Vec::new(),
     };
     Exposition::new(Sources {

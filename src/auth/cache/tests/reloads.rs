@@ -178,6 +178,7 @@ impl Settings {
                         hash: hash?,
                         routes: Globs::new([GLOBS[glob]]),
                         expires_ms: expires.map(|it| it * 1_000),
+                        origins: None,
                     })
                 })
             });
