@@ -106,11 +106,12 @@ impl Connection {
         deadline: Deadline,
         is_reserved: bool,
         context: Rc<Context>,
-    ) -> Self {
+    ) -> Box<Self> {
         let input = context.pool.take(SEGMENT_BYTES_MIN);
         let age_max = context.config.timeouts.connection_age_max;
         let ends_at = age_max.map(|age_max| context.clock.now() + shortened(age_max));
-        Self {
+        // Boxed, as each future that it is moved through has it twice.
+        Box::new(Self {
             transport: Transport::new(stream, deadline, input),
             parser: HeadParser::new(context.head_limits),
             client: Client::new(peer, &context.config.listen.trusted_proxies),
@@ -121,17 +122,19 @@ impl Connection {
             cache_hint: Cell::default(),
             unanswered: VecDeque::new(),
             context,
-        }
+        })
     }
 
     /// Serves requests until the client or a rule ends the connection.
-    pub(crate) async fn serve(mut self) {
+    pub(crate) async fn serve(mut self: Box<Self>) {
         loop {
             match self.exchange().await {
                 // Records that wait for the next request do not wait for other tasks too.
                 Next::Request if !self.unanswered.is_empty() => self.transport.count_step(),
                 Next::Request => self.transport.yield_now().await,
-                Next::Linger => return self.transport.linger(&self.context.clock).await,
+                Next::Linger => {
+                    return Box::pin(self.transport.linger(&self.context.clock)).await;
+                }
                 Next::Close => return,
             }
         }

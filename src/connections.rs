@@ -12,6 +12,15 @@ use crate::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+/// Connections in the reserve of a worker. When it is full, the oldest gives way.
+pub const RESERVE: usize = 32;
+
+/// Connections of a worker that give way and are not gone yet, at most.
+pub const LEAVING_MAX: usize = 32;
+
+/// Connections of a worker beyond `connections_max`, at most.
+pub const BEYOND_MAX: usize = RESERVE + LEAVING_MAX;
+
 /// No place for another connection, unless one that idles gives way. Overload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {

@@ -20,11 +20,11 @@ pub struct PanicError {
 ///
 /// # Errors
 /// The message of the panic, after the panic hook has run.
-pub async fn isolated<T: Future>(task: T) -> Result<T::Output, PanicError> {
+pub fn isolated<T: Future>(task: T) -> impl Future<Output = Result<T::Output, PanicError>> {
+    // Not an async fn, which would hold the task twice: as its argument, and as what it awaits.
     AssertUnwindSafe(task)
         .catch_unwind()
-        .await
-        .map_err(PanicError::from)
+        .map(|ended| ended.map_err(PanicError::from))
 }
 
 impl From<Box<dyn Any + Send>> for PanicError {

@@ -39,7 +39,6 @@ mod tasks;
 
 pub(crate) use drain::Drained;
 pub(crate) use handover::Handover;
-pub(crate) use listener::BEYOND_MAX;
 pub(crate) use runtime::{NoIoUring, check_io_uring};
 
 /// How much earlier than `drain_timeout_ms` a worker's drain ends, so that the process ends in time.

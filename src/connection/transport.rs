@@ -311,7 +311,7 @@ impl Transport {
     }
 
     /// Shuts down the sending side, and discards what the client still sends until it closes its side.
-    pub(super) async fn linger(mut self, clock: &Clock) {
+    pub(super) async fn linger(&mut self, clock: &Clock) {
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
         if self.deadline.gives_way() {
             return;

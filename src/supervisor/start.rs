@@ -28,7 +28,7 @@ use crate::{
     admission::SharedBudget,
     auth::AuthError,
     config::{Config, DriverChoice},
-    connections::Connections,
+    connections::{BEYOND_MAX, Connections},
     isolation::PanicError,
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
@@ -36,7 +36,7 @@ use crate::{
     produce::{BrokerWatch, OpenError, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
-    worker::{BEYOND_MAX, Handover, NoIoUring, WorkerSettings, check_io_uring},
+    worker::{Handover, NoIoUring, WorkerSettings, check_io_uring},
 };
 
 /// Connections that the kernel queues for a listener; absorbs spikes between two accepts.
