@@ -22,8 +22,8 @@ const SHARE: usize = 4;
 const ANNOUNCED_SHARE: usize = 4;
 
 /// The most that a connection takes beside the segment that it reads into and what is counted as in flight:
-/// its task, its places in the worker's tables.
-pub const CONNECTION_BYTES: usize = 6 * 1024;
+/// its task and state, a small answer, its places in the worker's tables.
+pub const CONNECTION_BYTES: usize = 4 * 1024;
 
 /// What a worker takes from the process's budget at a time, in bytes.
 const CHUNK: usize = 1024 * 1024;
@@ -258,6 +258,17 @@ impl Permit {
         Ok(())
     }
 
+    /// Takes what is missing to so many bytes.
+    ///
+    /// # Errors
+    /// As for [`another`](Self::another); the permit stays as it was.
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), AdmissionError> {
+        match bytes.checked_sub(self.bytes) {
+            Some(more @ 1..) => self.grow_by(more),
+            Some(0) | None => Ok(()),
+        }
+    }
+
     /// Takes `bytes` more for the same request.
     ///
     /// # Errors
@@ -265,6 +276,9 @@ impl Permit {
     /// memory, all of the worker's own can be taken: it is enough for any request.
     pub fn another(&self, bytes: usize) -> Result<Self, AdmissionError> {
         let (admission, holder) = (&self.admission, self.holder);
+        if bytes == 0 {
+            return Ok(admission.record(holder, 0));
+        }
         let held = admission.held(holder).get();
         let is_alone = held == admission.in_flight_bytes() && held + bytes <= admission.own_bytes;
         if !is_alone && !admission.is_within_share(holder, bytes) {

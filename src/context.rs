@@ -94,6 +94,8 @@ pub(crate) struct Context {
     /// Requests that wait for an issuer's keys.
     pub(crate) key_waits: KeyWaits,
     pub(crate) validator: RefCell<Validator>,
+    /// The memory of the lists of long validations in progress.
+    pub(crate) validation_lists: Rc<Admission>,
     pub(crate) long_work: Rc<LongWork>,
     pub(crate) load: Rc<Load>,
     pub(crate) producer: Rc<Producer>,
@@ -125,6 +127,8 @@ impl Context {
         load: Load,
     ) -> Self {
         let limits = &config.limits;
+        let of_bodies = ValidateLimits::from(limits);
+        let lists = Validator::lists_bytes_max(of_bodies, limits.body_bytes_max);
         Self {
             config: Arc::clone(config),
             published: Arc::clone(published),
@@ -145,7 +149,8 @@ impl Context {
             clock: Clock::new(),
             verifications: Rc::new(VerificationQueue::new()),
             key_waits: KeyWaits::default(),
-            validator: RefCell::new(Validator::new(ValidateLimits::from(limits))),
+            validator: RefCell::new(Validator::new(of_bodies)),
+            validation_lists: Rc::new(Admission::new(lists)),
             long_work: Rc::new(long_work),
             load: Rc::new(load),
             producer,

@@ -21,7 +21,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) use kind::{Kind, Kinds, Line};
-pub(crate) use queue::LineQueue;
+pub(crate) use queue::{LineQueue, MEMORY_MAX};
 
 mod kind;
 mod queue;

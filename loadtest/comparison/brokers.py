@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -45,6 +46,10 @@ class Broker:
         if said[:1] != ["bootstrap"]:
             raise Fault("the broker did not start")
         self.bootstrap = said[1]
+
+    def hang(self):
+        """Stops the process of a mock broker: from now on it answers nothing."""
+        self._counter.send_signal(signal.SIGSTOP)
 
     def records(self):
         """The number of records ever written to the topic."""

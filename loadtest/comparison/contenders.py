@@ -196,6 +196,7 @@ def address(process, log):
 def stop(process):
     """Sends SIGTERM, then SIGKILL after a timeout."""
     process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

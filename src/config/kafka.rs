@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Limits,
-    keys::{self, ACK_TIMEOUT, PRODUCERS},
+    keys::{self, ACK_TIMEOUT},
     reader::Reader,
 };
 use crate::{
@@ -17,8 +17,6 @@ use crate::{
 /// The properties for librdkafka, and warnings about them.
 pub(super) struct Kafka {
     pub(super) properties: Vec<(String, String)>,
-    /// Producer handles of each worker; `None`: as many as are needed.
-    pub(super) producers: Option<usize>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -82,10 +80,8 @@ pub(super) fn properties(
         let name = read.map_or(it.name, |name| (*name).to_owned());
         (name, it.value)
     }));
-    let producers = reader.get(&PRODUCERS);
     Kafka {
         properties,
-        producers,
         warnings,
     }
 }

@@ -8,7 +8,9 @@ use crate::{
     admission::CONNECTION_BYTES,
     auth::{Cache, Rejections},
     buffer::{self, INPUT_BYTES, segment_capacity},
-    produce::QUEUED_RECORD_BYTES,
+    connections::BEYOND_MAX,
+    log,
+    produce::{QUEUED_RECORD_BYTES, requests_bytes_max},
     validate::{ValidateLimits, Validator},
 };
 
@@ -29,6 +31,8 @@ pub(super) struct Sizes {
     pub(super) workers: usize,
     pub(super) cache_entries: usize,
     pub(super) queue_records_max: usize,
+    /// Of a worker.
+    pub(super) requests_bytes_max: usize,
 }
 
 impl Sizes {
@@ -62,15 +66,16 @@ impl Sizes {
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
 /// Not included: the text of dead letters while it is assembled (a few times the largest record, of each
-/// worker), librdkafka's request buffers (it copies small messages into requests), and the kernel's
-/// socket buffers.
+/// worker), and the kernel's socket buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryMax {
-    /// Every connection with its state and the largest read segment for its head.
+    /// Every connection, those of the reserve too, with its state and the largest read segment for its head.
     pub connections: u64,
     /// Bodies being read and records not yet acknowledged.
     pub in_flight: u64,
-    /// The validator's scratch (simd-json's buffers, its copy of the body, the spans), of every
+    /// librdkafka's copies of records in its requests, of every worker.
+    pub requests: u64,
+    /// The validator's scratch (simd-json's buffers, its copy of the body) and the lists of records, of every
     /// worker.
     pub validation: u64,
     /// Cached credentials and hashes of rejected ones, of every worker.
@@ -79,7 +84,7 @@ pub struct MemoryMax {
     pub kept_segments: u64,
     /// The overhead of each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
-    /// The process and its workers without load.
+    /// The process and its workers without load, and a full queue of the log.
     pub process: u64,
 }
 
@@ -90,6 +95,10 @@ impl MemoryMax {
             workers: config.workers.get(),
             cache_entries: config.auth.cache_entries,
             queue_records_max: config.queue_records_max(),
+            requests_bytes_max: requests_bytes_max(
+                |name| config.kafka_property(name).map(str::to_owned),
+                config.producers,
+            ),
         })
     }
 
@@ -107,14 +116,18 @@ impl MemoryMax {
         let of_message = |records: u64| records.saturating_mul(QUEUED_MESSAGE_BYTES);
         let input = segment_capacity(head_bytes_max.max(INPUT_BYTES));
         let connection = (input + CONNECTION_BYTES) as u64;
+        let beyond = of_each(BEYOND_MAX);
+        let requests = of_each(sizes.requests_bytes_max);
         Self {
-            connections: connection.saturating_mul(connections_max as u64),
+            connections: connection.saturating_mul(connections_max as u64 + beyond),
             in_flight: in_flight_bytes_max as u64,
-            validation: of_each(Validator::scratch_bytes_max(limits, body_bytes_max)),
+            // They are copies of it.
+            requests: requests.min(in_flight_bytes_max as u64),
+            validation: of_each(Validator::resident_bytes_max(limits, body_bytes_max)),
             credentials: of_each(Cache::bytes_max(sizes.cache_entries) + Rejections::BYTES_MAX),
             kept_segments: of_each(buffer::Pool::KEPT_BYTES_MAX),
             producer_queues: of_message(of_each(sizes.queue_records_max)),
-            process: PROCESS_BYTES + workers * WORKER_BYTES,
+            process: PROCESS_BYTES + log::MEMORY_MAX as u64 + workers * WORKER_BYTES,
         }
     }
 
@@ -139,7 +152,7 @@ impl MemoryMax {
         })
     }
 
-    fn parts(&self) -> [Part; 7] {
+    fn parts(&self) -> [Part; 8] {
         [
             (
                 "connections",
@@ -147,6 +160,11 @@ impl MemoryMax {
                 "limits.connections_max, limits.head_bytes_max",
             ),
             ("in flight", self.in_flight, "limits.in_flight_bytes_max"),
+            (
+                "requests",
+                self.requests,
+                "kafka.\"batch.size\", kafka.producers, workers",
+            ),
             (
                 "validation",
                 self.validation,
@@ -207,6 +225,7 @@ mod tests {
             workers: 2,
             cache_entries: 8_192,
             queue_records_max: 200_000,
+            requests_bytes_max: 1_000_000,
         };
         let all = MemoryMax::of(&sizes).total();
         let in_flight = |bytes, least| {
@@ -232,6 +251,7 @@ mod tests {
         let memory = MemoryMax {
             connections: 1 << 20,
             in_flight: 10 << 20,
+            requests: 0,
             validation: 1,
             credentials: 0,
             kept_segments: 0,
@@ -240,14 +260,14 @@ mod tests {
         };
         assert_eq!(memory.total(), (12 << 20) + 1);
         let lines: Vec<_> = memory.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 8);
+        assert_eq!(lines.len(), 9);
         let ends = |line: &String| line.find(" MiB");
         assert!(lines.iter().all(|line| ends(line) == ends(&lines[0])));
         assert_eq!(
-            lines[2],
+            lines[3],
             "validation               0.1 MiB  limits.record_bytes_max, limits.body_bytes_max, workers"
         );
-        assert_eq!(lines[7], "total                   12.1 MiB");
+        assert_eq!(lines[8], "total                   12.1 MiB");
         assert_eq!(memory.warning(12 << 21), None);
         assert_eq!(
             memory.warning(8 << 20).as_deref(),

@@ -17,7 +17,8 @@ use super::{
         CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
         HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
         LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
-        PATH_PREFIX, PIN, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
+        PATH_PREFIX, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK,
+        WORKERS,
     },
     log_filter,
     memory::Sizes,
@@ -32,7 +33,7 @@ use crate::{
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
     model::{self, Directory, Model, OnInvalid, SchemaPrefix},
     networks::Network,
-    produce::message_bytes_max,
+    produce::{message_bytes_max, requests_bytes_max},
     route::RouteTable,
     validate::Span,
 };
@@ -136,12 +137,13 @@ fn resolve(
     let listen = reader.listen();
     let management = reader.management(listen.address);
     let auth = reader.auth(listen.address, key_files);
+    let producers = reader.get(&PRODUCERS);
     let cgroup_bytes = cgroup::memory_max();
     let Sizes {
         mut limits,
         queue_records_max,
         ..
-    } = reader.sizes(limits, workers, auth.cache_entries, cgroup_bytes);
+    } = reader.sizes(limits, workers, auth.cache_entries, producers, cgroup_bytes);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.log_filter());
     let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
@@ -176,7 +178,7 @@ fn resolve(
         timeouts,
         auth,
         kafka: kafka.properties,
-        producers: kafka.producers,
+        producers,
         schema_registry,
         log_format,
         log_filter,
@@ -226,10 +228,12 @@ impl Reader {
         limits: Limits,
         workers: NonZeroUsize,
         cache_entries: usize,
+        producers: Option<usize>,
         cgroup_bytes: Option<u64>,
     ) -> Sizes {
         let queue = self.raw.property("queue.buffering.max.messages");
         let queue = queue.map(|it| it.value.scalar().and_then(|it| it.parse().ok()));
+        let property = |name: &str| self.raw.property(name).and_then(|it| it.value.scalar());
         let mut sizes = Sizes {
             limits,
             workers: workers.get(),
@@ -237,6 +241,7 @@ impl Reader {
             queue_records_max: queue
                 .flatten()
                 .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),
+            requests_bytes_max: requests_bytes_max(property, producers),
         };
         let Some(bytes) = cgroup_bytes else {
             return sizes;

@@ -44,15 +44,12 @@ pub(super) async fn produce_dead_letters(
             dead_letters.end();
         }
         let records_left = dead_letters.records_left();
-        let part = write_part(context, &mut dead_letters, &route.model.rules).await;
-        if part.places.is_empty() {
-            break Ok(());
-        }
-        let permit = rejected.permit.another(segment_capacity(part.text.len()));
-        let full = |AdmissionError| Failure::before_enqueue(Fault::QueueFull);
-        let delivered = match permit.map_err(full) {
-            Ok(permit) => deliver(context, destination, part, permit, start + most).await,
-            Err(failure) => Err(failure),
+        let rules = &route.model.rules;
+        let delivered = match write_part(context, &mut dead_letters, rules, &rejected.permit).await
+        {
+            Ok((part, _)) if part.places.is_empty() => break Ok(()),
+            Ok((part, permit)) => deliver(context, destination, part, permit, start + most).await,
+            Err(AdmissionError) => Err(Failure::before_enqueue(Fault::QueueFull)),
         };
         match delivered {
             Ok(delivered) => metrics.dead_letters.add(delivered.records() as u64),
@@ -69,16 +66,27 @@ pub(super) async fn produce_dead_letters(
     result
 }
 
-/// The next part, empty behind the last one.
-async fn write_part(context: &Context, dead_letters: &mut DeadLetters<'_>, rules: &Rules) -> Part {
+/// The next part, empty behind the last one, and the permit for its memory, from the budget of the request's.
+async fn write_part(
+    context: &Context,
+    dead_letters: &mut DeadLetters<'_>,
+    rules: &Rules,
+    request: &Permit,
+) -> Result<(Part, Permit), AdmissionError> {
     let mut part = Part::default();
+    let mut permit = request.another(0)?;
     loop {
         let slice = context.long_work.slice().await;
         let mut validator = context.validator.borrow_mut();
-        while !slice.is_over() {
-            if part.is_full() || !dead_letters.next(&mut part, &mut validator, rules) {
-                return part;
-            }
+        let mut is_complete = false;
+        while !is_complete && !slice.is_over() {
+            is_complete = part.is_full() || !dead_letters.next(&mut part, &mut validator, rules);
+        }
+        if !part.text.is_empty() {
+            permit.grow_to(segment_capacity(part.text.len()))?;
+        }
+        if is_complete {
+            return Ok((part, permit));
         }
     }
 }

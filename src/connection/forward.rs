@@ -14,7 +14,7 @@ use crate::{
     validate::{Format, Rejection, Span, ValidBody, Validation},
 };
 
-use super::{Connection, body::RawBody, transport::Gone};
+use super::{Connection, Interrupt, body::RawBody};
 
 /// The longest value of a request's field that becomes a Kafka header, in bytes. A longer one is
 /// left out, as a truncated value would be wrong.
@@ -92,25 +92,29 @@ impl Connection {
         headers
     }
 
-    /// Validates a long body: in slices, with other requests served in between.
+    /// Validates a long body: in slices, with other requests served in between. What it has found so far takes
+    /// memory that all such validations share.
     pub(super) async fn validate_long(
         &mut self,
         route: &Route,
         format: Format,
         body: &RawBody,
-    ) -> Result<Box<Validation>, Gone> {
+    ) -> Result<Box<Validation>, Interrupt> {
         // Answers that are due do not wait for it.
         self.answer_unanswered().await?;
         let context = &self.context;
         let bytes = body.bytes(self.transport.input());
         let mut validation = Box::new(Validation::new(format));
+        let mut permit = context.validation_lists.admit(self.holder, 0)?;
         loop {
             let slice = context.long_work.slice().await;
             let mut validator = context.validator.borrow_mut();
             while !slice.is_over() {
                 if validator.advance(&mut validation, bytes, &route.model.rules) {
+                    // No other validation goes on before its result is used.
                     return Ok(validation);
                 }
+                permit.grow_to(validation.lists_bytes())?;
             }
         }
     }

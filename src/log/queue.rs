@@ -19,6 +19,9 @@ const LINES_MAX: usize = 4_096;
 /// Bytes that wait at the most.
 const BYTES_MAX: usize = 1_048_576;
 
+/// The memory of a full queue, in bytes: the lines, what the allocator adds to each, and the places.
+pub(crate) const MEMORY_MAX: usize = BYTES_MAX + LINES_MAX * 64;
+
 /// Between two looks at what is to be reported beside the lines.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 

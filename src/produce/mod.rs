@@ -42,6 +42,7 @@ pub use payload::Payloads;
 pub use producer::Producer;
 pub(crate) use record::QUEUED_RECORD_BYTES;
 pub use settings::ProducerSettings;
+pub(crate) use settings::requests_bytes_max;
 pub use watch::BrokerWatch;
 
 #[cfg(test)]

@@ -43,6 +43,32 @@ pub struct ProducerSettings {
     pub cores: CpuSet,
 }
 
+/// The brokers that [`requests_bytes_max`] counts at least: how many there are is known to the brokers only.
+const BROKERS: usize = 3;
+
+/// The most that a worker's requests to the brokers take, in bytes, as librdkafka copies records into them. For
+/// as many brokers as `bootstrap.servers` names, or three. `property` has librdkafka's properties as set, and
+/// `producers` is as in [`ProducerSettings`].
+pub(crate) fn requests_bytes_max(
+    property: impl Fn(&str) -> Option<String>,
+    producers: Option<usize>,
+) -> usize {
+    let number = |name: &str| property(name)?.parse().ok();
+    let requests = requests_max(number("max.in.flight.requests.per.connection"));
+    let batch_bytes = number("batch.size").unwrap_or(BATCH_BYTES_MAX);
+    let servers = property("bootstrap.servers").unwrap_or_default();
+    let brokers = servers.split(',').count().max(BROKERS);
+    // What is sent alone is no more than a record.
+    let lanes = producers.unwrap_or(AUTO_LANES_MAX);
+    brokers * lanes * requests as usize * (batch_bytes + BATCH_OVERHEAD_BYTES)
+}
+
+/// Batches out at one broker from one handle, at most.
+fn requests_max(in_flight_max: Option<usize>) -> u32 {
+    let most = in_flight_max.and_then(|it| u32::try_from(it).ok());
+    most.unwrap_or(REQUESTS_MAX).clamp(1, REQUESTS_MAX)
+}
+
 impl ProducerSettings {
     fn number(&self, name: &str) -> Option<usize> {
         property(&self.properties, name).and_then(|value| value.parse().ok())
@@ -69,8 +95,6 @@ impl ProducerSettings {
             .number("batch.num.messages")
             .unwrap_or(BATCH_MESSAGES_MAX);
         let bytes_max = batch_bytes.min(self.message_bytes_max());
-        let requests = self.number("max.in.flight.requests.per.connection");
-        let requests = requests.and_then(|it| u32::try_from(it).ok());
         let linger = property(&self.properties, "linger.ms");
         let linger = linger.and_then(|it| it.parse::<f64>().ok());
         BatchRules {
@@ -80,7 +104,7 @@ impl ProducerSettings {
                 time: linger.map_or(LINGER, |ms| Duration::from_secs_f64(ms.max(0.0) / 1_000.0)),
                 is_given: linger.is_some(),
             },
-            requests_max: requests.unwrap_or(REQUESTS_MAX).clamp(1, REQUESTS_MAX),
+            requests_max: requests_max(self.number("max.in.flight.requests.per.connection")),
             places_keys: matches!(
                 property(&self.properties, "partitioner"),
                 Some("murmur2" | "murmur2_random")

@@ -131,6 +131,15 @@ impl JsonParser {
         len.saturating_mul(worst_byte)
             .saturating_add(2 * retained_bytes_max)
     }
+
+    /// How much of it is ever touched, and so resident.
+    pub(super) const fn resident_bytes_max(len: usize, retained_bytes_max: usize) -> usize {
+        // A separator follows each value, so that half of the tape stays unused. A Vec that grows has as much
+        // again as the one that is copied to it.
+        let worst_byte = size_of::<Node>() / 2 + 2 * size_of::<u32>() + 2;
+        len.saturating_mul(worst_byte)
+            .saturating_add(retained_bytes_max)
+    }
 }
 
 /// A value of a parsed JSON text.

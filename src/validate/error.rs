@@ -271,6 +271,11 @@ impl BodyErrors {
         }
     }
 
+    /// The memory of the list of invalid records, in bytes.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.invalid_records.capacity() * size_of::<(usize, Span)>()
+    }
+
     /// How many more errors can be reported in detail.
     pub(super) fn capacity(&self) -> usize {
         ERRORS_MAX - self.reported.len()

@@ -80,6 +80,14 @@ impl Records {
     /// Maximum memory for keys that is kept between bodies, in bytes.
     const KEY_BYTES_RETAINED_MAX: usize = 1 << 20;
 
+    /// The memory of the lists, in bytes.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.accepted.capacity() * size_of::<Accepted>()
+            + self.keys.capacity() * size_of::<Option<Span>>()
+            + self.timestamps.capacity() * size_of::<Option<i64>>()
+            + self.key_bytes.capacity()
+    }
+
     pub(super) fn clear(&mut self) {
         self.accepted.clear();
         self.keys.clear();
@@ -100,8 +108,14 @@ impl Records {
         self.accepted.push(Accepted { span, index });
     }
 
-    pub(super) fn push_key(&mut self, key: Option<&[u8]>) {
-        let start = self.key_bytes.len();
+    /// All keys of a body together have at most `bytes_max` bytes.
+    pub(super) fn push_key(&mut self, key: Option<&[u8]>, bytes_max: usize) {
+        let (start, capacity) = (self.key_bytes.len(), self.key_bytes.capacity());
+        let end = start + key.map_or(0, <[u8]>::len);
+        if end > capacity {
+            let doubled = (2 * capacity).min(bytes_max).max(end);
+            self.key_bytes.reserve_exact(doubled - start);
+        }
         self.key_bytes.extend_from_slice(key.unwrap_or_default());
         let span = Span::new(start, self.key_bytes.len());
         self.keys.push(key.map(|_| span));

@@ -94,6 +94,11 @@ impl Validation {
         }
     }
 
+    /// The memory of its lists, in bytes: the positions and keys of records.
+    pub fn lists_bytes(&self) -> usize {
+        self.records.capacity_bytes() + self.errors.capacity_bytes()
+    }
+
     /// Of another body, with the same memory.
     pub(super) fn restart(&mut self, format: Format) {
         self.stage = Stage::of(format);
@@ -415,7 +420,7 @@ impl Validation {
         }
         self.records.push(self.count, span);
         if let Some(key) = key {
-            self.records.push_key(key);
+            self.records.push_key(key, input.body.len());
         }
         if let Some(timestamp_ms) = timestamp_ms {
             self.records.push_timestamp(timestamp_ms);

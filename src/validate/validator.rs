@@ -56,24 +56,57 @@ impl Validator {
     /// Bodies longer than this should be validated in steps, so that other requests are served in between.
     pub const STEP_BYTES: usize = split::PART_BYTES;
 
+    /// Maximum memory of the [lists](Validation::lists_bytes) of one validation, in bytes.
+    pub const fn lists_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
+        Self::records_bytes_max(limits, body_bytes_max).saturating_add(body_bytes_max)
+    }
+
+    /// The same without the records' keys.
+    const fn records_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
+        // A valid record has two bytes and a separator, an invalid one at least one byte. A Vec doubles.
+        let valid = min(limits.records_max, body_bytes_max / 3 + 1);
+        let invalid = min(limits.records_max, body_bytes_max / 2 + 1);
+        max(
+            valid.saturating_mul(2 * Records::ENTRY_BYTES),
+            invalid.saturating_mul(2 * size_of::<(usize, Span)>()),
+        )
+    }
+
     /// Maximum memory of a validator, in bytes: about 40 times the longest record or
     /// [`STEP_BYTES`](Self::STEP_BYTES), reached by records such as `{"a":[1,1,1,…]}`; about 8 times is
-    /// usual. The list of records comes on top.
+    /// usual. The lists of long validations in progress, as long as all of them together have no more than
+    /// the longest ones of a single validation, come on top.
     pub const fn scratch_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
-        // A Vec doubles, and holds half of that again while growing; a record is valid or invalid.
-        let records = limits
-            .records_max
-            .saturating_mul(3 * (Records::ENTRY_BYTES + size_of::<(usize, Span)>()));
-        let part = split::part_bytes_max(limits.record_bytes_max);
-        let parsed = if part < body_bytes_max {
-            part
-        } else {
-            body_bytes_max
-        };
+        // While a list grows there is another one of twice the size, which is not counted yet.
+        let lists = Self::lists_bytes_max(limits, body_bytes_max).saturating_mul(2);
+        let short = Self::lists_bytes_max(limits, split::PART_BYTES);
+        let parsed = Self::parsed_bytes_max(limits, body_bytes_max);
         JsonParser::scratch_bytes_max(parsed, LONG_RETAINED_BYTES_MAX)
             .saturating_add(SHORT_BYTES_MAX)
-            .saturating_add(records)
-            .saturating_add(body_bytes_max.saturating_mul(3))
+            .saturating_add(lists)
+            .saturating_add(short)
+    }
+
+    /// How much of [`scratch_bytes_max`](Self::scratch_bytes_max) is ever touched, and so resident.
+    pub const fn resident_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
+        // Of the list that is twice as large, a half is touched; keys have no more than the body's bytes.
+        let lists = Self::lists_bytes_max(limits, body_bytes_max)
+            .saturating_add(Self::records_bytes_max(limits, body_bytes_max) / 2)
+            .saturating_add(body_bytes_max);
+        let short = Self::lists_bytes_max(limits, split::PART_BYTES);
+        let parsed = Self::parsed_bytes_max(limits, body_bytes_max);
+        JsonParser::resident_bytes_max(parsed, LONG_RETAINED_BYTES_MAX)
+            .saturating_add(JsonParser::resident_bytes_max(split::PART_BYTES, 0))
+            .saturating_add(lists)
+            .saturating_add(short)
+    }
+
+    /// The longest text that is parsed at once.
+    const fn parsed_bytes_max(limits: ValidateLimits, body_bytes_max: usize) -> usize {
+        min(
+            split::part_bytes_max(limits.record_bytes_max),
+            body_bytes_max,
+        )
     }
 
     /// Validates a body: returns the valid records, and the errors of the others.
@@ -126,6 +159,15 @@ impl Validator {
         scratch.release_outsized(record);
         rejection
     }
+}
+
+/// [`Ord::min`] and [`Ord::max`] are not const.
+const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}
+
+const fn max(a: usize, b: usize) -> usize {
+    if a < b { b } else { a }
 }
 
 impl Scratch {

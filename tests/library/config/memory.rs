@@ -99,10 +99,13 @@ fn the_default_grows_with_the_workers() {
 fn the_worst_case_memory_counts_every_worker() {
     let config = good(&format!("workers = 2\n{LEAST}"), &[]);
     let memory = config.memory_max();
-    assert_eq!(memory.connections, 10_000 * (16_384 + 6_144));
+    // And 64 more of each worker.
+    assert_eq!(memory.connections, (10_000 + 2 * 64) * (16_384 + 4_096));
     assert_eq!(memory.in_flight, 268_435_456);
     let limits = ValidateLimits::from(&config.limits);
-    let scratch = Validator::scratch_bytes_max(limits, config.limits.body_bytes_max);
+    // Of each worker, handle and broker: five batches of a megabyte.
+    assert_eq!(memory.requests, 2 * 4 * 3 * 5 * (1_000_000 + 1_024));
+    let scratch = Validator::resident_bytes_max(limits, config.limits.body_bytes_max);
     assert_eq!(memory.validation, 2 * scratch as u64);
     // Ten sizes of segments, 2 MiB of each.
     assert_eq!(memory.kept_segments, 2 * 10 * 2 * 1_048_576);
@@ -119,6 +122,7 @@ fn the_worst_case_memory_counts_every_worker() {
         memory.total(),
         memory.connections
             + memory.in_flight
+            + memory.requests
             + memory.validation
             + memory.credentials
             + memory.kept_segments
@@ -129,7 +133,8 @@ fn the_worst_case_memory_counts_every_worker() {
         &format!("workers = 2\n[limits]\nconnections_max = 1\nhead_bytes_max = 16_385\n{LEAST}"),
         &[],
     );
-    assert_eq!(fewer.memory_max().connections, 32_768 + 6_144);
+    let connections = (1 + 2 * 64) * (32_768 + 4_096);
+    assert_eq!(fewer.memory_max().connections, connections);
 }
 
 #[test]

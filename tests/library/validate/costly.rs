@@ -34,8 +34,11 @@ fn costly_bodies_are_validated_in_steps() {
     {
         let mut validation = Validation::new(format);
         let mut steps = 1;
+        let lists_bytes_max = Validator::lists_bytes_max(LIMITS, body.len());
         while !validator.advance(&mut validation, &body, &rules) {
             steps += 1;
+            let lists_bytes = validation.lists_bytes();
+            assert!(lists_bytes <= lists_bytes_max, "{name}: {lists_bytes}");
         }
         let result = validation.result(&rules);
         let rejection = match &result {

@@ -1,11 +1,11 @@
 //! What may be in the house at once: memory, file descriptors.
 
 use super::{
-    ALL, PATH, PATIENCE, RECORD, Rig, SILENCE, assert_accepted, assert_goes_on, assert_problem,
-    assert_refused, head, post, record_of,
+    ALL, PATH, PATIENCE, RECORD, Rig, SILENCE, TOPIC, assert_accepted, assert_goes_on,
+    assert_problem, assert_refused, head, post, record_of,
 };
 use crate::support::{
-    http::{Http, chunked_request},
+    http::{Http, chunked_request, request},
     wait::{await_that, eventually},
 };
 use std::{net::Ipv4Addr, thread, time::Duration};
@@ -226,6 +226,42 @@ fn a_full_worker_sends_some_clients_away() {
     assert_refused(&last.expect("it is never sent away"), 503, "in_flight_full");
     assert!(http.is_closed());
     drop(held);
+    rig.settles();
+}
+
+/// What validations have found so far takes memory, which is bounded however many of them go on.
+#[test]
+fn validations_of_long_bodies_share_a_budget() {
+    let keyed = format!(
+        "name = \"Keyed\"\nversion = \"1\"\ntopic = \"{TOPIC}\"\npartition_key = \"k\"\n\
+         [fields]\nk = \"Nullable(String)\"\n"
+    );
+    let rig = Rig::start(|it| {
+        it.set("limits.body_bytes_max", "1048576")
+            .model_file(&keyed)
+    });
+    // As many records as a request may have; the last one is invalid, so that none is produced.
+    let body = format!("[{}1]", "{},".repeat(99_999));
+    let request = request("/ingest/Keyed/1", "application/json", body.as_bytes());
+    let (last, before) = request.split_last().expect("a request");
+    let mut clients: Vec<Http> = (0..8).map(|_| sent(&rig, before)).collect();
+    let bytes = clients.len() * body.len().next_power_of_two();
+    rig.ringest
+        .await_count("ringest_in_flight_bytes", bytes as u64);
+    for client in &mut clients {
+        client.send(&[*last]).expect("ringest reads");
+    }
+    let answers = clients
+        .iter_mut()
+        .map(|client| client.answer().expect("an answer"));
+    let (refused, validated): (Vec<_>, Vec<_>) = answers.partition(|it| it.status == 503);
+    assert!(!refused.is_empty() && !validated.is_empty());
+    for answer in refused {
+        assert_refused(&answer, 503, "in_flight_full");
+    }
+    // It is given back: one by itself has all that it needs.
+    let answer = rig.exchange(&request);
+    assert_problem(&answer, 400, "invalid_record");
     rig.settles();
 }
 
