@@ -44,7 +44,9 @@ mod conclude;
 mod cors;
 mod dead_letters;
 mod forward;
+mod handshake;
 mod head;
+mod session;
 mod transport;
 
 /// Why a request ends early.
@@ -127,6 +129,19 @@ impl Connection {
 
     /// Serves requests until the client or a rule ends the connection.
     pub(crate) async fn serve(mut self: Box<Self>) {
+        let active = self.context.active_snapshot();
+        if let Some(tls) = &active.snapshot.tls {
+            // Boxed, so that its state is not a part of every connection's.
+            match Box::pin(self.secure(tls)).await {
+                Ok(()) => {}
+                Err(Interrupt::Gone | Interrupt::Ended) => return,
+                Err(Interrupt::Refused(refusal)) => {
+                    Box::pin(self.refuse(refusal)).await;
+                    return Box::pin(self.transport.linger(&self.context.clock)).await;
+                }
+            }
+        }
+        drop(active);
         loop {
             match self.exchange().await {
                 // Records that wait for the next request do not wait for other tasks too.
@@ -135,9 +150,18 @@ impl Connection {
                 Next::Linger => {
                     return Box::pin(self.transport.linger(&self.context.clock)).await;
                 }
-                Next::Close => return,
+                Next::Close => return self.transport.close(),
             }
         }
+    }
+
+    /// Answers a request whose head could not be read.
+    async fn refuse(&mut self, refusal: Refusal) -> Next {
+        self.transport.unread = Unread::Unknown;
+        let active = self.context.active_snapshot();
+        let fields = self.cors_fields_of_rest(&active);
+        let request = Processed::without_head(active, fields, refusal);
+        self.answer(request).await
     }
 
     /// One request and its answer, which may wait for a pipelined one.
@@ -146,13 +170,7 @@ impl Connection {
             Ok(head) => head,
             Err(Interrupt::Gone) => return Next::Close,
             Err(Interrupt::Ended) => return Next::Linger,
-            Err(Interrupt::Refused(refusal)) => {
-                self.transport.unread = Unread::Unknown;
-                let active = self.context.active_snapshot();
-                let fields = self.cors_fields_of_rest(&active);
-                let request = Processed::without_head(active, fields, refusal);
-                return self.answer(request).await;
-            }
+            Err(Interrupt::Refused(refusal)) => return self.refuse(refusal).await,
         };
         let trusted = &self.context.config.listen.trusted_proxies;
         (self.client).begin_request(self.transport.head(&head), trusted);

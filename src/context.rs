@@ -97,6 +97,8 @@ pub(crate) struct Context {
     /// The memory of the lists of long validations in progress.
     pub(crate) validation_lists: Rc<Admission>,
     pub(crate) long_work: Rc<LongWork>,
+    /// Steps of TLS handshakes.
+    pub(crate) handshakes: Rc<LongWork>,
     pub(crate) load: Rc<Load>,
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
@@ -123,7 +125,7 @@ impl Context {
         shared_budget: &Arc<SharedBudget>,
         metrics: &Arc<WorkerMetrics>,
         producer: Rc<Producer>,
-        long_work: LongWork,
+        [long_work, handshakes]: [LongWork; 2],
         load: Load,
     ) -> Self {
         let limits = &config.limits;
@@ -152,6 +154,7 @@ impl Context {
             validator: RefCell::new(Validator::new(of_bodies)),
             validation_lists: Rc::new(Admission::new(lists)),
             long_work: Rc::new(long_work),
+            handshakes: Rc::new(handshakes),
             load: Rc::new(load),
             producer,
             responses: Responses::new(),

@@ -86,6 +86,7 @@ pub mod route;
 pub mod snapshot;
 pub mod supervisor;
 mod sync;
+pub mod tls;
 pub mod validate;
 mod verification;
 mod worker;

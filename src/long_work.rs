@@ -1,5 +1,5 @@
 //! Long work of a worker's requests, such as validating a body of megabytes: done in slices, with other
-//! requests served in between.
+//! requests served in between. Steps of TLS handshakes are such slices, too.
 //!
 //! One slice is done at a time, by the request that waits longest for one. Once [`SLICE`] was spent on
 //! slices, the next one starts only after the worker has looked for input: so a small request waits for one
@@ -83,7 +83,12 @@ impl LongWork {
 
     /// Whether so many requests wait that others would wait for too long.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiters.borrow().len() >= WAITERS_MAX
+        self.waiters() >= WAITERS_MAX
+    }
+
+    /// How many wait for a slice.
+    pub(crate) fn waiters(&self) -> usize {
+        self.waiters.borrow().len()
     }
 
     async fn wait(&self) -> Slice {

@@ -36,6 +36,8 @@ pub enum Outcome {
 pub enum Refusal {
     /// The head is malformed or ambiguous. Client error.
     Head(HeadError),
+    /// HTTP without TLS, where TLS is needed. Client error.
+    Plaintext,
     /// The client did not send all of a request before the deadline. Client error.
     Timeout(Deadline),
     /// The chunked coding is malformed. Client error.
@@ -172,6 +174,7 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Head(error) => head(*error),
+            Self::Plaintext => Code::TlsRequired,
             Self::Timeout(Deadline::Head) => Code::HeadTimeout,
             Self::Timeout(Deadline::Body) => Code::BodyTimeout,
             Self::Body(BodyError::TooLarge) | Self::BodyTooLarge => Code::BodyTooLarge,

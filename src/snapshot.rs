@@ -12,6 +12,7 @@ use crate::{
     outcome::TABLE,
     published,
     route::RouteTable,
+    tls::Tls,
 };
 
 /// Routes with their models, and the keys that authenticate requests.
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// Keys for authentication; `None`: requests need no credential.
     pub keys: Option<Arc<KeySet>>,
+    /// TLS of connections that begin; `None`: they are plain.
+    pub tls: Option<Arc<Tls>>,
     /// Verified credentials in the cache of each worker, at most.
     pub cache_entries: usize,
     /// Which pages may send; `None`: browsers let none of another origin do so.
@@ -44,6 +47,7 @@ impl Snapshot {
             generation: 0,
             routes: Arc::new(RouteTable::new(&[])),
             keys: None,
+            tls: None,
             cache_entries: 0,
             cors: None,
             metrics: vec![Vec::new(); config.workers.get()],
@@ -74,6 +78,7 @@ impl Snapshot {
                 AuthMode::None => None,
                 AuthMode::Required => Some(KeySet::new(&config.auth, fetched, &routes)),
             },
+            tls: config.listen.tls.clone(),
             cache_entries: config.auth.cache_entries,
             cors: config.listen.cors.clone(),
             metrics: self.metrics_of(&routes),

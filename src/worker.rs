@@ -107,7 +107,7 @@ pub(crate) fn run(
     settings.metrics.reset_gauges();
     settings.metrics.set_driver(driver);
     runtime.block_on(async {
-        let long_work = LongWork::new(driver == Driver::Epoll)?;
+        let slices = || LongWork::new(driver == Driver::Epoll);
         let context = Rc::new(Context::new(
             settings.index,
             &settings.config,
@@ -117,7 +117,7 @@ pub(crate) fn run(
             &settings.shared_budget,
             &settings.metrics,
             producer,
-            long_work,
+            [slices()?, slices()?],
             Load::new(wake.try_clone()?)?,
         ));
         settings.handover.begin(wake);

@@ -108,6 +108,7 @@ impl Collector for Sources {
         self.credentials(encoder)?;
         self.delivery_latency(encoder)?;
         self.totals(encoder)?;
+        self.handshakes(encoder)?;
         self.reloads(encoder)?;
         self.gauges(encoder, snapshot.generation)?;
         self.workers(encoder)?;
@@ -291,6 +292,26 @@ impl Sources {
             ConstCounter::new(value).encode(metric)?;
         }
         Ok(())
+    }
+
+    fn handshakes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "TLS handshakes by result: full, resumed, failed, or refused as too many others waited.";
+        let series = [
+            ([("result", "full")], self.total(|it| &it.handshakes.full)),
+            (
+                [("result", "resumed")],
+                self.total(|it| &it.handshakes.resumed),
+            ),
+            (
+                [("result", "failed")],
+                self.total(|it| &it.handshakes.failed),
+            ),
+            (
+                [("result", "refused")],
+                self.total(|it| &it.handshakes.refused),
+            ),
+        ];
+        counter_family(encoder, "tls_handshakes", help, series)
     }
 
     fn reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -103,7 +103,7 @@ impl Reader {
 }
 
 /// Reads a key file; the error says why it cannot be read.
-fn read_key_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_key_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = File::open(path);
     let read = file.and_then(|it| it.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));

@@ -28,6 +28,13 @@ impl Place for IssuerTable {
     const TABLES: Option<&'static str> = Some("auth.jwt");
 }
 
+/// `[[listen.tls.certificates]]`.
+pub(super) enum CertificateTable {}
+
+impl Place for CertificateTable {
+    const TABLES: Option<&'static str> = Some("listen.tls.certificates");
+}
+
 /// `[[auth.keys]]`.
 pub(super) enum ApiKeyTable {}
 

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use super::{
     DriverChoice, Limits, Pin,
     auth::issuer,
-    key::{ApiKeyTable, IssuerTable, Key, Known, Place, RequiredKey},
+    key::{ApiKeyTable, CertificateTable, IssuerTable, Key, Known, Place, RequiredKey},
     log_filter,
 };
 use crate::{
@@ -28,7 +28,7 @@ const GIBIBYTE: i128 = 1 << 30;
 /// Each producer handle has threads, connections and buffers of its own.
 const PRODUCERS_MAX: usize = 16;
 
-/// The allowed values of an issuer's key files.
+/// The allowed values of key files.
 const KEY_FILE: &str = "the path of a file, or \"\" for none";
 
 /// Declares keys, and the list of them.
@@ -105,6 +105,22 @@ keys! {
     );
     CORS_MAX_AGE: Key<Duration> =
         Key::milliseconds("listen.cors.max_age_ms", "7_200_000", 0, TIMEOUT_MS_MAX);
+    TLS_CERTIFICATE: Key<Option<String>> =
+        Key::read_by("listen.tls.certificate", r#""""#, || KEY_FILE.into(), text_or_none);
+    TLS_PRIVATE_KEY: Key<Option<String>> =
+        Key::read_by("listen.tls.private_key", r#""""#, || KEY_FILE.into(), text_or_none);
+    OTHER_CERTIFICATE: RequiredKey<String, CertificateTable> = RequiredKey::read_by(
+        "listen.tls.certificates.certificate",
+        r#""""#,
+        || "the path of a file".into(),
+        some_text,
+    );
+    OTHER_PRIVATE_KEY: RequiredKey<String, CertificateTable> = RequiredKey::read_by(
+        "listen.tls.certificates.private_key",
+        r#""""#,
+        || "the path of a file".into(),
+        some_text,
+    );
     MANAGEMENT_ADDRESS: Key<Option<SocketAddr>> = Key::read_by(
         "management.address",
         r#""127.0.0.1:4001""#,
@@ -325,7 +341,11 @@ fn some_list(value: &Value) -> Option<Vec<String>> {
 }
 
 /// Names of the repeatable tables.
-const TABLES: [Option<&str>; 2] = [IssuerTable::TABLES, ApiKeyTable::TABLES];
+const TABLES: [Option<&str>; 3] = [
+    CertificateTable::TABLES,
+    IssuerTable::TABLES,
+    ApiKeyTable::TABLES,
+];
 
 /// The key of that name.
 pub(super) fn find(name: &str) -> Option<&'static Known> {

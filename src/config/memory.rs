@@ -11,6 +11,7 @@ use crate::{
     connections::BEYOND_MAX,
     log,
     produce::{QUEUED_RECORD_BYTES, requests_bytes_max},
+    tls,
     validate::{ValidateLimits, Validator},
 };
 
@@ -30,6 +31,7 @@ pub(super) struct Sizes {
     pub(super) limits: Limits,
     pub(super) workers: usize,
     pub(super) cache_entries: usize,
+    pub(super) has_tls: bool,
     pub(super) queue_records_max: usize,
     /// Of a worker.
     pub(super) requests_bytes_max: usize,
@@ -94,6 +96,7 @@ impl MemoryMax {
             limits: config.limits,
             workers: config.workers.get(),
             cache_entries: config.auth.cache_entries,
+            has_tls: config.listen.tls.is_some(),
             queue_records_max: config.queue_records_max(),
             requests_bytes_max: requests_bytes_max(
                 |name| config.kafka_property(name).map(str::to_owned),
@@ -115,7 +118,12 @@ impl MemoryMax {
         let of_each = |bytes: usize| (bytes as u64).saturating_mul(workers);
         let of_message = |records: u64| records.saturating_mul(QUEUED_MESSAGE_BYTES);
         let input = segment_capacity(head_bytes_max.max(INPUT_BYTES));
-        let connection = (input + CONNECTION_BYTES) as u64;
+        let session = if sizes.has_tls {
+            tls::CONNECTION_BYTES
+        } else {
+            0
+        };
+        let connection = (input + CONNECTION_BYTES + session) as u64;
         let beyond = of_each(BEYOND_MAX);
         let requests = of_each(sizes.requests_bytes_max);
         Self {
@@ -224,6 +232,7 @@ mod tests {
             limits: config.limits,
             workers: 2,
             cache_entries: 8_192,
+            has_tls: false,
             queue_records_max: 200_000,
             requests_bytes_max: 1_000_000,
         };

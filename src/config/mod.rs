@@ -13,9 +13,16 @@ mod reader;
 mod registry;
 mod reload;
 mod resolve;
+mod tls;
 mod written;
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tracing_subscriber::filter::Targets;
 
@@ -33,6 +40,7 @@ use crate::{
     produce::{Expected, message_bytes_max, properties::property},
     registry::SchemaRegistry,
     route::RouteTable,
+    tls::Tls,
     validate::ValidateLimits,
 };
 
@@ -140,6 +148,12 @@ impl Config {
         }
     }
 
+    /// The files beside the configuration and the models that were read; a change of one triggers a reload.
+    pub fn key_files(&self) -> Vec<PathBuf> {
+        let of_tls = self.listen.tls.iter().flat_map(|tls| tls.files());
+        self.auth.key_files.iter().chain(of_tls).cloned().collect()
+    }
+
     /// How the memory for data in flight is divided.
     pub fn in_flight_shares(&self) -> InFlightShares {
         let (all, workers) = (self.limits.in_flight_bytes_max, self.workers.get());
@@ -170,6 +184,8 @@ pub struct Listen {
     pub trusted_proxies: Vec<Network>,
     /// Which pages of other origins may send, and read the answers; `None`: none.
     pub cors: Option<Arc<Cors>>,
+    /// How connections are encrypted; `None`: they are not.
+    pub tls: Option<Arc<Tls>>,
     /// Before the path of every route; `""` or [`crate::model::is_path`].
     pub path_prefix: String,
 }

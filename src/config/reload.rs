@@ -5,10 +5,11 @@ use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
 /// others.)
-const RELOADABLE: [&str; 6] = [
+const RELOADABLE: [&str; 7] = [
     "models",
     "listen.path_prefix",
     "listen.cors",
+    "listen.tls",
     "auth",
     "schema_registry",
     "listen.unauthenticated_network",
@@ -71,6 +72,12 @@ impl Config {
             listen: Listen {
                 path_prefix: new.listen.path_prefix,
                 cors: new.listen.cors,
+                tls: if self.listen.tls == new.listen.tls {
+                    // With its tickets.
+                    self.listen.tls.clone()
+                } else {
+                    new.listen.tls
+                },
                 ..self.listen.clone()
             },
             auth: new.auth,

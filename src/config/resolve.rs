@@ -28,6 +28,7 @@ use super::{
     written::Written,
 };
 use crate::{
+    auth::Auth,
     buffer::{growing_bytes_max, segment_capacity},
     cgroup, dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
@@ -130,11 +131,10 @@ fn resolve(
     key_files: Option<&Path>,
     files: impl FnOnce(&mut Reader) -> Vec<model::File>,
 ) -> Result<Config, ConfigErrors> {
-    let workers = reader.workers();
-    let pin = reader.get(&PIN);
+    let (workers, pin) = (reader.workers(), reader.get(&PIN));
     let limits = reader.limits(workers);
     let timeouts = reader.timeouts();
-    let listen = reader.listen();
+    let listen = reader.listen(key_files);
     let management = reader.management(listen.address);
     let auth = reader.auth(listen.address, key_files);
     let producers = reader.get(&PRODUCERS);
@@ -143,7 +143,7 @@ fn resolve(
         mut limits,
         queue_records_max,
         ..
-    } = reader.sizes(limits, workers, auth.cache_entries, producers, cgroup_bytes);
+    } = reader.sizes(limits, workers, &auth, &listen, producers, cgroup_bytes);
     let schema_registry = reader.schema_registry();
     let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.log_filter());
     let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
@@ -227,7 +227,8 @@ impl Reader {
         &self,
         limits: Limits,
         workers: NonZeroUsize,
-        cache_entries: usize,
+        auth: &Auth,
+        listen: &Listen,
         producers: Option<usize>,
         cgroup_bytes: Option<u64>,
     ) -> Sizes {
@@ -237,7 +238,8 @@ impl Reader {
         let mut sizes = Sizes {
             limits,
             workers: workers.get(),
-            cache_entries,
+            cache_entries: auth.cache_entries,
+            has_tls: listen.tls.is_some(),
             queue_records_max: queue
                 .flatten()
                 .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),
@@ -348,12 +350,13 @@ impl Reader {
         }
     }
 
-    fn listen(&mut self) -> Listen {
+    fn listen(&mut self, key_files: Option<&Path>) -> Listen {
         Listen {
             address: self.get(&LISTEN_ADDRESS),
             driver: self.get(&LISTEN_DRIVER),
             trusted_proxies: self.trusted_proxies(),
             cors: self.cors(),
+            tls: self.tls(key_files),
             path_prefix: self.get(&PATH_PREFIX),
         }
     }

@@ -36,6 +36,8 @@ impl Connection {
             .deadline
             .set(Wait::Idle, context.clock.now() + idle_max);
         loop {
+            let has_begun =
+                !transport.rest().is_empty() || (is_idle && transport.await_record().await?);
             if !transport.rest().is_empty() {
                 let trusted = &context.config.listen.trusted_proxies;
                 if self.client.skip_proxy_header(transport, trusted)?
@@ -45,10 +47,10 @@ impl Connection {
                     transport.begin_request(&head);
                     return Ok(head);
                 }
-                if std::mem::take(&mut is_idle) {
-                    let until = context.clock.now() + timeouts.head;
-                    transport.deadline.set(Wait::Read, until);
-                }
+            }
+            if has_begun && std::mem::take(&mut is_idle) {
+                let until = context.clock.now() + timeouts.head;
+                transport.deadline.set(Wait::Read, until);
             }
             if transport.input().room() == 0 {
                 transport.enlarge_input(context.config.limits.head_bytes_max);

@@ -2,7 +2,7 @@
 //! deadline. Of the meaning of the bytes it knows only how many of a body are unread.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     net::Shutdown,
     os::fd::AsRawFd,
     time::{Duration, Instant},
@@ -15,6 +15,7 @@ use monoio::{
 };
 use nix::sys::socket::{MsgFlags, recv};
 
+use super::session::Session;
 use crate::{
     buffer::{INPUT_BYTES, ReadBuffer, segment_capacity},
     clock::Clock,
@@ -61,10 +62,13 @@ pub(super) enum Unread {
     Unknown,
 }
 
+/// What waits for a TLS session is boxed, so that its state is not a part of every connection's.
 pub(super) struct Transport {
     // Before `stream`: it must not outlive the socket that it shuts down.
     pub(super) deadline: Deadline,
     stream: TcpStream,
+    /// What encrypts and decrypts, once a TLS handshake is complete.
+    session: Option<Box<Session>>,
     /// The bytes received; `None` only while the kernel has the buffer.
     input: Option<ReadBuffer>,
     /// The offset in `input` of the bytes not yet processed: a head while it is read, then the body,
@@ -83,12 +87,34 @@ impl Transport {
         Self {
             deadline,
             stream,
+            session: None,
             input: Some(input),
             start: 0,
             unread: Unread::Bytes(0),
             output: Vec::new(),
             steps: 0,
         }
+    }
+
+    /// Its socket, for a TLS handshake.
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// What is received and sent from now on is encrypted; the bytes received so far are behind.
+    pub(super) fn secure(&mut self, session: Session) {
+        self.start = self.input().filled();
+        self.session = Some(Box::new(session));
+    }
+
+    /// Over TLS, waits until the next bytes arrive, of which the first byte of a request may be: `true`.
+    /// Without TLS there is nothing to wait for before they are received: `false`.
+    pub(super) async fn await_record(&mut self) -> Result<bool, Gone> {
+        let Some(session) = &mut self.session else {
+            return Ok(false);
+        };
+        let readable = Box::pin(session.readable(&self.stream)).await;
+        readable.map(|()| true).map_err(|_| Gone)
     }
 
     /// Lets other tasks run now and then. On epoll reading and writing do not wait while the client
@@ -179,12 +205,32 @@ impl Transport {
     /// Reads once into the room of `buffer`, `limit` bytes at most.
     pub(super) async fn receive_into(
         &mut self,
-        buffer: ReadBuffer,
+        mut buffer: ReadBuffer,
         limit: usize,
     ) -> (io::Result<usize>, ReadBuffer) {
+        if self.session.is_some() {
+            let received = Box::pin(self.receive_decrypted(&mut buffer, limit)).await;
+            return (received, buffer);
+        }
         let (received, slot) = self.stream.read(buffer.into_slot(limit)).await;
         let buffer = slot.into_buffer(received.as_ref().map_or(0, |received| *received));
         (received, buffer)
+    }
+
+    async fn receive_decrypted(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        limit: usize,
+    ) -> io::Result<usize> {
+        while let Some(session) = &mut self.session {
+            session.readable(&self.stream).await?;
+            match session.read(&self.stream, buffer, limit) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                received => return received,
+            }
+            self.yield_now().await;
+        }
+        Ok(0)
     }
 
     /// Reads into the input what has arrived, without waiting: how many bytes. 0 also at the end of the
@@ -206,7 +252,10 @@ impl Transport {
     }
 
     /// As [`receive_arrived`](Self::receive_arrived), into another buffer and `limit` bytes at most.
-    pub(super) fn receive_arrived_into(&self, buffer: &mut ReadBuffer, limit: usize) -> usize {
+    pub(super) fn receive_arrived_into(&mut self, buffer: &mut ReadBuffer, limit: usize) -> usize {
+        if let Some(session) = &mut self.session {
+            return session.read(&self.stream, buffer, limit).unwrap_or(0);
+        }
         buffer.fill(limit, |room| {
             recv(self.stream.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT).unwrap_or(0)
         })
@@ -234,7 +283,13 @@ impl Transport {
     pub(super) async fn send(&mut self, until: Instant) -> Result<(), Gone> {
         self.deadline.set(Wait::Write, until);
         let output = std::mem::take(&mut self.output);
-        let (sent, mut output) = self.stream.write_all(output).await;
+        let (sent, mut output) = match &mut self.session {
+            None => self.stream.write_all(output).await,
+            Some(session) => {
+                let sent = Box::pin(session.write_all(&mut self.stream, &output)).await;
+                (sent.map(|()| output.len()), output)
+            }
+        };
         self.deadline.clear();
         if output.capacity() <= OUTPUT_KEPT_BYTES_MAX {
             output.clear();
@@ -296,9 +351,10 @@ impl Transport {
         Ok(())
     }
 
-    /// Discards what has arrived of a rejected body, without copying it; whether that is anything.
+    /// Discards what has arrived of a rejected body, without copying it; whether that is anything. Over TLS
+    /// that can't be.
     fn discard_arrived(&mut self) -> bool {
-        let Unread::Bytes(left) = self.unread else {
+        let (Unread::Bytes(left), None) = (self.unread, &self.session) else {
             return false;
         };
         // The kernel writes nothing here: tcp(7), MSG_TRUNC.
@@ -310,8 +366,16 @@ impl Transport {
         discarded > 0
     }
 
+    /// Says over TLS that this is the end, not an attack that cuts the connection.
+    pub(super) fn close(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.close(&self.stream);
+        }
+    }
+
     /// Shuts down the sending side, and discards what the client still sends until it closes its side.
     pub(super) async fn linger(&mut self, clock: &Clock) {
+        self.close();
         deadline::shutdown(self.stream.as_raw_fd(), Shutdown::Write);
         if self.deadline.gives_way() {
             return;

@@ -51,6 +51,8 @@ pub struct WorkerMetrics {
     pub connections_refused: Counter,
     /// Connections closed because of a panic.
     pub connection_panics: Counter,
+    /// TLS handshakes that are complete, without and with a session that was resumed, and those that failed.
+    pub handshakes: Handshakes,
     /// Delivery reports that the one-second safety drain found: a lost wake-up. Must stay 0.
     pub late_delivery_reports: Counter,
     /// Records of refused batches that were sent again, each alone.
@@ -84,6 +86,7 @@ impl WorkerMetrics {
             connections_evicted: Counter::default(),
             connections_refused: Counter::default(),
             connection_panics: Counter::default(),
+            handshakes: Handshakes::default(),
             late_delivery_reports: Counter::default(),
             records_sent_again: Counter::default(),
             credentials_cached: Counter::default(),
@@ -137,6 +140,19 @@ impl WorkerMetrics {
             gauge.set(0);
         }
     }
+}
+
+/// TLS handshakes by how they end.
+#[derive(Debug, Default)]
+pub struct Handshakes {
+    /// Complete, with a signature.
+    pub full: Counter,
+    /// Complete, with the keys of an earlier session.
+    pub resumed: Counter,
+    /// Failed, after the client's first byte.
+    pub failed: Counter,
+    /// Not begun, as too many others waited.
+    pub refused: Counter,
 }
 
 /// The I/O driver of a worker.

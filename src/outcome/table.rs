@@ -57,6 +57,7 @@ table! {
         "malformed_request", 400,
         "The request is not well-formed HTTP/1.1.",
     ),
+    TlsRequired => framing("tls_required", 400, "This port needs TLS: use https."),
     RequestLineTooLong => framing("request_line_too_long", 414, "The request line is too long."),
     HeadTooLarge => framing("head_too_large", 431, "The request head is too large."),
     TooManyHeaders => framing("too_many_headers", 431, "The request has too many header fields."),

@@ -74,6 +74,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
             Some(Specific::content(problem.to_string()))
         }
         Refusal::Head(_)
+        | Refusal::Plaintext
         | Refusal::Body(_)
         | Refusal::Timeout(_)
         | Refusal::Unauthenticated(_)

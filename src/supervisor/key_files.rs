@@ -1,4 +1,4 @@
-//! Watches key files for changes, by polling.
+//! Watches files of keys and certificates for changes, by polling.
 
 use std::{
     collections::HashMap,
@@ -27,9 +27,9 @@ impl KeyFiles {
     }
 
     /// Replaces the list of files. Changes of files that stay on the list are not missed.
-    pub(super) fn set(&self, files: &[PathBuf]) {
+    pub(super) fn set(&self, files: Vec<PathBuf>) {
         // The thread runs as long as this sender exists.
-        let _ = self.0.send(files.to_vec());
+        let _ = self.0.send(files);
     }
 }
 

@@ -10,6 +10,7 @@ mod models;
 mod registry;
 mod routes;
 mod sources;
+mod tls;
 
 use std::{fs, path::PathBuf, time::Duration};
 

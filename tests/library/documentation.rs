@@ -26,6 +26,17 @@ fn place() -> TempDir {
     fs::create_dir(directory.path().join("models")).expect("a directory");
     let key = Path::new(ROOT).join("tests/server/auth/keys/rsa-1.pub.pem");
     fs::copy(key, directory.path().join("jwt.pem")).expect("copied");
+    for (from, to) in [
+        ("server.pem", "tls.crt"),
+        ("server.key", "tls.key"),
+        ("chain.pem", "b.example.com.crt"),
+        ("chain.key", "b.example.com.key"),
+        ("ca.pem", "clients-ca.crt"),
+        ("revoked.crl.pem", "clients.crl"),
+    ] {
+        let from = Path::new(ROOT).join("tests/support/tls").join(from);
+        fs::copy(from, directory.path().join(to)).expect("copied");
+    }
     directory
 }
 

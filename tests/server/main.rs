@@ -20,4 +20,5 @@ mod properties;
 mod registry;
 mod reload;
 mod service_manager;
+mod tls;
 mod workers;

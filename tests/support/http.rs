@@ -4,9 +4,11 @@ use std::{
     fmt,
     io::{self, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::{ClientConfig, ClientConnection, Stream};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -17,6 +19,7 @@ const READ_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Http {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     unread: Vec<u8>,
 }
 
@@ -59,8 +62,28 @@ impl Http {
         stream.set_write_timeout(Some(READ_TIMEOUT))?;
         Ok(Self {
             stream,
+            tls: None,
             unread: Vec::new(),
         })
+    }
+
+    /// From now on over TLS, to a server of this name: the handshake is done with the first bytes.
+    pub(crate) fn secured(mut self, config: &Arc<ClientConfig>, name: &str) -> Self {
+        let name = name.to_owned().try_into().expect("a name");
+        let tls = ClientConnection::new(Arc::clone(config), name).expect("good");
+        self.tls = Some(Box::new(tls));
+        self
+    }
+
+    /// Does the TLS handshake now.
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        let tls = self.tls();
+        tls.0.complete_io(tls.1).map(|_| ())
+    }
+
+    /// The TLS session, and the socket below it.
+    pub(crate) fn tls(&mut self) -> (&mut ClientConnection, &mut TcpStream) {
+        (self.tls.as_mut().expect("over TLS"), &mut self.stream)
     }
 
     /// The same connection, for a thread that sends while another reads.
@@ -70,7 +93,14 @@ impl Http {
 
     /// Sends these bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let mut stream = Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends these bytes, one `write` for each part.
@@ -163,7 +193,11 @@ impl Http {
 
     fn fill(&mut self) -> io::Result<()> {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk)? {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut chunk),
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).read(&mut chunk),
+        };
+        match read? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
                 self.unread.extend_from_slice(&chunk[..count]);

@@ -6,6 +6,7 @@
 //! - [`kafka::Kafka`]: a real Apache Kafka of the test's own; [`mock::Mock`]: librdkafka's scripted one.
 //! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
 //! - [`server::Server`]: an HTTP server for what ringest asks of others, over TLS where wanted.
+//! - [`tls`]: certificates, and what a client of TLS trusts.
 //! - [`event`]: the model, topic and record of most tests; [`wait`]: how long to wait for what.
 //! - [`frozen`]: threads of a ringest that are stuck; [`seccomp`]: system calls that it is refused.
 //! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
@@ -26,4 +27,5 @@ pub(crate) mod records;
 pub(crate) mod ringest;
 pub(crate) mod seccomp;
 pub(crate) mod server;
+pub(crate) mod tls;
 pub(crate) mod wait;

@@ -235,6 +235,17 @@ impl Ringest {
         self.samples::<u64>(name).iter().sum()
     }
 
+    /// A counter with this label.
+    pub(crate) fn count_of(&self, name: &str, label: &str) -> u64 {
+        let answer = self.manage("/metrics");
+        let text = String::from_utf8(answer.body).expect("metrics are text");
+        let series = format!("{name}{{{label}}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&series));
+        value
+            .and_then(|it| it.parse().ok())
+            .unwrap_or_else(|| panic!("no {series} in\n{text}"))
+    }
+
     fn samples<T: FromStr>(&self, name: &str) -> Vec<T> {
         let answer = self.manage("/metrics");
         let text = String::from_utf8(answer.body).expect("metrics are text");

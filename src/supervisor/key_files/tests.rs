@@ -27,7 +27,7 @@ fn each_way_to_replace_a_file_is_reported_once() {
     let key_files = KeyFiles::watch(move || sender.send(()).expect("it is awaited"));
     let key_files = key_files.expect("a thread");
     let files = ["plain", "renamed", "linked", "absent"].map(path);
-    key_files.set(&files);
+    key_files.set(files.to_vec());
     assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout));
 
     let replace: [(&str, &dyn Fn()); 5] = [
@@ -49,10 +49,10 @@ fn each_way_to_replace_a_file_is_reported_once() {
         replace();
         assert_eq!(changes.recv_timeout(PATIENCE), Ok(()), "{how}");
         // The same list again, as after a reload, is not a change.
-        key_files.set(&files);
+        key_files.set(files.to_vec());
         assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout), "{how}");
     }
-    key_files.set(&files[1..]);
+    key_files.set(files[1..].to_vec());
     write("plain", "3");
     assert_eq!(
         changes.recv_timeout(INTERVAL * 2),

@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 20] = [
+const LEAVES: [&str; 21] = [
     "admission",
     "buffer",
     "cgroup",
@@ -43,6 +43,7 @@ const LEAVES: [&str; 20] = [
     "networks",
     "published",
     "readiness",
+    "tls",
 ];
 
 /// The module below the leaves.

@@ -43,6 +43,7 @@ pub(crate) fn snapshot(generation: u64, models: &[(&str, &str)]) -> Snapshot {
     Snapshot {
         generation,
         keys: None,
+        tls: None,
         cache_entries: 0,
         cors: None,
         metrics: vec![rows(), rows()],

@@ -154,6 +154,7 @@ fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
         generation: 0,
         routes: Arc::new(RouteTable::new(&[])),
         keys: None,
+        tls: None,
         cache_entries: 0,
         cors: None,
         metrics: Vec::new(),

@@ -1,0 +1,122 @@
+//! TLS of the public listener: the certificates that it presents, and the rules of its handshakes.
+//!
+//! rustls with ring: TLS 1.3 and 1.2, with forward secrecy and authenticated encryption only. What it
+//! does with a connection's bytes is in `connection`.
+
+mod certificate;
+mod names;
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use ring::digest::{Context, SHA256};
+use rustls::{
+    ServerConfig, ServerConnection,
+    crypto::{
+        CryptoProvider,
+        ring::{Ticketer, default_provider},
+    },
+    server::NoServerSessionStorage,
+};
+
+use names::ByName;
+
+pub use certificate::{CertificateError, Identity};
+
+/// The only protocol that is offered (ALPN, RFC 7301).
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// The most bytes that a client may send before its handshake is complete.
+pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
+
+/// Plaintext that is encrypted at once, at most.
+pub const PART_BYTES: usize = 4 * 1024;
+
+/// A TLS record with its header, at most (RFC 8446 section 5.2, RFC 5246 section 6.2.3).
+const RECORD_BYTES_MAX: usize = 5 + 16_384 + 2_048;
+
+/// The most that TLS adds to a connection: what of a handshake or of a record has arrived, that record
+/// decrypted, an encrypted part of an answer (in rustls, and on its way to the socket), the state of rustls.
+pub const CONNECTION_BYTES: usize = {
+    const STATE: usize = 12 * 1024;
+    const TRAFFIC: usize = 2 * RECORD_BYTES_MAX + 2 * PART_BYTES;
+    STATE
+        + if TRAFFIC > HANDSHAKE_BYTES_MAX {
+            TRAFFIC
+        } else {
+            HANDSHAKE_BYTES_MAX
+        }
+};
+
+/// How the handshakes of the public listener are done. Its workers share it, and so its session tickets.
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    /// Where it was read.
+    files: Vec<PathBuf>,
+    /// Of what was read there.
+    digest: [u8; 32],
+}
+
+impl Tls {
+    /// Presents the certificate with the name that a client asks for (SNI, RFC 6066 section 3), or else
+    /// `default`; `files` have them.
+    ///
+    /// # Errors
+    /// No key for session tickets can be had: the system has no random numbers.
+    pub fn new(
+        default: Identity,
+        others: Vec<Identity>,
+        files: Vec<PathBuf>,
+    ) -> Result<Self, rustls::Error> {
+        let mut context = Context::new(&SHA256);
+        default.digest(&mut context);
+        for identity in &others {
+            identity.digest(&mut context);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ByName::new(default, others)));
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // Sessions are resumed by tickets only: nothing is kept here.
+        config.ticketer = Ticketer::new()?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Self {
+            config: Arc::new(config),
+            files,
+            digest,
+        })
+    }
+
+    /// The files that it was read from.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// A session for a connection that begins.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn session(&self) -> Result<ServerConnection, rustls::Error> {
+        ServerConnection::new(Arc::clone(&self.config))
+    }
+}
+
+/// The same certificates and keys of the same files. (Not the same tickets: one does not know those of the
+/// other.)
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        (self.digest, &self.files) == (other.digest, &other.files)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(default_provider())
+}

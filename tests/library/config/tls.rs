@@ -1,0 +1,169 @@
+//! TLS of the public port: certificates and keys that can't be used, by the name of their file.
+
+use std::{fs, path::Path};
+
+use super::{LEAST, Place, least_and};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A place with these two files, copies of fixtures.
+fn place(certificate: &str, key: &str) -> Place {
+    let place = Place::new(&least_and(
+        "[listen.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\n",
+    ));
+    for (from, to) in [(certificate, "tls.crt"), (key, "tls.key")] {
+        let from = Path::new(ROOT).join(from);
+        fs::copy(from, place.directory.path().join(to)).expect("a fixture");
+    }
+    place
+}
+
+const SERVER: &str = "tests/support/tls/server.pem";
+const KEY: &str = "tests/support/tls/server.key";
+
+#[test]
+fn a_certificate_and_its_key_are_good() {
+    for (certificate, key) in [
+        (SERVER, KEY),
+        ("tests/support/tls/chain.pem", "tests/support/tls/chain.key"),
+        ("tests/support/127.0.0.1.pem", "tests/support/127.0.0.1.key"),
+    ] {
+        let place = place(certificate, key);
+        let config = place.load(&[]).expect("good");
+        assert!(config.listen.tls.is_some());
+        let files = ["tls.crt", "tls.key"].map(|it| place.directory.path().join(it));
+        assert_eq!(config.key_files(), files);
+        let plain = Place::new(LEAST).load(&[]).expect("good");
+        assert!(plain.listen.tls.is_none());
+        assert!(plain.memory_max().connections < config.memory_max().connections);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_file() {
+    let of =
+        |line: u32, key: &str, text: &str| format!("ringest.toml:{line}: listen.tls.{key}: {text}");
+    let certificate = |text: &str| of(8, "certificate", &format!("tls.crt: {text}"));
+    let key = |text: &str| of(9, "private_key", &format!("tls.key: {text}"));
+    let keys = "tests/library/crypto/keys";
+    for (files, expected) in [
+        (
+            ["tests/support/tls/expired.pem", KEY],
+            certificate("the certificate has expired: it was valid until 2021-01-01T00:00:00Z"),
+        ),
+        (
+            ["tests/support/tls/future.pem", KEY],
+            certificate("the certificate is not valid yet: it is from 2120-01-01T00:00:00Z"),
+        ),
+        (
+            [KEY, KEY],
+            certificate("has no certificate: a PEM file with a block CERTIFICATE is expected"),
+        ),
+        (
+            [SERVER, "tests/support/tls/device.key"],
+            key("is not the private key of the certificate in tls.crt"),
+        ),
+        (
+            [SERVER, SERVER],
+            key(
+                "has no private key: a PEM file with a block PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE \
+                 KEY is expected",
+            ),
+        ),
+        (
+            [SERVER, &format!("{keys}/rsa-2048.encrypted.key")],
+            key("is encrypted: a key without a passphrase is needed (openssl pkey removes it)"),
+        ),
+    ] {
+        let [certificate, key] = files;
+        assert_eq!(place(certificate, key).errors(&[]), [expected], "{files:?}");
+    }
+}
+
+#[test]
+fn files_that_are_cut_or_absent_are_errors() {
+    let place = place(SERVER, KEY);
+    let path = |name: &str| place.directory.path().join(name);
+    let whole = fs::read(path("tls.crt")).expect("it is there");
+    for end in [1, 20, 100, whole.len() - 5] {
+        fs::write(path("tls.crt"), &whole[..end]).expect("written");
+        let errors = place.errors(&[]);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with("ringest.toml:8: listen.tls.certificate: tls.crt: has "),
+            "{errors:?}"
+        );
+    }
+    // Base64 that is not a certificate.
+    let text = String::from_utf8(whole).expect("PEM is text");
+    fs::write(path("tls.crt"), text.replacen("MII", "AAA", 1)).expect("written");
+    let errors = place.errors(&[]);
+    assert!(
+        errors[0].contains("tls.crt: an invalid certificate: "),
+        "{errors:?}"
+    );
+    fs::remove_file(path("tls.crt")).expect("it is there");
+    fs::remove_file(path("tls.key")).expect("it is there");
+    assert_eq!(
+        place.errors(&[]),
+        [
+            "ringest.toml:8: listen.tls.certificate: tls.crt can't be read: No such file or directory \
+             (os error 2)",
+            "ringest.toml:9: listen.tls.private_key: tls.key can't be read: No such file or directory \
+             (os error 2)",
+        ]
+    );
+}
+
+#[test]
+fn one_without_the_other_is_an_error() {
+    for (given, missing, text) in [
+        (
+            "certificate",
+            "private_key",
+            "missing: the file of the certificate's private key",
+        ),
+        (
+            "private_key",
+            "certificate",
+            "missing: the file of the private key's certificate",
+        ),
+    ] {
+        let text = format!("ringest.toml: listen.tls.{missing}: {text}");
+        let place = Place::new(&least_and(&format!("[listen.tls]\n{given} = \"x\"\n")));
+        assert_eq!(place.errors(&[]), [text]);
+    }
+}
+
+#[test]
+fn further_certificates_need_a_name_and_a_default() {
+    let other = |certificate: &str, key: &str| {
+        format!(
+            "[[listen.tls.certificates]]\ncertificate = \"{ROOT}/tests/support/tls/{certificate}\"\n\
+             private_key = \"{ROOT}/tests/support/tls/{key}\"\n"
+        )
+    };
+    let default = format!(
+        "[listen.tls]\ncertificate = \"{ROOT}/{SERVER}\"\nprivate_key = \"{ROOT}/{KEY}\"\n"
+    );
+    let chain = other("chain.pem", "chain.key");
+    let config = Place::new(&least_and(&format!("{default}{chain}")))
+        .load(&[])
+        .expect("good");
+    assert_eq!(config.key_files().len(), 4);
+    assert_eq!(
+        Place::new(&least_and(&chain)).errors(&[]),
+        [
+            "ringest.toml:7: listen.tls.certificates[0]: needs listen.tls.certificate, for clients that \
+             ask for no name"
+        ]
+    );
+    let wrong = other("chain.pem", "server.key").replace(ROOT, "");
+    let nameless = "[[listen.tls.certificates]]\ncertificate = \"a\"\n";
+    let errors = Place::new(&least_and(&format!("{default}{nameless}{wrong}"))).errors(&[]);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert_eq!(
+        errors[0],
+        "ringest.toml:10: listen.tls.certificates[0].private_key: missing: the path of a file"
+    );
+}
