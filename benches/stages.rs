@@ -1,7 +1,10 @@
-//! The cost of each stage: head, route, prefix, enqueue, response. Validation has its own benchmark.
+//! The cost of each stage: head, route, decompression, prefix, enqueue, response. Validation has its own benchmark.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
+#[path = "../tests/support/compress.rs"]
+#[expect(dead_code, reason = "tests use the rest")]
+mod compress;
 #[path = "fixtures/settings.rs"]
 mod settings;
 #[path = "fixtures/sink.rs"]
@@ -10,11 +13,12 @@ mod sink;
 use std::hint::black_box;
 
 use bodies::{EVENT, array, nested};
+use compress::compress;
 use criterion::{Criterion, Throughput};
 use ringest::{
     admission::Holder,
     clock::Clock,
-    http::{HeadLimits, HeadParser},
+    http::{Coding, HeadLimits, HeadParser, IdleDecoders},
     model::{Rules, schema_prefix},
     outcome::{Outcome, Refusal},
     produce::Payloads,
@@ -58,6 +62,67 @@ fn route(criterion: &mut Criterion) {
         group.bench_function(path, |bencher| {
             bencher.iter(|| routes.find(black_box(path.as_bytes())).map(|it| it.index));
         });
+    }
+    group.finish();
+}
+
+/// So many events whose identifiers, times and numbers differ, as those that clients compress do.
+fn varied(count: u64) -> Vec<String> {
+    let mut state = 1_u64;
+    let mut random = move || {
+        // Knuth's MMIX generator.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 20
+    };
+    let event = |number| {
+        let (id, user) = (random(), random() % 1_000_000);
+        let place = random() % 1_000_000;
+        EVENT
+            .replace("5e2c8a41b7d6", &format!("{:012x}", id & 0xffff_ffff_ffff))
+            .replace("4b1e", &format!("{:04x}", number & 0xffff))
+            .replace(
+                "15:30.123",
+                &format!("15:{:02}.{:03}", number / 1_000, number % 1_000),
+            )
+            .replace("184467", &format!("{user:06}"))
+            .replace("1250", &format!("{}", 1_000 + random() % 9_000))
+            .replace("520008", &format!("{place:06}"))
+            .replace("404954", &format!("{:06}", random() % 1_000_000))
+    };
+    (0..count).map(event).collect()
+}
+
+/// Bodies of events that differ, to memory that is there already.
+fn decompress(criterion: &mut Criterion) {
+    let decoders = IdleDecoders::default();
+    let mut output = vec![0; 1 << 20];
+    let mut group = criterion.benchmark_group("decompress");
+    let ten_kib = format!("{{\"events\":[{}]}}", varied(34).join(","));
+    let thousand = format!("[{}]", varied(1_000).join(","));
+    for (name, body, records) in [("10 KiB", ten_kib, 1), ("array of 1000", thousand, 1_000)] {
+        group.throughput(Throughput::Elements(records));
+        for coding in [Coding::Gzip, Coding::Deflate, Coding::Zstd] {
+            let compressed = compress(coding, body.as_bytes());
+            let name = format!("{name}, {} B of {coding:?}", compressed.len());
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    let mut decoder = decoders.take(coding).expect("memory");
+                    let (mut consumed, mut produced) = (0, 0);
+                    while decoder.finish().is_err() {
+                        let input = black_box(&compressed[consumed..]);
+                        let input = &input[..input.len().min(4 << 10)];
+                        let room = &mut output[produced..][..64 << 10];
+                        let progress = decoder.decode(input, room).expect("it is valid");
+                        consumed += progress.consumed;
+                        produced += progress.produced;
+                    }
+                    assert_eq!(produced, body.len());
+                    decoders.give_back(decoder);
+                });
+            });
+        }
     }
     group.finish();
 }
@@ -155,6 +220,7 @@ fn main() {
     let sink = Sink::open();
     head(&mut criterion);
     route(&mut criterion);
+    decompress(&mut criterion);
     enqueue(&mut criterion, &sink);
     prefix(&mut criterion, &sink);
     answer(&mut criterion, &sink);

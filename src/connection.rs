@@ -22,7 +22,7 @@ use crate::{
     buffer::SEGMENT_BYTES_MIN,
     context::{ActiveSnapshot, Context, Ending},
     deadline::Deadline,
-    http::{Framing, HeadParser, Method, RequestHead},
+    http::{ContentCoding, Framing, HeadParser, Method, RequestHead},
     networks::Subnet,
     outcome::{Allow, Outcome, Refusal},
     validate::Validator,
@@ -32,6 +32,7 @@ use answer::{End, Processed};
 use client::Client;
 use conclude::conclude;
 use dead_letters::produce_dead_letters;
+use decode::USUAL_RATIO;
 use forward::{Destination, Enqueued, Rejected, Validated};
 use head::body_format;
 use transport::{Gone, Transport, Unread};
@@ -43,6 +44,7 @@ mod client;
 mod conclude;
 mod cors;
 mod dead_letters;
+mod decode;
 mod forward;
 mod handshake;
 mod head;
@@ -227,7 +229,7 @@ impl Connection {
             route: principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?,
             metrics: active.metrics_of(route.index),
         };
-        let format = body_format(head)?;
+        let (format, coding) = body_format(head, context.config.limits.content_encodings)?;
         if context.ending() == Ending::Refusing {
             return Err(Refusal::Draining.into());
         }
@@ -238,7 +240,11 @@ impl Connection {
 
         let headers = self.kafka_headers(head, &principal, route);
         self.make_room(head).await?;
-        let body = self.read_body(head, route.headroom()).await?;
+        let body = match coding {
+            None => self.read_body(head, route.headroom()).await?,
+            // Its state is not a part of every connection's.
+            Some(coding) => Box::pin(self.read_coded(head, coding, route.headroom())).await?,
+        };
         let validation = if body.is_long() {
             // Rare, as below.
             Some(Box::pin(self.validate_long(route, format, &body)).await?)
@@ -260,7 +266,11 @@ impl Connection {
 
     /// Whether the request would wait for many others with long bodies.
     fn waits_long(&self, head: &RequestHead) -> bool {
-        let is_long = |len: u64| len > Validator::STEP_BYTES as u64;
+        let ratio = match head.content_encoding {
+            ContentCoding::Coded(_) => USUAL_RATIO,
+            ContentCoding::Identity | ContentCoding::Unsupported => 1,
+        };
+        let is_long = |len: u64| len > (Validator::STEP_BYTES / ratio) as u64;
         matches!(head.framing, Framing::Length(len) if is_long(len))
             && self.context.long_work.is_full()
     }

@@ -18,7 +18,8 @@
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up, and [`auth::Principal::authorize`] →
 //!    [`auth::AuthorizedRoute`];
 //! 4. **admit and read the body**: memory from the budget ([`admission::Admission`]), then bytes from
-//!    the socket into the buffer that librdkafka will read;
+//!    the socket into the buffer that librdkafka will read, through a [`http::Decoder`] where they are
+//!    compressed;
 //! 5. **validate**: [`validate::Validator`] walks simd-json's tape by the model's [`model::Rules`] →
 //!    [`validate::ValidBody`], with the span, partition key and timestamp of each record, or a
 //!    [`validate::Rejection`] with all errors;

@@ -4,7 +4,7 @@
 use crate::{
     admission::AdmissionError,
     auth::AuthError,
-    http::{BodyError, HeadError},
+    http::{BodyError, Codings, ContentError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
     validate::{ErrorCode, Rejection, RejectionKind},
 };
@@ -57,8 +57,12 @@ pub enum Refusal {
     Method(Allow),
     /// The body is in a format other than JSON and NDJSON. Client error.
     MediaType,
-    /// The body is compressed. Client error.
-    ContentCoding,
+    /// The body has an unknown content coding, several, or one that is not in these. Client error.
+    ContentCoding(Codings),
+    /// The body can't be decoded. Client error, except for [`ContentError::OutOfMemory`].
+    Content(ContentError),
+    /// A compressed body becomes more than `compression_ratio_max` times as large. Client error.
+    CompressionRatio,
     /// The body is not JSON, or contains invalid records. Client error.
     Invalid(Rejection),
     /// All connections are in use, and this one is beyond them. Overload.
@@ -146,6 +150,12 @@ impl From<BodyError> for Refusal {
     }
 }
 
+impl From<ContentError> for Refusal {
+    fn from(error: ContentError) -> Self {
+        Self::Content(error)
+    }
+}
+
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         Self::Unauthenticated(error)
@@ -196,10 +206,21 @@ impl Refusal {
             Self::UnknownRoute => Code::UnknownRoute,
             Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
             Self::MediaType => Code::UnsupportedMediaType,
-            Self::ContentCoding => Code::UnsupportedContentCoding,
+            Self::ContentCoding(_) => Code::UnsupportedContentCoding,
+            Self::Content(
+                ContentError::Malformed
+                | ContentError::Checksum
+                | ContentError::Truncated
+                | ContentError::Trailing
+                | ContentError::Dictionary
+                | ContentError::Window,
+            ) => Code::InvalidContent,
+            Self::CompressionRatio => Code::CompressionRatio,
             Self::Invalid(rejection) => invalid(rejection),
             Self::ConnectionsFull => Code::ConnectionsFull,
-            Self::Admission(AdmissionError) => Code::InFlightFull,
+            Self::Admission(AdmissionError) | Self::Content(ContentError::OutOfMemory) => {
+                Code::InFlightFull
+            }
             Self::Overloaded => Code::Overloaded,
             Self::Draining => Code::Draining,
             Self::Produce(failure) | Self::ProduceValid(failure, _) => produce(failure),

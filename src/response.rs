@@ -126,7 +126,7 @@ impl Responses {
         match specific(outcome) {
             None => self.plain[code as usize][form.persistence as usize].write(form, out),
             Some(Specific { field, content }) => {
-                Prebuilt::new(code, field, &content, form.persistence).write(form, out);
+                Prebuilt::new(code, &field, &content, form.persistence).write(form, out);
             }
         }
     }

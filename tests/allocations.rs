@@ -8,6 +8,7 @@ use std::{
 };
 
 use ringest::auth::{ApiKey, Auth, AuthMode, Cache, Globs, Hint, KeyHash, KeySet, Verified};
+use ringest::http::{Coding, Decoder};
 use ringest::model::{Field, Model, Rules, Type, UnknownFields};
 use ringest::outcome::{Outcome, Refusal};
 use ringest::response::{Form, Persistence, Responses};
@@ -262,6 +263,32 @@ fn nothing_for_a_credential_that_is_known() {
         assert_eq!(principal.name(), Some("somebody"));
     }
     assert_eq!(CALLS.get() - before, 0);
+}
+
+#[test]
+fn a_decoder_takes_no_more_than_it_says() {
+    // A stored block of three bytes (RFC 1951 section 3.2.4), in zlib's format and in gzip's.
+    let zlib = b"\x78\x9c\x01\x03\0\xfc\xff[1]\x03\x5e\x00\xbf";
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x03\0\xfc\xff[1]\0\0\0\0\x03\0\0\0";
+    for (coding, body) in [(Coding::Deflate, &zlib[..]), (Coding::Gzip, gzip)] {
+        let start = HELD.get();
+        PEAK.set(start);
+        let mut decoder = Decoder::new(coding).expect("memory");
+        for _ in 0..3 {
+            let _ = decoder
+                .decode(&body[..body.len() - 8], &mut [0; 8])
+                .expect("the start of a stream");
+            decoder.reset();
+        }
+        let peak = (PEAK.get() - start).cast_unsigned();
+        let promised = coding.memory_bytes_max();
+        assert!(
+            promised / 2 < peak && peak <= promised,
+            "{coding:?}: {peak} of {promised}"
+        );
+        let kept = (HELD.get() - start).cast_unsigned();
+        assert!(kept <= decoder.memory_bytes(), "{coding:?}: {kept}");
+    }
 }
 
 #[test]

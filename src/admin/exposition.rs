@@ -234,8 +234,15 @@ impl Sources {
             (
                 "body_received",
                 Some(&Unit::Bytes),
-                "Bytes of request bodies received, after removal of the chunked transfer coding.",
+                "Bytes of request bodies received, after removal of the chunked transfer coding, before \
+                 decompression.",
                 self.total(|worker| &worker.body_bytes_received),
+            ),
+            (
+                "body_decoded",
+                Some(&Unit::Bytes),
+                "Bytes that compressed request bodies were decoded to.",
+                self.total(|worker| &worker.body_bytes_decoded),
             ),
             (
                 "connections",

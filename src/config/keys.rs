@@ -12,7 +12,7 @@ use super::{
 use crate::{
     auth::{ApiKey, AuthMode},
     document::{Value, nearest},
-    http::is_token,
+    http::{Codings, is_token},
     log::LogFormat,
     model::{Model, is_path},
     registry::is_base_url,
@@ -64,6 +64,12 @@ keys! {
         |value| value.text()?.parse().ok(),
     );
     LISTEN_DRIVER: Key<DriverChoice> = Key::choice("listen.driver", r#""auto""#);
+    CONTENT_ENCODINGS: Key<Codings> = Key::read_by(
+        "listen.content_encodings",
+        r#"["gzip", "deflate"]"#,
+        || "an array of \"gzip\", \"deflate\" and \"zstd\", or [] for none".into(),
+        |value| Codings::named(value.list()?.iter().map(String::as_str)),
+    );
     PATH_PREFIX: Key<String> = Key::read_by(
         "listen.path_prefix",
         r#""""#,
@@ -135,6 +141,8 @@ keys! {
     HEADERS_MAX: Key<usize> = Key::integer("limits.headers_max", "100", 1, 1_024);
     BODY_BYTES_MAX: Key<usize> =
         Key::integer("limits.body_bytes_max", "10_485_760", 1, GIBIBYTE);
+    COMPRESSION_RATIO_MAX: Key<usize> =
+        Key::integer("limits.compression_ratio_max", "200", 1, 1_000_000);
     RECORD_BYTES_MAX: Key<usize> = Key::integer(
         "limits.record_bytes_max",
         "1_000_000",

@@ -80,6 +80,8 @@ pub struct MemoryMax {
     /// The validator's scratch (simd-json's buffers, its copy of the body) and the lists of records, of every
     /// worker.
     pub validation: u64,
+    /// Decoders of compressed bodies beside those that are in flight, of every worker.
+    pub decoders: u64,
     /// Cached credentials and hashes of rejected ones, of every worker.
     pub credentials: u64,
     /// Segments kept for reuse, of every worker.
@@ -111,6 +113,7 @@ impl MemoryMax {
             body_bytes_max,
             connections_max,
             in_flight_bytes_max,
+            content_encodings,
             ..
         } = sizes.limits;
         let limits = ValidateLimits::from(&sizes.limits);
@@ -132,6 +135,7 @@ impl MemoryMax {
             // They are copies of it.
             requests: requests.min(in_flight_bytes_max as u64),
             validation: of_each(Validator::resident_bytes_max(limits, body_bytes_max)),
+            decoders: of_each(content_encodings.worker_bytes_max()),
             credentials: of_each(Cache::bytes_max(sizes.cache_entries) + Rejections::BYTES_MAX),
             kept_segments: of_each(buffer::Pool::KEPT_BYTES_MAX),
             producer_queues: of_message(of_each(sizes.queue_records_max)),
@@ -160,7 +164,7 @@ impl MemoryMax {
         })
     }
 
-    fn parts(&self) -> [Part; 8] {
+    fn parts(&self) -> [Part; 9] {
         [
             (
                 "connections",
@@ -177,6 +181,11 @@ impl MemoryMax {
                 "validation",
                 self.validation,
                 "limits.record_bytes_max, limits.body_bytes_max, workers",
+            ),
+            (
+                "decoders",
+                self.decoders,
+                "listen.content_encodings, workers",
             ),
             (
                 "credentials",
@@ -262,6 +271,7 @@ mod tests {
             in_flight: 10 << 20,
             requests: 0,
             validation: 1,
+            decoders: 0,
             credentials: 0,
             kept_segments: 0,
             producer_queues: 0,
@@ -269,14 +279,14 @@ mod tests {
         };
         assert_eq!(memory.total(), (12 << 20) + 1);
         let lines: Vec<_> = memory.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 10);
         let ends = |line: &String| line.find(" MiB");
         assert!(lines.iter().all(|line| ends(line) == ends(&lines[0])));
         assert_eq!(
             lines[3],
             "validation               0.1 MiB  limits.record_bytes_max, limits.body_bytes_max, workers"
         );
-        assert_eq!(lines[8], "total                   12.1 MiB");
+        assert_eq!(lines[9], "total                   12.1 MiB");
         assert_eq!(memory.warning(12 << 21), None);
         assert_eq!(
             memory.warning(8 << 20).as_deref(),

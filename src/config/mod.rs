@@ -34,6 +34,7 @@ use crate::{
     auth::Auth,
     cors::Cors,
     document::ConfigErrors,
+    http::Codings,
     log::LogFormat,
     model::Model,
     networks::Network,
@@ -221,8 +222,12 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Header fields of one request.
     pub headers_max: usize,
-    /// One request's body, after removal of the chunked coding.
+    /// One request's body, after removal of the chunked coding: both before and after decompression.
     pub body_bytes_max: usize,
+    /// How many times as large a compressed body may become, beyond the first MiB.
+    pub compression_ratio_max: usize,
+    /// The content codings that a body may have, whose decoders take memory (`listen.content_encodings`).
+    pub content_encodings: Codings,
     /// One record.
     pub record_bytes_max: usize,
     /// Records of one request; at most [`Limits::RECORDS_MAX`].

@@ -13,12 +13,12 @@ use tracing_subscriber::filter::Targets;
 use super::{
     Config, Limits, Listen, Timeouts, kafka,
     keys::{
-        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, CONNECTION_AGE_MAX,
-        CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX,
-        HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT, IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX,
-        LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT, MANAGEMENT_ADDRESS, MODELS,
-        PATH_PREFIX, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK,
-        WORKERS,
+        ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, COMPRESSION_RATIO_MAX,
+        CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, CONTENT_ENCODINGS,
+        DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
+        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT,
+        MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX,
+        TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::Sizes,
@@ -200,10 +200,11 @@ const QUEUE_RECORDS: usize = 200_000;
 const CONNECTIONS_LEAST: usize = 1_000;
 
 /// The keys that determine whether each worker's share of the in-flight memory holds one request.
-const SHARE_KEYS: [&str; 4] = [
+const SHARE_KEYS: [&str; 5] = [
     IN_FLIGHT_BYTES_MAX.name,
     BODY_BYTES_MAX.name,
     HEAD_BYTES_MAX.name,
+    CONTENT_ENCODINGS.name,
     WORKERS.name,
 ];
 
@@ -271,6 +272,8 @@ impl Reader {
             head_bytes_max: self.get(&HEAD_BYTES_MAX),
             headers_max: self.get(&HEADERS_MAX),
             body_bytes_max: self.get(&BODY_BYTES_MAX),
+            compression_ratio_max: self.get(&COMPRESSION_RATIO_MAX),
+            content_encodings: self.get(&CONTENT_ENCODINGS),
             record_bytes_max: self.get(&RECORD_BYTES_MAX),
             records_max: self.get(&RECORDS_MAX),
             json_depth_max: self.get(&JSON_DEPTH_MAX),
@@ -296,12 +299,16 @@ impl Reader {
         if limits.in_flight_bytes_max < needed && self.are_good(&SHARE_KEYS) {
             let message = format!(
                 "{} is too small: each of the {workers} workers must be able to hold one request of \
-                 up to {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = {}); \
+                 up to {} bytes (from limits.body_bytes_max = {} and limits.head_bytes_max = {}{}); \
                  set at least {}, use fewer workers or lower limits.body_bytes_max",
                 grouped(limits.in_flight_bytes_max),
                 grouped(in_flight_needed(limits)),
                 grouped(limits.body_bytes_max),
                 grouped(limits.head_bytes_max),
+                match limits.content_encodings.memory_bytes_max() {
+                    0 => String::new(),
+                    bytes => format!(", and a decoder of {} bytes", grouped(bytes)),
+                },
                 grouped(needed),
             );
             self.fail(IN_FLIGHT_BYTES_MAX.at(), message);
@@ -437,10 +444,12 @@ fn listed(files: &[String]) -> String {
 }
 
 /// The most in-flight memory that one request takes, in bytes: a small body stays in the segment
-/// that its head was read into, one of unknown length moves to a larger segment as it grows.
+/// that its head was read into, one of unknown length moves to a larger segment as it grows, and a
+/// compressed one has a decoder meanwhile.
 fn in_flight_needed(limits: &Limits) -> usize {
     let head = segment_capacity(limits.head_bytes_max);
-    growing_bytes_max(limits.body_bytes_max).max(head)
+    let decoder = limits.content_encodings.memory_bytes_max();
+    (growing_bytes_max(limits.body_bytes_max) + decoder).max(head)
 }
 
 /// What the errors of a request with invalid records take, and the answer that lists them.
@@ -476,5 +485,5 @@ pub(super) fn in_flight_needed_by(
         + of_any(is_prefixed, copies)
         + of_any(|model| model.dead_letter_topic.is_some(), dead_letters)
         + lists;
-    whole.max(growing_bytes_max(body + headroom))
+    whole.max(growing_bytes_max(body + headroom) + limits.content_encodings.memory_bytes_max())
 }

@@ -13,7 +13,7 @@ use std::{borrow::Cow, rc::Rc, time::Instant};
 
 use crate::{
     context::ActiveSnapshot,
-    http::{Framing, Method, RequestHead, Version},
+    http::{ContentCoding, Framing, Method, RequestHead, Version},
     outcome::{Outcome, Refusal},
     response::{Form, Persistence},
 };
@@ -211,6 +211,9 @@ impl Connection {
         let (context, limits) = (&self.context, &self.context.config.limits);
         let body_bytes = match head.framing {
             Framing::None => 0,
+            Framing::Length(_) if head.content_encoding != ContentCoding::Identity => {
+                limits.body_bytes_max
+            }
             Framing::Length(len) => usize::try_from(len).unwrap_or(usize::MAX),
             Framing::Chunked => limits.body_bytes_max,
         };

@@ -51,21 +51,26 @@ impl RawBody {
 }
 
 /// A segment that a body has to itself, and the permit for it.
-struct OwnSegment {
-    segment: ReadBuffer,
-    permit: Permit,
+pub(super) struct OwnSegment {
+    pub(super) segment: ReadBuffer,
+    pub(super) permit: Permit,
 }
 
 impl OwnSegment {
     /// One for `len` bytes, the first `headroom` of them filled.
-    fn new(headroom: usize, len: usize, permit: Permit, pool: &Rc<Pool>) -> Self {
+    pub(super) fn new(headroom: usize, len: usize, permit: Permit, pool: &Rc<Pool>) -> Self {
         let mut segment = pool.take(len);
         segment.append(&[0; HEADROOM_BYTES_MAX][..headroom]);
         Self { segment, permit }
     }
 
     /// Makes room for `needed` bytes of at most `most`.
-    fn grow(&mut self, needed: usize, most: usize, pool: &Rc<Pool>) -> Result<(), AdmissionError> {
+    pub(super) fn grow(
+        &mut self,
+        needed: usize,
+        most: usize,
+        pool: &Rc<Pool>,
+    ) -> Result<(), AdmissionError> {
         let capacity = grown_capacity(self.segment.capacity(), needed, most);
         // Both exist while one is copied to the other.
         let permit = self.permit.another(capacity)?;
@@ -135,7 +140,7 @@ impl Connection {
                 Err(_) => return Err(Interrupt::Gone),
             }
         }
-        Ok(self.end_body(Some(body.segment), headroom..end, body.permit))
+        Ok(self.end_body(Some(body.segment), headroom..end, len, body.permit))
     }
 
     /// The body stays where the socket's bytes were received, behind its head.
@@ -165,7 +170,7 @@ impl Connection {
             }
         }
         self.transport.start = body.end;
-        Ok(self.end_body(None, body, permit))
+        Ok(self.end_body(None, body, len, permit))
     }
 
     /// The chunks are copied to one segment, without their coding.
@@ -213,7 +218,8 @@ impl Connection {
             }
         }
         let range = headroom..body.segment.filled();
-        Ok(self.end_body(Some(body.segment), range, body.permit))
+        let len = range.len();
+        Ok(self.end_body(Some(body.segment), range, len, body.permit))
     }
 
     /// A segment for a body of `end` bytes with its headroom: all of it at once, as long as the budget
@@ -232,14 +238,16 @@ impl Connection {
 
     /// Reads what has arrived of a pipelined request, so that those before it are not answered without
     /// need. `false` if that is nothing.
-    fn receive_arrived(&mut self) -> bool {
+    pub(super) fn receive_arrived(&mut self) -> bool {
         !self.unanswered.is_empty() && self.transport.receive_arrived() > 0
     }
 
-    fn end_body(
+    /// `received` bytes were the body on its way, without the chunked coding.
+    pub(super) fn end_body(
         &mut self,
         segment: Option<ReadBuffer>,
         range: Range<usize>,
+        received: usize,
         mut permit: Permit,
     ) -> RawBody {
         permit.arrived();
@@ -248,7 +256,7 @@ impl Connection {
         self.context
             .metrics
             .body_bytes_received
-            .add(range.len() as u64);
+            .add(received as u64);
         RawBody {
             segment,
             range,
@@ -258,7 +266,7 @@ impl Connection {
 
     /// Before the wait for the rest of the body: answers the requests before it, asks a client that
     /// waits for it to send the body (RFC 9110 section 10.1.1), and sets the deadline.
-    async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
+    pub(super) async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
         self.answer_unanswered().await?;
         if head.expect_continue {
             self.transport.output.extend_from_slice(CONTINUE);
@@ -273,16 +281,20 @@ impl Connection {
 
     /// Bytes that arrive extend the deadline by the time that they take at the least rate, and a pause is
     /// never longer than `body_timeout_ms`.
-    fn extend_deadline(&self, received: usize) {
-        let config = &self.context.config;
-        let nanoseconds = received as u64 * 1_000_000_000 / config.limits.body_rate_min as u64;
-        let latest = self.context.clock.now() + config.timeouts.body;
-        let by = Duration::from_nanos(nanoseconds);
+    pub(super) fn extend_deadline(&self, received: usize) {
+        let rate_min = self.context.config.limits.body_rate_min as u64;
+        let nanoseconds = received as u64 * 1_000_000_000 / rate_min;
+        self.postpone_deadline(Duration::from_nanos(nanoseconds));
+    }
+
+    /// Extends the deadline by time that is not the client's.
+    pub(super) fn postpone_deadline(&self, by: Duration) {
+        let latest = self.context.clock.now() + self.context.config.timeouts.body;
         self.transport.deadline.extend(by, latest);
     }
 
     /// Why the body ended too early.
-    fn end_of_body(&mut self) -> Interrupt {
+    pub(super) fn end_of_body(&mut self) -> Interrupt {
         self.transport.unread = Unread::Unknown;
         if self.transport.deadline.has_expired() && self.context.is_draining() {
             Refusal::Draining.into()

@@ -2,7 +2,7 @@
 
 use crate::{
     deadline::Wait,
-    http::{ContentCoding, HeadError, MediaType, Method, RequestHead},
+    http::{Coding, Codings, ContentCoding, HeadError, MediaType, Method, RequestHead},
     outcome::{self, Allow, Refusal},
     validate::Format,
 };
@@ -88,17 +88,26 @@ impl Connection {
     }
 }
 
-/// The format of the records in the body that a head announces.
-pub(super) fn body_format(head: &RequestHead) -> Result<Format, Refusal> {
+/// The format of the records in the body that a head announces, and the body's coding, which is one of
+/// `accepted`.
+pub(super) fn body_format(
+    head: &RequestHead,
+    accepted: Codings,
+) -> Result<(Format, Option<Coding>), Refusal> {
     if head.method != Method::Post {
         return Err(Refusal::Method(Allow::Post));
     }
-    if head.content_encoding != ContentCoding::Identity {
-        return Err(Refusal::ContentCoding);
-    }
-    match head.content_type {
-        MediaType::Json => Ok(Format::Json),
-        MediaType::Ndjson => Ok(Format::Ndjson),
-        MediaType::Unsupported => Err(Refusal::MediaType),
-    }
+    let coding = match head.content_encoding {
+        ContentCoding::Identity => None,
+        ContentCoding::Coded(coding) if accepted.contains(coding) => Some(coding),
+        ContentCoding::Coded(_) | ContentCoding::Unsupported => {
+            return Err(Refusal::ContentCoding(accepted));
+        }
+    };
+    let format = match head.content_type {
+        MediaType::Json => Format::Json,
+        MediaType::Ndjson => Format::Ndjson,
+        MediaType::Unsupported => return Err(Refusal::MediaType),
+    };
+    Ok((format, coding))
 }

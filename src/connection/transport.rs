@@ -271,6 +271,14 @@ impl Transport {
         left < here || (looks && left == 0 && here == 0 && self.receive_next() > 0)
     }
 
+    /// So many bytes at `start` are done with, which are of the body.
+    pub(super) fn take_body(&mut self, bytes: usize) {
+        self.start += bytes;
+        if let Unread::Bytes(left) = &mut self.unread {
+            *left -= bytes as u64;
+        }
+    }
+
     /// Discards the rest of a rejected body, all of which has arrived.
     pub(super) fn skip_arrived(&mut self) {
         if let Unread::Bytes(left) = self.unread {

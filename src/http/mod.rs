@@ -1,11 +1,13 @@
-//! HTTP/1.1: framing (RFC 9112) over byte slices; no I/O.
+//! HTTP/1.1: framing (RFC 9112) and content codings (RFC 9110) over byte slices; no I/O.
 
 mod body;
+mod content;
 mod forwarded;
 mod head;
 mod proxy_header;
 
 pub use body::{BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep};
+pub use content::{Coding, Codings, ContentError, Decoder, IdleDecoders, Progress};
 pub use forwarded::client;
 pub use head::{
     Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,

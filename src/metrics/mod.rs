@@ -28,8 +28,11 @@ use crate::sync::locked;
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerMetrics {
-    /// Bytes of request bodies received, after removal of the chunked coding; rejected ones included.
+    /// Bytes of request bodies received, after removal of the chunked coding and as compressed as they came;
+    /// rejected ones included.
     pub body_bytes_received: Counter,
+    /// Bytes that compressed bodies became.
+    pub body_bytes_decoded: Counter,
     /// Time from enqueueing a request's records to their last delivery report, or, of a pipelined request,
     /// to the end of the one before it if that is later.
     pub delivery_latency: Histogram,
@@ -76,6 +79,7 @@ impl WorkerMetrics {
     pub fn new(codes: usize, denials: usize) -> Self {
         Self {
             body_bytes_received: Counter::default(),
+            body_bytes_decoded: Counter::default(),
             delivery_latency: Histogram::default(),
             loop_lag: Histogram::default(),
             in_flight_bytes: Gauge::default(),

@@ -96,7 +96,16 @@ table! {
     ),
     UnsupportedContentCoding => client(
         "unsupported_content_encoding", 415,
-        "The body must not be compressed.",
+        "The Content-Encoding is unknown, not enabled (listen.content_encodings), or applied more than \
+         once; Accept-Encoding lists what is accepted.",
+    ),
+    InvalidContent => client(
+        "invalid_content_encoding", 400,
+        "The body can't be decoded as its Content-Encoding says.",
+    ),
+    CompressionRatio => client(
+        "compression_ratio_exceeded", 413,
+        "The body decodes to more than limits.compression_ratio_max times its compressed size.",
     ),
     InvalidJson => client("invalid_json", 400, "The body is not well-formed JSON."),
     InvalidRecord => client(

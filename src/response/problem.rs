@@ -1,5 +1,7 @@
 //! The content of answers: problems (RFC 9457), and counts of accepted records.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,13 +14,16 @@ use crate::{
 /// The parts of an answer that depend on more than its code.
 pub(super) struct Specific {
     /// A header line, or nothing.
-    pub(super) field: &'static str,
+    pub(super) field: Cow<'static, str>,
     pub(super) content: String,
 }
 
 impl Specific {
     fn content(content: String) -> Self {
-        Self { field: "", content }
+        Self {
+            field: Cow::Borrowed(""),
+            content,
+        }
     }
 }
 
@@ -43,7 +48,7 @@ pub(super) fn specific(outcome: &Outcome) -> Option<Specific> {
 }
 
 fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
-    let with_field = |field| {
+    let with_field = |field: Cow<'static, str>| {
         Some(Specific {
             field,
             content: problem(code).to_string(),
@@ -56,9 +61,14 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         Refusal::Body(error) if code == Code::MalformedBody => {
             Some(Specific::content(because(code, error).to_string()))
         }
-        Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n"),
-        Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n"),
-        Refusal::ContentCoding => with_field("Accept-Encoding: identity\r\n"),
+        Refusal::Method(Allow::Post) => with_field("Allow: POST\r\n".into()),
+        Refusal::Method(Allow::GetHead) => with_field("Allow: GET, HEAD\r\n".into()),
+        Refusal::ContentCoding(accepted) => {
+            with_field(format!("Accept-Encoding: {accepted}\r\n").into())
+        }
+        Refusal::Content(error) if code == Code::InvalidContent => {
+            Some(Specific::content(because(code, error).to_string()))
+        }
         Refusal::Invalid(rejection) => {
             Some(Specific::content(invalid(code, rejection).to_string()))
         }
@@ -83,6 +93,8 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
         | Refusal::MediaType
+        | Refusal::Content(_)
+        | Refusal::CompressionRatio
         | Refusal::ConnectionsFull
         | Refusal::Admission(_)
         | Refusal::Overloaded

@@ -10,7 +10,11 @@ mod reference;
 #[path = "../documentation/mod.rs"]
 mod examples;
 
+#[path = "../support/compress.rs"]
+mod compress;
+
 mod config;
+mod content;
 mod crypto;
 mod documentation;
 mod http_framing;

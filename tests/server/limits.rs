@@ -4,6 +4,7 @@
 mod bodies;
 mod budgets;
 mod carried;
+mod compressed;
 mod connections;
 mod costly;
 mod deadlines;

@@ -7,6 +7,7 @@
 //! - [`cluster::Cluster`]: topics of any cluster, and what they hold.
 //! - [`server::Server`]: an HTTP server for what ringest asks of others, over TLS where wanted.
 //! - [`tls`]: certificates, and what a client of TLS trusts.
+//! - [`compress`]: bodies as clients compress them.
 //! - [`event`]: the model, topic and record of most tests; [`wait`]: how long to wait for what.
 //! - [`frozen`]: threads of a ringest that are stuck; [`seccomp`]: system calls that it is refused.
 //! - [`records`]: records that a number makes, so that lost, changed and invented ones show.
@@ -16,6 +17,7 @@
 )]
 
 pub(crate) mod cluster;
+pub(crate) mod compress;
 pub(crate) mod event;
 pub(crate) mod frozen;
 pub(crate) mod http;

@@ -9,6 +9,7 @@ use super::{
     request::{Authorization, ContentCoding, Framing, MediaType, Span, Version},
     target,
 };
+use crate::http::content::Coding;
 
 /// A field that ringest evaluates. In trailers it is rejected (RFC 9110 section 6.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +119,11 @@ impl Fields {
                 }
             }
             Field::ContentEncoding => {
-                if members(value).any(|coding| !is(coding, b"identity")) {
-                    self.content_encoding = ContentCoding::Unsupported;
+                for coding in members(value).filter(|it| !is(it, b"identity")) {
+                    self.content_encoding = match self.content_encoding {
+                        ContentCoding::Identity => content_coding(coding),
+                        _ => ContentCoding::Unsupported,
+                    };
                 }
             }
             Field::Authorization => {
@@ -233,6 +237,19 @@ pub fn origin(head: &[u8]) -> Option<&[u8]> {
         }
     }
     found
+}
+
+/// A coding other than `identity` by its name (RFC 9110 section 8.4.1), whatever its case.
+fn content_coding(name: &[u8]) -> ContentCoding {
+    if is(name, b"gzip") || is(name, b"x-gzip") {
+        ContentCoding::Coded(Coding::Gzip)
+    } else if is(name, b"deflate") {
+        ContentCoding::Coded(Coding::Deflate)
+    } else if is(name, b"zstd") {
+        ContentCoding::Coded(Coding::Zstd)
+    } else {
+        ContentCoding::Unsupported
+    }
 }
 
 /// The position of `part` in `whole`, of which it is a slice.

@@ -1,5 +1,7 @@
 //! The parsed head of a request.
 
+use crate::http::content::Coding;
+
 /// Part of the bytes that were parsed, as offsets from the request's first byte, so that the
 /// buffer may move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +76,9 @@ pub enum MediaType {
 pub enum ContentCoding {
     /// Not compressed.
     Identity,
-    /// Compressed, or an unknown coding.
+    /// Compressed once, with a known coding.
+    Coded(Coding),
+    /// An unknown coding, or several.
     Unsupported,
 }
 

@@ -7,15 +7,27 @@ use ringest::{
 
 use super::{LEAST, Place, errors, good};
 
+/// What a decoder of gzip takes.
+const DECODER: usize = 48 * 1_024;
+
+/// What a decoder of zstd takes at most.
+const LARGE_DECODER: usize = (8 << 20) + 576 * 1_024;
+
+/// [`LEAST`] without compressed bodies.
+fn uncompressed() -> String {
+    LEAST.replace("[listen]\n", "[listen]\ncontent_encodings = []\n")
+}
+
 /// The default of `limits.in_flight_bytes_max`.
 const IN_FLIGHT: usize = 268_435_456;
 
 #[test]
 fn the_share_of_a_worker_must_hold_one_request() {
+    let least = uncompressed();
     let limits = |head: usize, body: usize, in_flight: usize| {
         format!(
             "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = {body}\n\
-             head_bytes_max = {head}\n{LEAST}"
+             head_bytes_max = {head}\n{least}"
         )
     };
     // What a request takes: whole MiB above one, powers of two below; a small body stays with its
@@ -62,7 +74,43 @@ fn the_share_of_a_worker_must_hold_one_request() {
 }
 
 #[test]
+fn the_share_of_a_worker_must_hold_a_decoder() {
+    let limits = |codings: &str, in_flight: usize| {
+        let listen = format!("[listen]\ncontent_encodings = {codings}\n");
+        let least = LEAST.replace("[listen]\n", &listen);
+        format!(
+            "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 1_000_000\n{least}"
+        )
+    };
+    for (codings, decoder) in [
+        ("[]", 0),
+        ("['gzip']", DECODER),
+        ("['deflate', 'gzip']", DECODER),
+        ("['gzip', 'zstd']", LARGE_DECODER),
+    ] {
+        let memory = 1_048_576 + 524_288 + decoder;
+        let config = good(&limits(codings, 2 * memory), &[]);
+        assert_eq!(config.limits.in_flight_bytes_max, 2 * memory);
+        let [error] = &errors(&limits(codings, 2 * memory - 1))[..] else {
+            panic!("one error");
+        };
+        let names = error.contains(", and a decoder of ");
+        assert_eq!(names, decoder > 0, "{error}");
+    }
+    let text = format!("[limits]\n{LEAST}")
+        .replace("[listen]\n", "[listen]\ncontent_encodings = ['br']\n");
+    assert_eq!(
+        errors(&text),
+        [
+            "ringest.toml:3: listen.content_encodings: [\"br\"] is not allowed: an array of \"gzip\", \
+             \"deflate\" and \"zstd\", or [] for none"
+        ]
+    );
+}
+
+#[test]
 fn half_is_split_and_the_rest_shared() {
+    let least = uncompressed();
     // One request takes 98,304 bytes.
     for (in_flight, of_worker, shared) in [
         (196_608, 98_304, 0),
@@ -70,7 +118,7 @@ fn half_is_split_and_the_rest_shared() {
         (400_000, 100_000, 200_000),
     ] {
         let text = format!(
-            "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 65_536\n{LEAST}"
+            "workers = 2\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 65_536\n{least}"
         );
         let shares = InFlightShares { of_worker, shared };
         assert_eq!(good(&text, &[]).in_flight_shares(), shares);
@@ -79,11 +127,12 @@ fn half_is_split_and_the_rest_shared() {
 
 #[test]
 fn the_default_grows_with_the_workers() {
+    let needed = 18_874_368 + DECODER;
     // 14 workers with 18 MiB each need less than the default, 15 need more.
     for (workers, in_flight) in [
         ("14", IN_FLIGHT),
-        ("15", 15 * 18_874_368),
-        ("1024", 1_024 * 18_874_368),
+        ("15", 15 * needed),
+        ("1024", 1_024 * needed),
     ] {
         let config = good(LEAST, &[("RINGEST_WORKERS", workers)]);
         assert_eq!(config.limits.in_flight_bytes_max, in_flight, "{workers}");
@@ -107,6 +156,8 @@ fn the_worst_case_memory_counts_every_worker() {
     assert_eq!(memory.requests, 2 * 4 * 3 * 5 * (1_000_000 + 1_024));
     let scratch = Validator::resident_bytes_max(limits, config.limits.body_bytes_max);
     assert_eq!(memory.validation, 2 * scratch as u64);
+    // An idle one of gzip, one of deflate, and one that is not in flight yet.
+    assert_eq!(memory.decoders, 2 * 3 * DECODER as u64);
     // Ten sizes of segments, 2 MiB of each.
     assert_eq!(memory.kept_segments, 2 * 10 * 2 * 1_048_576);
     // Of each record of each worker: librdkafka's 256 bytes, and the worker's own.
@@ -124,6 +175,7 @@ fn the_worst_case_memory_counts_every_worker() {
             + memory.in_flight
             + memory.requests
             + memory.validation
+            + memory.decoders
             + memory.credentials
             + memory.kept_segments
             + memory.producer_queues
@@ -143,9 +195,10 @@ fn the_share_of_a_worker_must_hold_what_models_ask_for() {
     const KEY: &str = "partition_key = \"k\"\n";
     const LETTERS: &str = "dead_letter_topic = \"dead\"\n";
     const ACCEPT_VALID: &str = "on_invalid = \"accept_valid\"\n";
+    let least = uncompressed();
     let limits = |in_flight: usize| {
         format!(
-            "workers = 3\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 16_000\n{LEAST}"
+            "workers = 3\n[limits]\nin_flight_bytes_max = {in_flight}\nbody_bytes_max = 16_000\n{least}"
         )
     };
     // Copies of 5,334 records with 5 bytes more each; a part of the letters, and the largest one.

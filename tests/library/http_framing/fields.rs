@@ -1,7 +1,7 @@
 //! The fields that decide: connection, content, credential, expectation, length.
 
 use ringest::http::{
-    Authorization, ContentCoding, Framing, HeadError, MediaType, field_value, origin,
+    Authorization, Coding, ContentCoding, Framing, HeadError, MediaType, field_value, origin,
 };
 
 use super::{head, parse, post, request};
@@ -75,13 +75,24 @@ fn the_content_type_chooses_the_format() {
 }
 
 #[test]
-fn only_the_identity_coding_is_supported() {
+fn one_known_coding_is_supported() {
+    let coded = ContentCoding::Coded;
     for (value, expected) in [
         ("identity", ContentCoding::Identity),
         ("Identity,", ContentCoding::Identity),
         ("", ContentCoding::Identity),
-        ("gzip", ContentCoding::Unsupported),
+        ("gzip", coded(Coding::Gzip)),
+        ("X-GZip", coded(Coding::Gzip)),
+        (" ,Deflate,, ", coded(Coding::Deflate)),
+        ("identity, zstd", coded(Coding::Zstd)),
+        ("zstd, identity", coded(Coding::Zstd)),
         ("identity, br", ContentCoding::Unsupported),
+        ("gzip, gzip", ContentCoding::Unsupported),
+        ("deflate, gzip", ContentCoding::Unsupported),
+        ("gzip, x", ContentCoding::Unsupported),
+        ("gzip;q=1", ContentCoding::Unsupported),
+        ("zstandard", ContentCoding::Unsupported),
+        ("*", ContentCoding::Unsupported),
     ] {
         assert_eq!(
             head(&post(&[&format!("Content-Encoding: {value}")])).content_encoding,
@@ -89,6 +100,11 @@ fn only_the_identity_coding_is_supported() {
             "{value}"
         );
     }
+    let coding = |lines: &[&str]| head(&post(lines)).content_encoding;
+    let gzip = "Content-Encoding: gzip";
+    assert_eq!(coding(&[gzip, gzip]), ContentCoding::Unsupported);
+    let identity = "content-encoding: identity";
+    assert_eq!(coding(&[identity, gzip]), coded(Coding::Gzip));
 }
 
 #[test]

@@ -23,6 +23,8 @@ const OF_ONE: usize = 39;
 fn rig() -> Rig {
     let rig = Rig::start(|it| {
         it.set("limits.body_bytes_max", "65536")
+            // A decoder would need more.
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", &BUDGET.to_string())
     });
     rig.accepts();
@@ -212,6 +214,7 @@ fn a_full_worker_sends_some_clients_away() {
     let rig = Rig::start(|it| {
         it.set("workers", "2")
             .set("limits.body_bytes_max", "65536")
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", &(2 * BUDGET).to_string())
     });
     rig.accepts();

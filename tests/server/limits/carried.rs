@@ -152,6 +152,7 @@ fn copies_for_prefixes_hold_the_budget() {
         it.model_file(&model)
             .set("limits.body_bytes_max", "16000")
             // Two segments for the largest body and copies of its records: 16 and 64 KiB.
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", "81920")
     });
     let mut held: Vec<_> = (0..4).map(|_| rig.connect()).collect();

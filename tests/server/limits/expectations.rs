@@ -76,7 +76,7 @@ fn a_refusal_comes_instead() {
             "unsupported_media_type",
         ),
         (
-            expecting(PATH, "Content-Encoding: gzip\r\nContent-Length: 7\r\n"),
+            expecting(PATH, "Content-Encoding: br\r\nContent-Length: 7\r\n"),
             415,
             "unsupported_content_encoding",
         ),
@@ -114,6 +114,7 @@ fn a_refusal_comes_instead() {
 fn no_room() {
     let rig = Rig::start(|it| {
         it.set("limits.body_bytes_max", "65536")
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", "98304")
     });
     // As much as one client gets.

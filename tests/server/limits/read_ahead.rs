@@ -302,6 +302,7 @@ fn within_the_budget() {
     let rig = slow(|it| {
         it.model("Event", "1.0", TOPIC)
             .set("limits.body_bytes_max", "65536")
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", "98304")
             .set("limits.records_max", "1000")
             .kafka("queue.buffering.max.messages", "1000")
@@ -334,6 +335,7 @@ fn within_the_budget() {
 fn beyond_the_budget() {
     let rig = Rig::start(|it| {
         it.set("limits.body_bytes_max", "65536")
+            .set("listen.content_encodings", "[]")
             .set("limits.in_flight_bytes_max", "98304")
     });
     rig.accepts();

@@ -5,8 +5,10 @@ use std::thread;
 use proptest::{
     collection::vec,
     prelude::*,
+    sample::select,
     test_runner::{TestError, TestRunner},
 };
+use ringest::http::Coding;
 use serde_json::value::RawValue;
 
 use super::{
@@ -16,6 +18,7 @@ use super::{
     without,
 };
 use crate::support::{
+    compress::compress,
     event::{PATH, TOPIC},
     http::{Answer, Http},
     mock::Mock,
@@ -29,7 +32,7 @@ const SHRINK_ITERS_MAX: u32 = 150;
 /// What one client does.
 #[derive(Clone, Debug)]
 struct Connection {
-    requests: Vec<(Body, Framing)>,
+    requests: Vec<(Body, Framing, Option<Coding>)>,
     /// All requests are sent before the first answer is read.
     pipelined: bool,
     pieces: Pieces,
@@ -118,7 +121,9 @@ impl Body {
 
 impl Connection {
     fn any() -> impl Strategy<Value = Self> {
-        let request = (Body::any(), Framing::any());
+        let coding = select(vec![Coding::Gzip, Coding::Deflate, Coding::Zstd]);
+        let coding = prop::option::weighted(0.4, coding);
+        let request = (Body::any(), Framing::any(), coding);
         (vec(request, 1..4), any::<bool>(), Pieces::any()).prop_map(
             |(requests, pipelined, pieces)| Self {
                 requests,
@@ -129,7 +134,7 @@ impl Connection {
     }
 
     fn records(&self) -> impl Iterator<Item = Vec<u8>> {
-        let bodies = self.requests.iter().map(|(body, _)| body);
+        let bodies = self.requests.iter().map(|(body, ..)| body);
         bodies.flat_map(|body| {
             body.records
                 .iter()
@@ -147,12 +152,18 @@ impl Connection {
             1
         };
         for requests in self.requests.chunks(together) {
-            let bytes = requests.iter().flat_map(|(body, framing)| {
-                framing.request(PATH, body.content_type, body.text.as_bytes())
+            let bytes = requests.iter().flat_map(|(body, framing, coding)| {
+                let text = body.text.as_bytes();
+                let Some(coding) = *coding else {
+                    return framing.request(PATH, body.content_type, text);
+                };
+                let name: &str = coding.into();
+                let fields = format!("{}\r\nContent-Encoding: {name}", body.content_type);
+                framing.request(PATH, &fields, &compress(coding, text))
             });
             let bytes: Vec<u8> = bytes.collect();
             self.pieces.send(&mut http, &bytes).map_err(failed)?;
-            for (body, _) in requests {
+            for (body, ..) in requests {
                 accepts(&http.answer().map_err(failed)?, body)?;
             }
         }
@@ -187,7 +198,9 @@ fn bytes_out_are_bytes_in_behind_their_prefix() {
 
 fn assert_bytes(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
     let mock = Mock::with_topics(&[TOPIC]);
-    let ringest = model(Ringest::builder(&mock.brokers())).start();
+    let ringest = model(Ringest::builder(&mock.brokers()))
+        .set("listen.content_encodings", "gzip,deflate,zstd")
+        .start();
     let topic = Topic::open(&mock.brokers(), TOPIC);
 
     let mut runner = TestRunner::new(ProptestConfig {
