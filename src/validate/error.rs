@@ -189,6 +189,13 @@ impl RecordError {
         }
     }
 
+    /// The same error with a hint behind its message.
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(hint);
+        self
+    }
+
     /// The same error with `base` added to its offset.
     pub(super) fn shifted_by(self, base: usize) -> Self {
         Self {

@@ -26,6 +26,7 @@
 mod document;
 mod envelope;
 mod error;
+mod hint;
 mod lines;
 mod mismatch;
 mod path;

@@ -4,7 +4,7 @@
 
 use super::{
     error::{ErrorCode, RecordError, quote},
-    lines,
+    hint, lines,
 };
 
 /// The first error of a text that simd-json rejected. The offset is relative to `json`, which must have
@@ -197,7 +197,7 @@ impl SyntaxParser<'_> {
             Some(b't') => self.literal("true")?,
             Some(b'f') => self.literal("false")?,
             Some(b'n') => self.literal("null")?,
-            _ => return Err(self.expected("a value")),
+            _ => return Err(self.no_value()),
         }
         Ok(())
     }
@@ -210,10 +210,15 @@ impl SyntaxParser<'_> {
                 return Ok(true);
             }
         }
+        let value_end = self.check.at;
         self.skip_whitespace();
         let Some(closer) = self.check.closers.last().copied() else {
             return match self.peek() {
                 None => Ok(true),
+                Some(b'{' | b'[') => {
+                    let hint = hint::of_another(&self.json[value_end..self.check.at]);
+                    Err(self.expected("the end of the document").with_hint(hint))
+                }
                 Some(_) => Err(self.expected("the end of the document")),
             };
         };
@@ -269,6 +274,14 @@ impl SyntaxParser<'_> {
         self.check.at += 1;
         self.check.expects = Expects::Key;
         Ok(())
+    }
+
+    fn no_value(&self) -> RecordError {
+        let error = self.expected("a value");
+        match hint::of_start(self.json) {
+            Some(hint) if self.check.at == 0 => error.with_hint(hint),
+            _ => error,
+        }
     }
 
     fn colon(&mut self) -> Result<(), RecordError> {

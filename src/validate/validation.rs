@@ -5,7 +5,7 @@ use super::{
     document::{JsonParser, JsonValue, ParseFailed},
     envelope,
     error::{BodyErrors, RecordError, RecordErrors},
-    lines,
+    hint, lines,
     record::Records,
     split::{PART_BYTES, Split, Splitter},
     syntax::{self, SyntaxCheck},
@@ -433,7 +433,13 @@ impl Validation {
     }
 
     fn too_large(&mut self, step: &Step<'_>, record: Span) {
-        let error = || record_too_large(record, step.input.limits);
+        let error = || {
+            let error = record_too_large(record, step.input.limits);
+            match hint::of_long(record.of(step.input.body)) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        };
         self.push(step.input.body, record, RejectionKind::TooLarge, error);
     }
 

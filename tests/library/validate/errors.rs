@@ -14,6 +14,63 @@ fn only_error(body: &[u8]) -> ValidationError {
     rejection.errors.into_iter().next().expect("one error")
 }
 
+/// What clients get wrong most often is named, with what to do instead.
+#[test]
+fn likely_causes() {
+    let lines = "; one record per line is NDJSON: send it with Content-Type: application/x-ndjson";
+    let joined = "; for one record per line the line ends are missing: curl -d removes them, use \
+                  --data-binary with Content-Type: application/x-ndjson";
+    let form = "; this looks like a form: send JSON, with Content-Type: application/json";
+    let encoded = "; this looks percent-encoded, as by curl --data-urlencode: send the JSON itself";
+    for (body, expected) in [
+        ("{\"a\":1}\n{\"a\":2}\n", lines),
+        ("{\"a\":1} \r\n\r\n {\"a\":2}", lines),
+        ("[1]\n[2]", lines),
+        ("{\"a\":1}{\"a\":2}", joined),
+        ("{\"a\":1} {\"a\":2}", joined),
+        ("a=1&b=2", form),
+        ("user%5Bname%5D=x", form),
+        ("%7B%22a%22%3A1%7D", encoded),
+        ("%5B%7B%22a%22%3A1%7D%5D", encoded),
+    ] {
+        let message = only_error(body.as_bytes()).message;
+        assert!(message.ends_with(expected), "{body}: {message}");
+    }
+    for body in [
+        "{\"a\":1} x",
+        "{\"a\":1},{}",
+        "[{} {}]",
+        "{\"a\":x=1}",
+        "abc",
+        "=1",
+        "[a=1]",
+        "",
+    ] {
+        let message = only_error(body.as_bytes()).message;
+        assert!(!message.contains(';'), "{body}: {message}");
+    }
+    let ndjson = |body: &[u8]| {
+        let rejection = records(LIMITS, body, Format::Ndjson).expect_err("an error");
+        rejection.errors[0].message.clone()
+    };
+    assert!(ndjson(b"{\"a\":1}{\"a\":2}").ends_with(joined));
+
+    // Longer in all than a record may be.
+    let count = LIMITS.record_bytes_max / 8 + 1;
+    for (record, expected) in [
+        ("{\"a\":1}\n", lines),
+        ("{\"a\":1}\r\n", lines),
+        ("{\"a\":1}", joined),
+    ] {
+        let error = only_error(record.repeat(count).as_bytes());
+        assert_eq!(error.code, ErrorCode::RecordTooLarge);
+        assert!(error.message.ends_with(expected), "{}", error.message);
+    }
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(LIMITS.record_bytes_max));
+    let message = only_error(long.as_bytes()).message;
+    assert!(!message.contains(';'), "{message}");
+}
+
 #[test]
 fn offset_record_and_message() {
     let cases: &[(&str, usize, usize, &str)] = &[
