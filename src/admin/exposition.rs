@@ -234,8 +234,7 @@ impl Sources {
             (
                 "body_received",
                 Some(&Unit::Bytes),
-                "Bytes of request bodies received, after removal of the chunked transfer coding, before \
-                 decompression.",
+                "Bytes of request bodies received, without chunked coding, before decompression.",
                 self.total(|worker| &worker.body_bytes_received),
             ),
             (

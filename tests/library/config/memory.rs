@@ -102,7 +102,7 @@ fn the_share_of_a_worker_must_hold_a_decoder() {
     assert_eq!(
         errors(&text),
         [
-            "ringest.toml:3: listen.content_encodings: [\"br\"] is not allowed: an array of \"gzip\", \
+            "ringest.toml:3: listen.content_encodings: ['br'] is not allowed: an array of \"gzip\", \
              \"deflate\" and \"zstd\", or [] for none"
         ]
     );
