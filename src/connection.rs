@@ -29,6 +29,7 @@ use crate::{
 };
 
 use answer::{End, Processed};
+use certified::Certified;
 use client::Client;
 use conclude::conclude;
 use dead_letters::produce_dead_letters;
@@ -40,6 +41,7 @@ use transport::{Gone, Transport, Unread};
 mod answer;
 mod authenticate;
 mod body;
+mod certified;
 mod client;
 mod conclude;
 mod cors;
@@ -94,6 +96,8 @@ pub(crate) struct Connection {
     is_reserved: bool,
     /// When it is to end with its next answer, if that is bounded.
     ends_at: Option<Instant>,
+    /// The client's certificate, where it has presented one.
+    certified: Option<Box<Certified>>,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
     /// Pipelined requests before the current one whose answers are due, in their order. Allocated
@@ -123,6 +127,7 @@ impl Connection {
             is_new: true,
             is_reserved,
             ends_at,
+            certified: None,
             cache_hint: Cell::default(),
             unanswered: VecDeque::new(),
             context,

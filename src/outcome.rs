@@ -247,7 +247,8 @@ fn unauthenticated(error: AuthError) -> Code {
         | AuthError::Expired
         | AuthError::NotYetValid
         | AuthError::RequiredClaim
-        | AuthError::Signature => Code::Unauthenticated,
+        | AuthError::Signature
+        | AuthError::Certificate => Code::Unauthenticated,
         AuthError::Origin => Code::OriginNotAllowed,
         AuthError::KeysUnavailable | AuthError::KeyNotFetched => Code::KeysUnavailable,
         AuthError::Busy => Code::AuthenticationBusy,

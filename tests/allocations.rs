@@ -234,6 +234,7 @@ fn verified() -> (Arc<KeySet>, Verified) {
         cache_entries: 1,
         issuers: Vec::new(),
         api_keys: vec![key],
+        certificates: Vec::new(),
         key_files: Vec::new(),
     };
     let model = |number| {

@@ -44,6 +44,7 @@ static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
             key("sha256", KeyHash::Sha256([7; 32])),
             key("pbkdf2", KeyHash::Pbkdf2([7; 20])),
         ],
+        certificates: Vec::new(),
         key_files: Vec::new(),
     };
     let version = "1.0".parse().expect("a version");

@@ -43,6 +43,9 @@ pub enum AuthError {
     RequiredClaim,
     /// The signature is invalid.
     Signature,
+    /// The certificate of the client's TLS session is that of no configured client, has expired, was revoked,
+    /// or its CA is not accepted any more.
+    Certificate,
     /// The key is for pages of other origins than that of the request. 403.
     Origin,
     /// The issuer's keys were never fetched, or are too old. A server error: 503.
@@ -80,6 +83,7 @@ impl AuthError {
             | Self::Origin
             | Self::Expired
             | Self::NotYetValid
+            | Self::Certificate
             | Self::KeysUnavailable
             | Self::KeyNotFetched
             | Self::Busy => false,

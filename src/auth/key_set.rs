@@ -10,14 +10,16 @@ use std::{
 };
 
 use super::{
-    Auth, AuthError, FetchedKeys, Grant, KeyHash, Scope, Validity, Verified, VerifyError,
+    Auth, AuthError, FetchedKeys, Grant, KeyHash, Principal, Scope, Validity, Verified,
+    VerifyError,
+    certificate::CertificateRules,
     issuer_keys::{CheckedJwt, IssuerKeys},
     jwt,
     jwt::Jwt,
     provider,
     verified::Proof,
 };
-use crate::route::RouteTable;
+use crate::{route::RouteTable, tls::ClientCertificate};
 
 /// The number of sets made so far.
 static SETS: AtomicU64 = AtomicU64::new(0);
@@ -32,6 +34,7 @@ pub struct KeySet {
     has_pbkdf2: bool,
     has_page_keys: bool,
     issuers: HashMap<Box<str>, IssuerKeys>,
+    certificates: CertificateRules,
     routes: Arc<RouteTable>,
 }
 
@@ -84,6 +87,7 @@ impl KeySet {
             has_page_keys: auth.api_keys.iter().any(|key| key.origins.is_some()),
             api_keys: api_keys.collect(),
             issuers: issuers.collect(),
+            certificates: CertificateRules::new(&auth.certificates, routes),
             routes: Arc::clone(routes),
         })
     }
@@ -136,6 +140,14 @@ impl KeySet {
     pub fn is_page_key(&self, token: &[u8]) -> bool {
         let grant = self.api_keys.get(&KeyHash::sha256(token));
         grant.is_some_and(|grant| grant.origins.is_some())
+    }
+
+    /// The principal of a client with this certificate, which was verified.
+    ///
+    /// # Errors
+    /// It is of no client that is configured.
+    pub fn certificate(&self, certificate: &ClientCertificate) -> Result<Principal, AuthError> {
+        self.certificates.find(certificate)
     }
 
     /// Distinguishes this set from all others of the process.

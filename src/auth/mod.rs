@@ -8,6 +8,7 @@
 
 mod api_key;
 mod cache;
+mod certificate;
 mod error;
 mod fetched_keys;
 mod grant;
@@ -24,6 +25,7 @@ mod verified;
 
 pub use api_key::{ApiKey, HashError, KeyHash};
 pub use cache::{Cache, Hint};
+pub use certificate::{CertificateIdentity, CertificateRule};
 pub use error::AuthError;
 pub use fetched_keys::{BURST, FetchedKeys, LookUp, REFILL, TOKEN_MEMORY, UnknownKey};
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};

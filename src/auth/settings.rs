@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{ApiKey, Issuer};
+use super::{ApiKey, CertificateRule, Issuer};
 
 /// Authentication settings.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Auth {
     pub issuers: Vec<Arc<Issuer>>,
     /// The accepted API keys; their names and hashes are unique.
     pub api_keys: Vec<ApiKey>,
+    /// Clients that authenticate by a certificate; their identities are unique.
+    pub certificates: Vec<CertificateRule>,
     /// The files that keys were read from; a change of one triggers a reload.
     pub key_files: Vec<PathBuf>,
 }

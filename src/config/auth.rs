@@ -1,13 +1,14 @@
 //! `[auth]`: authentication.
 
 mod api_key;
+mod certificate;
 pub(super) mod issuer;
 mod key_source;
 
 use std::{fs::File, io::Read as _, net::SocketAddr, path::Path};
 
 use super::{
-    key::{ApiKeyTable, IssuerTable},
+    key::{ApiKeyTable, ClientTable, IssuerTable},
     keys::{AUTH_MODE, CACHE_ENTRIES, LISTEN_ADDRESS, UNAUTHENTICATED_NETWORK},
     reader::Reader,
 };
@@ -16,9 +17,10 @@ use crate::auth::{Auth, AuthMode};
 const MODE: &str = AUTH_MODE.name;
 const NETWORK: &str = UNAUTHENTICATED_NETWORK.name;
 
-/// The tables of API keys, and of issuers.
+/// The tables of API keys, of issuers and of clients with a certificate.
 const KEYS: &str = "auth.keys";
 const ISSUERS: &str = "auth.jwt";
+const CERTIFICATES: &str = "auth.certificates";
 
 /// Key files are at most this long, in bytes.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -35,15 +37,18 @@ impl Reader {
 
     /// Whether there are credentials to check against.
     fn knows_anyone(&self) -> bool {
-        self.are_tables_used().contains(&true)
+        !self.used_tables().is_empty()
     }
 
-    /// Whether there are issuers, and whether there are API keys.
-    fn are_tables_used(&self) -> [bool; 2] {
-        [
-            !self.tables::<IssuerTable>().is_empty(),
-            !self.tables::<ApiKeyTable>().is_empty(),
-        ]
+    /// The names of the tables of credentials that there are.
+    fn used_tables(&self) -> Vec<&'static str> {
+        let tables = [
+            (ISSUERS, !self.tables::<IssuerTable>().is_empty()),
+            (KEYS, !self.tables::<ApiKeyTable>().is_empty()),
+            (CERTIFICATES, !self.tables::<ClientTable>().is_empty()),
+        ];
+        let used = tables.into_iter().filter(|(_, is_used)| *is_used);
+        used.map(|(name, _)| name).collect()
     }
 
     /// Reads `[auth]`. Key files are relative to `directory`; if it is `None` they are not read, and
@@ -55,6 +60,7 @@ impl Reader {
             cache_entries: self.get(&CACHE_ENTRIES),
             issuers: Vec::new(),
             api_keys: self.api_keys(),
+            certificates: self.certificates(),
             key_files: Vec::new(),
         };
         auth.issuers = self.issuers(directory, &mut auth.key_files);
@@ -78,13 +84,14 @@ impl Reader {
             );
             self.fail(LISTEN_ADDRESS.at(), message);
         }
-        let unused = match self.are_tables_used() {
-            [true, true] => format!("{ISSUERS} and {KEYS} have"),
-            [true, false] => format!("{ISSUERS} has"),
-            [false, true] => format!("{KEYS} has"),
-            [false, false] => return,
+        let unused = self.used_tables();
+        let have = match unused.len() {
+            0 => return,
+            1 => "has",
+            _ => "have",
         };
-        let message = format!("\"none\" disables authentication: {unused} no effect");
+        let unused = unused.join(" and ");
+        let message = format!("\"none\" disables authentication: {unused} {have} no effect");
         self.warn(AUTH_MODE.at(), message);
     }
 

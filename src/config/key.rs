@@ -35,6 +35,13 @@ impl Place for CertificateTable {
     const TABLES: Option<&'static str> = Some("listen.tls.certificates");
 }
 
+/// `[[auth.certificates]]`.
+pub(super) enum ClientTable {}
+
+impl Place for ClientTable {
+    const TABLES: Option<&'static str> = Some("auth.certificates");
+}
+
 /// `[[auth.keys]]`.
 pub(super) enum ApiKeyTable {}
 

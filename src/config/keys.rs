@@ -6,7 +6,9 @@ use std::{net::SocketAddr, time::Duration};
 use super::{
     DriverChoice, Limits, Pin,
     auth::issuer,
-    key::{ApiKeyTable, CertificateTable, IssuerTable, Key, Known, Place, RequiredKey},
+    key::{
+        ApiKeyTable, CertificateTable, ClientTable, IssuerTable, Key, Known, Place, RequiredKey,
+    },
     log_filter,
 };
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
     model::{Model, is_path},
     registry::is_base_url,
     route::RouteTable,
+    tls::{ClientCertificates, alternative_name},
 };
 
 /// The longest deadline: a day, in milliseconds.
@@ -115,6 +118,12 @@ keys! {
         Key::read_by("listen.tls.certificate", r#""""#, || KEY_FILE.into(), text_or_none);
     TLS_PRIVATE_KEY: Key<Option<String>> =
         Key::read_by("listen.tls.private_key", r#""""#, || KEY_FILE.into(), text_or_none);
+    TLS_CLIENT_CA: Key<Option<String>> =
+        Key::read_by("listen.tls.client_ca", r#""""#, || KEY_FILE.into(), text_or_none);
+    TLS_CLIENT_CERTIFICATES: Key<ClientCertificates> =
+        Key::choice("listen.tls.client_certificates", r#""optional""#);
+    TLS_CLIENT_CRL: Key<Option<String>> =
+        Key::read_by("listen.tls.client_crl", r#""""#, || KEY_FILE.into(), text_or_none);
     OTHER_CERTIFICATE: RequiredKey<String, CertificateTable> = RequiredKey::read_by(
         "listen.tls.certificates.certificate",
         r#""""#,
@@ -278,6 +287,43 @@ keys! {
         },
         Value::list,
     );
+    CLIENT_NAME: RequiredKey<String, ClientTable> = RequiredKey::read_by(
+        "auth.certificates.name",
+        r#""""#,
+        || {
+            let max = ApiKey::NAME_BYTES_MAX;
+            format!("a string of 1 to {max} bytes, without control characters").into()
+        },
+        |value| value.text().filter(|it| ApiKey::is_name(it)).map(str::to_owned),
+    );
+    CLIENT_SAN: Key<Option<String>, ClientTable> = Key::read_by(
+        "auth.certificates.san",
+        r#""""#,
+        || {
+            "an alternative name with its kind, DNS:, URI:, email: or IP:, such as \
+             \"DNS:device-1.example.com\", or \"\" for none"
+                .into()
+        },
+        |value| match value.text()? {
+            "" => Some(None),
+            name => Some(Some(alternative_name(name)?)),
+        },
+    );
+    CLIENT_SUBJECT: Key<Option<String>, ClientTable> = Key::read_by(
+        "auth.certificates.subject",
+        r#""""#,
+        || "a subject as RFC 4514 writes it, such as \"CN=device-1,O=Acme\", or \"\" for none".into(),
+        text_or_none,
+    );
+    CLIENT_ROUTES: Key<Vec<String>, ClientTable> = Key::read_by(
+        "auth.certificates.routes",
+        r#"["*"]"#,
+        || {
+            "an array of globs over <name>/<version>, such as [\"Order/*\"]; all routes are [\"*\"]"
+                .into()
+        },
+        some_list,
+    );
     REGISTRY_URL: Key<String> = Key::read_by(
         "schema_registry.url",
         r#""""#,
@@ -349,8 +395,9 @@ fn some_list(value: &Value) -> Option<Vec<String>> {
 }
 
 /// Names of the repeatable tables.
-const TABLES: [Option<&str>; 3] = [
+const TABLES: [Option<&str>; 4] = [
     CertificateTable::TABLES,
+    ClientTable::TABLES,
     IssuerTable::TABLES,
     ApiKeyTable::TABLES,
 ];

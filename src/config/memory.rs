@@ -11,7 +11,7 @@ use crate::{
     connections::BEYOND_MAX,
     log,
     produce::{QUEUED_RECORD_BYTES, requests_bytes_max},
-    tls,
+    tls::Tls,
     validate::{ValidateLimits, Validator},
 };
 
@@ -31,7 +31,8 @@ pub(super) struct Sizes {
     pub(super) limits: Limits,
     pub(super) workers: usize,
     pub(super) cache_entries: usize,
-    pub(super) has_tls: bool,
+    /// Of a connection.
+    pub(super) tls_bytes: usize,
     pub(super) queue_records_max: usize,
     /// Of a worker.
     pub(super) requests_bytes_max: usize,
@@ -63,6 +64,11 @@ impl Sizes {
         }
         *size(self) = low;
     }
+}
+
+/// The most that TLS adds to a connection.
+pub(super) fn tls_bytes(tls: Option<&Tls>) -> usize {
+    tls.map_or(0, Tls::connection_bytes)
 }
 
 /// The most memory, in bytes, that a configuration allows, part by part.
@@ -98,7 +104,7 @@ impl MemoryMax {
             limits: config.limits,
             workers: config.workers.get(),
             cache_entries: config.auth.cache_entries,
-            has_tls: config.listen.tls.is_some(),
+            tls_bytes: tls_bytes(config.listen.tls.as_deref()),
             queue_records_max: config.queue_records_max(),
             requests_bytes_max: requests_bytes_max(
                 |name| config.kafka_property(name).map(str::to_owned),
@@ -121,12 +127,7 @@ impl MemoryMax {
         let of_each = |bytes: usize| (bytes as u64).saturating_mul(workers);
         let of_message = |records: u64| records.saturating_mul(QUEUED_MESSAGE_BYTES);
         let input = segment_capacity(head_bytes_max.max(INPUT_BYTES));
-        let session = if sizes.has_tls {
-            tls::CONNECTION_BYTES
-        } else {
-            0
-        };
-        let connection = (input + CONNECTION_BYTES + session) as u64;
+        let connection = (input + CONNECTION_BYTES + sizes.tls_bytes) as u64;
         let beyond = of_each(BEYOND_MAX);
         let requests = of_each(sizes.requests_bytes_max);
         Self {
@@ -241,7 +242,7 @@ mod tests {
             limits: config.limits,
             workers: 2,
             cache_entries: 8_192,
-            has_tls: false,
+            tls_bytes: 0,
             queue_records_max: 200_000,
             requests_bytes_max: 1_000_000,
         };

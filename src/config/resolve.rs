@@ -21,7 +21,7 @@ use super::{
         TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
     },
     log_filter,
-    memory::Sizes,
+    memory::{Sizes, tls_bytes},
     raw::Raw,
     reader::Reader,
     registry,
@@ -240,7 +240,7 @@ impl Reader {
             limits,
             workers: workers.get(),
             cache_entries: auth.cache_entries,
-            has_tls: listen.tls.is_some(),
+            tls_bytes: tls_bytes(listen.tls.as_deref()),
             queue_records_max: queue
                 .flatten()
                 .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),

@@ -9,10 +9,13 @@ use std::{
 use super::{
     auth::read_key_file,
     key::CertificateTable,
-    keys::{OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, TLS_CERTIFICATE, TLS_PRIVATE_KEY},
+    keys::{
+        OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, TLS_CERTIFICATE, TLS_CLIENT_CA,
+        TLS_CLIENT_CERTIFICATES, TLS_CLIENT_CRL, TLS_PRIVATE_KEY,
+    },
     reader::{At, Reader, Table},
 };
-use crate::tls::{CertificateError, Identity, Tls};
+use crate::tls::{CertificateError, Clients, ClientsError, Identity, Tls};
 
 /// The file of a certificate and that of its key, and where they are set.
 type Files = [(At, PathBuf); 2];
@@ -27,10 +30,17 @@ impl Reader {
                 let message = "needs listen.tls.certificate, for clients that ask for no name";
                 self.fail(table.itself(), message);
             }
+            if self.is_set(&TLS_CLIENT_CA) {
+                self.fail(
+                    TLS_CLIENT_CA.at(),
+                    "has no effect without listen.tls.certificate",
+                );
+            }
             return None;
         };
         let directory = directory?;
         let mut files = Vec::new();
+        let clients = self.clients(directory, &mut files);
         let mut read = |reader: &mut Self, of: Files| {
             let of = of.map(|(at, path)| (at, directory.join(path)));
             files.extend(of.iter().map(|(_, path)| path.clone()));
@@ -47,13 +57,55 @@ impl Reader {
             }
             identities.extend(identity);
         }
-        match Tls::new(default?, identities, files) {
+        match Tls::new(default?, identities, clients, files) {
             Ok(tls) => Some(Arc::new(tls)),
             Err(error) => {
                 self.fail(at, error.to_string());
                 None
             }
         }
+    }
+
+    /// Whose certificates are accepted of clients.
+    fn clients(&mut self, directory: &Path, files: &mut Vec<PathBuf>) -> Option<Clients> {
+        let mode = self.get(&TLS_CLIENT_CERTIFICATES);
+        let revoked = self.get(&TLS_CLIENT_CRL);
+        let Some(authorities) = self.get(&TLS_CLIENT_CA) else {
+            for at in [TLS_CLIENT_CERTIFICATES.at(), TLS_CLIENT_CRL.at()] {
+                if self.setting(at).is_some() {
+                    self.fail(at, format!("has no effect without {}", TLS_CLIENT_CA.name));
+                }
+            }
+            return None;
+        };
+        let authorities = directory.join(authorities);
+        let revoked = revoked.map(|file| directory.join(file));
+        files.push(authorities.clone());
+        files.extend(revoked.clone());
+        let mut read = |at: At, path: &Path| {
+            let bytes = read_key_file(path);
+            bytes
+                .map_err(|error| self.fail(at, format!("{} {error}", path.display())))
+                .ok()
+        };
+        let lists = revoked.as_ref().map(|path| read(TLS_CLIENT_CRL.at(), path));
+        let certificates = read(TLS_CLIENT_CA.at(), &authorities)?;
+        let lists = lists.map_or(Some(None), |it| it.map(Some))?;
+        let clients = Clients::from_pem(&certificates, lists.as_deref(), mode);
+        match clients {
+            Ok(clients) => return Some(clients),
+            Err(ClientsError::Authorities(error)) => {
+                self.fail(
+                    TLS_CLIENT_CA.at(),
+                    format!("{}: {error}", authorities.display()),
+                );
+            }
+            Err(ClientsError::Revoked(error)) => {
+                let file = revoked.unwrap_or_default();
+                self.fail(TLS_CLIENT_CRL.at(), format!("{}: {error}", file.display()));
+            }
+        }
+        None
     }
 
     fn default_certificate(&mut self) -> Option<Files> {

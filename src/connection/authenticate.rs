@@ -47,6 +47,10 @@ impl Connection {
         let presented = presented(head, self.transport.head(head), keys);
         let Presented { token, in_query } = match presented {
             Ok(presented) => presented,
+            Err(AuthError::Missing) if self.certified.is_some() => {
+                let found = self.certified(active, keys);
+                return Ok(found.map_err(|error| self.deny(error, &[]))?);
+            }
             Err(error) => return Err(self.deny(error, &[]).into()),
         };
         let principal = match self.cached(keys, &token) {
@@ -282,7 +286,7 @@ fn parameters<'q>(query: &'q [u8], lower_name: &'q [u8]) -> impl Iterator<Item =
 
 /// The current Unix time in milliseconds. The worker's coarse clock would accept an expired token until
 /// the next tick.
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -8,7 +8,7 @@ use std::{
 use rustls::HandshakeKind;
 use tracing::Level;
 
-use super::{Connection, Interrupt, session::Session};
+use super::{Connection, Interrupt, certified::Certified, session::Session};
 use crate::{
     deadline::Wait,
     log::{Kind, Line},
@@ -56,6 +56,7 @@ impl Connection {
                 return Err(Interrupt::Gone);
             }
         }
+        self.certified = Certified::of(self.transport.certificates());
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use monoio::{io::AsyncWriteRentExt, net::TcpStream};
 use nix::sys::socket::{MsgFlags, recv, send};
-use rustls::{HandshakeKind, ServerConnection};
+use rustls::{HandshakeKind, ServerConnection, pki_types::CertificateDer};
 
 use super::transport::OUTPUT_KEPT_BYTES_MAX;
 use crate::{buffer::ReadBuffer, tls::PART_BYTES};
@@ -50,6 +50,11 @@ impl Session {
     pub(super) fn handshake(&self) -> Option<HandshakeKind> {
         let is_complete = !self.tls.is_handshaking();
         self.tls.handshake_kind().filter(|_| is_complete)
+    }
+
+    /// The client's certificate and those that issued it, as verified in the handshake.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.tls.peer_certificates().unwrap_or_default()
     }
 
     /// Decrypts what has arrived into the room of `buffer`, `limit` bytes at most: how many bytes, 0 at the

@@ -14,6 +14,7 @@ use monoio::{
     time::sleep,
 };
 use nix::sys::socket::{MsgFlags, recv};
+use rustls::pki_types::CertificateDer;
 
 use super::session::Session;
 use crate::{
@@ -99,6 +100,12 @@ impl Transport {
     /// Its socket, for a TLS handshake.
     pub(super) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
+    }
+
+    /// The certificates of the client, where it has presented them.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        let session = self.session.as_ref();
+        session.map_or(&[], |session| session.certificates())
     }
 
     /// What is received and sent from now on is encrypted; the bytes received so far are behind.

@@ -107,6 +107,7 @@ pub(super) fn is_invalid_token(error: AuthError) -> bool {
     match error {
         AuthError::Missing
         | AuthError::Scheme
+        | AuthError::Certificate
         | AuthError::Origin
         | AuthError::KeysUnavailable
         | AuthError::KeyNotFetched

@@ -180,7 +180,7 @@ fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 /// An error that is without the file's contents.
-fn explained(error: &pem::Error) -> String {
+pub(super) fn explained(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { .. } => "has a PEM block without an end".to_owned(),
         pem::Error::IllegalSectionStart { .. } => {

@@ -4,6 +4,7 @@
 //! does with a connection's bytes is in `connection`.
 
 mod certificate;
+mod clients;
 mod names;
 
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -15,12 +16,13 @@ use rustls::{
         CryptoProvider,
         ring::{Ticketer, default_provider},
     },
-    server::NoServerSessionStorage,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 
 use names::ByName;
 
 pub use certificate::{CertificateError, Identity};
+pub use clients::{ClientCertificate, ClientCertificates, Clients, ClientsError, alternative_name};
 
 /// The only protocol that is offered (ALPN, RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -36,7 +38,7 @@ const RECORD_BYTES_MAX: usize = 5 + 16_384 + 2_048;
 
 /// The most that TLS adds to a connection: what of a handshake or of a record has arrived, that record
 /// decrypted, an encrypted part of an answer (in rustls, and on its way to the socket), the state of rustls.
-pub const CONNECTION_BYTES: usize = {
+const CONNECTION_BYTES: usize = {
     const STATE: usize = 12 * 1024;
     const TRAFFIC: usize = 2 * RECORD_BYTES_MAX + 2 * PART_BYTES;
     STATE
@@ -50,6 +52,7 @@ pub const CONNECTION_BYTES: usize = {
 /// How the handshakes of the public listener are done. Its workers share it, and so its session tickets.
 pub struct Tls {
     config: Arc<ServerConfig>,
+    clients: Option<Clients>,
     /// Where it was read.
     files: Vec<PathBuf>,
     /// Of what was read there.
@@ -58,13 +61,14 @@ pub struct Tls {
 
 impl Tls {
     /// Presents the certificate with the name that a client asks for (SNI, RFC 6066 section 3), or else
-    /// `default`; `files` have them.
+    /// `default`. `clients` may, or must, have certificates, too. All were read from `files`.
     ///
     /// # Errors
     /// No key for session tickets can be had: the system has no random numbers.
     pub fn new(
         default: Identity,
         others: Vec<Identity>,
+        clients: Option<Clients>,
         files: Vec<PathBuf>,
     ) -> Result<Self, rustls::Error> {
         let mut context = Context::new(&SHA256);
@@ -72,11 +76,16 @@ impl Tls {
         for identity in &others {
             identity.digest(&mut context);
         }
+        if let Some(clients) = &clients {
+            clients.digest(&mut context);
+        }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
+        let verifier = clients.as_ref().map(|it| Arc::clone(&it.verifier));
+        let verifier = verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(ByName::new(default, others)));
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         // Sessions are resumed by tickets only: nothing is kept here.
@@ -84,9 +93,22 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self {
             config: Arc::new(config),
+            clients,
             files,
             digest,
         })
+    }
+
+    /// Whose certificates are accepted of clients; `None`: they are not asked for.
+    pub fn clients(&self) -> Option<&Clients> {
+        self.clients.as_ref()
+    }
+
+    /// The most that it adds to the memory of a connection, in bytes.
+    pub fn connection_bytes(&self) -> usize {
+        // rustls keeps the client's certificates.
+        let certificates = self.clients.as_ref().map_or(0, |_| HANDSHAKE_BYTES_MAX);
+        CONNECTION_BYTES + certificates
     }
 
     /// The files that it was read from.

@@ -1,6 +1,7 @@
 //! TLS on the public port, on either driver.
 
 mod certificates;
+mod clients;
 mod deadlines;
 mod programs;
 mod traffic;
@@ -36,13 +37,21 @@ impl Rig {
 
     /// The same, where `configure` sets the certificate.
     fn start_with(driver: &str, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::start_as(driver, tls::client(&tls::VERSIONS), configure)
+    }
+
+    /// The same, with a client that is known.
+    fn start_as(
+        driver: &str,
+        client: Arc<ClientConfig>,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let mock = Mock::with_topics(&[TOPIC]);
         let builder = Ringest::builder(&mock.brokers())
             .model("Event", "1.0", TOPIC)
             .set("workers", "1")
             .set("listen.driver", driver);
         let ringest = configure(builder).start();
-        let client = tls::client(&tls::VERSIONS);
         let rig = Self {
             mock,
             ringest,
@@ -50,6 +59,11 @@ impl Rig {
         };
         rig.accepts();
         rig
+    }
+
+    /// A client without a certificate.
+    fn anonymous(&self) -> Arc<ClientConfig> {
+        tls::client(&tls::VERSIONS)
     }
 
     /// A connection over TLS whose handshake is complete.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion,
+    client::WantsClientCert,
     crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     version::{TLS12, TLS13},
 };
 
@@ -28,14 +29,31 @@ pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 
 /// A client that trusts the CA of the tests and speaks HTTP/1.1 in one of these versions.
 pub(crate) fn client(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    finished(builder(versions).with_no_client_auth())
+}
+
+/// One that has the certificate `NAME.pem`.
+pub(crate) fn client_with(name: &str) -> Arc<ClientConfig> {
+    let chain = CertificateDer::pem_file_iter(file(&format!("{name}.pem"))).expect("a fixture");
+    let chain = chain.collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(file(&format!("{name}.key"))).expect("a key");
+    let config = builder(&VERSIONS).with_client_auth_cert(chain, key);
+    finished(config.expect("they belong together"))
+}
+
+fn builder(
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(file("ca.pem")).expect("a certificate");
     roots.add(ca).expect("good");
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .expect("they are there")
         .with_root_certificates(roots)
-        .with_no_client_auth();
+}
+
+fn finished(mut config: ClientConfig) -> Arc<ClientConfig> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
 }

@@ -20,6 +20,7 @@ static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
         cache_entries: 1,
         issuers: Vec::new(),
         api_keys: Vec::new(),
+        certificates: Vec::new(),
         key_files: Vec::new(),
     };
     KeySet::new(&auth, &[], &Arc::new(RouteTable::new(&[])))

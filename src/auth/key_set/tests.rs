@@ -62,6 +62,7 @@ fn key_set(
         cache_entries: 1,
         issuers: issuers.into_iter().map(Arc::new).collect(),
         api_keys,
+        certificates: Vec::new(),
         key_files: Vec::new(),
     };
     KeySet::new(&auth, fetched, &routes())

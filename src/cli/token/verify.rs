@@ -187,6 +187,7 @@ const fn reason(error: AuthError) -> &'static str {
         AuthError::NotYetValid => "the token is not valid yet",
         AuthError::RequiredClaim => "a required claim is missing or has another value",
         AuthError::Signature => "the signature is invalid",
+        AuthError::Certificate => "the certificate is that of no configured client",
         AuthError::Origin => "the key is for pages of other origins",
         AuthError::KeysUnavailable => "the issuer's keys can't be fetched",
         AuthError::KeyNotFetched => "the issuer's keys were not fetched since the token arrived",

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::{
     auth::{ApiKey, Globs, KeyHash},
     config::{
-        key::ApiKeyTable,
-        keys::{KEY_EXPIRES, KEY_HASH, KEY_NAME, KEY_ROUTES},
+        key::{ApiKeyTable, Key, Place},
+        keys::{CLIENT_ROUTES, KEY_EXPIRES, KEY_HASH, KEY_NAME, KEY_ROUTES},
         reader::{At, Reader, Table},
     },
     route::RouteTable,
@@ -88,11 +88,16 @@ impl Reader {
 
     /// Warns of globs that match none of the routes.
     pub(in crate::config) fn warn_of_idle_globs(&mut self, routes: &RouteTable) {
+        self.warn_of_idle(&KEY_ROUTES, routes);
+        self.warn_of_idle(&CLIENT_ROUTES, routes);
+    }
+
+    fn warn_of_idle<P: Place>(&mut self, key: &Key<Vec<String>, P>, routes: &RouteTable) {
         for table in self.tables() {
-            for glob in self.get_in(table, &KEY_ROUTES) {
+            for glob in self.get_in(table, key) {
                 let globs = Globs::new([glob.as_str()]);
                 if !routes.routes().iter().any(|route| globs.matches(route)) {
-                    self.warn(table.at(&KEY_ROUTES), format!("{glob:?} matches no route"));
+                    self.warn(table.at(key), format!("{glob:?} matches no route"));
                 }
             }
         }

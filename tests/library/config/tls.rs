@@ -167,3 +167,75 @@ fn further_certificates_need_a_name_and_a_default() {
         "ringest.toml:10: listen.tls.certificates[0].private_key: missing: the path of a file"
     );
 }
+
+#[test]
+fn certificates_of_clients_need_a_ca_and_an_identity() {
+    let file = |name: &str| format!("{ROOT}/tests/support/tls/{name}");
+    let server = format!(
+        "[listen.tls]\ncertificate = \"{ROOT}/{SERVER}\"\nprivate_key = \"{ROOT}/{KEY}\"\n"
+    );
+    let good = format!(
+        "{server}client_ca = \"{}\"\nclient_crl = \"{}\"\nclient_certificates = \"required\"\n\
+         [[auth.certificates]]\nname = \"a\"\nsan = \"dns:A.example.com\"\n\
+         [[auth.certificates]]\nname = \"b\"\nsubject = \"CN=b\"\n",
+        file("ca.pem"),
+        file("revoked.crl.pem")
+    );
+    let errors = Place::new(&least_and(&good)).errors(&[]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("auth.certificates[0].san: \"dns:A.example.com\" is not allowed: "));
+    let good = good.replace("dns:", "DNS:");
+    let config = Place::new(&least_and(&good)).load(&[]).expect("good");
+    assert_eq!(config.key_files().len(), 4);
+    assert_eq!(config.auth.certificates.len(), 2);
+    assert_eq!(
+        config.warnings.len(),
+        1,
+        "authentication is off: {:?}",
+        config.warnings
+    );
+
+    let lines = |text: &str| Place::new(&least_and(text)).errors(&[]);
+    let no_ca = good.replace(&format!("client_ca = \"{}\"\n", file("ca.pem")), "");
+    let errors = lines(&no_ca);
+    let needs = "needs listen.tls.client_ca: the CAs of the certificates";
+    assert_eq!(
+        errors.iter().filter(|it| it.ends_with(needs)).count(),
+        2,
+        "{errors:?}"
+    );
+    let unused = "has no effect without listen.tls.client_ca";
+    assert_eq!(
+        errors.iter().filter(|it| it.ends_with(unused)).count(),
+        2,
+        "{errors:?}"
+    );
+    for (wrong, expected) in [
+        (
+            good.replace("ca.pem", "server.key"),
+            "has no certificate of a CA: a PEM file with a block CERTIFICATE is expected",
+        ),
+        (
+            good.replace("revoked.crl.pem", "ca.pem"),
+            "has no revocation list: a PEM file with a block X509 CRL is expected",
+        ),
+        (
+            good.replace("subject = \"CN=b\"", ""),
+            "auth.certificates[1]: no identity: set san or subject",
+        ),
+        (
+            good.replace("subject =", "san = \"IP:::1\"\nsubject ="),
+            "auth.certificates[1].subject: not allowed together with san",
+        ),
+        (
+            good.replace("subject = \"CN=b\"", "san = \"DNS:a.example.com\""),
+            "auth.certificates[1].san: the same as auth.certificates[0].san at ringest.toml:15",
+        ),
+    ] {
+        let errors = lines(&wrong);
+        assert!(
+            errors.len() == 1 && errors[0].ends_with(expected),
+            "{errors:?}"
+        );
+    }
+}

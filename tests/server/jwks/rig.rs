@@ -91,6 +91,7 @@ impl Rig {
             cache_entries: 1,
             issuers: self.issuers.clone(),
             api_keys: Vec::new(),
+            certificates: Vec::new(),
             key_files: Vec::new(),
         };
         let fetched = self.fetcher.fetched(&self.issuers);

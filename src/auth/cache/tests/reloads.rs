@@ -189,6 +189,7 @@ impl Settings {
             cache_entries: self.cache_entries,
             issuers: issuers.collect(),
             api_keys: keys.collect(),
+            certificates: Vec::new(),
             key_files: Vec::new(),
         };
         KeySet::new(&auth, &[], &Arc::new(RouteTable::new(&models)))

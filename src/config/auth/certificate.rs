@@ -1,0 +1,63 @@
+//! `[[auth.certificates]]`: clients that authenticate by a certificate.
+
+use std::collections::HashMap;
+
+use crate::{
+    auth::{CertificateIdentity, CertificateRule, Globs},
+    config::{
+        key::ClientTable,
+        keys::{CLIENT_NAME, CLIENT_ROUTES, CLIENT_SAN, CLIENT_SUBJECT, TLS_CLIENT_CA},
+        reader::{Reader, Table},
+    },
+};
+
+impl Reader {
+    /// The valid ones; the others are reported as errors.
+    pub(super) fn certificates(&mut self) -> Vec<CertificateRule> {
+        let (mut names, mut identities) = (HashMap::new(), HashMap::new());
+        let mut rules = Vec::new();
+        for table in self.tables::<ClientTable>() {
+            if self.get(&TLS_CLIENT_CA).is_none() {
+                let message = format!("needs {}: the CAs of the certificates", TLS_CLIENT_CA.name);
+                self.fail(table.itself(), message);
+            }
+            let name = self.require(table, &CLIENT_NAME);
+            let identity = self.certificate_identity(table);
+            let routes = self.get_in(table, &CLIENT_ROUTES);
+            if let (Some(name), Some(identity)) = (name, identity) {
+                let at = table.at(match identity {
+                    CertificateIdentity::Name(_) => &CLIENT_SAN,
+                    CertificateIdentity::Subject(_) => &CLIENT_SUBJECT,
+                });
+                self.refuse_second(at, identity.clone(), &mut identities);
+                self.refuse_second(table.at(CLIENT_NAME.key()), name.clone(), &mut names);
+                rules.push(CertificateRule {
+                    name: name.into(),
+                    identity,
+                    routes: Globs::new(routes.iter().map(String::as_str)),
+                });
+            }
+        }
+        rules
+    }
+
+    fn certificate_identity(&mut self, table: Table<ClientTable>) -> Option<CertificateIdentity> {
+        let errors = self.raw.errors.len();
+        let name = self.get_in(table, &CLIENT_SAN);
+        let subject = self.get_in(table, &CLIENT_SUBJECT);
+        match (name, subject) {
+            (Some(name), None) => Some(CertificateIdentity::Name(name.into())),
+            (None, Some(subject)) => Some(CertificateIdentity::Subject(subject.into())),
+            (Some(_), Some(_)) => {
+                self.fail(table.at(&CLIENT_SUBJECT), "not allowed together with san");
+                None
+            }
+            (None, None) => {
+                if self.raw.errors.len() == errors {
+                    self.fail(table.itself(), "no identity: set san or subject");
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The client's certificate as its credential.
+
+use rustls::pki_types::CertificateDer;
+
+use crate::{
+    auth::{AuthError, KeySet, Principal},
+    context::ActiveSnapshot,
+    tls::ClientCertificate,
+};
+
+use super::{Connection, authenticate::unix_ms};
+
+/// A certificate that the client has presented, and proved to be its own.
+pub(super) struct Certified {
+    certificate: ClientCertificate,
+    /// Its principal, and the generation of the snapshot that says so.
+    principal: Option<(u64, Result<Principal, AuthError>)>,
+}
+
+impl Certified {
+    /// Of a chain, if there is one.
+    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Box<Self>> {
+        let certificate = ClientCertificate::of(chain)?;
+        Some(Box::new(Self {
+            certificate,
+            principal: None,
+        }))
+    }
+}
+
+impl Connection {
+    /// The principal of the client's certificate: looked up once for each snapshot, which may have other CAs
+    /// and revocation lists.
+    pub(super) fn certified(
+        &mut self,
+        active: &ActiveSnapshot,
+        keys: &KeySet,
+    ) -> Result<Principal, AuthError> {
+        let metrics = &self.context.metrics;
+        let certified = self.certified.as_mut().ok_or(AuthError::Missing)?;
+        let generation = active.snapshot.generation;
+        let principal = match &mut certified.principal {
+            Some((of, principal)) if *of == generation => {
+                metrics.credentials_cached.add(u64::from(principal.is_ok()));
+                principal
+            }
+            before => {
+                let clients = active.snapshot.tls.as_ref().and_then(|tls| tls.clients());
+                let chain = self.transport.certificates();
+                let principal = match clients {
+                    Some(clients) if clients.accept(chain) => {
+                        keys.certificate(&certified.certificate)
+                    }
+                    _ => Err(AuthError::Certificate),
+                };
+                metrics
+                    .credentials_verified
+                    .add(u64::from(principal.is_ok()));
+                &mut before.insert((generation, principal)).1
+            }
+        };
+        let principal = principal.as_ref().map_err(|error| *error)?;
+        let is_valid = principal.grant().validity.contains(unix_ms());
+        is_valid
+            .then(|| principal.clone())
+            .ok_or(AuthError::Certificate)
+    }
+}
