@@ -233,6 +233,7 @@ fn a_buffer_grows_with_its_rest_and_becomes_small_again() {
 }
 
 #[test]
+#[cfg_attr(unpooled, ignore = "nothing is kept")]
 fn segments_that_nothing_needs_are_released() {
     let pool = Rc::new(Pool::default());
     let kept = || pool.classes[0].borrow().segments.len();
