@@ -105,7 +105,7 @@ mod tests {
         Cors::new(origins, &headers, Duration::from_millis(7_200_999))
     }
 
-    fn text(fields: &Cow<'static, [u8]>) -> String {
+    fn text(fields: &[u8]) -> String {
         String::from_utf8(fields.to_vec()).expect("text")
     }
 

@@ -57,8 +57,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     expires: Option<String>,
 
-    /// For web pages of this origin, such as https://app.example.com; repeatable
-    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_parser = origin,
+        help = "For web pages of this origin, such as https://app.example.com; repeatable"
+    )]
     origins: Vec<String>,
 
     /// Output format: text, json or toml

@@ -194,7 +194,7 @@ impl Reader {
             match text.parse() {
                 Ok(value) => parsed.push(value),
                 Err(error) => {
-                    self.refuse_element(at, index, &format!("{text:?} is not allowed: {error}"))
+                    self.refuse_element(at, index, &format!("{text:?} is not allowed: {error}"));
                 }
             }
         }
