@@ -64,7 +64,7 @@ impl Codings {
     }
 
     /// The most memory that a worker has for decoders beside what bodies are charged for: idle ones, and one
-    /// that has just become larger.
+    /// that has just become larger, or is about to be replaced.
     pub fn worker_bytes_max(self) -> usize {
         let idle = self.iter().map(IdleDecoders::bytes_max);
         idle.sum::<usize>() + self.memory_bytes_max()
