@@ -148,6 +148,9 @@ impl Default for Responses {
     }
 }
 
+/// A problem may quote the request: no browser shall take it for a page.
+const NO_SNIFFING: &str = "X-Content-Type-Options: nosniff\r\n";
+
 impl Prebuilt {
     fn new(code: Code, field: &str, content: &str, persistence: Persistence) -> Self {
         const DATE: &str = "Date: ";
@@ -156,10 +159,10 @@ impl Prebuilt {
         let date_at = head.len();
         head.extend(std::iter::repeat_n(' ', HTTP_DATE_BYTES));
         head.push_str("\r\n");
-        let media_type = if row.status < 400 {
-            "application/json"
+        let (media_type, no_sniffing) = if row.status < 400 {
+            ("application/json", "")
         } else {
-            "application/problem+json"
+            ("application/problem+json", NO_SNIFFING)
         };
         // 204 has neither content nor a length (RFC 9110 section 8.6).
         if row.status != 204 {
@@ -171,7 +174,13 @@ impl Prebuilt {
             );
         }
         let retry_after = if row.retry { RETRY_AFTER } else { "" };
-        head.extend([retry_after, field, persistence.field(), BLANK_LINE]);
+        head.extend([
+            retry_after,
+            no_sniffing,
+            field,
+            persistence.field(),
+            BLANK_LINE,
+        ]);
         let head_len = head.len();
         head.push_str(content);
         Self {

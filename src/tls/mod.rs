@@ -87,6 +87,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(ByName::new(default, others)));
+        config.ignore_client_order = true;
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         // Sessions are resumed by tickets only: nothing is kept here.
         config.ticketer = Ticketer::new()?;
