@@ -15,6 +15,7 @@ use std::{
 
 use listenfd::ListenFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::SockRef;
 use tracing::Level;
 
 use crate::{
@@ -30,11 +31,22 @@ static FAILURES: Kind = Kind::new("passed sockets that can't be accepted from", 
 /// The sockets that were passed; none if the variables are not for this process.
 ///
 /// # Errors
-/// One is no TCP socket.
+/// One is no TCP socket, or does not listen.
 pub(super) fn passed_sockets() -> io::Result<Vec<TcpListener>> {
     let mut passed = ListenFd::from_env();
     let sockets = (0..passed.len()).map(|index| passed.take_tcp_listener(index));
-    sockets.filter_map(Result::transpose).collect()
+    let sockets: Vec<TcpListener> = sockets
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()?;
+    for socket in &sockets {
+        if !SockRef::from(socket).is_listener()? {
+            let address = socket.local_addr()?;
+            return Err(io::Error::other(format!(
+                "the socket of {address} does not listen"
+            )));
+        }
+    }
+    Ok(sockets)
 }
 
 /// The thread that accepts.

@@ -1,20 +1,24 @@
 //! Under a service manager: sockets that outlive the process, and what it is notified of.
 
 use std::{
-    net::TcpListener,
-    os::unix::net::UnixDatagram,
+    io::Read,
+    net::{SocketAddr, TcpListener},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::support::{
     event::{PATH, RECORD, TOPIC},
     http::{Http, request},
     mock::Mock,
-    ringest::{Builder, Ringest},
+    process::Process,
+    ringest::{Builder, PASS_STDIN, Ringest},
     wait::{PATIENCE, await_that, eventually},
 };
 
@@ -54,6 +58,29 @@ fn what_waits_in_a_passed_socket_is_served_by_the_next_process() {
         drop(between);
         assert!(second.terminate().success());
     }
+}
+
+#[test]
+fn a_passed_socket_has_to_listen() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let address: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(&address.into()).expect("a port");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", PASS_STDIN, env!("CARGO_BIN_EXE_ringest"), "--dev"])
+        .stdin(OwnedFd::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command).expect("sh starts");
+    let status = process.wait(PATIENCE).expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    let mut log = String::new();
+    let stderr = process.child().stderr.as_mut().expect("it is piped");
+    stderr.read_to_string(&mut log).expect("it is text");
+    assert!(
+        log.contains("LISTEN_FDS") && log.contains("does not listen"),
+        "{log}"
+    );
 }
 
 /// A client on new connections, or on one that is kept as long as the server allows.

@@ -42,6 +42,9 @@ pub(crate) fn drivers() -> Vec<String> {
     }
 }
 
+/// For `sh -c`: a program whose standard input is passed as a service manager does.
+pub(crate) const PASS_STDIN: &str = "exec 3<&0 <&-; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+
 /// What a ringest shall be started with.
 pub(crate) struct Builder {
     auth: String,
@@ -110,7 +113,7 @@ impl Builder {
         let directory = self.write();
         let mut command = Command::new("sh");
         let script = match self.passed {
-            Some(_) => "exec 3<&0 <&-; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"",
+            Some(_) => PASS_STDIN,
             None => "exec \"$0\" \"$@\"",
         };
         command
