@@ -206,7 +206,7 @@ fn prebuilt_and_particular_problems_agree() {
         head.contains("Content-Type: application/problem+json"),
         "{head}"
     );
-    assert!(head.contains("\r\nX-Content-Type-Options: nosniff\r\n"));
+    assert!(head.contains("\r\nX-Content-Type-Options: nosniff"));
     let (_, content) = written(
         &refusal(Fault::TimedOut, Persisted::Unknown),
         Persistence::Keep,
