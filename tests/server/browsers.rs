@@ -93,7 +93,7 @@ fn assert_readable(answer: &Answer, origin: &str) {
 fn assert_unreadable(answer: &Answer) {
     let fields: Vec<_> = answer.headers.iter().map(|(name, _)| name).collect();
     let of_cors = |name: &&String| name.to_lowercase().starts_with("access-control");
-    assert!(!fields.iter().any(|it| of_cors(it)), "{answer:?}");
+    assert!(!fields.iter().any(of_cors), "{answer:?}");
     assert_eq!(answer.header("vary"), Some("Origin"), "{answer:?}");
 }
 

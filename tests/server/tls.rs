@@ -61,11 +61,6 @@ impl Rig {
         rig
     }
 
-    /// A client without a certificate.
-    fn anonymous(&self) -> Arc<ClientConfig> {
-        tls::client(&tls::VERSIONS)
-    }
-
     /// A connection over TLS whose handshake is complete.
     fn connect(&self) -> Http {
         self.connect_to("localhost")
@@ -101,4 +96,9 @@ impl Rig {
             &format!("result=\"{result}\""),
         )
     }
+}
+
+/// A client without a certificate.
+fn anonymous() -> Arc<ClientConfig> {
+    tls::client(&tls::VERSIONS)
 }

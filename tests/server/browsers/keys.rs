@@ -22,9 +22,8 @@ const MOOSE: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.00112233445566778899aabbcc
 pub(super) fn configure(builder: Builder) -> Builder {
     let mut auth = "[auth]\n".to_owned();
     let mut key = |name: &str, hash: KeyHash, more: &str| {
-        auth.push_str(&format!(
-            "[[auth.keys]]\nname = \"{name}\"\nhash = \"{hash}\"\n{more}"
-        ));
+        let key = format!("[[auth.keys]]\nname = \"{name}\"\nhash = \"{hash}\"\n{more}");
+        auth.push_str(&key);
     };
     let sha256 = |token: &str| KeyHash::sha256(token.as_bytes());
     let origins = "origins = [\"https://app.example.com\", \"https://*.example.org\"]\n";

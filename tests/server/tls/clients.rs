@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use rustls::ClientConfig;
 
-use super::{DRIVERS, Rig};
+use super::{DRIVERS, Rig, anonymous};
 use crate::support::{
     event::{PATH, RECORD},
     http::{Answer, Http, request},
@@ -75,7 +75,7 @@ fn a_certificate_allows_the_routes_of_its_client() {
         }
         // No certificate; one of the CA that is no client's; a token beside a certificate.
         let missing = denied(&rig, "missing");
-        assert_eq!(post(&rig, &rig.anonymous(), PATH).status, 401);
+        assert_eq!(post(&rig, &anonymous(), PATH).status, 401);
         assert_eq!(denied(&rig, "missing"), missing + 1);
         let unknown = denied(&rig, "certificate");
         assert_eq!(post(&rig, &client_with("unknown"), PATH).status, 401);
@@ -99,7 +99,7 @@ fn a_certificate_allows_the_routes_of_its_client() {
 fn no_connection_without_a_certificate_where_it_is_required() {
     let rig = rig("auto", "client_certificates = \"required\"\n");
     let failed = rig.handshakes("failed");
-    let answer = connect(&rig, &rig.anonymous()).post(PATH, RECORD);
+    let answer = connect(&rig, &anonymous()).post(PATH, RECORD);
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(rig.handshakes("failed"), failed + 1);
     let resumed = rig.handshakes("resumed");
