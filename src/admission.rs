@@ -129,7 +129,7 @@ impl Admission {
         }
     }
 
-    /// The client with this name or, if it has none, in the [`Subnet`](crate::networks::Subnet) with this
+    /// The client with this name or, if it has none, in the `Subnet` with this
     /// number.
     pub fn holder(&self, principal: Option<&str>, subnet: u64) -> Holder {
         let hash = match principal {

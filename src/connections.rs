@@ -54,7 +54,7 @@ impl Connections {
     }
 
     /// Admits one connection until the guard is dropped. `subnet`: the number of the client's
-    /// [`Subnet`](crate::networks::Subnet). `None` stands for a client whose connections
+    /// `Subnet`. `None` stands for a client whose connections
     /// are other clients' too: only `max` bounds them.
     ///
     /// # Errors
