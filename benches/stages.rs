@@ -192,6 +192,7 @@ fn answer(criterion: &mut Criterion, sink: &Sink) {
         head_only: false,
         date: Clock::new().http_date(),
         fields: &[],
+        request_id: "4bf92f3577b34da6",
     };
     let invalid = Validator::new(LIMITS)
         .validate(b"[1,2]", Format::Json, &Rules::any())

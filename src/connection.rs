@@ -20,11 +20,12 @@ use crate::{
     admission::Holder,
     auth::Hint,
     buffer::SEGMENT_BYTES_MIN,
-    context::{ActiveSnapshot, Context, Ending},
+    context::{ActiveSnapshot, Context, Ending, Facts, Stage},
     deadline::Deadline,
-    http::{ContentCoding, Framing, HeadParser, Method, RequestHead},
+    http::{ContentCoding, Framing, HeadParser, Identifiers, Method, RequestHead, Span},
     networks::Subnet,
     outcome::{Allow, Outcome, Refusal},
+    request_id::RequestId,
     validate::Validator,
 };
 
@@ -167,7 +168,8 @@ impl Connection {
         self.transport.unread = Unread::Unknown;
         let active = self.context.active_snapshot();
         let fields = self.cors_fields_of_rest(&active);
-        let request = Processed::without_head(active, fields, refusal);
+        let facts = self.context.facts(None, self.client.address());
+        let request = Processed::without_head(active, fields, facts, refusal);
         self.answer(request).await
     }
 
@@ -184,8 +186,10 @@ impl Connection {
         // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
         let mut active = self.context.active_snapshot();
         let fields = self.cors_fields(&active, &head);
-        let mut route = None;
-        let end = match self.handle(&mut active, &head, &mut route).await {
+        let mut facts = self
+            .context
+            .facts(self.given_id(&head), self.client.address());
+        let end = match self.handle(&mut active, &head, &mut facts).await {
             Ok(end) => end,
             Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
             Err(Interrupt::Gone) => return Next::Close,
@@ -195,18 +199,18 @@ impl Connection {
             asked: Some((&head).into()),
             active,
             fields,
-            route,
+            facts,
             end,
         };
         self.answer(request).await
     }
 
-    /// The stages of a request behind its head. `indexed` is set as soon as the route is known.
+    /// The stages of a request behind its head. What becomes known of it is in `facts`, however it ends.
     async fn handle(
         &mut self,
         active: &mut Rc<ActiveSnapshot>,
         head: &RequestHead,
-        indexed: &mut Option<usize>,
+        facts: &mut Facts,
     ) -> Result<End, Interrupt> {
         let context = Rc::clone(&self.context);
         if let Some(preflighted) = self.preflight(active, head) {
@@ -225,11 +229,13 @@ impl Connection {
             return Err(Refusal::Method(Allow::Post).into());
         }
         let principal = self.authenticate(active, head).await?;
+        facts.principal = Some(principal.clone());
+        context.end_stage(facts, Stage::Authenticated);
         let subnet = Subnet::of(self.client.address());
         self.holder = (context.admission).holder(principal.name(), subnet.number());
         let route = active.snapshot.routes.find(self.path(head));
         let route = route.ok_or(Refusal::UnknownRoute)?;
-        *indexed = Some(route.index);
+        facts.route = Some(route.index);
         let destination = Destination {
             route: principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?,
             metrics: active.metrics_of(route.index),
@@ -238,18 +244,18 @@ impl Connection {
         if context.ending() == Ending::Refusing {
             return Err(Refusal::Draining.into());
         }
-
         if context.load.is_exceeded() || self.waits_long(head) {
             return Err(Refusal::Overloaded.into());
         }
-
-        let headers = self.kafka_headers(head, &principal, route);
+        let headers = self.kafka_headers(head, facts, &principal, route);
         self.make_room(head).await?;
         let body = match coding {
             None => self.read_body(head, route.headroom()).await?,
             // Its state is not a part of every connection's.
             Some(coding) => Box::pin(self.read_coded(head, coding, route.headroom())).await?,
         };
+        facts.body_bytes = body.len();
+        context.end_stage(facts, Stage::Received);
         let validation = if body.is_long() {
             // Rare, as below.
             Some(Box::pin(self.validate_long(route, format, &body)).await?)
@@ -258,6 +264,8 @@ impl Connection {
         };
         let Validated { delivery, rejected } =
             self.validate_and_enqueue(destination, format, body, validation, headers)?;
+        facts.records = delivery.as_ref().map_or(0, Enqueued::records);
+        context.end_stage(facts, Stage::Enqueued);
         Ok(match (delivery, rejected) {
             (Some(enqueued), None) => End::Delivery(enqueued),
             (None, None) => End::Outcome(Outcome::Empty),
@@ -278,6 +286,17 @@ impl Connection {
         let is_long = |len: u64| len > (Validator::STEP_BYTES / ratio) as u64;
         matches!(head.framing, Framing::Length(len) if is_long(len))
             && self.context.long_work.is_full()
+    }
+
+    /// The identifier that the request with this head has.
+    fn given_id(&self, head: &RequestHead) -> Option<RequestId> {
+        let Identifiers {
+            request_id,
+            traceparent,
+        } = head.identifiers;
+        let bytes = self.transport.head(head);
+        let value = |span: Option<Span>| span.map(|span| span.of(bytes));
+        RequestId::given(value(request_id), value(traceparent))
     }
 
     fn path(&self, head: &RequestHead) -> &[u8] {

@@ -6,6 +6,7 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 use crate::{
@@ -18,10 +19,12 @@ use crate::{
     deadline::Deadlines,
     http::{HeadLimits, IdleDecoders},
     load::Load,
+    log::RequestLog,
     long_work::LongWork,
     metrics::{RouteMetrics, WorkerMetrics},
     outcome::{Code, Outcome},
     produce::{Failure, Producer},
+    request_id::{RequestId, RequestIds},
     response::Responses,
     snapshot::{Published, Snapshot},
     validate::{ValidateLimits, Validator},
@@ -29,9 +32,10 @@ use crate::{
 };
 
 use key_waits::KeyWaits;
+pub(crate) use request_log::{Facts, Stage};
 
-mod answer_log;
 mod key_waits;
+mod request_log;
 
 /// The snapshot that requests are served with until the next one is published, and what this worker
 /// derived from it. A request keeps the one that it began with.
@@ -104,6 +108,7 @@ pub(crate) struct Context {
     pub(crate) producer: Rc<Producer>,
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
+    request_ids: RequestIds,
     ending: Cell<Ending>,
     /// Answers so far that this worker is full.
     full_answers: Cell<usize>,
@@ -161,6 +166,7 @@ impl Context {
             producer,
             responses: Responses::new(),
             metrics: Arc::clone(metrics),
+            request_ids: RequestIds::default(),
             ending: Cell::new(Ending::No),
             full_answers: Cell::new(0),
             records_undelivered: Cell::new(0),
@@ -225,24 +231,43 @@ impl Context {
         active
     }
 
-    /// Counts an answer, and logs it where an operator should know. `route` is an index.
-    pub(crate) fn observe(&self, active: &ActiveSnapshot, route: Option<usize>, outcome: &Outcome) {
+    /// What is known of a request that begins: from its client's address, and the identifier that it has
+    /// or gets.
+    pub(crate) fn facts(&self, id: Option<RequestId>, client: IpAddr) -> Box<Facts> {
+        let id = id.unwrap_or_else(|| self.request_ids.next());
+        Box::new(Facts::new(id, client, self.timestamp()))
+    }
+
+    /// The time, to the microsecond only where requests are timed.
+    fn timestamp(&self) -> Instant {
+        if self.config.log_requests.is_exact() {
+            Instant::now()
+        } else {
+            self.clock.now()
+        }
+    }
+
+    /// A stage of a request is over.
+    pub(crate) fn end_stage(&self, facts: &mut Facts, stage: Stage) {
+        if self.config.log_requests.is_exact() {
+            facts.stages[stage as usize] = Some(Instant::now());
+        }
+    }
+
+    /// Counts an answer, and logs it as configured.
+    pub(crate) fn observe(&self, active: &ActiveSnapshot, facts: &Facts, outcome: &Outcome) {
         let code = outcome.code();
-        let metrics = route.map(|route| active.metrics_of(route));
+        let metrics = facts.route.map(|route| active.metrics_of(route));
         self.metrics.request(metrics, code as usize);
-        if !self.is_draining() {
-            let path = || {
-                route.map_or("-", |route| {
-                    active.snapshot.routes.routes()[route].path.as_str()
-                })
-            };
-            answer_log::answer(code, path);
+        let log = self.config.log_requests;
+        if log == RequestLog::All || !self.is_draining() {
+            request_log::answer(log, outcome, active, facts, self.timestamp());
         }
     }
 
     /// Counts a rejected credential, and logs why.
     pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: IpAddr) {
         self.metrics.denied(error as usize);
-        answer_log::rejection(error, token, peer);
+        request_log::rejection(error, token, peer);
     }
 }

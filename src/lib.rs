@@ -82,6 +82,7 @@ pub mod produce;
 pub mod published;
 pub mod readiness;
 pub mod registry;
+pub mod request_id;
 pub mod response;
 pub mod route;
 pub mod snapshot;

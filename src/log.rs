@@ -47,6 +47,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// Which requests a line is logged of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum RequestLog {
+    /// Of none; but of faults of the server and the brokers, one a second and code.
+    None,
+    /// Of refused ones, some a second and code.
+    Refused,
+    /// Of all kinds, some a second and code.
+    Sampled,
+    /// Of each.
+    All,
+}
+
 /// Writes the last lines when it is dropped, also by a panic of the thread that holds it.
 #[must_use]
 pub struct LogGuard(());

@@ -254,7 +254,7 @@ fn problem() -> Value {
     };
     json!({
         "type": "object",
-        "required": ["type", "title", "status", "detail", "code", "persisted"],
+        "required": ["type", "title", "status", "detail", "code", "persisted", "request_id"],
         "properties": {
             "type": { "type": "string", "format": "uri-reference" },
             "title": { "type": "string" },
@@ -265,6 +265,10 @@ fn problem() -> Value {
                 "description": "Whether the brokers stored the records: \"no\", \"unknown\", or \
                                 \"partial\" (some of them).",
                 "enum": ["no", "unknown", "partial"],
+            },
+            "request_id": {
+                "type": "string",
+                "description": "Identifies the request, as the header field X-Request-Id does.",
             },
             "delivered": indices("that were delivered"),
             "not_delivered": indices("that were not delivered"),

@@ -3,7 +3,7 @@
 //! Errors are `application/problem+json` (RFC 9457) with a stable `code`, and `persisted`, which says
 //! whether records of the request are in their topic.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use crate::{
     clock::HTTP_DATE_BYTES,
@@ -17,8 +17,9 @@ mod problem;
 /// The interim response that requests the body (RFC 9110 section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The end of a head.
-const BLANK_LINE: &str = "\r\n";
+/// Around the identifier in a problem.
+const MEMBER_BEFORE: &[u8] = b",\"request_id\":\"";
+const MEMBER_AFTER: &[u8] = b"\"}";
 
 /// Asks for a retry after one second.
 const RETRY_AFTER: &str = "Retry-After: 1\r\n";
@@ -55,6 +56,8 @@ pub struct Form<'a> {
     pub date: [u8; HTTP_DATE_BYTES],
     /// More header fields, each with its line end.
     pub fields: &'a [u8],
+    /// What identifies the request: its characters need no escaping in JSON.
+    pub request_id: &'a str,
 }
 
 /// `WWW-Authenticate` where no token was presented: without an error (RFC 6750 section 3).
@@ -77,12 +80,16 @@ pub struct Responses {
     invalid_token: [Prebuilt; 3],
 }
 
-/// A whole answer with a placeholder for the date.
+/// An answer, without what is its request's own.
 #[derive(Debug)]
 struct Prebuilt {
-    bytes: Vec<u8>,
+    /// With a placeholder for the date, and without the fields that every answer has of its own.
+    head: Vec<u8>,
     date_at: usize,
-    head_len: usize,
+    content: String,
+    /// Then the content lacks its last character, and the head the length: the request's identifier comes
+    /// last in it.
+    is_problem: bool,
 }
 
 impl Responses {
@@ -159,51 +166,57 @@ impl Prebuilt {
         let date_at = head.len();
         head.extend(std::iter::repeat_n(' ', HTTP_DATE_BYTES));
         head.push_str("\r\n");
-        let (media_type, no_sniffing) = if row.status < 400 {
-            ("application/json", "")
-        } else {
-            ("application/problem+json", NO_SNIFFING)
-        };
-        // 204 has neither content nor a length (RFC 9110 section 8.6).
-        if row.status != 204 {
-            // Writing to a String cannot fail.
-            let _ = write!(
+        let is_problem = row.status >= 400;
+        // Writing to a String cannot fail.
+        let _ = match row.status {
+            400.. => write!(
                 head,
-                "Content-Type: {media_type}\r\nContent-Length: {}\r\n",
+                "Content-Type: application/problem+json\r\n{NO_SNIFFING}"
+            ),
+            // Neither content nor a length (RFC 9110 section 8.6).
+            204 => Ok(()),
+            _ => write!(
+                head,
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
                 content.len()
-            );
-        }
+            ),
+        };
         let retry_after = if row.retry { RETRY_AFTER } else { "" };
-        head.extend([
-            retry_after,
-            no_sniffing,
-            field,
-            persistence.field(),
-            BLANK_LINE,
-        ]);
-        let head_len = head.len();
-        head.push_str(content);
+        head.extend([retry_after, field, persistence.field()]);
+        let open = content.strip_suffix('}').filter(|_| is_problem);
         Self {
-            bytes: head.into_bytes(),
+            head: head.into_bytes(),
             date_at,
-            head_len,
+            content: open.unwrap_or(content).to_owned(),
+            is_problem,
         }
     }
 
     fn write(&self, form: Form<'_>, out: &mut Vec<u8>) {
-        let start = out.len();
-        let end = if form.head_only {
-            self.head_len
-        } else {
-            self.bytes.len()
-        };
-        // The blank line stays last.
-        let (fields, rest) = self.bytes[..end].split_at(self.head_len - BLANK_LINE.len());
-        out.extend_from_slice(fields);
-        out.extend_from_slice(form.fields);
-        out.extend_from_slice(rest);
-        let date_at = start + self.date_at;
+        let date_at = out.len() + self.date_at;
+        out.extend_from_slice(&self.head);
         out[date_at..date_at + HTTP_DATE_BYTES].copy_from_slice(&form.date);
+        let id = form.request_id.as_bytes();
+        let member: [&[u8]; 3] = if self.is_problem {
+            [MEMBER_BEFORE, id, MEMBER_AFTER]
+        } else {
+            [b"", b"", b""]
+        };
+        if self.is_problem {
+            let length = self.content.len() + member.iter().map(|it| it.len()).sum::<usize>();
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "Content-Length: {length}\r\n");
+        }
+        out.extend_from_slice(form.fields);
+        for part in [b"X-Request-Id: ", id, b"\r\n\r\n"] {
+            out.extend_from_slice(part);
+        }
+        if !form.head_only {
+            out.extend_from_slice(self.content.as_bytes());
+            for part in member {
+                out.extend_from_slice(part);
+            }
+        }
     }
 }
 

@@ -341,6 +341,7 @@ fn nothing_for_prebuilt_answers() {
                 head_only: false,
                 date: [b'0'; 29],
                 fields,
+                request_id: "4bf92f3577b34da6",
             };
             for outcome in [Outcome::Healthy, Outcome::Refused(Refusal::Draining)] {
                 output.clear();

@@ -15,7 +15,7 @@ use crate::{
     auth::{ApiKey, AuthMode},
     document::{Value, nearest},
     http::{Codings, is_token},
-    log::LogFormat,
+    log::{LogFormat, RequestLog},
     model::{Model, is_path},
     registry::is_base_url,
     route::RouteTable,
@@ -108,7 +108,7 @@ keys! {
     );
     CORS_HEADERS: Key<Vec<String>> = Key::read_by(
         "listen.cors.headers",
-        r#"["Authorization", "Content-Type", "Content-Encoding"]"#,
+        r#"["Authorization", "Content-Type", "Content-Encoding", "X-Request-Id", "traceparent"]"#,
         || "an array of names of header fields, such as [\"Authorization\"]".into(),
         |value| value.list().filter(|names| names.iter().all(|it| is_token(it.as_bytes()))),
     );
@@ -357,6 +357,7 @@ keys! {
         || log_filter::ALLOWED.into(),
         |value| value.text().map(str::to_owned),
     );
+    LOG_REQUESTS: Key<RequestLog> = Key::choice("log.requests", r#""refused""#);
     PRODUCERS: Key<Option<usize>> = Key::read_by(
         "kafka.producers",
         r#""auto""#,

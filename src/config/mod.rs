@@ -35,7 +35,7 @@ use crate::{
     cors::Cors,
     document::ConfigErrors,
     http::Codings,
-    log::LogFormat,
+    log::{LogFormat, RequestLog},
     model::Model,
     networks::Network,
     produce::{Expected, message_bytes_max, properties::property},
@@ -77,6 +77,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_filter: Targets,
+    /// Which requests a line is logged of.
+    pub log_requests: RequestLog,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
     /// Warnings for the operator, one line each.

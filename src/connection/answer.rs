@@ -12,7 +12,7 @@
 use std::{borrow::Cow, rc::Rc, time::Instant};
 
 use crate::{
-    context::ActiveSnapshot,
+    context::{ActiveSnapshot, Facts},
     http::{ContentCoding, Framing, Method, RequestHead, Version},
     outcome::{Outcome, Refusal},
     response::{Form, Persistence},
@@ -52,8 +52,8 @@ pub(super) struct Processed {
     pub(super) active: Rc<ActiveSnapshot>,
     /// More header fields of its answer.
     pub(super) fields: Cow<'static, [u8]>,
-    /// The index of its route.
-    pub(super) route: Option<usize>,
+    /// Boxed, as futures have several copies.
+    pub(super) facts: Box<Facts>,
     pub(super) end: End,
 }
 
@@ -80,13 +80,14 @@ impl Processed {
     pub(super) fn without_head(
         active: Rc<ActiveSnapshot>,
         fields: Cow<'static, [u8]>,
+        facts: Box<Facts>,
         refusal: Refusal,
     ) -> Self {
         Self {
             asked: None,
             active,
             fields,
-            route: None,
+            facts,
             end: End::Outcome(Outcome::Refused(refusal)),
         }
     }
@@ -250,7 +251,7 @@ impl Connection {
             asked,
             active,
             fields,
-            route,
+            facts,
             end,
         } = request;
         let outcome = match end {
@@ -269,7 +270,7 @@ impl Connection {
                 delivered.into()
             }
         };
-        self.context.observe(&active, route, &outcome);
+        self.context.observe(&active, &facts, &outcome);
         let keeps = !may_end
             || (outcome.keeps_connection()
                 && self.can_continue(asked)
@@ -284,6 +285,7 @@ impl Connection {
             head_only: asked.is_some_and(|asked| asked.head_only),
             date: self.context.clock.http_date(),
             fields: &fields,
+            request_id: facts.id.as_str(),
         };
         let (responses, output) = (&self.context.responses, &mut self.transport.output);
         responses.write(&outcome, form, output);

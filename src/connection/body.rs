@@ -38,9 +38,14 @@ impl RawBody {
         buffer.bytes(self.range.clone())
     }
 
+    /// Bytes of it.
+    pub(super) fn len(&self) -> usize {
+        self.range.len()
+    }
+
     /// Whether validating it takes so long that other requests should be served in between.
     pub(super) fn is_long(&self) -> bool {
-        self.range.len() > Validator::STEP_BYTES
+        self.len() > Validator::STEP_BYTES
     }
 
     /// Freezes its bytes; `input` is the connection's.

@@ -4,7 +4,7 @@ use crate::{
     admission::{AdmissionError, Permit},
     auth::{AuthorizedRoute, Principal},
     buffer::{Frozen, ReadBuffer},
-    context::Context,
+    context::{Context, Facts},
     http::{RequestHead, field_value},
     metrics::RouteMetrics,
     model::{HeaderValue, KafkaHeader},
@@ -64,6 +64,7 @@ impl Connection {
     pub(super) fn kafka_headers(
         &self,
         head: &RequestHead,
+        facts: &Facts,
         principal: &Principal,
         route: &Route,
     ) -> Headers {
@@ -80,6 +81,7 @@ impl Connection {
                 HeaderValue::Request(field) => field_value(self.transport.head(head), field)
                     .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
                 HeaderValue::Principal => sender,
+                HeaderValue::RequestId => Some(facts.id.as_str().as_bytes()),
                 HeaderValue::ClientAddress => {
                     address = self.client.address().to_string();
                     Some(address.as_bytes())
@@ -198,6 +200,10 @@ impl Enqueued {
 
     pub(super) fn body_bytes(&self) -> usize {
         self.body_bytes
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.count
     }
 
     /// Sends them, and what else is due.

@@ -27,7 +27,8 @@ pub use self::{
     error::HeadError,
     fields::{field_value, origin},
     request::{
-        Authorization, ContentCoding, Framing, MediaType, Method, RequestHead, Span, Version,
+        Authorization, ContentCoding, Framing, Identifiers, MediaType, Method, RequestHead, Span,
+        Version,
     },
 };
 
@@ -221,6 +222,7 @@ fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, H
         content_type: fields.content_type(),
         content_encoding: fields.content_encoding(),
         authorization: fields.authorization(),
+        identifiers: fields.identifiers(),
     })
 }
 

@@ -11,7 +11,8 @@ pub use content::{Coding, Codings, ContentError, Decoder, IdleDecoders, Progress
 pub use forwarded::client;
 pub use head::{
     Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
-    MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version, field_value, origin,
+    Identifiers, MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version,
+    field_value, origin,
 };
 pub use proxy_header::{ConnectionStart, PROXY_HEADER_BYTES_MAX, ProxyHeader, proxy_header};
 

@@ -30,6 +30,8 @@ pub(crate) struct Kind {
     level: Level,
     /// When the last line was logged, in milliseconds of [`now`].
     last: AtomicU64,
+    /// Lines since then, that one not included.
+    lines: AtomicU64,
     repeated: AtomicU64,
     /// The text of the last event without a line, where texts differ from event to event.
     text: Mutex<Option<String>>,
@@ -53,6 +55,7 @@ impl Kind {
             name,
             level,
             last: AtomicU64::new(0),
+            lines: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             text: Mutex::new(None),
         }
@@ -60,7 +63,12 @@ impl Kind {
 
     /// Counts an event; a line, at the kind's level, is logged for it only if one is returned.
     pub(crate) fn admit(&'static self) -> Option<Line> {
-        if let Some(repeated) = self.is_due() {
+        self.admit_of(1)
+    }
+
+    /// As [`Kind::admit`], with so many lines a second.
+    pub(crate) fn admit_of(&'static self, lines_max: u64) -> Option<Line> {
+        if let Some(repeated) = self.is_due(lines_max) {
             return Some(Line::of(repeated + 1));
         }
         if self.repeated.fetch_add(1, Relaxed) == 0 {
@@ -69,8 +77,8 @@ impl Kind {
         None
     }
 
-    /// The events to report with a line now, if the last line was long enough ago.
-    fn is_due(&self) -> Option<u64> {
+    /// The events to report with a line now, if there were fewer lines in this second.
+    fn is_due(&self, lines_max: u64) -> Option<u64> {
         let (now, last) = (now(), self.last.load(Relaxed));
         let is_due = now.saturating_sub(last) >= INTERVAL_MS;
         // Of several threads one logs.
@@ -79,7 +87,11 @@ impl Kind {
                 .last
                 .compare_exchange(last, now, Relaxed, Relaxed)
                 .is_ok();
-        is_ours.then(|| self.repeated.swap(0, Relaxed))
+        if is_ours {
+            self.lines.store(0, Relaxed);
+        }
+        let has_room = || lines_max > 1 && self.lines.fetch_add(1, Relaxed) + 1 < lines_max;
+        (is_ours || has_room()).then(|| self.repeated.swap(0, Relaxed))
     }
 
     /// Logs the events that no line stands for yet, if the last line was long enough ago.
@@ -87,7 +99,7 @@ impl Kind {
         if self.repeated.load(Relaxed) == 0 {
             return;
         }
-        match self.is_due() {
+        match self.is_due(1) {
             None => locked(&REPEATED).push(self),
             Some(0) => {}
             Some(events) => {
@@ -206,6 +218,21 @@ mod tests {
         }
         assert!(repeated > 0 || until > Instant::now());
         assert_eq!(KIND.repeated.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_kind_may_have_several_lines_a_second() {
+        static KIND: Kind = Kind::new("a third kind", Level::INFO);
+        let began = Instant::now();
+        let lines = (0..1_000).filter_map(|_| KIND.admit_of(10));
+        let logged: Vec<u64> = lines.map(|it| it.count.unwrap_or(1)).collect();
+        let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+        assert!(
+            (10..=10 * (2 + seconds)).contains(&logged.len()),
+            "{logged:?}"
+        );
+        let rest = KIND.repeated.load(Relaxed);
+        assert_eq!(logged.iter().sum::<u64>() + rest, 1_000);
     }
 
     #[test]

@@ -211,7 +211,7 @@ mod tests {
             }
         }
         let order = loaded(&(keys.to_owned() + &section.replace("# ", ""))).expect("good");
-        assert_eq!(order.kafka_headers.len(), 4);
+        assert_eq!(order.kafka_headers.len(), 5);
         assert_eq!(
             order.rules.partition_key,
             Some(vec!["customerId".to_owned()])

@@ -109,6 +109,8 @@ pub enum HeaderValue {
     Principal,
     /// The client's IP address, without a port.
     ClientAddress,
+    /// The identifier of the request, as its answer has it.
+    RequestId,
 }
 
 /// The schema that a record's prefix identifies, in the wire format of Confluent's registry.

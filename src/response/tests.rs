@@ -9,13 +9,20 @@ use crate::{
 
 const DATE: &[u8; HTTP_DATE_BYTES] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
+const FORM: Form<'_> = Form {
+    persistence: Persistence::Keep,
+    head_only: false,
+    date: *DATE,
+    fields: &[],
+    request_id: "an-id",
+};
+
 fn written(outcome: &Outcome, persistence: Persistence, head_only: bool) -> (String, String) {
     let mut out = Vec::new();
     let form = Form {
         persistence,
         head_only,
-        date: *DATE,
-        fields: &[],
+        ..FORM
     };
     Responses::new().write(outcome, form, &mut out);
     let text = String::from_utf8(out).expect("answers are UTF-8");
@@ -31,19 +38,37 @@ fn refusal(fault: Fault, persisted: Persisted) -> Outcome {
 fn every_code_has_a_reason_phrase_and_a_true_length() {
     let responses = Responses::new();
     for code in TABLE.iter().map(|row| row.code) {
-        assert_ne!(reason(code.row().status), "", "{code:?}");
-        let prebuilt = &responses.plain[code as usize][0];
-        let head = String::from_utf8_lossy(&prebuilt.bytes[..prebuilt.head_len]).into_owned();
-        let length = prebuilt.bytes.len() - prebuilt.head_len;
-        if code.row().status == 204 {
-            assert_eq!((length, head.contains("Content-")), (0, false), "{head}");
+        let status = code.row().status;
+        assert_ne!(reason(status), "", "{code:?}");
+        let mut out = Vec::new();
+        responses.plain[code as usize][0].write(FORM, &mut out);
+        let answer = String::from_utf8(out).expect("answers are UTF-8");
+        let (head, content) = answer.split_once("\r\n\r\n").expect("a blank line");
+        assert!(head.contains("\r\nX-Request-Id: an-id"), "{head}");
+        if status == 204 {
+            assert_eq!((content, head.contains("Content-")), ("", false), "{head}");
             continue;
         }
-        assert!(
-            head.contains(&format!("\r\nContent-Length: {length}\r\n")),
-            "{head}"
-        );
+        let length = format!("\r\nContent-Length: {}\r\n", content.len());
+        assert!(head.contains(&length), "{head}");
+        let content: Value = serde_json::from_str(content).expect("JSON");
+        let id = (status >= 400).then(|| json!("an-id"));
+        assert_eq!(content.get("request_id"), id.as_ref());
     }
+}
+
+/// What a page may read of it, and what identifies it.
+#[test]
+fn more_fields_are_the_last_ones_of_a_head() {
+    let form = Form {
+        fields: b"Vary: Origin\r\n",
+        ..FORM
+    };
+    let mut out = Vec::new();
+    Responses::new().write(&Outcome::Healthy, form, &mut out);
+    let answer = String::from_utf8(out).expect("answers are UTF-8");
+    let end = "\r\nVary: Origin\r\nX-Request-Id: an-id\r\n\r\n{\"status\":\"ok\"}";
+    assert!(answer.ends_with(end), "{answer}");
 }
 
 #[test]
@@ -51,7 +76,7 @@ fn an_answer_carries_date_and_connection() {
     let (head, content) = written(&Outcome::Healthy, Persistence::Close, false);
     assert_eq!(content, r#"{"status":"ok"}"#);
     assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
-    assert!(head.ends_with("Connection: close"), "{head}");
+    assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     let (head, _) = written(&Outcome::Healthy, Persistence::Keep, false);
     assert!(!head.contains("Connection"), "{head}");
 }

@@ -245,7 +245,8 @@ fn a_problem_is_as_the_document_has_it() {
     });
     let mut problem = json!({
         "type": "about:blank", "title": "Bad Request", "status": 400, "detail": "",
-        "code": "invalid_record", "persisted": "no", "errors": [error], "errors_total": 1,
+        "code": "invalid_record", "persisted": "no", "request_id": "a-1", "errors": [error],
+        "errors_total": 1,
     });
     assert!(schema.is_valid(&problem));
     problem["errors"][0]["code"] = json!("no_such_code");

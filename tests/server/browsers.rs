@@ -83,7 +83,7 @@ fn assert_readable(answer: &Answer, origin: &str) {
     assert_eq!(vary, (origin != "*").then_some("Origin"), "{answer:?}");
     let exposed = answer.header("access-control-expose-headers");
     let names: Vec<_> = exposed.unwrap_or_default().split(", ").collect();
-    for name in ["Retry-After", "WWW-Authenticate"] {
+    for name in ["Retry-After", "WWW-Authenticate", "X-Request-Id"] {
         assert!(names.contains(&name), "{answer:?}");
     }
 }
@@ -278,7 +278,7 @@ fn preflights_need_no_credential() {
                 ("access-control-allow-methods", "POST"),
                 (
                     "access-control-allow-headers",
-                    "Authorization, Content-Type, Content-Encoding",
+                    "Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent",
                 ),
                 ("access-control-max-age", "600"),
                 ("vary", "Origin"),

@@ -140,11 +140,13 @@ fn answers(received: &[u8], bodiless: impl Fn(usize) -> bool) -> Result<Vec<Answ
             .strip_prefix("HTTP/1.1 ")
             .and_then(|line| line.get(..3)?.parse().ok())
             .ok_or(format!("no status line: {status_line:?}"))?;
-        let length = lines
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .and_then(|(_, value)| value.trim().parse().ok())
-            .unwrap_or(0);
+        let value = |name: &str| {
+            let mut fields = lines.clone().filter_map(|line| line.split_once(':'));
+            let field = fields.find(|(it, _)| it.eq_ignore_ascii_case(name));
+            field.map(|(_, value)| value.trim())
+        };
+        let length = value("content-length").and_then(|it| it.parse().ok());
+        let length = length.unwrap_or(0);
         let interim = status < 200;
         let length = if interim || bodiless(answers.len()) {
             0
@@ -155,9 +157,11 @@ fn answers(received: &[u8], bodiless: impl Fn(usize) -> bool) -> Result<Vec<Answ
             .get(..length)
             .ok_or(format!("content is cut: {behind:?}"))?;
         if !interim {
+            // It differs from request to request.
+            let id = value("x-request-id").ok_or("no identifier")?;
             answers.push(Answer {
                 status,
-                content: content.to_owned(),
+                content: content.replace(id, ""),
             });
         }
         rest = &behind[length..];

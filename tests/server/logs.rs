@@ -1,6 +1,7 @@
 //! A log that cannot be written, or is not read, and floods of lines: requests are answered all the same.
 
 mod outage;
+mod requests;
 
 use std::{
     fs::OpenOptions,

@@ -6,7 +6,7 @@ use super::{
     bytes::is,
     error::HeadError,
     media,
-    request::{Authorization, ContentCoding, Framing, MediaType, Span, Version},
+    request::{Authorization, ContentCoding, Framing, Identifiers, MediaType, Span, Version},
     target,
 };
 use crate::http::content::Coding;
@@ -59,6 +59,7 @@ pub(super) struct Fields {
     content_type: Option<MediaType>,
     content_encoding: ContentCoding,
     authorization: Authorization,
+    identifiers: Identifiers,
 }
 
 impl Fields {
@@ -74,12 +75,14 @@ impl Fields {
             content_type: None,
             content_encoding: ContentCoding::Identity,
             authorization: Authorization::Absent,
+            identifiers: Identifiers::default(),
         }
     }
 
     /// Evaluates one field; `value` is a part of `head` without whitespace around it.
     pub(super) fn add(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         let Some(field) = Field::named(name) else {
+            self.add_identifier(head, name, value);
             return Ok(());
         };
         match field {
@@ -134,6 +137,16 @@ impl Fields {
             }
         }
         Ok(())
+    }
+
+    /// They change nothing about how a request is processed, so that trailers may have them.
+    fn add_identifier(&mut self, head: &[u8], name: &[u8], value: &[u8]) {
+        let identifier = match name.len() {
+            11 if is(name, b"traceparent") => &mut self.identifiers.traceparent,
+            12 if is(name, b"x-request-id") => &mut self.identifiers.request_id,
+            _ => return,
+        };
+        identifier.get_or_insert_with(|| span_in(head, value));
     }
 
     fn add_host(&mut self, value: &[u8]) -> Result<(), HeadError> {
@@ -193,6 +206,10 @@ impl Fields {
 
     pub(super) fn authorization(&self) -> Authorization {
         self.authorization
+    }
+
+    pub(super) fn identifiers(&self) -> Identifiers {
+        self.identifiers
     }
 }
 

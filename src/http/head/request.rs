@@ -118,4 +118,15 @@ pub struct RequestHead {
     pub content_encoding: ContentCoding,
     /// The credential presented.
     pub authorization: Authorization,
+    /// What identifies the request to others.
+    pub identifiers: Identifiers,
+}
+
+/// The fields that may have the request's identifier, the first one of each name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identifiers {
+    /// The value of `X-Request-Id`, which many proxies set.
+    pub request_id: Option<Span>,
+    /// The value of `traceparent` (W3C Trace Context).
+    pub traceparent: Option<Span>,
 }

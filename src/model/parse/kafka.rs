@@ -12,7 +12,8 @@ const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"
 
 /// The allowed values of a Kafka header.
 const HEADER: &str = "a string, { header = \"…\" } for a request header, { principal = true } \
-    for the authenticated principal, or { client = \"address\" } for the client's IP address";
+    for the authenticated principal, { client = \"address\" } for the client's IP address, or \
+    { request = \"id\" } for the request's identifier";
 
 /// The longest name of a subject, in bytes.
 const SUBJECT_BYTES_MAX: usize = 255;
@@ -66,16 +67,20 @@ impl Reader<'_> {
                 return None;
             }
             Value::Table(_) => {
-                let unknown = header.unknown_keys(&["header", "principal", "client"]);
+                let unknown = header.unknown_keys(&["header", "principal", "client", "request"]);
                 self.errors.extend(unknown);
                 let get = |name| header.get(name);
-                match (get("header"), get("principal"), get("client")) {
-                    (Some(field), None, None) => self.request_field(field)?,
-                    (None, Some(it), None) if it.value.boolean() == Some(true) => {
+                let sources = ["header", "principal", "client", "request"].map(get);
+                match sources {
+                    [Some(field), None, None, None] => self.request_field(field)?,
+                    [None, Some(it), None, None] if it.value.boolean() == Some(true) => {
                         HeaderValue::Principal
                     }
-                    (None, None, Some(it)) if it.value.text() == Some("address") => {
+                    [None, None, Some(it), None] if it.value.text() == Some("address") => {
                         HeaderValue::ClientAddress
+                    }
+                    [None, None, None, Some(it)] if it.value.text() == Some("id") => {
+                        HeaderValue::RequestId
                     }
                     _ => {
                         self.refuse(header, HEADER);

@@ -43,6 +43,35 @@ pub(super) fn headers(message: &OwnedMessage) -> Vec<(&str, &[u8])> {
         .collect()
 }
 
+/// Those that ringest makes, and one that the client has sent.
+#[test]
+fn a_header_has_the_identifier_that_the_answer_has() {
+    let rig = rig("[kafka_headers]\nid = { request = \"id\" }");
+    let mut ids = Vec::new();
+    for lines in ["", "", "X-Request-Id: a-1\r\n"] {
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: ringest\r\n{lines}Content-Length: 2\r\n\r\n{{}}"
+        );
+        let answer = rig.exchange(head.as_bytes());
+        assert_accepted(&answer, 1);
+        ids.push(
+            answer
+                .header("x-request-id")
+                .expect("each has one")
+                .to_owned(),
+        );
+    }
+    for (message, id) in messages(&rig, ids.len()).iter().zip(&ids) {
+        assert_eq!(headers(message), [("id", id.as_bytes())]);
+    }
+    let is_made = |id: &String| id.len() == 16 && id.bytes().all(|it| it.is_ascii_hexdigit());
+    assert!(
+        is_made(&ids[0]) && is_made(&ids[1]) && ids[0] != ids[1],
+        "{ids:?}"
+    );
+    assert_eq!(ids[2], "a-1");
+}
+
 #[test]
 fn headers_are_taken_from_the_request() {
     let rig = rig(

@@ -83,7 +83,7 @@ fn kafka_headers_are_in_the_order_of_the_file() {
     let text = format!(
         "[kafka_headers]\nz = \"edge-1\"\na = {{ header = \"TraceParent\" }}\n{name} = {{ principal \
          = true }}\n\"\u{e9} b\" = \"{constant}\"\nempty = \"\"\nip = {{ client = \
-         \"address\" }}\n"
+         \"address\" }}\nid = {{ request = \"id\" }}\n"
     );
     let header = |name: &str, value| KafkaHeader {
         name: name.to_owned(),
@@ -98,6 +98,7 @@ fn kafka_headers_are_in_the_order_of_the_file() {
             header("\u{e9} b", HeaderValue::Constant(constant)),
             header("empty", HeaderValue::Constant(String::new())),
             header("ip", HeaderValue::ClientAddress),
+            header("id", HeaderValue::RequestId),
         ]
     );
 }
@@ -110,7 +111,8 @@ fn many_headers(count: usize) -> String {
 #[test]
 fn everything_wrong_with_kafka_headers() {
     const HEADER: &str = "a string, { header = \"…\" } for a request header, { principal = true } \
-        for the authenticated principal, or { client = \"address\" } for the client's IP address";
+        for the authenticated principal, { client = \"address\" } for the client's IP address, or \
+        { request = \"id\" } for the request's identifier";
     const CREDENTIAL: &str = "credentials must not be written to a topic";
     assert_eq!(model(&many_headers(16)).kafka_headers.len(), 16);
     assert_eq!(

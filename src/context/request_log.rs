@@ -1,0 +1,198 @@
+//! What is logged of requests: bounded by the second and code, so that a flood of refused requests is no flood
+//! of lines. Never a body or a credential.
+
+use std::{
+    borrow::Cow,
+    net::IpAddr,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use tracing::Level;
+
+use super::ActiveSnapshot;
+use crate::{
+    auth::{self, AuthError, Principal},
+    log::{Kind, Line, RequestLog},
+    outcome::{Outcome, Refusal, Row, TABLE},
+    request_id::RequestId,
+};
+
+/// Lines a second of each code. Of a fault of the server, which concerns all requests, it is one.
+const LINES_MAX: u64 = 10;
+
+/// By the code.
+static ANSWERS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let kind = |row: &Row| {
+        let name = format!("answered {} ({})", row.status, row.name);
+        Kind::named(Cow::Owned(name), row.level.min(Level::INFO))
+    };
+    TABLE.iter().map(kind).collect()
+});
+
+/// By the reason.
+static REJECTIONS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let kind = |error: &AuthError| {
+        let name = format!("credential rejected ({})", error.as_str());
+        Kind::named(Cow::Owned(name), Level::INFO)
+    };
+    AuthError::ALL.iter().map(kind).collect()
+});
+
+/// What is known of a request beside its outcome.
+pub(crate) struct Facts {
+    pub(crate) id: RequestId,
+    pub(crate) client: IpAddr,
+    pub(crate) principal: Option<Principal>,
+    /// The index of its route.
+    pub(crate) route: Option<usize>,
+    /// Of its body, once it was read.
+    pub(crate) body_bytes: usize,
+    /// That were enqueued.
+    pub(crate) records: usize,
+    /// When its head was read.
+    pub(crate) began: Instant,
+    /// When its credential was verified, its body read, and its records enqueued; where it came so far, and
+    /// stages are timed.
+    pub(crate) stages: [Option<Instant>; 3],
+}
+
+/// A stage of a request that is timed.
+#[derive(Clone, Copy)]
+pub(crate) enum Stage {
+    Authenticated,
+    Received,
+    Enqueued,
+}
+
+impl Facts {
+    /// Of a request that has just begun.
+    pub(crate) fn new(id: RequestId, client: IpAddr, began: Instant) -> Self {
+        Self {
+            id,
+            client,
+            principal: None,
+            route: None,
+            body_bytes: 0,
+            records: 0,
+            began,
+            stages: [None; 3],
+        }
+    }
+
+    /// The time of each stage in milliseconds: authentication, the body, validation, delivery. A stage that
+    /// was not reached has none.
+    fn milliseconds(&self, end: Instant) -> [Option<f64>; 4] {
+        let mut from = Some(self.began);
+        let mut next = |to: Option<Instant>| {
+            let spent = Some(to?.saturating_duration_since(from?));
+            from = to;
+            spent.map(milliseconds)
+        };
+        let [authenticated, received, enqueued] = self.stages;
+        let delivered = enqueued.map(|_| end);
+        [authenticated, received, enqueued, delivered].map(&mut next)
+    }
+}
+
+/// Microseconds are enough.
+fn milliseconds(time: Duration) -> f64 {
+    let us = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    f64::from(us) / 1_000.0
+}
+
+impl RequestLog {
+    /// Whether requests are timed exactly: where lines of accepted ones are logged.
+    pub(super) fn is_exact(self) -> bool {
+        match self {
+            Self::None | Self::Refused => false,
+            Self::Sampled | Self::All => true,
+        }
+    }
+
+    /// The line for an answer, if one is due.
+    fn admit(self, row: &Row) -> Option<Line> {
+        let is_fault = row.level <= Level::WARN;
+        let is_logged = match self {
+            Self::None => is_fault,
+            Self::Refused => row.status >= 400,
+            Self::Sampled => true,
+            Self::All => return Some(Line { count: None }),
+        };
+        let max = if is_fault { 1 } else { LINES_MAX };
+        if is_logged {
+            ANSWERS[row.code as usize].admit_of(max)
+        } else {
+            None
+        }
+    }
+}
+
+/// Logs an answer, if a line of its code is due.
+pub(super) fn answer(
+    log: RequestLog,
+    outcome: &Outcome,
+    active: &ActiveSnapshot,
+    facts: &Facts,
+    end: Instant,
+) {
+    let row = outcome.code().row();
+    let Some(Line { count }) = log.admit(row) else {
+        return;
+    };
+    let routes = active.snapshot.routes.routes();
+    let route = facts.route.map_or("-", |index| routes[index].path.as_str());
+    let principal = facts.principal.as_ref().and_then(Principal::name);
+    let detail = if row.detail.is_empty() {
+        row.name
+    } else {
+        row.detail
+    };
+    let ms = milliseconds(end.saturating_duration_since(facts.began));
+    let [authenticate_ms, receive_ms, validate_ms, deliver_ms] = facts.milliseconds(end);
+    let records = match outcome {
+        Outcome::PartlyAccepted(_, rejection) | Outcome::Refused(Refusal::Invalid(rejection)) => {
+            rejection.records
+        }
+        _ => facts.records,
+    };
+    /// A line at this level.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                count,
+                route,
+                code = row.name,
+                status = row.status,
+                principal,
+                client = %facts.client,
+                request_id = facts.id.as_str(),
+                bytes = facts.body_bytes,
+                records,
+                ms,
+                authenticate_ms,
+                receive_ms,
+                validate_ms,
+                deliver_ms,
+                "answered {}: {detail}",
+                row.status
+            )
+        };
+    }
+    match row.level {
+        Level::ERROR => line!(error),
+        Level::WARN => line!(warn),
+        _ => line!(info),
+    }
+}
+
+/// Logs why a credential was rejected: at `info` if a line of its reason is due, else at `debug`; with a
+/// fingerprint of the token, never the token.
+pub(super) fn rejection(error: AuthError, token: &[u8], peer: IpAddr) {
+    let (reason, fingerprint) = (error.as_str(), || auth::fingerprint(token));
+    if let Some(Line { count }) = REJECTIONS[error as usize].admit() {
+        tracing::info!(count, reason, %peer, token = fingerprint(), "credential rejected");
+    } else if tracing::enabled!(Level::DEBUG) {
+        tracing::debug!(reason, %peer, token = fingerprint(), "credential rejected");
+    }
+}
