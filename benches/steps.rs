@@ -1,5 +1,6 @@
 //! The longest step of validating each of the costly bodies, for which other requests wait, and the time
-//! of all steps. Prints a table; an argument is a part of the names of the bodies to be measured.
+//! of all steps; then the same for producing many records. Prints two tables; an argument is a part of the
+//! names of the bodies to be measured.
 
 #[path = "fixtures/costly.rs"]
 #[expect(dead_code, reason = "a test uses the rest")]
@@ -7,12 +8,25 @@ mod costly;
 #[path = "fixtures/models.rs"]
 #[expect(dead_code, reason = "other benchmarks use the rest")]
 mod models;
+#[path = "fixtures/sink.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod sink;
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    hint::black_box,
+    thread,
+    time::{Duration, Instant},
+};
 
 use costly::{Costly, costly};
 use nix::time::{ClockId, clock_gettime};
-use ringest::validate::{ValidateLimits, Validation, Validator};
+use ringest::{
+    auth,
+    model::{Rules, schema_prefix},
+    produce::{Headers, Payloads},
+    validate::{Format, ValidateLimits, Validation, Validator},
+};
+use sink::Sink;
 
 const BODY_BYTES: usize = 10 << 20;
 
@@ -41,6 +55,138 @@ fn main() {
         let [longest, all] = [longest, all].map(|it| it.as_micros());
         println!("{longest:>12} {all:>10} {steps:>6} {bytes:>10}  {name}");
     }
+    let sink = Sink::open();
+    sink.deliver_one();
+    println!("\nlongest of each, us; all of them at once");
+    println!(
+        "{:>7} {:>7} {:>8} {:>8} {:>7} {:>8}  records",
+        "copies", "enter", "take in", "dispatch", "drain", "at once"
+    );
+    for many in many() {
+        if name.as_ref().is_some_and(|name| !many.name.contains(name)) {
+            continue;
+        }
+        let runs = (0..RUNS).map(|_| produce(&sink, &many));
+        let best = runs.reduce(|one, other| std::array::from_fn(|step| one[step].min(other[step])));
+        let [copies, enter, take_in, dispatch, drain, at_once] =
+            best.expect("some").map(|it| it.as_micros());
+        println!(
+            "{copies:>7} {enter:>7} {take_in:>8} {dispatch:>8} {drain:>7} {at_once:>8}  {}",
+            many.name
+        );
+    }
+}
+
+/// Many valid records.
+struct Many {
+    name: &'static str,
+    record: String,
+    count: usize,
+    is_keyed: bool,
+    has_header: bool,
+    has_schema: bool,
+}
+
+fn many() -> Vec<Many> {
+    let of = |name, record: &str, count| Many {
+        name,
+        record: record.to_owned(),
+        count,
+        is_keyed: false,
+        has_header: false,
+        has_schema: false,
+    };
+    let key = |bytes| format!("{{\"k\":\"{}\"}}", "k".repeat(bytes));
+    vec![
+        of("tiny ones", "{}", 100_000),
+        Many {
+            has_header: true,
+            ..of("with a header", "{}", 100_000)
+        },
+        Many {
+            is_keyed: true,
+            ..of("with keys", &key(90), 100_000)
+        },
+        Many {
+            is_keyed: true,
+            ..of("with long keys", &key(480_000), 21)
+        },
+        Many {
+            has_schema: true,
+            ..of(
+                "with a schema",
+                &format!("{{{}}}", " ".repeat(100)),
+                100_000,
+            )
+        },
+    ]
+}
+
+/// The longest step of each kind, and the time of taking in all of them at once.
+fn produce(sink: &Sink, many: &Many) -> [Duration; 6] {
+    let body = format!("[{}]", vec![&*many.record; many.count].join(","));
+    let mut validator = Validator::new(LIMITS);
+    let mut rules = Rules::any();
+    rules.partition_key = many.is_keyed.then(|| vec!["k".to_owned()]);
+    let valid = validator.validate(body.as_bytes(), Format::Json, &rules);
+    let valid = valid.expect("valid");
+    let route = || {
+        let route = auth::anonymous().authorize(&sink.routes.routes()[0]);
+        route.expect("all routes are allowed")
+    };
+    let headers = || {
+        let mut headers = Headers::default();
+        if many.has_header {
+            headers.push("source", b"here");
+        }
+        headers
+    };
+    let mut copies = Duration::ZERO;
+    let mut payloads = || {
+        let (memory, permit) = sink.body(body.as_bytes());
+        if !many.has_schema {
+            return Payloads::as_received(memory, permit);
+        }
+        let start = cpu_time();
+        let bytes = body.as_bytes();
+        let made = Payloads::prefixed_copies(schema_prefix(7), bytes, &valid, &sink.pool, &permit);
+        copies = elapsed(start);
+        made.expect("room")
+    };
+    let memory = payloads();
+    let start = cpu_time();
+    let collected = sink.producer.collect(route(), &valid, memory, headers());
+    let at_once = elapsed(start);
+    drop(collected.expect("room"));
+    sink.settle();
+
+    let memory = payloads();
+    let start = cpu_time();
+    let slices = sink
+        .producer
+        .collect_in_slices(route(), &valid, memory, headers());
+    let mut slices = slices.expect("room");
+    let (enter, mut take_in) = (elapsed(start), Duration::ZERO);
+    let delivery = loop {
+        let start = cpu_time();
+        let delivery = slices.advance();
+        take_in = take_in.max(elapsed(start));
+        if let Some(delivery) = delivery {
+            break delivery;
+        }
+    };
+    let (mut dispatch, mut drain) = (Duration::ZERO, Duration::ZERO);
+    while sink.producer.queued_records() > 0 {
+        let start = cpu_time();
+        sink.producer.resume(Instant::now());
+        dispatch = dispatch.max(elapsed(start));
+        thread::sleep(Duration::from_millis(1));
+        let start = cpu_time();
+        sink.producer.drain();
+        drain = drain.max(elapsed(start));
+    }
+    drop(delivery);
+    [copies, enter, take_in, dispatch, drain, at_once]
 }
 
 /// The longest step, all of them, and how many there are.

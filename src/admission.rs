@@ -82,6 +82,14 @@ pub struct Holder(u16);
 impl Holder {
     /// Of memory that no client is known for.
     pub const UNKNOWN: Self = Self(0);
+
+    /// How many there are.
+    pub const COUNT: usize = HOLDERS;
+
+    /// Its number, below [`COUNT`](Self::COUNT).
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
 }
 
 /// One worker's budget of memory for bodies being read and records not yet acknowledged.
@@ -222,7 +230,7 @@ impl Admission {
     }
 
     fn held(&self, holder: Holder) -> &Cell<usize> {
-        &self.held_bytes[usize::from(holder.0)]
+        &self.held_bytes[holder.index()]
     }
 
     /// Returns to the process what this worker has too much of.
@@ -248,6 +256,11 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The client that it is charged to.
+    pub fn holder(&self) -> Holder {
+        self.holder
+    }
+
     /// Takes `more` bytes; none are returned before the drop.
     ///
     /// # Errors

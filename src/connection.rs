@@ -48,6 +48,7 @@ mod conclude;
 mod cors;
 mod dead_letters;
 mod decode;
+mod enqueue;
 mod forward;
 mod handshake;
 mod head;
@@ -256,14 +257,12 @@ impl Connection {
         };
         facts.body_bytes = body.len();
         context.end_stage(facts, Stage::Received);
-        let validation = if body.is_long() {
+        let Validated { delivery, rejected } = if body.is_long() {
             // Rare, as below.
-            Some(Box::pin(self.validate_long(route, format, &body)).await?)
+            Box::pin(self.validate_and_enqueue_long(destination, format, body, headers)).await?
         } else {
-            None
+            self.validate_and_enqueue(destination, format, body, headers)?
         };
-        let Validated { delivery, rejected } =
-            self.validate_and_enqueue(destination, format, body, validation, headers)?;
         facts.records = delivery.as_ref().map_or(0, Enqueued::records);
         context.end_stage(facts, Stage::Enqueued);
         Ok(match (delivery, rejected) {

@@ -37,6 +37,9 @@ use crate::{
     model::Rules,
     validate::{Counting, Rejection, ValidationError, Validator},
 };
+use json::is_json;
+
+mod json;
 
 /// Dead letters are written in parts: a part ends with the one that reaches this many bytes.
 pub(crate) const PART_BYTES: usize = 256 * 1024;
@@ -231,7 +234,7 @@ impl<'r> DeadLetters<'r> {
         rest["errors"] = json!([]);
         let brief_bytes = rest.to_string().len() + NAMES_BYTES;
         let most = self.bytes_max.saturating_sub(brief_bytes);
-        let is_json = record.len() <= most && serde_json::from_slice::<Value>(record).is_ok();
+        let is_json = record.len() <= most && is_json(record);
         let len = if is_json {
             Some(record.len())
         } else {

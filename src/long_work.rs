@@ -1,8 +1,8 @@
 //! Long work of a worker's requests, such as validating a body of megabytes: done in slices, with other
 //! requests served in between. Steps of TLS handshakes are such slices, too.
 //!
-//! One slice is done at a time, by the request that waits longest for one. Once [`SLICE`] was spent on
-//! slices, the next one starts only after the worker has looked for input: so a small request waits for one
+//! One slice is done at a time, by the request that waits longest for one, but by another client's than the
+//! last one where there is such a request. Once [`SLICE`] was spent on slices, the next one starts only after the worker has looked for input: so a small request waits for one
 //! slice, however many clients send large bodies. Where there is nothing else to do, that look costs some
 //! microseconds, and long work has the whole worker.
 
@@ -10,14 +10,15 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::poll_fn,
-    io::{self, Write},
-    pin::pin,
+    io,
     rc::Rc,
     task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
-use monoio::{io::AsyncReadRent, net::UnixStream, time::sleep};
+pub(crate) use round::Round;
+
+mod round;
 
 /// The time of a slice.
 const SLICE: Duration = Duration::from_millis(1);
@@ -32,14 +33,12 @@ pub(crate) struct LongWork {
     waiters: RefCell<VecDeque<Rc<Waiter>>>,
     /// Time spent since the worker last looked for input.
     spent: Cell<Duration>,
-    /// A byte written to the one arrives at the other when the worker looks for input. `None` while a
-    /// slice waits for that.
-    bell: (std::os::unix::net::UnixStream, Cell<Option<UnixStream>>),
+    round: Round,
 }
 
 /// A request that waits for a slice.
-#[derive(Default)]
 struct Waiter {
+    client: usize,
     granted: Cell<Option<Slice>>,
     waker: Cell<Option<Waker>>,
 }
@@ -47,6 +46,7 @@ struct Waiter {
 /// The right to do long work now; ends on drop.
 pub(crate) struct Slice {
     work: Rc<LongWork>,
+    client: usize,
     start: Instant,
 }
 
@@ -56,25 +56,23 @@ impl LongWork {
     /// # Errors
     /// There is no file descriptor left.
     pub(crate) fn new(nonblocking: bool) -> io::Result<Self> {
-        let (bell, rung) = std::os::unix::net::UnixStream::pair()?;
-        rung.set_nonblocking(nonblocking)?;
         Ok(Self {
             in_use: Cell::default(),
             waiters: RefCell::default(),
             spent: Cell::default(),
-            bell: (bell, Cell::new(Some(UnixStream::from_std(rung)?))),
+            round: Round::new(nonblocking)?,
         })
     }
 
-    /// Waits until the caller may do the next slice of its work.
-    pub(crate) async fn slice(self: &Rc<Self>) -> Slice {
+    /// Waits until the caller may do the next slice of its work, for the client with this number.
+    pub(crate) async fn slice(self: &Rc<Self>, client: usize) -> Slice {
         let mut slice = if self.in_use.replace(true) {
-            self.wait().await
+            self.wait(client).await
         } else {
-            Slice::of(self)
+            Slice::of(self, client)
         };
         if self.spent.get() >= SLICE {
-            self.look_for_input().await;
+            self.round.end().await;
             self.spent.set(Duration::ZERO);
         }
         slice.start = Instant::now();
@@ -91,8 +89,12 @@ impl LongWork {
         self.waiters.borrow().len()
     }
 
-    async fn wait(&self) -> Slice {
-        let waiter = Rc::<Waiter>::default();
+    async fn wait(&self, client: usize) -> Slice {
+        let waiter = Rc::new(Waiter {
+            client,
+            granted: Cell::default(),
+            waker: Cell::default(),
+        });
         self.waiters.borrow_mut().push_back(Rc::clone(&waiter));
         poll_fn(|context| {
             if let Some(slice) = waiter.granted.take() {
@@ -103,35 +105,13 @@ impl LongWork {
         })
         .await
     }
-
-    /// Lets the worker handle the input that there is. A task that only woke itself would go on before.
-    async fn look_for_input(&self) {
-        let (bell, rung) = &self.bell;
-        let Some(mut reader) = rung.take() else {
-            return sleep(SLICE).await;
-        };
-        {
-            let mut read = pin!(reader.read(vec![0_u8]));
-            let mut has_rung = false;
-            // Only once the read waits: on epoll it would complete at once otherwise.
-            poll_fn(|context| {
-                let poll = read.as_mut().poll(context).map(|_| ());
-                if poll.is_pending() && !std::mem::replace(&mut has_rung, true) {
-                    // One byte at a time is in the socket, so that there is room.
-                    let _ = (&*bell).write(&[0]);
-                }
-                poll
-            })
-            .await;
-        }
-        rung.set(Some(reader));
-    }
 }
 
 impl Slice {
-    fn of(work: &Rc<LongWork>) -> Self {
+    fn of(work: &Rc<LongWork>, client: usize) -> Self {
         Self {
             work: Rc::clone(work),
+            client,
             start: Instant::now(),
         }
     }
@@ -147,10 +127,14 @@ impl Drop for Slice {
         let work = &self.work;
         work.spent.set(work.spent.get() + self.start.elapsed());
         work.in_use.set(false);
-        let next = work.waiters.borrow_mut().pop_front();
+        let mut waiters = work.waiters.borrow_mut();
+        let other = waiters.iter().position(|it| it.client != self.client);
+        let next = waiters.remove(other.unwrap_or(0));
+        drop(waiters);
         if let Some(waiter) = next {
             work.in_use.set(true);
-            waiter.granted.set(Some(Self::of(work)));
+            let slice = Self::of(work, waiter.client);
+            waiter.granted.set(Some(slice));
             if let Some(waker) = waiter.waker.take() {
                 waker.wake();
             }

@@ -223,8 +223,8 @@ impl Connection {
         let bytes = segment + body_bytes.saturating_mul(MEMORY_PER_BODY);
         // The shortest record has two bytes and a separator.
         let records = (body_bytes / 3 + 1).min(limits.records_max);
-        let has_room = context.admission.has_room(self.holder, bytes);
-        has_room && context.producer.free_records() >= records
+        context.admission.has_room(self.holder, bytes)
+            && context.producer.has_room(self.holder, records)
     }
 
     /// Appends the answers to the requests before the current one to the output. The last one may end

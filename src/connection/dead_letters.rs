@@ -76,7 +76,7 @@ async fn write_part(
     let mut part = Part::default();
     let mut permit = request.another(0)?;
     loop {
-        let slice = context.long_work.slice().await;
+        let slice = context.long_work.slice(request.holder().index()).await;
         let mut validator = context.validator.borrow_mut();
         let mut is_complete = false;
         while !is_complete && !slice.is_over() {

@@ -230,7 +230,7 @@ impl Connection {
             // Answers that are due do not wait for it.
             self.answer_unanswered().await?;
             let start = Instant::now();
-            let slice = context.long_work.slice().await;
+            let slice = context.long_work.slice(self.holder.index()).await;
             let mut is_complete = false;
             while !is_complete && !slice.is_over() {
                 is_complete = self.decode_step(decoding, end)?;

@@ -97,7 +97,8 @@ impl Connection {
         transport.deadline.set(Wait::Read, until);
         let first = transport.rest().to_vec();
         let mut received = first.len();
-        let mut step = context.handshakes.slice().await;
+        let client = self.holder.index();
+        let mut step = context.handshakes.slice(client).await;
         let mut session = Session::new(tls.session().map_err(io::Error::other)?);
         session.begin(&first, transport.stream())?;
         loop {
@@ -110,7 +111,7 @@ impl Connection {
             }
             transport.deadline.set(Wait::Read, until);
             session.readable(transport.stream()).await?;
-            step = context.handshakes.slice().await;
+            step = context.handshakes.slice(client).await;
             match session.read_socket(transport.stream()) {
                 Ok(0) if transport.deadline.has_expired() => {
                     return Err(ErrorKind::TimedOut.into());

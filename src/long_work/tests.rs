@@ -1,4 +1,8 @@
-use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use std::io::Write;
+
+use monoio::{
+    IoUringDriver, LegacyDriver, RuntimeBuilder, io::AsyncReadRent, net::UnixStream, time::sleep,
+};
 
 use super::*;
 
@@ -16,7 +20,11 @@ fn run<T: Future<Output = ()>>(main: impl Fn(bool) -> T) {
 
 /// A slice that takes all its time.
 async fn full_slice(work: &Rc<LongWork>) {
-    let slice = work.slice().await;
+    full_slice_of(work, 0).await;
+}
+
+async fn full_slice_of(work: &Rc<LongWork>, client: usize) {
+    let slice = work.slice(client).await;
     while !slice.is_over() {}
 }
 
@@ -61,7 +69,7 @@ fn slices_are_granted_in_the_order_in_which_they_were_asked_for() {
     run(|nonblocking| async move {
         let work = Rc::new(LongWork::new(nonblocking).expect("a socket pair"));
         let order = Rc::new(RefCell::new(Vec::new()));
-        let first = work.slice().await;
+        let first = work.slice(0).await;
         let tasks: Vec<_> = (0..3)
             .map(|task| {
                 let (work, order) = (Rc::clone(&work), Rc::clone(&order));
@@ -80,5 +88,32 @@ fn slices_are_granted_in_the_order_in_which_they_were_asked_for() {
             task.await;
         }
         assert_eq!(*order.borrow(), [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    });
+}
+
+#[test]
+fn a_client_with_many_requests_has_every_other_slice() {
+    run(|nonblocking| async move {
+        let work = Rc::new(LongWork::new(nonblocking).expect("a socket pair"));
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let first = work.slice(1).await;
+        let tasks: Vec<_> = [1, 1, 1, 2]
+            .into_iter()
+            .map(|client| {
+                let (work, order) = (Rc::clone(&work), Rc::clone(&order));
+                monoio::spawn(async move {
+                    for _ in 0..2 {
+                        full_slice_of(&work, client).await;
+                        order.borrow_mut().push(client);
+                    }
+                })
+            })
+            .collect();
+        sleep(Duration::from_millis(1)).await;
+        drop(first);
+        for task in tasks {
+            task.await;
+        }
+        assert_eq!(*order.borrow(), [2, 1, 2, 1, 1, 1, 1, 1]);
     });
 }

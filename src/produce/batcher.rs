@@ -33,6 +33,9 @@ use topic::{BatchLimits, Partition, Topic};
 /// What a batch takes beside its records in a topic: a record batch's header has 61 bytes (KIP-98).
 const BATCH_HEADER_BYTES: usize = 128;
 
+/// Records of a topic that may wait while those of a long request are taken in: a few milliseconds' work.
+const BEHIND: usize = 16_384;
+
 /// What holds for every batch.
 #[derive(Clone, Debug)]
 pub(super) struct BatchRules {
@@ -131,6 +134,16 @@ impl Batcher {
     /// Whether records wait for the lane that sends them alone.
     pub(super) fn wants_alone_lane(&self) -> bool {
         !self.alone.is_empty()
+    }
+
+    /// Whether so many records of the topic wait, of those whose brokers answer, that more should come later:
+    /// other requests would wait behind them.
+    pub(super) fn is_behind(&self, topic: usize) -> bool {
+        let topic = &self.topics[topic];
+        let answers = |broker: &usize| !self.brokers[*broker].is_late();
+        let placed = topic.partitions.iter();
+        let placed = placed.filter(|it| it.broker.as_ref().is_some_and(answers));
+        topic.queue.len() + placed.map(|it| it.queue.len()).sum::<usize>() >= BEHIND
     }
 
     /// Whether, since the last call, a batch had to wait because every lane had as many out at its broker
@@ -300,6 +313,8 @@ impl Batcher {
             };
             if let Some(batch) = batch {
                 self.topics[topic].any_first = self.batches[batch.index].kind == Kind::Keyed;
+                // The other topics come first.
+                self.candidates.rotate_left(1);
                 return Some(batch);
             }
             self.candidates.pop_front();

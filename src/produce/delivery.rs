@@ -63,7 +63,13 @@ impl Delivery {
         self
     }
 
-    /// Hands every batch that is due to librdkafka: the records' too, if they are due.
+    /// The same for records of which the last was taken in then.
+    pub(super) fn enqueued_at(mut self, now: Instant) -> Self {
+        self.enqueued = now;
+        self
+    }
+
+    /// Hands batches that are due to librdkafka: the records' too, if they are due.
     pub fn dispatch(&self) {
         self.producer.dispatch(self.enqueued);
     }

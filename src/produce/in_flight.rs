@@ -11,10 +11,19 @@ use super::{
     fault::{Failure, Fault, Persisted},
     headers::Headers,
 };
-use crate::{admission::Permit, buffer::Frozen};
+use crate::{
+    admission::{Holder, Permit},
+    buffer::Frozen,
+};
 
 /// Records of one request at most.
 pub const RECORDS_MAX: usize = 1 << 20;
+
+/// The most records that one client may have in flight, as a multiple of those for which there is still room.
+const SHARE: usize = 4;
+
+/// So many a client may have in any case.
+const SHARE_MIN: usize = 64;
 
 /// Names a request in the table, and only that one: the slot may be used again, the generation not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +65,7 @@ struct Miss {
 /// One request.
 struct Request {
     generation: u32,
+    holder: Holder,
     records: usize,
     /// Records without a delivery report.
     pending: usize,
@@ -70,12 +80,24 @@ struct Request {
 }
 
 /// The table of one worker.
-#[derive(Default)]
 pub(super) struct InFlight {
     requests: Slab<Request>,
     generation: u32,
     /// Records without a report, over all requests.
     records: usize,
+    /// Those of each client.
+    held: Box<[usize]>,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self {
+            requests: Slab::new(),
+            generation: 0,
+            records: 0,
+            held: vec![0; Holder::COUNT].into(),
+        }
+    }
 }
 
 impl InFlight {
@@ -84,8 +106,15 @@ impl InFlight {
         self.records
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.requests.len() < u32::MAX as usize
+    /// Whether the client may have so many records more, of `records_max` of all clients. One that has many
+    /// leaves some for those that come later, as with memory (`admission`).
+    pub(super) fn has_room(&self, holder: Holder, records: usize, records_max: usize) -> bool {
+        let Some(free) = records_max.checked_sub(self.records + records) else {
+            return false;
+        };
+        let held = self.held[holder.index()] + records;
+        let is_within_share = held <= SHARE.saturating_mul(free).max(SHARE_MIN);
+        (is_within_share || self.records == 0) && self.requests.len() < u32::MAX as usize
     }
 
     /// Enters a request before its records are batched, `records` of them pending.
@@ -97,9 +126,12 @@ impl InFlight {
     ) -> RequestKey {
         self.generation = self.generation.wrapping_add(1);
         self.records += records;
+        let holder = memory.permit.holder();
+        self.held[holder.index()] += records;
         let generation = self.generation;
         let index = self.requests.insert(Request {
             generation,
+            holder,
             records,
             pending: records,
             misses: Vec::new(),
@@ -138,16 +170,24 @@ impl InFlight {
             });
         }
         request.pending -= 1;
-        let ended = request.pending == 0;
+        let (holder, ended) = (request.holder, request.pending == 0);
         let waiting = request.waiting;
         if ended && let Some(waker) = request.waker.take() {
             waker.wake();
         }
         self.records -= 1;
+        self.held[holder.index()] -= 1;
         if ended && !waiting {
             self.requests.remove(key.index as usize);
         }
         true
+    }
+
+    /// The request ends then at the latest.
+    pub(super) fn postpone(&mut self, key: RequestKey, deadline: Instant) {
+        if let Some(request) = self.find(key) {
+            request.deadline = deadline;
+        }
     }
 
     /// Whether the request has ended, or its time is over.
@@ -289,11 +329,15 @@ mod tests {
         }
 
         fn enter(&mut self, records: usize) -> RequestKey {
+            self.enter_of(Holder::UNKNOWN, records)
+        }
+
+        fn enter_of(&mut self, holder: Holder, records: usize) -> RequestKey {
             let mut buffer = Rc::new(Pool::default()).take(1);
             buffer.append(b"{}");
             let permit = self
                 .admission
-                .admit(Holder::UNKNOWN, buffer.capacity())
+                .admit(holder, buffer.capacity())
                 .expect("within the budget");
             let deadline = Instant::now() + Duration::from_mins(1);
             let memory = Memory {
@@ -308,6 +352,38 @@ mod tests {
         fn end(&mut self, key: RequestKey) -> Option<Result<usize, Failure>> {
             self.table.end(key, &waker())
         }
+    }
+
+    #[test]
+    fn no_client_has_all_of_the_queue_while_others_want_some() {
+        const MOST: usize = 200_000;
+        let mut bench = Bench::new();
+        let one = Holder::UNKNOWN;
+        let mut others = (0..4).map(|it| bench.admission.holder(None, it));
+        let other = others
+            .find(|it| *it != one)
+            .expect("a hash of another value");
+        assert!(
+            bench.table.has_room(one, MOST, MOST),
+            "nothing else is there"
+        );
+        let key = bench.enter_of(one, 100_000);
+        assert!(!bench.table.has_room(one, 60_001, MOST));
+        assert!(bench.table.has_room(one, 60_000, MOST));
+        assert!(bench.table.has_room(other, 80_000, MOST));
+        assert!(!bench.table.has_room(other, 80_001, MOST));
+        bench.enter_of(one, 60_000);
+        assert!(!bench.table.has_room(one, 1, MOST));
+        assert!(bench.table.has_room(other, 30_000, MOST));
+        for position in 0..100_000 {
+            bench.table.report(key, position, Ok(()));
+        }
+        assert!(bench.table.has_room(one, 60_000, MOST));
+        // Where there are few, a share would be none.
+        let mut few = Bench::new();
+        few.enter(1);
+        assert!(few.table.has_room(one, 1, 2));
+        assert!(!few.table.has_room(one, 2, 2));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    cell::Cell,
     ffi::CString,
     io::Write,
     os::{fd::AsRawFd, unix::net::UnixStream},
@@ -52,6 +53,8 @@ pub(super) struct Handle {
     /// By the topic's index.
     topics: Vec<Option<NonNull<rd::rd_kafka_topic_t>>>,
     wake: UnixStream,
+    /// An event that is to be read on.
+    unread: Cell<Option<Event>>,
 }
 
 // SAFETY: librdkafka's handles may be used from any thread; this one is used from one at a time.
@@ -84,6 +87,7 @@ impl Handle {
             queue,
             topics: Vec::new(),
             wake,
+            unread: Cell::default(),
         };
         // SAFETY: the queue is live; the descriptor lives in `handle` until the event is disabled
         // in `drop`; the payload is static.
@@ -225,10 +229,17 @@ impl Handle {
         usize::try_from(len).unwrap_or(0)
     }
 
-    /// The next waiting event.
+    /// The event that is to be read on, or the next that waits.
     pub(super) fn poll(&self) -> Option<Event> {
-        // SAFETY: the queue is live; the event is ours to destroy.
-        NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), 0) }).map(Event)
+        self.unread.take().or_else(|| {
+            // SAFETY: the queue is live; the event is ours to destroy.
+            NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), 0) }).map(Event)
+        })
+    }
+
+    /// Has the next [`poll`](Self::poll) return this event, which comes from the last one.
+    pub(super) fn read_on(&self, event: Event) {
+        self.unread.set(Some(event));
     }
 
     /// Gives up on every record: each gets its delivery report soon.
@@ -275,6 +286,8 @@ impl Handle {
 impl Drop for Handle {
     /// Blocks until librdkafka's threads have ended: seconds at the worst.
     fn drop(&mut self) {
+        // Its records belong to the client.
+        drop(self.unread.take());
         // SAFETY: all three are live and not used after this. The wake-up is disabled before its
         // descriptor closes, or librdkafka would write into whatever reuses the number; topics go
         // before the client they belong to.

@@ -175,6 +175,11 @@ impl Lane {
         self.with_live(Handle::poll).flatten()
     }
 
+    /// Has the next [`poll`](Self::poll) return this event, which comes from the last one.
+    pub(super) fn read_on(&self, event: Event) {
+        self.with_live(|handle| handle.read_on(event));
+    }
+
     /// Makes the worker fetch events again.
     pub(super) fn wake_again(&self) {
         self.with_live(Handle::wake_again);

@@ -39,7 +39,7 @@ pub use kafka::{OpenError, check_whole};
 pub(crate) use message::MESSAGE_OVERHEAD_BYTES;
 pub(crate) use outgoing::message_bytes_max;
 pub use payload::Payloads;
-pub use producer::Producer;
+pub use producer::{Producer, Slices};
 pub(crate) use record::QUEUED_RECORD_BYTES;
 pub use settings::ProducerSettings;
 pub(crate) use settings::requests_bytes_max;

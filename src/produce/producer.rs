@@ -3,10 +3,11 @@
 mod dispatch;
 mod events;
 mod evidence;
+mod intake;
 mod topics;
 
 use std::{
-    cell::{Cell, LazyCell, RefCell, RefMut},
+    cell::{Cell, RefCell, RefMut},
     ops::Range,
     os::unix::net::UnixStream,
     ptr,
@@ -18,6 +19,8 @@ use std::{
 };
 
 use evidence::Evidence;
+pub use intake::Slices;
+use intake::{Entered, Intake};
 
 use super::{
     batcher::Batcher,
@@ -29,15 +32,17 @@ use super::{
     lane::Lane,
     message::{MESSAGE_OVERHEAD_BYTES, Scratch},
     murmur2::murmur2,
-    outgoing::{Outgoing, OutgoingRecord, carried_time},
+    outgoing::{Outgoing, OutgoingRecord},
     payload::Payloads,
-    record::Record,
     settings::ProducerSettings,
     topic_settings::TimeBounds,
     watch::BrokerWatch,
 };
 use crate::{
-    admission::Permit, auth::AuthorizedRoute, buffer::Frozen, metrics::WorkerMetrics,
+    admission::{Holder, Permit},
+    auth::AuthorizedRoute,
+    buffer::Frozen,
+    metrics::WorkerMetrics,
     validate::ValidBody,
 };
 
@@ -74,6 +79,10 @@ pub struct Producer {
     short_ticks: Cell<u32>,
     /// The task that waits for a batch's time to form.
     forming: RefCell<Option<Waker>>,
+    /// Records handed over in the worker's current round.
+    handed: Cell<usize>,
+    /// The task that waits for that to be enough.
+    pausing: RefCell<Option<Waker>>,
     /// Whether a drain has given up on what is not delivered.
     given_up: Cell<bool>,
     stopped: Cell<bool>,
@@ -123,6 +132,8 @@ impl Producer {
             evidence: Evidence::default(),
             short_ticks: Cell::new(0),
             forming: RefCell::default(),
+            handed: Cell::new(0),
+            pausing: RefCell::default(),
             given_up: Cell::new(false),
             stopped: Cell::new(false),
         }))
@@ -163,10 +174,10 @@ impl Producer {
             .saturating_sub(MESSAGE_OVERHEAD_BYTES)
     }
 
-    /// Records that may still be enqueued.
-    pub fn free_records(&self) -> usize {
-        let queued = self.in_flight.borrow().records();
-        self.queue_records_max.saturating_sub(queued)
+    /// Whether the queue has room for so many records of the client's.
+    pub fn has_room(&self, holder: Holder, records: usize) -> bool {
+        let in_flight = self.in_flight.borrow();
+        in_flight.has_room(holder, records, self.queue_records_max)
     }
 
     /// [Collects](Self::collect) a request's records and [dispatches](Self::dispatch).
@@ -206,23 +217,32 @@ impl Producer {
         payloads: Payloads,
         headers: Headers,
     ) -> Result<Delivery, Failure> {
-        let outgoing = Outgoing {
-            topic: route.route().topic,
-            headers,
-            bytes: payloads.memory,
-            permit: payloads.permit,
-        };
-        let is_keyed = route.route().model.rules.partition_key.is_some();
-        let mut place = payloads.places;
-        let delivery = self.take_in(
-            outgoing,
-            records.records().map(move |record| OutgoingRecord {
-                place: place.next(record.span),
-                key: record.key,
-                timestamp_ms: record.timestamp_ms,
-            }),
-        )?;
-        Ok(delivery.keyed(is_keyed))
+        let (outgoing, records) = outgoing(route, records, payloads, headers);
+        let delivery = self.take_in(outgoing, records)?;
+        Ok(delivery.keyed(is_keyed(route)))
+    }
+
+    /// As [`collect`](Self::collect), for a request with many records: the caller takes them in, a slice at
+    /// a time. No other request takes their place in the queue meanwhile.
+    ///
+    /// # Errors
+    /// As for [`collect`](Self::collect).
+    ///
+    /// # Panics
+    /// As for [`collect`](Self::collect).
+    pub fn collect_in_slices<'r>(
+        self: &Rc<Self>,
+        route: AuthorizedRoute<'_>,
+        records: &ValidBody<'r>,
+        payloads: Payloads,
+        headers: Headers,
+    ) -> Result<Slices<'r>, Failure> {
+        let now = Instant::now();
+        let (outgoing, records) = outgoing(route, records, payloads, headers);
+        let entered = self.enter(outgoing, records.clone(), now)?;
+        let delivery = Delivery::new(Rc::clone(self), entered.request, now);
+        let delivery = delivery.keyed(is_keyed(route));
+        Ok(Slices::new(self, entered, records, delivery))
     }
 
     /// Takes in dead letters, for the dead-letter topic of the route.
@@ -260,18 +280,32 @@ impl Producer {
 
     fn take_in<'k>(
         self: &Rc<Self>,
-        mut outgoing: Outgoing,
+        outgoing: Outgoing,
         records: impl ExactSizeIterator<Item = OutgoingRecord<'k>> + Clone,
     ) -> Result<Delivery, Failure> {
-        let (now, topic) = (Instant::now(), outgoing.topic);
-        self.admit(records.len(), now)?;
+        let now = Instant::now();
+        let entered = self.enter(outgoing, records.clone(), now)?;
+        let delivery = Delivery::new(Rc::clone(self), entered.request, now);
+        Intake::new(self, entered, records).advance(usize::MAX, now);
+        Ok(delivery)
+    }
+
+    /// Enters a request, if all of its records can be taken in.
+    fn enter<'k>(
+        &self,
+        mut outgoing: Outgoing,
+        records: impl ExactSizeIterator<Item = OutgoingRecord<'k>> + Clone,
+        now: Instant,
+    ) -> Result<Entered, Failure> {
+        let (count, topic) = (records.len(), outgoing.topic);
+        self.admit(outgoing.permit.holder(), count, now)?;
         if self.is_missing(topic, now) {
             return Err(Failure::before_enqueue(Fault::TopicMissing));
         }
         let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
-        let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
-        let mut batcher = self.batcher.borrow_mut();
+        let batcher = self.batcher.borrow();
         if batcher.has_failed_broker() {
+            let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
             let mut hashes = records.clone().map(|record| hash(record.key));
             if hashes.any(|hash| batcher.refuses(topic, hash, now)) {
                 return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
@@ -280,58 +314,40 @@ impl Producer {
         let overhead = u32::try_from(outgoing.overhead()).unwrap_or(u32::MAX);
         let mut keys = Vec::with_capacity(keys_bytes);
         if keys_bytes > 0 {
-            for key in records.clone().filter_map(|record| record.key) {
+            for key in records.filter_map(|record| record.key) {
                 keys.extend_from_slice(key);
             }
         }
         let headers = (!outgoing.headers.is_empty()).then(|| Box::new(outgoing.headers));
         let headers_at = headers.as_deref().map(ptr::NonNull::from);
-        let (bytes_at, mut key_at) = (outgoing.bytes.as_ptr(), keys.as_ptr());
-        let deadline = now + self.report_timeout;
+        let (bytes_at, key_at) = (outgoing.bytes.as_ptr(), keys.as_ptr());
         let memory = Memory {
             bytes: outgoing.bytes,
             permit: outgoing.permit,
             keys,
             headers,
         };
-        let request = self
-            .in_flight
-            .borrow_mut()
-            .enter(records.len(), memory, deadline);
-        let allowed_ms = LazyCell::new(|| self.times.borrow()[topic].now());
-        for (position, record) in (0..).zip(records) {
-            let key = record.key.map_or(ptr::null(), |_| key_at);
-            let key_len = record.key.map_or(0, <[u8]>::len);
-            key_at = key_at.wrapping_add(key_len);
-            let record = Record {
-                request,
-                position,
-                len: narrow(record.place.len()),
-                bytes: bytes_at.wrapping_add(record.place.start),
-                key,
-                key_len: narrow(key_len),
-                key_hash: hash(record.key),
-                overhead,
-                timestamp_ms: record
-                    .timestamp_ms
-                    .map_or(0, |time| carried_time(time, &allowed_ms)),
-                headers: headers_at,
-            };
-            batcher.push(topic, record, deadline);
-        }
-        Ok(Delivery::new(Rc::clone(self), request, now))
+        let deadline = now + self.report_timeout;
+        let request = self.in_flight.borrow_mut().enter(count, memory, deadline);
+        Ok(Entered {
+            topic,
+            request,
+            bytes_at,
+            key_at,
+            headers: headers_at,
+            overhead,
+        })
     }
 
     /// Whether so many records may be taken in now.
-    fn admit(&self, records: usize, now: Instant) -> Result<(), Failure> {
+    fn admit(&self, holder: Holder, records: usize, now: Instant) -> Result<(), Failure> {
         if !self.is_serving() {
             return Err(Failure::before_enqueue(Fault::ProducerFatal));
         }
         if !self.watch.reachable() && !self.evidence.admits(self.watch.can_connect(), now) {
             return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
         }
-        let in_flight = self.in_flight.borrow();
-        if in_flight.records() + records > self.queue_records_max || !in_flight.has_room() {
+        if !self.has_room(holder, records) {
             return Err(Failure::before_enqueue(Fault::QueueFull));
         }
         Ok(())
@@ -366,9 +382,34 @@ impl Producer {
     }
 }
 
-/// A length within a body, which is shorter than 4 GiB.
-fn narrow(len: usize) -> u32 {
-    u32::try_from(len).expect("a body is shorter than 4 GiB")
+/// What a request sends, and its records.
+fn outgoing<'r>(
+    route: AuthorizedRoute<'_>,
+    records: &ValidBody<'r>,
+    payloads: Payloads,
+    headers: Headers,
+) -> (
+    Outgoing,
+    impl ExactSizeIterator<Item = OutgoingRecord<'r>> + Clone + use<'r>,
+) {
+    let outgoing = Outgoing {
+        topic: route.route().topic,
+        headers,
+        bytes: payloads.memory,
+        permit: payloads.permit,
+    };
+    let mut place = payloads.places;
+    let records = records.records().map(move |record| OutgoingRecord {
+        place: place.next(record.span),
+        key: record.key,
+        timestamp_ms: record.timestamp_ms,
+    });
+    (outgoing, records)
+}
+
+/// Whether the model takes a key from each record.
+fn is_keyed(route: AuthorizedRoute<'_>) -> bool {
+    route.route().model.rules.partition_key.is_some()
 }
 
 impl Drop for Producer {

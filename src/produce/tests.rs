@@ -84,6 +84,39 @@ impl Bench {
         self.producer.set_routes(&self.routes);
     }
 
+    /// As [`enqueue`](Self::enqueue), in slices, before each of which `before` is called.
+    fn enqueue_in_slices(
+        &mut self,
+        body: &[u8],
+        rules: &Rules,
+        mut before: impl FnMut(&Producer),
+    ) -> Result<Delivery, Failure> {
+        let mut buffer = self.pool.take(body.len());
+        buffer.append(body);
+        let permit = self
+            .admission
+            .admit(Holder::UNKNOWN, buffer.capacity())
+            .expect("room");
+        let records = self
+            .validator
+            .validate(body, Format::Json, rules)
+            .expect("valid");
+        let route = auth::anonymous()
+            .authorize(&self.routes.routes()[0])
+            .expect("all routes are allowed");
+        let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
+        let slices = self
+            .producer
+            .collect_in_slices(route, &records, payloads, Headers::default());
+        let mut slices = slices?;
+        loop {
+            before(&self.producer);
+            if let Some(delivery) = slices.advance() {
+                return Ok(delivery);
+            }
+        }
+    }
+
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
         let mut buffer = self.pool.take(body.len());
         buffer.append(body);
@@ -182,6 +215,85 @@ fn one_record_and_an_array_are_delivered_and_their_memory_comes_back() {
         (0, 0)
     );
     assert_eq!(bench.metrics.late_delivery_reports.value(), 0);
+}
+
+/// What other requests wait for in one round of the worker.
+#[test]
+fn a_round_hands_over_a_batch_and_takes_in_a_few_reports() {
+    const PARTITIONS: usize = 4;
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let partitions = i32::try_from(PARTITIONS).expect("a few");
+    (cluster.create_topic("events", partitions, 1)).expect("a topic");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    bench.await_partitions();
+    let delivery = bench.enqueue(&array(PARTITIONS * 10_000)).expect("room");
+    // More is due, but not before the next round.
+    bench.producer.dispatch(Instant::now());
+    // librdkafka counts its events, too.
+    let depth = bench.producer.queue_depth();
+    assert!((10_000..10_100).contains(&depth), "{depth}");
+    let until = Instant::now() + PATIENCE;
+    let mut queued = bench.producer.queued_records();
+    while queued > 0 {
+        assert!(Instant::now() < until, "it takes too long");
+        bench.producer.drain();
+        let left = bench.producer.queued_records();
+        assert!(queued - left <= 4_096, "{queued}, {left}");
+        queued = left;
+    }
+    let delivered = bench.finish(delivery);
+    assert_eq!(delivered.map(|it| it.records()), Ok(PARTITIONS * 10_000));
+}
+
+#[test]
+fn a_request_that_is_taken_in_by_slices_is_one() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    bench.await_partitions();
+    let mut slices = 0;
+    let delivery = bench.enqueue_in_slices(&array(30_000), &Rules::any(), |producer| {
+        assert_eq!(producer.queued_records(), 30_000, "nobody takes its place");
+        slices += 1;
+        // Batches may go meanwhile.
+        producer.dispatch(Instant::now());
+    });
+    assert!(slices >= 4, "{slices}");
+    let delivered = bench.finish(delivery.expect("room"));
+    assert_eq!(delivered.map(|it| it.records()), Ok(30_000));
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
+    let refused = bench.enqueue_in_slices(&array(100_001), &Rules::any(), |_| {
+        panic!("it is refused before a record is taken in")
+    });
+    let full = Failure::before_enqueue(Fault::QueueFull);
+    assert_eq!(refused.map(|_| ()), Err(full));
+    assert_eq!(
+        (
+            bench.producer.queued_records(),
+            bench.admission.in_flight_bytes()
+        ),
+        (0, 0)
+    );
+}
+
+/// As where its task panics.
+#[test]
+fn a_request_that_is_not_taken_in_to_the_end_leaves_nothing_behind() {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    let mut bench = Bench::new(&cluster.bootstrap_servers());
+    bench.await_partitions();
+    let mut slices = 0;
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = bench.enqueue_in_slices(&array(30_000), &Rules::any(), |_| {
+            slices += 1;
+            if slices == 3 {
+                std::panic::resume_unwind(Box::new("ends here"));
+            }
+        });
+    }));
+    assert!(ended.is_err());
+    assert!(bench.producer.queued_records() <= 10_000);
+    bench.turn_until(|bench| bench.producer.queued_records() == 0);
+    assert_eq!(bench.admission.in_flight_bytes(), 0);
 }
 
 #[test]

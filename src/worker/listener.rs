@@ -173,7 +173,7 @@ async fn next(
 }
 
 /// Whether sockets must not block: epoll's must not, those of `io_uring` must.
-fn is_epoll(context: &Context) -> bool {
+pub(super) fn is_epoll(context: &Context) -> bool {
     context.metrics.driver() == Some(Driver::Epoll)
 }
 

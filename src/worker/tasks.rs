@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join;
 use monoio::{
     io::AsyncReadRent,
     task::JoinHandle,
@@ -20,12 +21,13 @@ use monoio::{
 
 use super::{
     handover::Handover,
-    listener::{Listening, accept, adopt_all},
+    listener::{Listening, accept, adopt_all, is_epoll},
 };
 use crate::{
     context::{Context, Ending},
     deadline::shutdown,
     isolation::{PanicError, isolated},
+    long_work::Round,
     produce::Producer,
 };
 
@@ -69,7 +71,8 @@ impl Tasks {
             Arc::clone(handover),
             Rc::clone(context),
         ));
-        let batching = isolated(dispatch_batches(Rc::clone(&context.producer)));
+        let round = Round::new(is_epoll(context))?;
+        let batching = isolated(dispatch_batches(Rc::clone(&context.producer), round));
         Ok(Self {
             accepting: (monoio::spawn(accepting), listening),
             reporting: (monoio::spawn(reporting), wake_fd),
@@ -127,12 +130,21 @@ impl Tasks {
     }
 }
 
-/// Sends batches when their time to form is over.
-async fn dispatch_batches(producer: Rc<Producer>) {
-    while let Some(due) = producer.batch_due().await {
-        sleep_until(due.into()).await;
-        producer.dispatch(Instant::now());
-    }
+/// Sends batches when their time to form is over, and those for which there was no time in a round.
+async fn dispatch_batches(producer: Rc<Producer>, round: Round) {
+    let when_due = async {
+        while let Some(due) = producer.batch_due().await {
+            sleep_until(due.into()).await;
+            producer.dispatch(Instant::now());
+        }
+    };
+    let in_next_round = async {
+        while producer.paused().await {
+            round.end().await;
+            producer.resume(Instant::now());
+        }
+    };
+    join(when_due, in_next_round).await;
 }
 
 /// Reads delivery reports whenever librdkafka signals that there are some. The signal is the bell of the load and

@@ -162,6 +162,20 @@ fn large_arrays_are_split_over_batches_and_partitions() {
 }
 
 #[test]
+fn a_topic_with_many_records_does_not_hold_up_another() {
+    let mut bench = Bench::new(rules(), &[1, 2, 3, 4]);
+    bench.batcher.add_topic();
+    bench.batcher.set_partitions(1, &[Some(1)]);
+    bench.push(40);
+    let deadline = bench.now + Duration::from_secs(10);
+    let record = Record::for_test(RequestKey::for_test(100), 0, 100);
+    bench.batcher.push(1, record, deadline);
+    let sent = bench.sent();
+    let topics: Vec<_> = sent.iter().map(|it| bench.batch(*it).topic).collect();
+    assert_eq!(topics, [0, 1, 0, 0, 0]);
+}
+
+#[test]
 fn equal_keys_keep_to_their_partition_and_order() {
     let mut bench = Bench::new(rules(), &[1, 2]);
     for hash in [3, 3, 2, 3] {

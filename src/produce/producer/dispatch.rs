@@ -24,14 +24,22 @@ static UNKNOWN_REPORTS: Kind = Kind::new(
     Level::ERROR,
 );
 
+/// Records that are handed over in a round of the worker, and then those of a batch: other requests wait for
+/// it.
+const HANDED_MAX: usize = 4_096;
+
 impl Producer {
-    /// Hands every batch that is due to librdkafka.
+    /// Hands batches that are due to librdkafka, until it is [paused](Self::paused).
     pub fn dispatch(&self, now: Instant) {
         let mut batcher = self.batcher.borrow_mut();
         batcher.pace(now);
         let mut refused = Vec::new();
-        while let Some(key) = batcher.next_batch(now) {
+        while !self.is_paused()
+            && let Some(key) = batcher.next_batch(now)
+        {
             self.evidence.sent(now);
+            let records = batcher.batch(key).map_or(0, |batch| batch.records.len());
+            self.handed.set(self.handed.get() + records);
             self.hand_over(&batcher, key, &mut refused);
             for (position, code) in refused.drain(..) {
                 let end = Err((Fault::from_code(code), false));
@@ -43,6 +51,22 @@ impl Producer {
         {
             waker.wake();
         }
+        if self.is_paused()
+            && let Some(waker) = self.pausing.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+
+    /// Whether the rest waits for the end of the worker's round.
+    pub(super) fn is_paused(&self) -> bool {
+        self.handed.get() >= HANDED_MAX
+    }
+
+    /// [Dispatches](Self::dispatch) in a new round of the worker.
+    pub fn resume(&self, now: Instant) {
+        self.handed.set(0);
+        self.dispatch(now);
     }
 
     fn hand_over(&self, batcher: &Batcher, key: BatchKey, refused: &mut Vec<(usize, Code)>) {

@@ -21,42 +21,52 @@ static LINES: Kinds = Kinds::new();
 
 static FATAL_ERRORS: Kind = Kind::new("fatal producer errors", Level::ERROR);
 
-/// Events of one drain: a bound, so that a flood of reports leaves room for requests.
+/// Events of a handle in one drain: a bound, so that a flood of reports leaves room for requests.
 const EVENTS_MAX: usize = 64;
+
+/// Delivery reports of a handle in one drain; an event has those of a whole batch.
+const REPORTS_MAX: usize = 4_096;
 
 /// So many ticks in a row with batches that wait for a lane open another one.
 const SHORT_TICKS_MAX: u32 = 10;
 
 impl Producer {
-    /// Takes in librdkafka's events: delivery reports complete their requests. To be called
-    /// whenever the wake-up socket was readable; looks at a bounded number of events, and makes
-    /// the socket readable again if more are left.
+    /// Takes in librdkafka's events: delivery reports complete their requests. To be called in a new round of
+    /// the worker, whenever the wake-up socket was readable; looks at a bounded number of events and reports, and
+    /// makes the socket readable again if more are left.
     pub fn drain(&self) {
         let now = Instant::now();
         for (index, lane) in self.lanes.iter().enumerate() {
-            let mut is_fatal = false;
+            let (mut is_fatal, mut reports_left) = (false, REPORTS_MAX);
             for events in 0.. {
                 if events == EVENTS_MAX {
                     lane.wake_again();
                     break;
                 }
-                let Some(event) = lane.poll() else { break };
-                is_fatal |= self.read_event(event, now);
+                let Some(mut event) = lane.poll() else { break };
+                is_fatal |= self.read_event(&mut event, &mut reports_left, now);
+                if reports_left == 0 {
+                    lane.read_on(event);
+                    lane.wake_again();
+                    break;
+                }
             }
             if is_fatal {
                 self.batcher.borrow_mut().set_lane(index, false);
                 lane.close();
             }
         }
-        self.dispatch(now);
+        self.resume(now);
     }
 
-    /// Whether the event says that the handle cannot be used any more.
-    fn read_event(&self, mut event: Event, now: Instant) -> bool {
+    /// Reads an event, and of one with reports at most `reports_left`. Whether it says that the handle
+    /// cannot be used any more.
+    fn read_event(&self, event: &mut Event, reports_left: &mut usize, now: Instant) -> bool {
         match event.kind() {
             EventKind::Reports => {
                 let mut batcher = self.batcher.borrow_mut();
-                for report in event.reports() {
+                for report in event.reports().take(*reports_left) {
+                    *reports_left -= 1;
                     let end = report
                         .end
                         .map_err(|(code, maybe)| (self.fault(code), maybe));
@@ -133,7 +143,7 @@ impl Producer {
             self.drain();
         }
         self.tick_lanes(now);
-        self.dispatch(now);
+        self.resume(now);
     }
 
     fn tick_lanes(&self, now: Instant) {
@@ -182,11 +192,26 @@ impl Producer {
         .await
     }
 
-    /// Ends the wait for batches to form.
+    /// Waits until so much was handed over that the rest has to wait for the end of the worker's round; the
+    /// caller then [resumes](Self::resume). `false` once the producer is stopped.
+    pub async fn paused(&self) -> bool {
+        std::future::poll_fn(|context| {
+            if self.stopped.get() || self.is_paused() {
+                return Poll::Ready(!self.stopped.get());
+            }
+            self.pausing.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the waits for batches.
     pub fn stop(&self) {
         self.stopped.set(true);
-        if let Some(waker) = self.forming.take() {
-            waker.wake();
+        for waiting in [&self.forming, &self.pausing] {
+            if let Some(waker) = waiting.take() {
+                waker.wake();
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! What goes with a record: key, time, headers, the prefix of its schema. Read back by a consumer.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
@@ -129,6 +132,33 @@ fn read(cluster: &Cluster, topic: &str, partitions: i32, count: usize) -> Vec<Ow
         "more records than were sent"
     );
     records
+}
+
+#[test]
+fn equal_keys_keep_their_order_in_slices() {
+    const RECORDS: usize = 12_000;
+    let cluster = cluster(PARTITIONS);
+    let mut bench = bench(&cluster, Some("k"), None);
+    bench.await_partitions();
+    let record = |number| format!("{{\"k\":\"{}\",\"n\":{number}}}", number % 10);
+    let records: Vec<_> = (0..RECORDS).map(record).collect();
+    let body = format!("[{}]", records.join(","));
+    let rules = bench.routes.routes()[0].model.rules.clone();
+    let delivery = bench.enqueue_in_slices(body.as_bytes(), &rules, |producer| {
+        producer.resume(Instant::now());
+    });
+    bench.finish(delivery.expect("room")).expect("delivered");
+    let mut last = HashMap::new();
+    for message in read(&cluster, "events", PARTITIONS, RECORDS) {
+        let payload = message.payload().expect("a value");
+        let value: serde_json::Value = serde_json::from_slice(payload).expect("JSON");
+        let number = value["n"].as_u64().expect("a number");
+        let key = message.key().expect("a key").to_vec();
+        assert_eq!(Some(&*key), value["k"].as_str().map(str::as_bytes));
+        let before = last.insert(key, number);
+        assert!(before.is_none_or(|it| it < number), "{before:?}, {number}");
+    }
+    assert_eq!(last.len(), 10);
 }
 
 fn now_ms() -> i64 {

@@ -67,3 +67,48 @@ fn small_requests_are_answered(driver: &str) {
         }
     }
 }
+
+/// Several clients send as many records as fit into the queue, for the topic of the small requests.
+#[test]
+fn small_requests_are_answered_while_many_records_are_enqueued() {
+    for driver in &drivers() {
+        small_requests_are_answered_beside_many_records(driver);
+    }
+}
+
+fn small_requests_are_answered_beside_many_records(driver: &str) {
+    const RECORDS: usize = 40_000;
+    let mock = Mock::with_topics(&[TOPIC]);
+    let ringest = Ringest::builder(&mock.brokers())
+        .set("workers", "1")
+        .set("listen.driver", driver)
+        .model("Event", "1.0", TOPIC)
+        .start();
+    let mut small = ringest.connect();
+    let mut accepts = || {
+        small
+            .send(&super::post(br#"{"n":1}"#))
+            .expect("ringest reads");
+        assert_accepted(&small.answer().expect("an answer"), 1);
+    };
+    accepts();
+    let body = format!("[{}]", vec!["{   }"; RECORDS].join(","));
+    let mut clients: Vec<Http> = (0..3).map(|_| ringest.connect()).collect();
+    for client in &mut clients {
+        client
+            .send(&super::post(body.as_bytes()))
+            .expect("ringest reads");
+    }
+    let mut answered = 0;
+    while clients[2].is_silent_for(Duration::from_millis(1)) {
+        accepts();
+        answered += 1;
+    }
+    assert!(
+        answered >= ANSWERED,
+        "{driver}: {answered} answers meanwhile"
+    );
+    for client in &mut clients {
+        assert_accepted(&client.answer().expect("an answer"), RECORDS);
+    }
+}
