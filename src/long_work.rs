@@ -2,9 +2,10 @@
 //! requests served in between. Steps of TLS handshakes are such slices, too.
 //!
 //! One slice is done at a time, by the request that waits longest for one, but by another client's than the
-//! last one where there is such a request. Once [`SLICE`] was spent on slices, the next one starts only after the worker has looked for input: so a small request waits for one
-//! slice, however many clients send large bodies. Where there is nothing else to do, that look costs some
-//! microseconds, and long work has the whole worker.
+//! last one where there is such a request. Once [`SLICE`] was spent on slices, the next one starts only after
+//! the worker has looked for input: so a small request waits for one slice, however many clients send large
+//! bodies. Where there is nothing else to do, that look costs some microseconds, and long work has the whole
+//! worker.
 
 use std::{
     cell::{Cell, RefCell},

@@ -277,7 +277,7 @@ fn a_request_that_is_taken_in_by_slices_is_one() {
 
 /// As where its task panics.
 #[test]
-fn a_request_that_is_not_taken_in_to_the_end_leaves_nothing_behind() {
+fn a_request_that_is_dropped_half_way_leaves_nothing_behind() {
     let cluster = MockCluster::new(1).expect("a mock cluster");
     let mut bench = Bench::new(&cluster.bootstrap_servers());
     bench.await_partitions();
