@@ -16,7 +16,7 @@ use std::{
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most that one client may hold, as a multiple of what is free.
-const SHARE: usize = 4;
+pub const SHARE: usize = 4;
 
 /// The part of the budget that may be reserved for bytes that have not arrived: 1 / this.
 const ANNOUNCED_SHARE: usize = 4;

@@ -82,14 +82,9 @@ impl Reader {
         let revoked = revoked.map(|file| directory.join(file));
         files.push(authorities.clone());
         files.extend(revoked.clone());
-        let mut read = |at: At, path: &Path| {
-            let bytes = read_key_file(path);
-            bytes
-                .map_err(|error| self.fail(at, format!("{} {error}", path.display())))
-                .ok()
-        };
-        let lists = revoked.as_ref().map(|path| read(TLS_CLIENT_CRL.at(), path));
-        let certificates = read(TLS_CLIENT_CA.at(), &authorities)?;
+        let lists = revoked.as_ref();
+        let lists = lists.map(|path| self.file(TLS_CLIENT_CRL.at(), path));
+        let certificates = self.file(TLS_CLIENT_CA.at(), &authorities)?;
         let lists = lists.map_or(Some(None), |it| it.map(Some))?;
         let clients = Clients::from_pem(&certificates, lists.as_deref(), mode);
         match clients {
@@ -142,16 +137,19 @@ impl Reader {
         others
     }
 
+    /// The content of a file that is set at `at`.
+    fn file(&mut self, at: At, path: &Path) -> Option<Vec<u8>> {
+        let content = read_key_file(path);
+        content
+            .map_err(|error| self.fail(at, format!("{} {error}", path.display())))
+            .ok()
+    }
+
     fn identity(&mut self, files: &Files) -> Option<Identity> {
         let [(certificate_at, certificate), (key_at, key)] = files;
-        let mut read = |at: At, path: &Path| {
-            let bytes = read_key_file(path);
-            bytes
-                .map_err(|error| self.fail(at, format!("{} {error}", path.display())))
-                .ok()
-        };
-        let bytes = (read(*certificate_at, certificate), read(*key_at, key));
-        let identity = Identity::from_pem(&bytes.0?, &bytes.1?, SystemTime::now());
+        let chain = self.file(*certificate_at, certificate);
+        let private_key = self.file(*key_at, key);
+        let identity = Identity::from_pem(&chain?, &private_key?, SystemTime::now());
         let (certificate, key) = (certificate.display(), key.display());
         match identity {
             Ok(identity) => return Some(identity),

@@ -207,19 +207,7 @@ impl Connection {
             match step {
                 ChunkedStep::Data(_) => {}
                 ChunkedStep::Done => break,
-                ChunkedStep::NeedMore => {
-                    self.transport.release_input(INPUT_BYTES);
-                    if self.receive_arrived() {
-                        continue;
-                    }
-                    if !std::mem::replace(&mut waits, true) {
-                        self.begin_body(head).await?;
-                    }
-                    match self.transport.receive(usize::MAX).await? {
-                        0 => return Err(self.end_of_body()),
-                        received => self.extend_deadline(received),
-                    }
-                }
+                ChunkedStep::NeedMore => self.receive_more(head, &mut waits).await?,
             }
         }
         let range = headroom..body.segment.filled();
@@ -241,9 +229,30 @@ impl Connection {
         Ok(OwnSegment::new(headroom, here, permit, pool))
     }
 
+    /// Reads more of a body into the input, whose bytes before `start` are done with. `waits`: whether the
+    /// client was waited for before.
+    pub(super) async fn receive_more(
+        &mut self,
+        head: &RequestHead,
+        waits: &mut bool,
+    ) -> Result<(), Interrupt> {
+        self.transport.release_input(INPUT_BYTES);
+        if self.receive_arrived() {
+            return Ok(());
+        }
+        if !std::mem::replace(waits, true) {
+            self.begin_body(head).await?;
+        }
+        match self.transport.receive(usize::MAX).await? {
+            0 => return Err(self.end_of_body()),
+            received => self.extend_deadline(received),
+        }
+        Ok(())
+    }
+
     /// Reads what has arrived of a pipelined request, so that those before it are not answered without
     /// need. `false` if that is nothing.
-    pub(super) fn receive_arrived(&mut self) -> bool {
+    fn receive_arrived(&mut self) -> bool {
         !self.unanswered.is_empty() && self.transport.receive_arrived() > 0
     }
 
@@ -271,7 +280,7 @@ impl Connection {
 
     /// Before the wait for the rest of the body: answers the requests before it, asks a client that
     /// waits for it to send the body (RFC 9110 section 10.1.1), and sets the deadline.
-    pub(super) async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
+    async fn begin_body(&mut self, head: &RequestHead) -> Result<(), Interrupt> {
         self.answer_unanswered().await?;
         if head.expect_continue {
             self.transport.output.extend_from_slice(CONTINUE);
@@ -286,7 +295,7 @@ impl Connection {
 
     /// Bytes that arrive extend the deadline by the time that they take at the least rate, and a pause is
     /// never longer than `body_timeout_ms`.
-    pub(super) fn extend_deadline(&self, received: usize) {
+    fn extend_deadline(&self, received: usize) {
         let rate_min = self.context.config.limits.body_rate_min as u64;
         let nanoseconds = received as u64 * 1_000_000_000 / rate_min;
         self.postpone_deadline(Duration::from_nanos(nanoseconds));
@@ -299,7 +308,7 @@ impl Connection {
     }
 
     /// Why the body ended too early.
-    pub(super) fn end_of_body(&mut self) -> Interrupt {
+    fn end_of_body(&mut self) -> Interrupt {
         self.transport.unread = Unread::Unknown;
         if self.transport.deadline.has_expired() && self.context.is_draining() {
             Refusal::Draining.into()

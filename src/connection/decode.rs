@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Instant};
 
 use crate::{
     admission::Permit,
-    buffer::{INPUT_BYTES, segment_capacity},
+    buffer::segment_capacity,
     context::Context,
     http::{
         BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep, Coding, ContentError, Decoder,
@@ -160,18 +160,8 @@ impl Connection {
             if arrived > 0 {
                 let end = self.transport.start + arrived;
                 self.decode(&mut decoding, end).await?;
-                continue;
-            }
-            self.transport.release_input(INPUT_BYTES);
-            if self.receive_arrived() {
-                continue;
-            }
-            if !std::mem::replace(&mut waits, true) {
-                self.begin_body(head).await?;
-            }
-            match self.transport.receive(usize::MAX).await? {
-                0 => return Err(self.end_of_body()),
-                received => self.extend_deadline(received),
+            } else {
+                self.receive_more(head, &mut waits).await?;
             }
         }
         decoding.decoder.finish()?;

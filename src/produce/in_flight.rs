@@ -12,15 +12,12 @@ use super::{
     headers::Headers,
 };
 use crate::{
-    admission::{Holder, Permit},
+    admission::{Holder, Permit, SHARE},
     buffer::Frozen,
 };
 
 /// Records of one request at most.
 pub const RECORDS_MAX: usize = 1 << 20;
-
-/// The most records that one client may have in flight, as a multiple of those for which there is still room.
-const SHARE: usize = 4;
 
 /// So many a client may have in any case.
 const SHARE_MIN: usize = 64;

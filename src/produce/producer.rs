@@ -305,8 +305,7 @@ impl Producer {
         let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
         let batcher = self.batcher.borrow();
         if batcher.has_failed_broker() {
-            let hash = |key: Option<&[u8]>| key.filter(|_| self.places_keys).map(murmur2);
-            let mut hashes = records.clone().map(|record| hash(record.key));
+            let mut hashes = records.clone().map(|record| self.key_hash(record.key));
             if hashes.any(|hash| batcher.refuses(topic, hash, now)) {
                 return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
             }
@@ -337,6 +336,11 @@ impl Producer {
             headers: headers_at,
             overhead,
         })
+    }
+
+    /// What places a record with this key, where keys are placed here.
+    fn key_hash(&self, key: Option<&[u8]>) -> Option<u32> {
+        key.filter(|_| self.places_keys).map(murmur2)
     }
 
     /// Whether so many records may be taken in now.

@@ -84,6 +84,16 @@ impl Bench {
         self.producer.set_routes(&self.routes);
     }
 
+    fn payloads(&self, body: &[u8]) -> Payloads {
+        let mut buffer = self.pool.take(body.len());
+        buffer.append(body);
+        let permit = self
+            .admission
+            .admit(Holder::UNKNOWN, buffer.capacity())
+            .expect("room");
+        Payloads::as_received(buffer.freeze(0..body.len()), permit)
+    }
+
     /// As [`enqueue`](Self::enqueue), in slices, before each of which `before` is called.
     fn enqueue_in_slices(
         &mut self,
@@ -91,12 +101,7 @@ impl Bench {
         rules: &Rules,
         mut before: impl FnMut(&Producer),
     ) -> Result<Delivery, Failure> {
-        let mut buffer = self.pool.take(body.len());
-        buffer.append(body);
-        let permit = self
-            .admission
-            .admit(Holder::UNKNOWN, buffer.capacity())
-            .expect("room");
+        let payloads = self.payloads(body);
         let records = self
             .validator
             .validate(body, Format::Json, rules)
@@ -104,7 +109,6 @@ impl Bench {
         let route = auth::anonymous()
             .authorize(&self.routes.routes()[0])
             .expect("all routes are allowed");
-        let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
         let slices = self
             .producer
             .collect_in_slices(route, &records, payloads, Headers::default());
@@ -118,12 +122,7 @@ impl Bench {
     }
 
     fn enqueue(&mut self, body: &[u8]) -> Result<Delivery, Failure> {
-        let mut buffer = self.pool.take(body.len());
-        buffer.append(body);
-        let permit = self
-            .admission
-            .admit(Holder::UNKNOWN, buffer.capacity())
-            .expect("room");
+        let payloads = self.payloads(body);
         let records = self
             .validator
             .validate(body, Format::Json, &Rules::any())
@@ -131,7 +130,6 @@ impl Bench {
         let route = auth::anonymous()
             .authorize(&self.routes.routes()[0])
             .expect("all routes are allowed");
-        let payloads = Payloads::as_received(buffer.freeze(0..body.len()), permit);
         self.producer
             .enqueue(route, &records, payloads, Headers::default())
     }

@@ -28,10 +28,7 @@ struct Rig {
 impl Rig {
     fn start(driver: &str, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let mock = Mock::with_topics(&[TOPIC]);
-        let builder = Ringest::builder(&mock.brokers())
-            .model("Event", "1.0", TOPIC)
-            .set("workers", "1")
-            .set("listen.driver", driver);
+        let builder = Ringest::of_events(&mock.brokers(), driver, 1);
         let ringest = configure(builder).start();
         Self { mock, ringest }
     }

@@ -18,7 +18,7 @@ use crate::support::{
     http::{Http, request},
     mock::Mock,
     process::Process,
-    ringest::{Builder, PASS_STDIN, Ringest},
+    ringest::{PASS_STDIN, Ringest},
     wait::{PATIENCE, await_that, eventually},
 };
 
@@ -27,20 +27,17 @@ const DRIVERS: [&str; 2] = ["auto", "epoll"];
 
 const RESTARTS: usize = 3;
 
-fn builder(mock: &Mock, driver: &str) -> Builder {
-    Ringest::builder(&mock.brokers())
-        .model("Event", "1.0", TOPIC)
-        .set("listen.driver", driver)
-        .set("workers", "2")
-}
-
 #[test]
 fn what_waits_in_a_passed_socket_is_served_by_the_next_process() {
     for driver in DRIVERS {
         let mock = Mock::with_topics(&[TOPIC]);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
-        let start = || builder(&mock, driver).passed(&listener).start();
+        let start = || {
+            Ringest::of_events(&mock.brokers(), driver, 2)
+                .passed(&listener)
+                .start()
+        };
         let first = start();
         assert_eq!(first.address(), address);
         assert!(first.log().contains("LISTEN_FDS"), "{}", first.log());
@@ -106,7 +103,11 @@ fn restarts_with_a_passed_socket_refuse_and_reset_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let (ends, accepted) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
-            let start = || builder(&mock, driver).passed(&listener).start();
+            let start = || {
+                Ringest::of_events(&mock.brokers(), driver, 2)
+                    .passed(&listener)
+                    .start()
+            };
             let mut ringest = start();
             ringest.await_accepted();
             let before = mock.cluster().read(TOPIC).len();
@@ -190,7 +191,7 @@ impl Manager {
 fn the_service_manager_is_notified() {
     let mock = Mock::with_topics(&[TOPIC]);
     let manager = Manager::new();
-    let ringest = builder(&mock, "auto")
+    let ringest = Ringest::of_events(&mock.brokers(), "auto", 2)
         .variable("NOTIFY_SOCKET", &manager.path())
         .variable("WATCHDOG_USEC", "200000")
         .start();

@@ -47,10 +47,7 @@ impl Rig {
         configure: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let mock = Mock::with_topics(&[TOPIC]);
-        let builder = Ringest::builder(&mock.brokers())
-            .model("Event", "1.0", TOPIC)
-            .set("workers", "1")
-            .set("listen.driver", driver);
+        let builder = Ringest::of_events(&mock.brokers(), driver, 1);
         let ringest = configure(builder).start();
         let rig = Self {
             mock,

@@ -25,10 +25,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// A server with two workers that serves.
 fn start(driver: &str, configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {
     let mock = Mock::with_topics(&[TOPIC]);
-    let builder = Ringest::builder(&mock.brokers())
-        .model("Event", "1.0", TOPIC)
-        .set("listen.driver", driver)
-        .set("workers", "2");
+    let builder = Ringest::of_events(&mock.brokers(), driver, 2);
     let ringest = configure(builder).start();
     ringest.await_accepted();
     (mock, ringest)

@@ -285,20 +285,25 @@ pub(crate) fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// The bytes of a POST whose body comes in chunks of this size; the last one may be smaller.
+/// The bytes of a POST whose body is [`chunked`].
 pub(crate) fn chunked_request(path: &str, body: &[u8], chunk: usize) -> Vec<u8> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: ringest\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
     );
-    let mut request = head.into_bytes();
+    [head.into_bytes(), chunked(body, chunk)].concat()
+}
+
+/// A body in chunks of this size; the last one may be smaller.
+pub(crate) fn chunked(body: &[u8], chunk: usize) -> Vec<u8> {
+    let mut chunks = Vec::new();
     for chunk in body.chunks(chunk) {
-        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        request.extend_from_slice(chunk);
-        request.extend_from_slice(b"\r\n");
+        chunks.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        chunks.extend_from_slice(chunk);
+        chunks.extend_from_slice(b"\r\n");
     }
-    request.extend_from_slice(b"0\r\n\r\n");
-    request
+    chunks.extend_from_slice(b"0\r\n\r\n");
+    chunks
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

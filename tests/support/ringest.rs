@@ -20,7 +20,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    event::{PATH, RECORD},
+    event::{PATH, RECORD, TOPIC},
     frozen::Frozen,
     http::Http,
     process::Process,
@@ -201,6 +201,14 @@ impl Ringest {
             passed: None,
         }
         .kafka("bootstrap.servers", brokers)
+    }
+
+    /// One with a model of [`TOPIC`], on a driver and with so many workers.
+    pub(crate) fn of_events(brokers: &str, driver: &str, workers: u8) -> Builder {
+        Self::builder(brokers)
+            .model("Event", "1.0", TOPIC)
+            .set("listen.driver", driver)
+            .set("workers", &workers.to_string())
     }
 
     /// Where it takes records.

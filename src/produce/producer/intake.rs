@@ -13,7 +13,6 @@ use crate::produce::{
     fault::Fault,
     headers::Headers,
     in_flight::RequestKey,
-    murmur2::murmur2,
     outgoing::{OutgoingRecord, carried_time},
     record::Record,
 };
@@ -61,7 +60,6 @@ impl<'k, R: ExactSizeIterator<Item = OutgoingRecord<'k>>> Intake<R> {
         let mut batcher = producer.batcher.borrow_mut();
         let (topic, deadline) = (entered.topic, now + producer.report_timeout);
         let allowed_ms = LazyCell::new(|| producer.times.borrow()[topic].now());
-        let hash = |key: Option<&[u8]>| key.filter(|_| producer.places_keys).map(murmur2);
         let mut done = 0;
         while done < most {
             let Some(record) = self.records.next() else {
@@ -77,7 +75,7 @@ impl<'k, R: ExactSizeIterator<Item = OutgoingRecord<'k>>> Intake<R> {
                 bytes: entered.bytes_at.wrapping_add(record.place.start),
                 key,
                 key_len: narrow(key_len),
-                key_hash: hash(record.key),
+                key_hash: producer.key_hash(record.key),
                 overhead: entered.overhead,
                 timestamp_ms: record
                     .timestamp_ms

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::support::{
     compress::{compress, gzip, zlib, zstd, zstd_stream},
-    http::Answer,
+    http::{Answer, chunked},
     mock::Mock,
     records::{array, numbered},
     ringest::{Builder, Ringest},
@@ -45,14 +45,7 @@ fn coded(coding: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
 
 fn coded_chunks(coding: &str, body: &[u8], chunk: usize) -> Vec<u8> {
     let lines = format!("Content-Encoding: {coding}\r\nTransfer-Encoding: chunked\r\n");
-    let mut request = head(PATH, &lines);
-    for chunk in body.chunks(chunk) {
-        request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        request.extend_from_slice(chunk);
-        request.extend_from_slice(b"\r\n");
-    }
-    request.extend_from_slice(b"0\r\n\r\n");
-    request
+    [head(PATH, &lines), chunked(body, chunk)].concat()
 }
 
 fn json(coding: &str, body: &[u8]) -> Vec<u8> {

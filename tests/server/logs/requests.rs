@@ -24,14 +24,11 @@ impl Rig {
     fn start(requests: &str, driver: &str) -> Self {
         let mock = Mock::with_topics(&[TOPIC]);
         let hash = ringest::auth::KeyHash::sha256(b"a-token-of-the-test");
-        let ringest = Ringest::builder(&mock.brokers())
-            .model("Event", "1.0", TOPIC)
+        let ringest = Ringest::of_events(&mock.brokers(), driver, 1)
             .auth(&format!(
                 "[[auth.keys]]\nname = \"till 3\"\nhash = \"{hash}\"\n"
             ))
-            .set("workers", "1")
             .set("log.requests", requests)
-            .set("listen.driver", driver)
             .start();
         Self {
             _mock: mock,
