@@ -1,4 +1,5 @@
 use std::{
+    io::Write,
     os::unix::fs::symlink,
     sync::mpsc::RecvTimeoutError::{Disconnected, Timeout},
 };
@@ -13,6 +14,16 @@ fn each_way_to_replace_a_file_is_reported_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let write = |name: &str, text: &str| fs::write(path(name), text).expect("ours");
+    // Both in one step: a check between two would find two changes.
+    let move_in = |name: &str, text: &str| {
+        write("new", text);
+        fs::rename(path("new"), path(name)).expect("ours");
+    };
+    let overwrite = |name: &str, text: &str| {
+        let file = fs::File::options().write(true).open(path(name));
+        let written = file.and_then(|mut file| file.write(text.as_bytes()));
+        assert_eq!(written.expect("ours"), text.len());
+    };
     write("plain", "1");
     write("renamed", "1");
     // As Kubernetes mounts secrets: ..data is a symbolic link to a directory.
@@ -31,16 +42,13 @@ fn each_way_to_replace_a_file_is_reported_once() {
     assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout));
 
     let replace: [(&str, &dyn Fn()); 5] = [
-        ("written in place", &|| write("plain", "2")),
-        ("renamed", &|| {
-            write("new", "2");
-            fs::rename(path("new"), path("renamed")).expect("ours");
-        }),
+        ("written in place", &|| overwrite("plain", "2")),
+        ("renamed", &|| move_in("renamed", "2")),
         ("linked", &|| {
             symlink("tuesday", path("..new")).expect("ours");
             fs::rename(path("..new"), path("..data")).expect("ours");
         }),
-        ("created", &|| write("absent", "1")),
+        ("created", &|| move_in("absent", "1")),
         ("removed", &|| {
             fs::remove_file(path("absent")).expect("ours");
         }),
