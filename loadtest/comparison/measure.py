@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 
 from . import Fault
@@ -86,6 +87,25 @@ def load(row, cores, process, host_port, scenario, files, seconds):
 
 
 WRK_ERRORS = ("connect", "read", "write", "timeout", "status")
+
+
+def kept(core, process, url, body, seconds, headers=(), connections=64):
+    """Requests a second, and CPU microseconds a request, on connections that are kept; the first two
+    seconds are not counted."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        command = ["taskset", "--cpu-list", str(core), "wrk", "--threads=1", f"--connections={connections}",
+                   f"--script={SCRIPT}", *(f"--header={header}" for header in headers)]
+        for counted in (2, seconds):
+            before = process_s(process.pid)
+            ran = subprocess.run([*command, f"--duration={counted}s", url, "--", file.name],
+                                 capture_output=True, text=True, check=True)
+            cpu_s = process_s(process.pid) - before
+            sums = json.loads(ran.stdout.split("SUMS ")[1].splitlines()[0])
+            if sums["status"] or sums["read"] or sums["timeout"]:
+                raise Fault(f"bad answers: {sums}")
+        return sums["requests"] / seconds, cpu_s * 1e6 / sums["requests"]
 
 
 def wrk(core, host_port, scenario, files, seconds):

@@ -4,7 +4,10 @@ Each model has a topic of its own, except the first two, which share one.
 """
 
 import dataclasses
+import gzip
+import hashlib
 import re
+import subprocess
 import typing
 
 BODY_BYTES = 10 << 20
@@ -37,6 +40,8 @@ class Body:
     content_type: str = "application/json"
     chunk_bytes: int = 0
     """The size of its chunks, with the chunked coding; 0: without."""
+    coding: str = ""
+    """Its content coding, gzip or zstd; none: as it is."""
 
 
 def model_files():
@@ -72,6 +77,13 @@ def long_records(start, unit, end):
 def padded(record):
     """With whitespace in it, so that as many as are allowed fill a body."""
     return record[:1] + b" " * (BODY_BYTES // RECORDS - len(record) - 1) + record[1:]
+
+
+def hard_to_compress():
+    """Records whose digits keep the body's ratio at about half of what is allowed."""
+    digits = hashlib.shake_256(b"digits").hexdigest(BODY_BYTES // 240)
+    records = [b'{"a":"%s%s"}' % (digits[at:at + 100].encode(), b" " * 11_800) for at in range(0, len(digits), 100)]
+    return b"[" + b",".join(records) + b"]"
 
 
 BODIES = {
@@ -111,7 +123,20 @@ BODIES = {
     "a dead letter that is no JSON": Body("Dead", lambda: filled(b"[[", b"1,", b"", 700_000)),
     # The same bytes in chunks.
     "small chunks": Body("Any", lambda: b" " * (BODY_BYTES // 8), chunk_bytes=1),
+    # Compressed: beyond the limit of a body or of the ratio, and just within both.
+    "gzip bomb": Body("Any", lambda: b" " * (100 << 20), coding="gzip"),
+    "zstd bomb": Body("Any", lambda: b" " * (100 << 20), coding="zstd"),
+    "gzip, tiny records": Body("Any", lambda: array(b"{}"), coding="gzip"),
+    "gzip, brackets": Body("Any", lambda: b"[" * BODY_BYTES, coding="gzip"),
+    "gzip, hard to compress": Body("Any", hard_to_compress, coding="gzip"),
 }
+
+
+def compressed(content, coding):
+    """The bytes of the body with this coding."""
+    if coding == "zstd":
+        return subprocess.run(["zstd", "--quiet"], input=content, capture_output=True, check=True).stdout
+    return gzip.compress(content)
 
 
 def request(host_port, body):
@@ -119,6 +144,9 @@ def request(host_port, body):
     content = body.make()
     head = (f"POST /ingest/{body.model}/1 HTTP/1.1\r\nHost: {host_port}\r\n"
             f"Content-Type: {body.content_type}\r\n")
+    if body.coding:
+        content = compressed(content, body.coding)
+        head += f"Content-Encoding: {body.coding}\r\n"
     if not body.chunk_bytes:
         return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content, len(content)
     size = body.chunk_bytes
