@@ -92,6 +92,8 @@ pub(crate) struct Connection {
     client: Client,
     /// The client that the memory of the current request is charged to.
     holder: Holder,
+    /// When the first byte of the current request was there.
+    began: Option<Instant>,
     /// No request has begun.
     is_new: bool,
     /// It is beyond the limit of connections: one request is answered, and only `/health` is served.
@@ -126,6 +128,7 @@ impl Connection {
             parser: HeadParser::new(context.head_limits),
             client: Client::new(peer, &context.config.listen.trusted_proxies),
             holder: context.admission.holder(None, Subnet::of(peer).number()),
+            began: None,
             is_new: true,
             is_reserved,
             ends_at,
@@ -169,7 +172,7 @@ impl Connection {
         self.transport.unread = Unread::Unknown;
         let active = self.context.active_snapshot();
         let fields = self.cors_fields_of_rest(&active);
-        let facts = self.context.facts(None, self.client.address());
+        let facts = self.facts(None);
         let request = Processed::without_head(active, fields, facts, refusal);
         self.answer(request).await
     }
@@ -187,9 +190,7 @@ impl Connection {
         // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
         let mut active = self.context.active_snapshot();
         let fields = self.cors_fields(&active, &head);
-        let mut facts = self
-            .context
-            .facts(self.given_id(&head), self.client.address());
+        let mut facts = self.facts(self.given_id(&head));
         let end = match self.handle(&mut active, &head, &mut facts).await {
             Ok(end) => end,
             Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
@@ -274,6 +275,11 @@ impl Connection {
                 End::Outcome(outcome.await?)
             }
         })
+    }
+
+    /// What is known of a request that begins.
+    fn facts(&self, id: Option<RequestId>) -> Box<Facts> {
+        self.context.facts(id, self.client.address(), self.began)
     }
 
     /// Whether the request would wait for many others with long bodies.

@@ -21,7 +21,7 @@ use crate::{
     load::Load,
     log::RequestLog,
     long_work::LongWork,
-    metrics::{RouteMetrics, WorkerMetrics},
+    metrics::{Class, RouteMetrics, WorkerMetrics},
     outcome::{Code, Outcome},
     produce::{Failure, Producer},
     request_id::{RequestId, RequestIds},
@@ -232,19 +232,16 @@ impl Context {
     }
 
     /// What is known of a request that begins: from its client's address, and the identifier that it has
-    /// or gets.
-    pub(crate) fn facts(&self, id: Option<RequestId>, client: IpAddr) -> Box<Facts> {
+    /// or gets. `began`: when its first byte was there, if any was.
+    pub(crate) fn facts(
+        &self,
+        id: Option<RequestId>,
+        client: IpAddr,
+        began: Option<Instant>,
+    ) -> Box<Facts> {
         let id = id.unwrap_or_else(|| self.request_ids.next());
-        Box::new(Facts::new(id, client, self.timestamp()))
-    }
-
-    /// The time, to the microsecond only where requests are timed.
-    fn timestamp(&self) -> Instant {
-        if self.config.log_requests.is_exact() {
-            Instant::now()
-        } else {
-            self.clock.now()
-        }
+        let began = began.unwrap_or_else(|| self.clock.now());
+        Box::new(Facts::new(id, client, began))
     }
 
     /// A stage of a request is over.
@@ -254,14 +251,26 @@ impl Context {
         }
     }
 
-    /// Counts an answer, and logs it as configured.
-    pub(crate) fn observe(&self, active: &ActiveSnapshot, facts: &Facts, outcome: &Outcome) {
+    /// Counts an answer, which was there at `ended`, and logs it as configured.
+    pub(crate) fn observe(
+        &self,
+        active: &ActiveSnapshot,
+        facts: &Facts,
+        outcome: &Outcome,
+        ended: Instant,
+    ) {
         let code = outcome.code();
         let metrics = facts.route.map(|route| active.metrics_of(route));
         self.metrics.request(metrics, code as usize);
+        let class = Class::of_status(code.row().status);
+        // Without a route only /health and preflights are accepted.
+        if let Some(class) = class.filter(|class| metrics.is_some() || *class != Class::Accepted) {
+            let duration = ended.saturating_duration_since(facts.began);
+            self.metrics.answered(metrics, class, duration);
+        }
         let log = self.config.log_requests;
         if log == RequestLog::All || !self.is_draining() {
-            request_log::answer(log, outcome, active, facts, self.timestamp());
+            request_log::answer(log, outcome, active, facts, ended);
         }
     }
 

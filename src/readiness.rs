@@ -169,6 +169,15 @@ impl Readiness {
 }
 
 impl NotReady {
+    /// All reasons, from worst to best.
+    pub const ALL: [Self; 5] = [
+        Self::Draining,
+        Self::WorkerStuck,
+        Self::ProducerFatal,
+        Self::NoBroker,
+        Self::Starting,
+    ];
+
     /// A stable code, for programs.
     pub const fn code(self) -> &'static str {
         match self {

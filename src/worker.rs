@@ -11,7 +11,10 @@ use std::{
 };
 
 use monoio::time::sleep;
-use nix::{sched::CpuSet, unistd::Pid};
+use nix::{
+    sched::CpuSet,
+    unistd::{Pid, gettid},
+};
 
 use crate::{
     admission::SharedBudget,
@@ -106,6 +109,7 @@ pub(crate) fn run(
     }
     settings.metrics.reset_gauges();
     settings.metrics.set_driver(driver);
+    settings.metrics.set_thread(gettid().as_raw());
     runtime.block_on(async {
         let slices = || LongWork::new(driver == Driver::Epoll);
         let context = Rc::new(Context::new(
@@ -189,6 +193,9 @@ fn publish_state(settings: &WorkerSettings, context: &Context) {
     metrics
         .in_flight_bytes
         .set(context.admission.in_flight_bytes() as u64);
+    metrics
+        .in_flight_requests
+        .set(producer.waiting_requests() as u64);
     metrics
         .in_flight_records
         .set(producer.queued_records() as u64);

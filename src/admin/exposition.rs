@@ -3,11 +3,16 @@
 //! The label values are bounded: routes come from the active configuration (a removed route has no
 //! series any more), codes from the table of outcomes, workers from the configuration.
 
+mod brokers;
+mod durations;
 mod encode;
 mod plain;
+mod process;
 mod routes;
+mod state;
+mod workers;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -16,13 +21,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use encode::{counter_family, encode_gauges, histogram};
+use encode::{counter_family, encode_gauges};
+use process::OfProcess;
 use routes::records;
 
 use crate::{
     auth::AuthError,
     log,
-    metrics::{BUCKETS, Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, WorkerMetrics},
+    metrics::{Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, WorkerMetrics},
     produce::BrokerWatch,
     readiness::Readiness,
     snapshot::Published,
@@ -75,8 +81,11 @@ impl Exposition {
 
     /// Reads `sources` at every scrape.
     pub fn new(sources: Sources) -> Self {
-        let mut registry = Registry::with_prefix("ringest");
-        registry.register_collector(Box::new(sources));
+        let mut registry = Registry::default();
+        let ours = registry.sub_registry_with_prefix("ringest");
+        ours.register_collector(Box::new(sources));
+        let process = registry.sub_registry_with_prefix("process");
+        process.register_collector(Box::new(OfProcess));
         Self(registry)
     }
 
@@ -106,11 +115,12 @@ impl Collector for Sources {
         self.requests(encoder, &snapshot)?;
         records(encoder, &snapshot)?;
         self.credentials(encoder)?;
-        self.delivery_latency(encoder)?;
+        self.durations(encoder, &snapshot)?;
         self.totals(encoder)?;
         self.handshakes(encoder)?;
-        self.reloads(encoder)?;
-        self.gauges(encoder, snapshot.generation)?;
+        self.gauges(encoder)?;
+        self.state(encoder, &snapshot)?;
+        self.kafka(encoder)?;
         self.workers(encoder)?;
         key_fetches(encoder, &self.process.key_fetches())?;
         self.process(encoder)
@@ -150,83 +160,6 @@ impl Sources {
         let help = "Authentication attempts by result: accepted from the cache (\"cached\"), \
                     accepted after verification (\"verified\"), else the reason for rejection.";
         counter_family(encoder, "credentials", help, series)
-    }
-
-    fn delivery_latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let mut counts = [0; BUCKETS];
-        let mut sum_micros = 0;
-        for worker in &self.workers {
-            for (sum, count) in counts.iter_mut().zip(worker.delivery_latency.buckets()) {
-                *sum += count;
-            }
-            sum_micros += worker.delivery_latency.sum_micros();
-        }
-        let encoder = encoder.encode_descriptor(
-            "delivery_latency",
-            "Time from enqueueing a request's records to their last delivery report.",
-            Some(&Unit::Seconds),
-            MetricType::Histogram,
-        )?;
-        histogram(encoder, counts, sum_micros)
-    }
-
-    /// How each worker fares.
-    fn workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        type Family = (
-            &'static str,
-            Option<&'static Unit>,
-            &'static str,
-            fn(&WorkerMetrics) -> &Gauge,
-        );
-        const FAMILIES: [Family; 2] = [
-            (
-                "worker_connections_open",
-                None,
-                "Open client connections, by worker.",
-                |it| &it.connections_open,
-            ),
-            (
-                "worker_in_flight",
-                Some(&Unit::Bytes),
-                "Bytes of request bodies being read and of records not yet acknowledged, by worker.",
-                |it| &it.in_flight_bytes,
-            ),
-        ];
-        let workers = || {
-            (0_usize..)
-                .map(|index| index.to_string())
-                .zip(&self.workers)
-        };
-        let help = "How late each tick of a worker was, by worker: other work delayed it.";
-        let unit = Some(&Unit::Seconds);
-        let mut family =
-            encoder.encode_descriptor("worker_loop_lag", help, unit, MetricType::Histogram)?;
-        for (index, worker) in workers() {
-            let labels = [("worker", index.as_str())];
-            let lag = &worker.loop_lag;
-            histogram(
-                family.encode_family(&labels)?,
-                lag.buckets(),
-                lag.sum_micros(),
-            )?;
-        }
-        let help = "Time since the last tick of each worker, which ticks every 20 ms; of one that is \
-                    starting, since that began.";
-        let mut family =
-            encoder.encode_descriptor("worker_tick_age", help, unit, MetricType::Gauge)?;
-        for ((index, _), age) in workers().zip(self.readiness.heartbeat_ages()) {
-            let labels = [("worker", index.as_str())];
-            ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&labels)?)?;
-        }
-        for (name, unit, help, gauge) in FAMILIES {
-            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-            for (index, worker) in workers() {
-                let labels = [("worker", index.as_str())];
-                let value = gauge(worker).value();
-                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
     }
 
     fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -320,25 +253,8 @@ impl Sources {
         counter_family(encoder, "tls_handshakes", help, series)
     }
 
-    fn reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (succeeded, failed) = self.process.reloads();
-        let help = "Configuration reloads by result; on \"error\" the previous configuration stays \
-                    active.";
-        let series = [
-            ([("result", "ok")], succeeded),
-            ([("result", "error")], failed),
-        ];
-        counter_family(encoder, "config_reloads", help, series)
-    }
-
-    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>, generation: u64) -> fmt::Result {
+    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let gauges = [
-            (
-                "config_generation",
-                None,
-                "Generation of the active configuration; incremented by each reload and key change.",
-                generation,
-            ),
             (
                 "in_flight",
                 Some(&Unit::Bytes),
@@ -350,6 +266,12 @@ impl Sources {
                 None,
                 "Limit on in_flight_bytes (limits.in_flight_bytes_max).",
                 self.in_flight_bytes_max,
+            ),
+            (
+                "in_flight_requests",
+                None,
+                "Requests whose records do not all have a delivery report yet.",
+                self.level(|worker| &worker.in_flight_requests),
             ),
             (
                 "in_flight_records",
@@ -376,41 +298,36 @@ impl Sources {
                  is too low).",
                 self.connections_max,
             ),
-            (
-                "ready",
-                None,
-                "1 if ringest can accept records, else 0; /ready gives the reason.",
-                u64::from(self.readiness.reason().is_none()),
-            ),
-            (
-                "draining",
-                None,
-                "1 once a shutdown has begun, else 0.",
-                u64::from(self.readiness.is_draining()),
-            ),
         ];
         encode_gauges(encoder, gauges)
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let missing = self.watch.as_ref().map(|it| it.missing_topics().len());
-        let help =
-            "Topics of the models, those for dead letters included, that the brokers do not have.";
-        let metric = encoder.encode_descriptor("topics_missing", help, None, MetricType::Gauge)?;
-        ConstGauge::new(missing.unwrap_or(0) as u64).encode(metric)?;
-        let drivers: Vec<(&str, String)> = (self.workers.iter().enumerate())
-            .filter_map(|(index, worker)| Some((worker.driver()?.as_str(), index.to_string())))
-            .collect();
-        let help = "I/O driver of each worker: io_uring or epoll; the value is always 1.";
-        let mut family = encoder.encode_descriptor("driver", help, None, MetricType::Gauge)?;
-        for (driver, worker) in &drivers {
-            let labels = [("driver", *driver), ("worker", worker.as_str())];
-            ConstGauge::new(1_u64).encode(family.encode_family(&labels)?)?;
-        }
+        let watch = self.watch.as_ref();
+        let gauges = [
+            (
+                "topics_missing",
+                None,
+                "Topics of the models, those for dead letters included, that the brokers do not have.",
+                watch.map_or(0, |it| it.missing_topics().len() as u64),
+            ),
+            (
+                "partitions_without_leader",
+                None,
+                "Partitions of the topics without a leader: records with such keys can't be delivered.",
+                watch.map_or(0, |it| it.partitions_without_leader() as u64),
+            ),
+        ];
+        encode_gauges(encoder, gauges)?;
         encoder
             .encode_descriptor("build", "Version of ringest.", None, MetricType::Info)?
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
+}
+
+/// Milliseconds as Prometheus has times: in seconds.
+fn seconds(millis: u64) -> f64 {
+    Duration::from_millis(millis).as_secs_f64()
 }
 
 /// The fetches of each issuer's keys.

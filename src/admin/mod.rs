@@ -7,7 +7,9 @@
 //! uses epoll, which also works where `io_uring` is not allowed.
 
 mod answer;
+mod brokers;
 mod exposition;
+mod process;
 mod receive;
 mod routes;
 mod state;

@@ -1,7 +1,7 @@
 //! The keys and rules for authentication, as one immutable part of a snapshot.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     str,
     sync::{
         Arc,
@@ -129,6 +129,14 @@ impl KeySet {
         } else {
             AuthError::Malformed
         })
+    }
+
+    /// Which API keys expire, by their names, and when, in milliseconds since 1970.
+    pub fn expiry_ms(&self) -> BTreeMap<&str, u64> {
+        let keys = self.api_keys.values();
+        keys.filter(|grant| grant.validity.until_ms < u64::MAX)
+            .filter_map(|grant| Some((grant.name.as_deref()?, grant.validity.until_ms)))
+            .collect()
     }
 
     /// Whether there are keys for pages, which a query may have.

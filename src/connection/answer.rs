@@ -15,6 +15,7 @@ use crate::{
     context::{ActiveSnapshot, Facts},
     http::{ContentCoding, Framing, Method, RequestHead, Version},
     outcome::{Outcome, Refusal},
+    produce::Delivered,
     response::{Form, Persistence},
 };
 
@@ -254,8 +255,8 @@ impl Connection {
             facts,
             end,
         } = request;
-        let outcome = match end {
-            End::Outcome(outcome) => outcome,
+        let (outcome, ended) = match end {
+            End::Outcome(outcome) => (outcome, Instant::now()),
             End::Delivery(enqueued) => {
                 // Complete answers do not wait for this one.
                 if !self.transport.output.is_empty() && !enqueued.has_ended() {
@@ -267,10 +268,12 @@ impl Connection {
                     // Another task has run: the one that reads delivery reports.
                     self.transport.has_yielded();
                 }
-                delivered.into()
+                let ended = delivered.as_ref().map(Delivered::at);
+                let ended = ended.unwrap_or_else(|_| Instant::now());
+                (delivered.into(), ended)
             }
         };
-        self.context.observe(&active, &facts, &outcome);
+        (self.context).observe(&active, &facts, &outcome, ended);
         let keeps = !may_end
             || (outcome.keeps_connection()
                 && self.can_continue(asked)

@@ -1,5 +1,7 @@
 //! Reading a request's head, and checking that it announces a body of records.
 
+use std::time::Instant;
+
 use crate::{
     deadline::Wait,
     http::{Coding, Codings, ContentCoding, HeadError, MediaType, Method, RequestHead},
@@ -14,6 +16,7 @@ impl Connection {
     /// answered first.
     pub(super) async fn read_head(&mut self) -> Result<RequestHead, Interrupt> {
         self.parser.reset();
+        self.began = None;
         if !self.unanswered.is_empty() {
             if let Some(head) = self.arrived_head()? {
                 return Ok(head);
@@ -25,6 +28,7 @@ impl Connection {
         let (transport, context) = (&mut self.transport, &self.context);
         if transport.rest().is_empty() {
             transport.shrink_input();
+            self.began = None;
         }
         let (timeouts, mut is_idle) = (&context.config.timeouts, true);
         let idle_max = if std::mem::take(&mut self.is_new) {
@@ -38,6 +42,9 @@ impl Connection {
         loop {
             let has_begun =
                 !transport.rest().is_empty() || (is_idle && transport.await_record().await?);
+            if has_begun {
+                self.began.get_or_insert_with(Instant::now);
+            }
             if !transport.rest().is_empty() {
                 let trusted = &context.config.listen.trusted_proxies;
                 if self.client.skip_proxy_header(transport, trusted)?
@@ -63,6 +70,7 @@ impl Connection {
 
     /// The next request's head, if it has arrived.
     fn arrived_head(&mut self) -> Result<Option<RequestHead>, HeadError> {
+        self.began = Some(Instant::now());
         loop {
             if !self.transport.rest().is_empty()
                 && let Some(head) = self.parser.parse(self.transport.rest())?

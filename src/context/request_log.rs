@@ -50,7 +50,7 @@ pub(crate) struct Facts {
     pub(crate) body_bytes: usize,
     /// That were enqueued.
     pub(crate) records: usize,
-    /// When its head was read.
+    /// When its first byte was there.
     pub(crate) began: Instant,
     /// When its credential was verified, its body read, and its records enqueued; where it came so far, and
     /// stages are timed.
@@ -102,7 +102,7 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 impl RequestLog {
-    /// Whether requests are timed exactly: where lines of accepted ones are logged.
+    /// Whether the stages of requests are timed: where lines of accepted ones are logged.
     pub(super) fn is_exact(self) -> bool {
         match self {
             Self::None | Self::Refused => false,

@@ -96,6 +96,23 @@ pub(crate) const BUCKET_BOUNDS_NANOS: [u64; 16] = [
 /// Buckets of a [`Histogram`], the unbounded one included.
 pub(crate) const BUCKETS: usize = BUCKET_BOUNDS_NANOS.len() + 1;
 
+/// Which of [`BUCKET_BOUNDS_NANOS`] a [`CoarseHistogram`] has, from 5 ms to 2 s.
+const COARSE: [usize; 7] = [3, 4, 5, 6, 7, 9, 11];
+
+/// Inclusive upper bounds of a [`CoarseHistogram`]'s buckets, in nanoseconds. A last bucket has no upper bound.
+pub(crate) const COARSE_BOUNDS_NANOS: [u64; COARSE.len()] = {
+    let mut bounds = [0; COARSE.len()];
+    let mut index = 0;
+    while index < bounds.len() {
+        bounds[index] = BUCKET_BOUNDS_NANOS[COARSE[index]];
+        index += 1;
+    }
+    bounds
+};
+
+/// Buckets of a [`CoarseHistogram`], the unbounded one included.
+pub(crate) const COARSE_BUCKETS: usize = COARSE.len() + 1;
+
 /// Durations in fixed buckets from 0.5 ms to 30 s. **One** thread observes; any thread may read.
 #[derive(Debug, Default)]
 pub struct Histogram {
@@ -106,15 +123,62 @@ pub struct Histogram {
 
 impl Histogram {
     /// Counts one observation: four or five comparisons, three stores at most.
-    pub fn observe(&self, latency: Duration) {
+    pub fn observe(&self, latency: Duration) -> Observed {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BUCKET_BOUNDS_NANOS.partition_point(|bound| *bound < nanos);
+        let micros = nanos / 1_000;
         self.buckets[bucket].add(1);
-        self.sum_micros.add(nanos / 1_000);
+        self.sum_micros.add(micros);
+        Observed { bucket, micros }
     }
 
     /// Observations by bucket, not cumulative, in the order of [`BUCKET_BOUNDS_NANOS`].
     pub(crate) fn buckets(&self) -> [u64; BUCKETS] {
+        self.buckets.each_ref().map(Counter::value)
+    }
+
+    /// The sum of all observations in microseconds, each rounded down.
+    pub(crate) fn sum_micros(&self) -> u64 {
+        self.sum_micros.value()
+    }
+}
+
+/// An observation of a [`Histogram`], to be counted by another one too.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed {
+    bucket: usize,
+    micros: u64,
+}
+
+/// Durations in fewer buckets, for metrics of which there are many. **One** thread observes; any thread may read.
+#[derive(Debug, Default)]
+pub struct CoarseHistogram {
+    buckets: [Counter; COARSE_BUCKETS],
+    sum_micros: Counter,
+}
+
+impl CoarseHistogram {
+    /// Counts an observation.
+    pub fn observe(&self, observed: Observed) {
+        /// By the bucket of a [`Histogram`].
+        const BUCKET: [usize; BUCKETS] = {
+            let mut buckets = [0; BUCKETS];
+            let (mut fine, mut coarse) = (0, 0);
+            while fine < BUCKETS {
+                buckets[fine] = coarse;
+                if coarse < COARSE.len() && COARSE[coarse] == fine {
+                    coarse += 1;
+                }
+                fine += 1;
+            }
+            buckets
+        };
+        self.buckets[BUCKET[observed.bucket]].add(1);
+        self.sum_micros.add(observed.micros);
+    }
+
+    /// Observations by bucket, not cumulative, in the order of [`COARSE_BOUNDS_NANOS`].
+    pub(crate) fn buckets(&self) -> [u64; COARSE_BUCKETS] {
         self.buckets.each_ref().map(Counter::value)
     }
 
@@ -184,19 +248,25 @@ mod tests {
         fn buckets_agree_with_a_direct_count(
             latencies in prop::collection::vec(0_u64..60_000_000_000, 0..200)
         ) {
-            let histogram = Histogram::default();
+            let (histogram, coarse) = (Histogram::default(), CoarseHistogram::default());
             for nanos in &latencies {
-                histogram.observe(Duration::from_nanos(*nanos));
+                coarse.observe(histogram.observe(Duration::from_nanos(*nanos)));
             }
-            let mut cumulative = 0;
-            for (bound, count) in BUCKET_BOUNDS_NANOS.into_iter().zip(histogram.buckets()) {
-                cumulative += count;
-                let at_most = latencies.iter().filter(|nanos| **nanos <= bound).count();
-                prop_assert_eq!(cumulative, at_most as u64);
-            }
-            prop_assert_eq!(histogram.buckets().iter().sum::<u64>(), latencies.len() as u64);
+            let check = |bounds: &[u64], counts: &[u64]| {
+                let mut cumulative = 0;
+                for (bound, count) in bounds.iter().zip(counts) {
+                    cumulative += count;
+                    let at_most = latencies.iter().filter(|nanos| *nanos <= bound).count();
+                    prop_assert_eq!(cumulative, at_most as u64);
+                }
+                prop_assert_eq!(counts.iter().sum::<u64>(), latencies.len() as u64);
+                Ok(())
+            };
+            check(&BUCKET_BOUNDS_NANOS, &histogram.buckets())?;
+            check(&COARSE_BOUNDS_NANOS, &coarse.buckets())?;
             let micros: u64 = latencies.iter().map(|nanos| nanos / 1_000).sum();
             prop_assert_eq!(histogram.sum_micros(), micros);
+            prop_assert_eq!(coarse.sum_micros(), micros);
         }
     }
 }

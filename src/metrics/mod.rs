@@ -5,22 +5,26 @@
 //! them ([`crate::admin::Exposition`]). A scrape is not a consistent snapshot: its values are read one
 //! after the other.
 
+mod broker;
 mod cell;
 mod key_fetches;
+mod labels;
+mod process;
 mod route;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::atomic::{AtomicI32, AtomicU8, Ordering::Relaxed},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use broker::{BrokerMetrics, Brokers};
 use cell::Counters;
-pub(crate) use cell::{BUCKET_BOUNDS_NANOS, BUCKETS};
-pub use cell::{Counter, Gauge, Histogram};
+pub(crate) use cell::{BUCKET_BOUNDS_NANOS, COARSE_BOUNDS_NANOS};
+pub use cell::{CoarseHistogram, Counter, Gauge, Histogram, Observed};
 pub use key_fetches::{FetchResult, KeyFetches};
+pub use labels::{Class, Driver, KafkaError};
+pub use process::ProcessMetrics;
 pub use route::RouteMetrics;
-
-use crate::sync::locked;
 
 /// The metrics of one worker. That worker is the only writer; others read through an `Arc`.
 ///
@@ -36,10 +40,14 @@ pub struct WorkerMetrics {
     /// Time from enqueueing a request's records to their last delivery report, or, of a pipelined request,
     /// to the end of the one before it if that is later.
     pub delivery_latency: Histogram,
+    /// Time from the first byte of each request to its answer, by [`Class`].
+    pub request_duration: [Histogram; Class::ALL.len()],
     /// How late each tick of the worker was: the time for which its other work delayed it.
     pub loop_lag: Histogram,
     /// Bytes counted against `in_flight_bytes_max`.
     pub in_flight_bytes: Gauge,
+    /// Requests whose records do not all have a delivery report yet.
+    pub in_flight_requests: Gauge,
     /// Records enqueued that have no delivery report yet.
     pub in_flight_records: Gauge,
     /// Records and events in librdkafka's queues.
@@ -60,6 +68,10 @@ pub struct WorkerMetrics {
     pub late_delivery_reports: Counter,
     /// Records of refused batches that were sent again, each alone.
     pub records_sent_again: Counter,
+    /// The brokers that its batches go to.
+    pub brokers: Brokers,
+    /// Errors that librdkafka has reported beside those of records, by [`KafkaError`].
+    pub kafka_errors: [Counter; KafkaError::ALL.len()],
     /// Requests whose credential was in the cache.
     pub credentials_cached: Counter,
     /// Credentials that were verified and accepted.
@@ -72,6 +84,7 @@ pub struct WorkerMetrics {
     pub(crate) unrouted: Counters,
     codes: usize,
     driver: AtomicU8,
+    thread: AtomicI32,
 }
 
 impl WorkerMetrics {
@@ -81,8 +94,10 @@ impl WorkerMetrics {
             body_bytes_received: Counter::default(),
             body_bytes_decoded: Counter::default(),
             delivery_latency: Histogram::default(),
+            request_duration: Default::default(),
             loop_lag: Histogram::default(),
             in_flight_bytes: Gauge::default(),
+            in_flight_requests: Gauge::default(),
             in_flight_records: Gauge::default(),
             producer_queue_records: Gauge::default(),
             connections_open: Gauge::default(),
@@ -93,6 +108,8 @@ impl WorkerMetrics {
             handshakes: Handshakes::default(),
             late_delivery_reports: Counter::default(),
             records_sent_again: Counter::default(),
+            brokers: Brokers::default(),
+            kafka_errors: Default::default(),
             credentials_cached: Counter::default(),
             credentials_verified: Counter::default(),
             denials: Counters::new(denials),
@@ -100,6 +117,7 @@ impl WorkerMetrics {
             unrouted: Counters::new(codes),
             codes,
             driver: AtomicU8::new(0),
+            thread: AtomicI32::new(0),
         }
     }
 
@@ -113,6 +131,14 @@ impl WorkerMetrics {
         match route {
             Some(route) => route.request(code),
             None => self.unrouted.at(code).add(1),
+        }
+    }
+
+    /// Counts how long a request took, for its route, too, if it has one and was accepted.
+    pub fn answered(&self, route: Option<&RouteMetrics>, class: Class, duration: Duration) {
+        let observed = self.request_duration[class as usize].observe(duration);
+        if let (Class::Accepted, Some(route)) = (class, route) {
+            route.duration.observe(observed);
         }
     }
 
@@ -133,17 +159,35 @@ impl WorkerMetrics {
             .find(|driver| *driver as u8 == self.driver.load(Relaxed))
     }
 
+    /// Sets the kernel's identifier of this worker's thread (`gettid(2)`).
+    pub fn set_thread(&self, thread: i32) {
+        self.thread.store(thread, Relaxed);
+    }
+
+    /// The kernel's identifier of this worker's thread; `None` until it was set.
+    pub fn thread(&self) -> Option<i32> {
+        Some(self.thread.load(Relaxed)).filter(|thread| *thread > 0)
+    }
+
     /// Resets the gauges, but not the counters, for a worker that replaces one that panicked.
     pub fn reset_gauges(&self) {
         for gauge in [
             &self.in_flight_bytes,
+            &self.in_flight_requests,
             &self.in_flight_records,
             &self.producer_queue_records,
             &self.connections_open,
         ] {
             gauge.set(0);
         }
+        self.brokers.reset();
     }
+}
+
+/// Milliseconds since 1970.
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// TLS handshakes by how they end.
@@ -157,74 +201,6 @@ pub struct Handshakes {
     pub failed: Counter,
     /// Not begun, as too many others waited.
     pub refused: Counter,
-}
-
-/// The I/O driver of a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Driver {
-    /// `io_uring`.
-    IoUring = 1,
-    /// epoll.
-    Epoll = 2,
-}
-
-impl Driver {
-    /// The value of the metric's label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::IoUring => "io_uring",
-            Self::Epoll => "epoll",
-        }
-    }
-}
-
-/// Metrics of the process as a whole; not written on the request path.
-#[derive(Debug, Default)]
-pub struct ProcessMetrics {
-    worker_restarts: AtomicU64,
-    key_fetches: Mutex<Vec<Arc<KeyFetches>>>,
-    reloads: AtomicU64,
-    failed_reloads: AtomicU64,
-}
-
-impl ProcessMetrics {
-    /// Counts a restart of a worker. May be called from any thread.
-    pub fn worker_restarted(&self) {
-        self.worker_restarts.fetch_add(1, Relaxed);
-    }
-
-    /// Restarts of workers so far.
-    pub fn worker_restarts(&self) -> u64 {
-        self.worker_restarts.load(Relaxed)
-    }
-
-    /// Replaces the issuers whose key fetches are exported.
-    pub fn set_key_fetches(&self, issuers: Vec<Arc<KeyFetches>>) {
-        *self.key_fetches() = issuers;
-    }
-
-    pub(crate) fn key_fetches(&self) -> MutexGuard<'_, Vec<Arc<KeyFetches>>> {
-        locked(&self.key_fetches)
-    }
-
-    /// Counts a reload of the configuration and whether it succeeded. May be called from any thread.
-    pub fn reloaded(&self, succeeded: bool) {
-        let counter = if succeeded {
-            &self.reloads
-        } else {
-            &self.failed_reloads
-        };
-        counter.fetch_add(1, Relaxed);
-    }
-
-    /// Reloads so far: succeeded and failed ones.
-    pub fn reloads(&self) -> (u64, u64) {
-        (
-            self.reloads.load(Relaxed),
-            self.failed_reloads.load(Relaxed),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Metrics of one route.
 
-use super::{Counter, cell::Counters};
+use super::{CoarseHistogram, Counter, cell::Counters};
 
 /// One worker's metrics of one route. That worker is the only writer; others read through an `Arc`.
 /// A reload keeps them for a route whose path stays the same.
@@ -19,6 +19,8 @@ pub struct RouteMetrics {
     pub dead_letters: Counter,
     /// Invalid records of a route with a dead-letter topic that have no dead letter of their own.
     pub dead_letters_omitted: Counter,
+    /// Time from the first byte of each request that was accepted to its answer.
+    pub duration: CoarseHistogram,
     /// Responses by outcome code.
     pub(crate) requests: Counters,
 }
@@ -32,6 +34,7 @@ impl RouteMetrics {
             records_rejected: Counter::default(),
             dead_letters: Counter::default(),
             dead_letters_omitted: Counter::default(),
+            duration: CoarseHistogram::default(),
             requests: Counters::new(codes),
         }
     }

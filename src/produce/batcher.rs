@@ -24,6 +24,7 @@ use std::{
 use slab::Slab;
 
 use super::{fault::Fault, record::Record};
+use crate::metrics::Brokers;
 use batch::Kind;
 pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, RecordEnd, Reported};
 use broker::Broker;
@@ -70,6 +71,7 @@ pub(super) struct Batcher {
     rules: BatchRules,
     topics: Vec<Topic>,
     brokers: Vec<Broker>,
+    broker_metrics: Brokers,
     /// Whether each lane takes batches; the last one is for records that are sent alone.
     lanes: Vec<bool>,
     batches: Slab<Batch>,
@@ -94,12 +96,13 @@ pub(super) struct Batcher {
 
 impl Batcher {
     /// A batcher without topics, whose lanes take nothing yet.
-    pub(super) fn new(rules: BatchRules) -> Self {
+    pub(super) fn new(rules: BatchRules, broker_metrics: Brokers) -> Self {
         Self {
             lanes: vec![false; rules.lanes_max + 1],
             rules,
             topics: Vec::new(),
             brokers: Vec::new(),
+            broker_metrics,
             batches: Slab::new(),
             generation: 0,
             candidates: VecDeque::new(),
@@ -231,9 +234,10 @@ impl Batcher {
     }
 
     fn broker_index(&mut self, id: i32) -> usize {
-        let known = self.brokers.iter().position(|broker| broker.id == id);
+        let known = self.brokers.iter().position(|broker| broker.id() == id);
         known.unwrap_or_else(|| {
-            self.brokers.push(Broker::new(id, self.lanes.len()));
+            let metrics = self.broker_metrics.of(id);
+            self.brokers.push(Broker::new(metrics, self.lanes.len()));
             self.brokers.len() - 1
         })
     }

@@ -19,6 +19,7 @@ use super::{
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivered {
     records: usize,
+    at: Instant,
 }
 
 impl Delivered {
@@ -27,10 +28,16 @@ impl Delivered {
         self.records
     }
 
+    /// When that was known.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
     /// As if so many had been delivered.
     #[cfg(test)]
     pub(crate) fn for_test(records: usize) -> Self {
-        Self { records }
+        let at = Instant::now();
+        Self { records, at }
     }
 }
 
@@ -88,7 +95,8 @@ impl Future for Delivery {
         match end {
             None => Poll::Pending,
             Some(end) => {
-                let latency = self.enqueued.elapsed();
+                let at = Instant::now();
+                let latency = at.saturating_duration_since(self.enqueued);
                 self.producer.metrics().delivery_latency.observe(latency);
                 let end = end.map_err(|mut failure| {
                     if failure.fault == Fault::NullKey && !self.is_keyed {
@@ -96,7 +104,7 @@ impl Future for Delivery {
                     }
                     failure
                 });
-                Poll::Ready(end.map(|records| Delivered { records }))
+                Poll::Ready(end.map(|records| Delivered { records, at }))
             }
         }
     }

@@ -98,6 +98,11 @@ impl Default for InFlight {
 }
 
 impl InFlight {
+    /// Requests whose records are not all reported, or whose result is not awaited yet.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Records that have been enqueued and not reported.
     pub(super) fn records(&self) -> usize {
         self.records

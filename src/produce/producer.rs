@@ -107,7 +107,7 @@ impl Producer {
             let wake = wake.map_err(|error| OpenError(error.to_string()))?;
             lanes.push(Lane::new(settings.lane(lane == lanes_max), wake));
         }
-        let mut batcher = Batcher::new(rules);
+        let mut batcher = Batcher::new(rules, metrics.brokers.clone());
         for (index, lane) in lanes.iter().take(settings.lanes_min()).enumerate() {
             lane.open_now()?;
             batcher.set_lane(index, true);
@@ -142,6 +142,11 @@ impl Producer {
     /// Records enqueued and not reported.
     pub fn queued_records(&self) -> usize {
         self.in_flight.borrow().records()
+    }
+
+    /// Requests whose records are not all reported.
+    pub fn waiting_requests(&self) -> usize {
+        self.in_flight.borrow().requests()
     }
 
     /// Records and reports in librdkafka's own queues.

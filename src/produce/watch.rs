@@ -64,6 +64,8 @@ pub(super) struct ClusterView {
     leaders: HashMap<Arc<str>, Leaders>,
     /// Topics that do not exist, and since when that is known.
     missing: BTreeMap<Arc<str>, Instant>,
+    /// The address of each broker, by its `node.id`.
+    brokers: BTreeMap<i32, Arc<str>>,
 }
 
 impl ClusterView {
@@ -210,6 +212,18 @@ impl BrokerWatch {
         let is_named =
             |topic: &&Arc<str>| named.as_ref().is_none_or(|named| named.contains(*topic));
         view.missing.keys().filter(is_named).cloned().collect()
+    }
+
+    /// The address of each broker that the cluster has, by its `node.id`, as far as is known.
+    pub fn brokers(&self) -> BTreeMap<i32, Arc<str>> {
+        self.view.latest().brokers.clone()
+    }
+
+    /// Partitions without a leader, of all topics.
+    pub fn partitions_without_leader(&self) -> usize {
+        let view = self.view.latest();
+        let leaders = view.leaders.values().flat_map(|leaders| leaders.iter());
+        leaders.filter(|leader| leader.is_none()).count()
     }
 
     /// What models there are, whose topics are asked about from now on, and compared with them.
@@ -379,6 +393,11 @@ fn metadata(
     // that it names, its strings end with NUL; all that is kept is copied. Fields are read one by one: a
     // code may be one that Rust's enum does not have.
     unsafe {
+        for broker in items((*metadata).brokers, (*metadata).broker_cnt) {
+            let host = CStr::from_ptr((*broker).host).to_string_lossy();
+            let address = format!("{host}:{}", (*broker).port);
+            view.brokers.insert((*broker).id, address.into());
+        }
         for topic in items((*metadata).topics, (*metadata).topic_cnt) {
             let name: Arc<str> = CStr::from_ptr((*topic).topic).to_string_lossy().into();
             let code = error_code((&raw const (*topic).err).cast::<i32>().read());

@@ -29,6 +29,8 @@ pub struct Identity {
     key: Arc<CertifiedKey>,
     /// The DNS names of the certificate, in lower case.
     names: Vec<Box<str>>,
+    /// When the first certificate of the chain expires, in milliseconds since 1970.
+    expiry_ms: u64,
 }
 
 /// Why a certificate can't be presented. The fault of the operator; the text follows the name of the file.
@@ -55,13 +57,14 @@ impl Identity {
         key: &[u8],
         now: SystemTime,
     ) -> Result<Self, CertificateError> {
-        let chain = chain(certificates, now).map_err(CertificateError::Certificate)?;
+        let (chain, expires) = chain(certificates, now).map_err(CertificateError::Certificate)?;
         let key = private_key(key).map_err(CertificateError::Key)?;
         let names = names(&chain[0]).map_err(CertificateError::Certificate)?;
         match CertifiedKey::from_der(chain, key, &super::provider()) {
             Ok(key) => Ok(Self {
                 key: Arc::new(key),
                 names,
+                expiry_ms: u64::try_from(expires.as_millis()).unwrap_or(u64::MAX),
             }),
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(CertificateError::Mismatch)
@@ -79,6 +82,13 @@ impl Identity {
     /// The certificate's public key says which its key is.
     pub(super) fn digest(&self, context: &mut Context) {
         self.key.cert.iter().for_each(|it| context.update(it));
+    }
+
+    /// The first name of the certificate, empty where it has none, and when it or one of its chain expires, in
+    /// milliseconds since 1970.
+    pub(super) fn expiry_ms(&self) -> (Box<str>, u64) {
+        let name = self.names.first().cloned();
+        (name.unwrap_or_default(), self.expiry_ms)
     }
 
     /// Whether clients can ask for it by a name.
@@ -99,8 +109,8 @@ impl fmt::Debug for Identity {
 
 const INVALID: &str = "an invalid certificate";
 
-/// The certificates of a file, all of them valid now.
-fn chain(file: &[u8], now: SystemTime) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a file, all of them valid now, and since 1970 until when.
+fn chain(file: &[u8], now: SystemTime) -> Result<(Vec<CertificateDer<'static>>, Duration), String> {
     let certificates = CertificateDer::pem_slice_iter(file).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| explained(&error))?;
     if certificates.is_empty() {
@@ -108,6 +118,7 @@ fn chain(file: &[u8], now: SystemTime) -> Result<Vec<CertificateDer<'static>>, S
             "has no certificate: a PEM file with a block CERTIFICATE is expected".to_owned(),
         );
     }
+    let mut expires = Duration::MAX;
     for (index, certificate) in certificates.iter().enumerate() {
         let parsed = Certificate::from_der(certificate);
         let parsed = parsed.map_err(|error| format!("{INVALID}: {error}"))?;
@@ -115,9 +126,11 @@ fn chain(file: &[u8], now: SystemTime) -> Result<Vec<CertificateDer<'static>>, S
             0 => "the certificate".to_owned(),
             _ => format!("certificate {} of the chain", index + 1),
         };
-        check_time(&which, parsed.tbs_certificate().validity(), now)?;
+        let validity = parsed.tbs_certificate().validity();
+        check_time(&which, validity, now)?;
+        expires = expires.min(validity.not_after.to_unix_duration());
     }
-    Ok(certificates)
+    Ok((certificates, expires))
 }
 
 /// The DNS names of a certificate (RFC 5280 section 4.2.1.6).

@@ -7,7 +7,7 @@ mod certificate;
 mod clients;
 mod names;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use ring::digest::{Context, SHA256};
 use rustls::{
@@ -53,6 +53,7 @@ const CONNECTION_BYTES: usize = {
 pub struct Tls {
     config: Arc<ServerConfig>,
     clients: Option<Clients>,
+    expiry_ms: BTreeMap<Box<str>, u64>,
     /// Where it was read.
     files: Vec<PathBuf>,
     /// Of what was read there.
@@ -79,6 +80,11 @@ impl Tls {
         if let Some(clients) = &clients {
             clients.digest(&mut context);
         }
+        let mut expiry_ms = BTreeMap::new();
+        for (name, at) in others.iter().chain([&default]).map(Identity::expiry_ms) {
+            let first = expiry_ms.entry(name).or_insert(at);
+            *first = at.min(*first);
+        }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
         let verifier = clients.as_ref().map(|it| Arc::clone(&it.verifier));
@@ -95,6 +101,7 @@ impl Tls {
         Ok(Self {
             config: Arc::new(config),
             clients,
+            expiry_ms,
             files,
             digest,
         })
@@ -103,6 +110,12 @@ impl Tls {
     /// Whose certificates are accepted of clients; `None`: they are not asked for.
     pub fn clients(&self) -> Option<&Clients> {
         self.clients.as_ref()
+    }
+
+    /// When certificates expire, in milliseconds since 1970, by their first DNS name: of several with the same, the
+    /// first to expire.
+    pub fn expiry_ms(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.expiry_ms.iter().map(|(name, at)| (&**name, *at))
     }
 
     /// The most that it adds to the memory of a connection, in bytes.

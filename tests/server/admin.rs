@@ -1,6 +1,8 @@
 //! The management listener over real sockets.
 
+mod durations;
 mod metrics;
+mod observed;
 mod openmetrics;
 mod rig;
 

@@ -16,6 +16,7 @@ mod http_corpus;
 mod jwks;
 mod limits;
 mod logs;
+mod metrics;
 mod properties;
 mod registry;
 mod reload;

@@ -1,6 +1,6 @@
 //! How families of metrics are encoded.
 
-use std::{fmt, time::Duration};
+use std::{fmt, iter, time::Duration};
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
@@ -8,19 +8,30 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use crate::metrics::{BUCKET_BOUNDS_NANOS, BUCKETS};
+/// The sum of histograms: of their counts by bucket, and of their sums.
+pub(super) fn sum<const N: usize>(
+    histograms: impl Iterator<Item = ([u64; N], u64)>,
+) -> ([u64; N], u64) {
+    histograms.fold(([0; N], 0), |(mut counts, micros), (others, more)| {
+        for (count, other) in iter::zip(&mut counts, others) {
+            *count += other;
+        }
+        (counts, micros + more)
+    })
+}
 
-/// Encodes a histogram with these counts, not cumulative, in the order of the buckets.
+/// Encodes a histogram with buckets of these bounds and a last one without. Its counts are not cumulative.
 pub(super) fn histogram(
     mut encoder: MetricEncoder<'_>,
-    counts: [u64; BUCKETS],
+    bounds_nanos: &[u64],
+    counts: &[u64],
     sum_micros: u64,
 ) -> fmt::Result {
-    let bounds = BUCKET_BOUNDS_NANOS
-        .into_iter()
-        .map(|nanos| Duration::from_nanos(nanos).as_secs_f64())
+    let bounds = bounds_nanos
+        .iter()
+        .map(|nanos| Duration::from_nanos(*nanos).as_secs_f64())
         .chain([f64::INFINITY]);
-    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
     let sum = Duration::from_micros(sum_micros).as_secs_f64();
     encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
 }

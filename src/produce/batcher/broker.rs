@@ -1,6 +1,11 @@
 //! What is known of one broker, from this worker's own batches.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::metrics::BrokerMetrics;
 
 /// A broker is late when a batch has been out for so many of its smoothed round trips.
 const LATE_ROUND_TRIPS: u32 = 4;
@@ -17,8 +22,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// acknowledged something (the idea of KIP-794, for whole brokers).
 #[derive(Debug)]
 pub(super) struct Broker {
-    /// Kafka's `node.id`.
-    pub(super) id: i32,
+    metrics: Arc<BrokerMetrics>,
     /// Batches on their way, by lane.
     out: Vec<u32>,
     round_trip: Option<Duration>,
@@ -35,13 +39,18 @@ struct Late {
 }
 
 impl Broker {
-    pub(super) fn new(id: i32, lanes: usize) -> Self {
+    pub(super) fn new(metrics: Arc<BrokerMetrics>, lanes: usize) -> Self {
         Self {
-            id,
+            metrics,
             out: vec![0; lanes],
             round_trip: None,
             late: None,
         }
+    }
+
+    /// Kafka's `node.id`.
+    pub(super) fn id(&self) -> i32 {
+        self.metrics.id()
     }
 
     /// Whether a lane may have one more batch out there.
@@ -72,6 +81,7 @@ impl Broker {
     /// A batch goes there.
     pub(super) fn sent(&mut self, lane: usize, now: Instant) {
         self.out[lane] += 1;
+        self.metrics.batches_out.set(u64::from(self.out()));
         if let Some(late) = &mut self.late {
             late.probing = true;
             late.probe_due = now + PROBE_INTERVAL;
@@ -82,8 +92,11 @@ impl Broker {
     /// not answer.
     pub(super) fn ended(&mut self, lane: usize, end: Result<Duration, bool>, now: Instant) {
         self.out[lane] = self.out[lane].saturating_sub(1);
+        self.metrics.batches_out.set(u64::from(self.out()));
         match end {
             Ok(round_trip) => {
+                self.metrics.round_trip.observe(round_trip);
+                self.metrics.set_up(true);
                 self.late = None;
                 self.round_trip = Some(match self.round_trip {
                     Some(smoothed) => (smoothed * 7 + round_trip) / 8,
@@ -92,12 +105,15 @@ impl Broker {
             }
             // It has answered, if only with an error: the next probe need not wait.
             Err(false) => {
+                self.metrics.batches_failed.add(1);
                 if let Some(late) = &mut self.late {
                     late.probing = false;
                     late.probe_due = now;
                 }
             }
             Err(true) => {
+                self.metrics.batches_failed.add(1);
+                self.metrics.set_up(false);
                 self.late = Some(Late {
                     failed: true,
                     probe_due: now + PROBE_INTERVAL,
@@ -113,6 +129,7 @@ impl Broker {
         if self.is_late() || age < (usual * LATE_ROUND_TRIPS).clamp(LATE_MIN, LATE_MAX) {
             return false;
         }
+        self.metrics.set_up(false);
         self.late = Some(Late {
             failed: false,
             probe_due: now + PROBE_INTERVAL,
@@ -126,18 +143,25 @@ impl Broker {
 mod tests {
     use super::*;
 
+    fn broker(id: i32) -> Broker {
+        Broker::new(Arc::new(BrokerMetrics::new(id)), 1)
+    }
+
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     #[test]
     fn a_late_broker_gets_a_probe_a_second_until_it_acknowledges() {
-        let (mut broker, start) = (Broker::new(1, 1), Instant::now());
+        let (mut broker, start) = (broker(1), Instant::now());
+        let metrics = Arc::clone(&broker.metrics);
         broker.sent(0, start);
         broker.ended(0, Ok(ms(5)), start);
         broker.sent(0, start);
+        assert!(metrics.state().0 && metrics.batches_out.value() == 1);
         assert!(!broker.overdue(ms(499), start));
         assert!(broker.overdue(ms(500), start));
+        assert!(!metrics.state().0);
         assert!(!broker.wants_probe(start + ms(999)));
         assert!(broker.wants_probe(start + ms(1_000)));
         broker.sent(0, start + ms(1_000));
@@ -153,16 +177,20 @@ mod tests {
         broker.ended(0, Ok(ms(5)), start + ms(6_010));
         assert!(!broker.is_late() && !broker.has_failed());
         assert_eq!(broker.out(), 0);
+        assert!(metrics.state().0);
+        assert_eq!(metrics.batches_failed.value(), 2);
+        assert_eq!(metrics.batches_out.value(), 0);
+        assert_eq!(metrics.round_trip.sum_micros(), 10_000);
     }
 
     #[test]
     fn a_slow_broker_is_given_its_usual_time() {
-        let (mut broker, start) = (Broker::new(1, 1), Instant::now());
+        let (mut broker, start) = (broker(1), Instant::now());
         broker.sent(0, start);
         broker.ended(0, Ok(ms(250)), start);
         assert!(!broker.overdue(ms(999), start));
         assert!(broker.overdue(ms(1_000), start));
-        let mut unknown = Broker::new(2, 1);
+        let mut unknown = self::broker(2);
         assert!(!unknown.overdue(ms(2_999), start));
         assert!(unknown.overdue(ms(3_000), start));
     }

@@ -36,7 +36,7 @@ struct Bench {
 impl Bench {
     /// `leaders`: of the topic's partitions.
     fn new(rules: BatchRules, leaders: &[i32]) -> Self {
-        let mut batcher = Batcher::new(rules);
+        let mut batcher = Batcher::new(rules, Brokers::default());
         batcher.add_topic();
         batcher.set_lane(0, true);
         let leaders: Vec<_> = leaders.iter().copied().map(Some).collect();

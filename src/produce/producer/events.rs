@@ -8,6 +8,7 @@ use tracing::Level;
 use super::Producer;
 use crate::{
     log::{Kind, Kinds, Line},
+    metrics::KafkaError,
     produce::{
         batcher::BatchKey,
         event::{Event, EventKind},
@@ -80,6 +81,7 @@ impl Producer {
             EventKind::Error {
                 text, fatal: true, ..
             } => {
+                self.count(KafkaError::Fatal);
                 if let Some(Line { count }) = FATAL_ERRORS.admit() {
                     tracing::error!(
                         count,
@@ -92,10 +94,12 @@ impl Producer {
                 code: Code::AllBrokersDown,
                 ..
             } => {
+                self.count(KafkaError::AllBrokersDown);
                 self.evidence.disconnected(now);
                 self.watch.suspect();
             }
             EventKind::Error { code, text, .. } => {
+                self.count(kind_of(code));
                 if matches!(code, Code::BrokerTransportFailure | Code::Resolve) {
                     self.evidence.connection_failed();
                 }
@@ -109,6 +113,10 @@ impl Producer {
             EventKind::Other => {}
         }
         false
+    }
+
+    fn count(&self, error: KafkaError) {
+        self.metrics.kafka_errors[error as usize].add(1);
     }
 
     fn fault(&self, code: Code) -> Fault {
@@ -232,6 +240,17 @@ impl Producer {
             lane.purge();
         }
         self.drain();
+    }
+}
+
+/// The kind of an error that does not end the handle.
+fn kind_of(code: Code) -> KafkaError {
+    match code {
+        Code::BrokerTransportFailure => KafkaError::Connection,
+        Code::Resolve => KafkaError::Resolve,
+        Code::SSL => KafkaError::Tls,
+        Code::Authentication | Code::SaslAuthenticationFailed => KafkaError::Authentication,
+        _ => KafkaError::Other,
     }
 }
 

@@ -23,6 +23,12 @@ pub fn observed(histogram: &cell::Histogram) -> (u64, u64) {
     (buckets.iter().sum(), histogram.sum_micros())
 }
 
+/// The same of a histogram with fewer buckets.
+pub fn observed_coarsely(histogram: &cell::CoarseHistogram) -> (u64, u64) {
+    let buckets: [u64; cell::COARSE_BOUNDS_NANOS.len() + 1] = histogram.buckets();
+    (buckets.iter().sum(), histogram.sum_micros())
+}
+
 /// What one of so many counters of a line has counted so far, after one more.
 pub fn counted(count: usize) -> u64 {
     let counters = cell::Counters::new(count);

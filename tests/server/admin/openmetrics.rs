@@ -23,6 +23,12 @@ struct Histogram {
     count: Option<f64>,
 }
 
+/// The names of the families, and what they are.
+pub(crate) fn families(text: &str) -> BTreeMap<&str, &str> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.filter_map(|line| line.split_once(' ')).collect()
+}
+
 /// Reads a whole exposition.
 pub(crate) fn read(text: &str) -> Series {
     let body = text.strip_suffix("# EOF\n").expect("ends in # EOF");
@@ -52,7 +58,8 @@ pub(crate) fn read(text: &str) -> Series {
             assert!(name.ends_with(&format!("_{unit}")), "{name} in {unit}");
         }
         assert!(names.insert(name.to_owned()), "{name} twice");
-        assert!(name.starts_with("ringest_"), "{name}");
+        let is_ours = name.starts_with("ringest_") || name.starts_with("process_");
+        assert!(is_ours, "{name}");
         assert!(is_name(name), "{name}");
         family = Some(Family {
             name: name.to_owned(),

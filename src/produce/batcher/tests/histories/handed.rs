@@ -33,8 +33,8 @@ impl World {
         let state = &self.batcher.brokers[broker];
         let id = leader.map(Self::broker_id);
         let waits = self.batcher.topics[out.topic].learned.is_some();
-        let right = waits || id == Some(state.id);
-        hold!(right, "a batch goes to {}, not {id:?}", state.id);
+        let right = waits || id == Some(state.id());
+        hold!(right, "a batch goes to {}, not {id:?}", state.id());
         if state.is_late() {
             let probe = self.probes.insert(broker, out.key);
             hold!(probe.is_none(), "a second probe goes to a late broker");

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     admission::{Admission, Holder},
     buffer::Pool,
+    metrics::Brokers,
     produce::{
         batcher::{BatchKey, BatchRules, Batcher, RecordEnd, Reported, batch::Kind},
         fault::Fault,
@@ -127,7 +128,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(rules: BatchRules, cluster: Cluster, start: Instant) -> Self {
-        let mut batcher = Batcher::new(rules.clone());
+        let mut batcher = Batcher::new(rules.clone(), Brokers::default());
         let topics = cluster.topics.len();
         (0..topics).for_each(|_| batcher.add_topic());
         Self {
