@@ -106,15 +106,12 @@ async fn deliver(
     let delivery =
         context
             .producer
-            .enqueue_dead_letters(destination.route, &places, memory, permit);
-    let delivered = match delivery {
-        Ok(delivery) => timeout_at(until.into(), delivery)
-            .await
-            .unwrap_or(Err(Failure {
-                fault: Fault::TimedOut,
-                persisted: Persisted::Unknown,
-            })),
-        Err(failure) => Err(failure),
-    };
+            .enqueue_dead_letters(destination.route, &places, memory, permit)?;
+    let delivered = timeout_at(until.into(), delivery)
+        .await
+        .unwrap_or(Err(Failure {
+            fault: Fault::TimedOut,
+            persisted: Persisted::Unknown,
+        }));
     delivered.inspect_err(|failure| context.undelivered(places.len(), failure))
 }

@@ -195,10 +195,9 @@ impl Valid<'_> {
         headers: Headers,
     ) -> Result<Validated, Refusal> {
         let (records, count) = (&self.records, self.records.len());
-        let collected = context
+        let delivery = context
             .producer
-            .collect(to.route, records, self.payloads, headers);
-        let delivery = collected.inspect_err(|failure| context.undelivered(count, failure))?;
+            .collect(to.route, records, self.payloads, headers)?;
         let enqueued = enqueued(to, count, self.body_bytes, delivery);
         Ok(Validated {
             delivery: Some(enqueued),
@@ -215,10 +214,10 @@ impl Valid<'_> {
         client: usize,
     ) -> Result<Validated, Refusal> {
         let (records, count) = (&self.records, self.records.len());
-        let slices = context
-            .producer
-            .collect_in_slices(to.route, records, self.payloads, headers);
-        let slices = slices.inspect_err(|failure| context.undelivered(count, failure))?;
+        let slices =
+            context
+                .producer
+                .collect_in_slices(to.route, records, self.payloads, headers)?;
         let delivery = take_in(context, slices, client).await;
         let enqueued = enqueued(to, count, self.body_bytes, delivery);
         Ok(Validated {

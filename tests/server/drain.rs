@@ -252,6 +252,30 @@ fn a_silent_broker() {
     assert_last_line(&ringest, 6, 0);
 }
 
+/// Records that were never enqueued are not undelivered: of a short request, and of one enqueued in slices.
+#[test]
+fn a_full_queue() {
+    for records in [3, 20_000] {
+        let room = records.to_string();
+        let (mock, mut ringest) = start(|it| {
+            it.set("limits.records_max", &room)
+                .kafka("queue.buffering.max.messages", &room)
+        });
+        mock.delay(ALL, Duration::from_millis(1_500));
+        let body = format!("[{}]", vec!["{}"; records].join(","));
+        let whole = request(PATH, "application/json", body.as_bytes());
+        let mut refused = sent(&ringest, &whole[..whole.len() - 1]);
+        let accepted = in_flight(&ringest, 1, records).remove(0);
+        ringest.begin_drain();
+        refuses_connections(&ringest);
+        refused.send(b"]").expect("ringest reads");
+        assert_last(refused, 503, "queue_full");
+        assert_last(accepted, 200, "");
+        assert_eq!(ringest.exited().code(), DRAINED);
+        assert_last_line(&ringest, 0, 0);
+    }
+}
+
 /// A client that holds back the rest of a request is answered in time; nothing has to be cut.
 #[test]
 fn half_sent_requests() {
