@@ -34,7 +34,7 @@ impl Cors {
     /// 5.6.2), and browsers keep the answer to a preflight for `max_age`, in seconds.
     pub fn new(origins: Origins, headers: &[String], max_age: Duration) -> Self {
         // A beacon is always sent with credentials: that of a JSON Blob has a preflight, which must allow
-        // them. With `*` that is not possible (and there is no ambient credential that would be used).
+        // them. With `*` that is not possible.
         let credentials = if origins.are_any() {
             ""
         } else {
@@ -64,6 +64,12 @@ impl Cors {
     /// The origins that are allowed.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Whether pages of this origin may use credentials that browsers add by themselves: not where that is every
+    /// origin.
+    pub fn allows_credentials(&self, origin: &[u8]) -> bool {
+        !self.origins.are_any() && self.origins.allow(origin)
     }
 
     /// The header fields of the answer to a request with this `Origin`, if it has one.
@@ -135,6 +141,8 @@ mod tests {
         assert_eq!(text(&cors.answer(None)), VARY);
         assert_eq!(text(&cors.answer(Some(b"https://example.org"))), VARY);
         assert_eq!(text(&cors.preflight(b"https://example.org")), VARY);
+        assert!(cors.allows_credentials(b"https://app.example.com"));
+        assert!(!cors.allows_credentials(b"https://example.org"));
     }
 
     #[test]
@@ -143,6 +151,7 @@ mod tests {
         for origin in [None, Some(&b"https://a.example"[..]), Some(b"null")] {
             assert_eq!(text(&cors.answer(origin)), ANY);
         }
+        assert!(!cors.allows_credentials(b"https://a.example"));
         let preflight = text(&cors.preflight(b"null"));
         assert!(
             preflight.starts_with("Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods"),

@@ -46,7 +46,8 @@ pub enum AuthError {
     /// The certificate of the client's TLS session is that of no configured client, has expired, was revoked,
     /// or its CA is not accepted any more.
     Certificate,
-    /// The key is for pages of other origins than that of the request. 403.
+    /// The key is for pages of other origins than that of the request; or the page may not use its visitor's
+    /// certificate. 403.
     Origin,
     /// The issuer's keys were never fetched, or are too old. A server error: 503.
     KeysUnavailable,

@@ -42,6 +42,8 @@ impl Connection {
         head: &RequestHead,
     ) -> Result<Principal, Interrupt> {
         let Some(keys) = &active.snapshot.keys else {
+            // TLS may let nobody connect without a certificate.
+            self.check_certified_page(active, head)?;
             return Ok(active.anonymous.clone());
         };
         let presented = presented(head, self.transport.head(head), keys);
@@ -49,7 +51,9 @@ impl Connection {
             Ok(presented) => presented,
             Err(AuthError::Missing) if self.certified.is_some() => {
                 let found = self.certified(active, keys);
-                return Ok(found.map_err(|error| self.deny(error, &[]))?);
+                let principal = found.map_err(|error| self.deny(error, &[]))?;
+                self.check_certified_page(active, head)?;
+                return Ok(principal);
             }
             Err(error) => return Err(self.deny(error, &[]).into()),
         };
@@ -90,6 +94,24 @@ impl Connection {
             Ok(())
         } else {
             Err(self.deny(AuthError::Origin, &[]))
+        }
+    }
+
+    /// Checks that no page uses its visitor's certificate without permission: a browser presents it for whatever
+    /// page sends, with `text/plain` without a preflight. Browsers send `Origin` with every POST of a page.
+    fn check_certified_page(
+        &self,
+        active: &ActiveSnapshot,
+        head: &RequestHead,
+    ) -> Result<(), Refusal> {
+        let head = self.transport.head(head);
+        if self.certified.is_none() || http::field_value(head, "origin").is_none() {
+            return Ok(());
+        }
+        let (cors, origin) = (&active.snapshot.cors, http::origin(head));
+        match (cors, origin) {
+            (Some(cors), Some(origin)) if cors.allows_credentials(origin) => Ok(()),
+            _ => Err(self.deny(AuthError::Origin, &[])),
         }
     }
 

@@ -79,7 +79,7 @@ table! {
     ),
     OriginNotAllowed => client(
         "origin_not_allowed", 403,
-        "Pages of the request's Origin may not use this key, or this server.",
+        "Pages of the request's Origin may not use this key or certificate, or this server.",
     ),
     RouteNotAllowed => client(
         "route_not_allowed", 403,

@@ -95,6 +95,57 @@ fn a_certificate_allows_the_routes_of_its_client() {
     }
 }
 
+/// A page of any origin can have its visitor's browser send this, with the visitor's certificate and without a
+/// preflight.
+fn post_of_page(rig: &Rig, origin: &str) -> u16 {
+    let request = String::from_utf8(request(PATH, "text/plain", RECORD)).expect("text");
+    let request = request.replace("Host:", &format!("{origin}Host:"));
+    let mut http = connect(rig, &rig.client);
+    http.send(request.as_bytes()).expect("ringest reads");
+    http.answer().expect("an answer").status
+}
+
+const LISTED: &str = "Origin: https://app.example.com\r\n";
+const OTHER: &str = "Origin: https://example.org\r\n";
+
+#[test]
+fn pages_use_the_certificate_of_their_visitor_where_their_origin_is_listed() {
+    for driver in DRIVERS {
+        let cors = "[listen.cors]\norigins = [\"https://app.example.com\"]\n";
+        let rig = rig(driver, cors);
+        let before = denied(&rig, "origin");
+        for (origin, status) in [
+            ("", 200),
+            (LISTED, 200),
+            (OTHER, 403),
+            ("Origin: null\r\n", 403),
+            ("Origin:\r\n", 403),
+            (&[LISTED, LISTED].concat(), 403),
+        ] {
+            assert_eq!(post_of_page(&rig, origin), status, "{origin}");
+        }
+        assert_eq!(denied(&rig, "origin"), before + 4);
+        rig.settles();
+    }
+    let every = rig("auto", "[listen.cors]\norigins = [\"*\"]\n");
+    let none = rig("auto", "");
+    for rig in [&every, &none] {
+        assert_eq!(post_of_page(rig, ""), 200);
+        assert_eq!(post_of_page(rig, LISTED), 403);
+    }
+    // Where the certificate is what lets a client connect.
+    let auth = none.ringest.auth();
+    let auth = auth.replace("\"required\"", "\"none\"");
+    let generation = || none.ringest.count("ringest_config_generation");
+    let before = generation();
+    none.ringest
+        .set_auth(&format!("{auth}client_certificates = \"required\"\n"));
+    none.ringest.reload();
+    await_that("it is not reloaded", || generation() > before);
+    assert_eq!(post_of_page(&none, ""), 200);
+    assert_eq!(post_of_page(&none, OTHER), 403);
+}
+
 #[test]
 fn no_connection_without_a_certificate_where_it_is_required() {
     let rig = rig("auto", "client_certificates = \"required\"\n");
