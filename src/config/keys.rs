@@ -429,6 +429,9 @@ pub(super) fn is_section(name: &str) -> bool {
         })
 }
 
+/// What other servers call an address, or a part of it.
+const PARTS_OF_ADDRESS: [&str; 3] = ["bind", "host", "port"];
+
 /// What an unknown key most likely means: a name of its own section, else a whole key.
 pub(super) fn meant(unknown: &str) -> Option<&'static str> {
     let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
@@ -439,8 +442,21 @@ pub(super) fn meant(unknown: &str) -> Option<&'static str> {
         let names = KEYS.iter().map(|key| key.name);
         names.chain(TABLES.into_iter().flatten())
     };
+    // A variable of the environment with one underscore behind a section.
+    let parts = |name: &str| name.replace('.', "_");
+    if let Some(name) = names().find(|name| parts(name) == parts(unknown)) {
+        return Some(name);
+    }
     let siblings = names().map(section).filter(|(of, _)| *of == given_section);
     if let Some(name) = nearest(given, siblings.map(|(_, name)| name)) {
+        return Some(name);
+    }
+    let (place, part) = (unknown.rsplit_once(['.', '_'])).unwrap_or(("listen", unknown));
+    let addresses = [LISTEN_ADDRESS.name, MANAGEMENT_ADDRESS.name].into_iter();
+    let mut addresses = addresses.filter(|name| section(name).0 == place);
+    if PARTS_OF_ADDRESS.contains(&part)
+        && let Some(name) = addresses.next()
+    {
         return Some(name);
     }
     let name = nearest(given, names().map(|name| section(name).1))?;

@@ -180,7 +180,13 @@ impl Raw {
     }
 
     fn refuse_unknown(&mut self, setting: &Setting) {
-        let message = unknown_key(keys::meant(&setting.key));
+        let message = match (keys::meant(&setting.key), &setting.origin) {
+            // Where a section ends with two underscores.
+            (Some(key), Origin::Environment(_)) if key.contains('.') => {
+                unknown_key(Some(&environment::variable(key)))
+            }
+            (meant, _) => unknown_key(meant),
+        };
         self.errors.push(setting.error(message));
     }
 }

@@ -129,7 +129,15 @@ fn what_was_meant() {
         ("auth.keys[12].hsh", Some("hash")),
         ("auth.jwt.leeway", Some("leeway_ms")),
         ("auth.key.hash", Some("auth.keys.hash")),
+        ("listen_address", Some("listen.address")),
+        ("limits.head.bytes.max", Some("limits.head_bytes_max")),
+        ("port", Some("listen.address")),
+        ("host", Some("listen.address")),
+        ("listen.port", Some("listen.address")),
+        ("listen_port", Some("listen.address")),
+        ("management.port", Some("management.address")),
         ("limits.quite_something_else", None),
+        ("service.host", None),
     ] {
         assert_eq!(meant(unknown), name, "{unknown}");
     }

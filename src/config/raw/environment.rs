@@ -134,6 +134,11 @@ impl Raw {
     }
 }
 
+/// The variable of a key: `listen.address` -> `RINGEST_LISTEN__ADDRESS`.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
 /// Whether Kubernetes sets this variable, `RINGEST_` and `rest`, in every pod for a Service that is
 /// called `ringest` or `ringest-…` (`kubectl explain pod.spec.enableServiceLinks`):
 /// `…SERVICE_HOST`, `…SERVICE_PORT`, `…SERVICE_PORT_<name>`, `…PORT` and `…PORT_<number>_<protocol>`

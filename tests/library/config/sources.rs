@@ -73,8 +73,21 @@ fn variables_of_kubernetes_are_not_ours() {
     let config = good(LEAST, &services);
     assert_eq!(config.warnings, [""; 0]);
     for (variable, value, expected) in [
-        ("RINGEST_PORT", "4000", "port: unknown key"),
-        ("RINGEST_LISTEN_PORT", "4000", "listen_port: unknown key"),
+        (
+            "RINGEST_PORT",
+            "4000",
+            "port: unknown key; did you mean \"RINGEST_LISTEN__ADDRESS\"?",
+        ),
+        (
+            "RINGEST_LISTEN_PORT",
+            "4000",
+            "listen_port: unknown key; did you mean \"RINGEST_LISTEN__ADDRESS\"?",
+        ),
+        (
+            "RINGEST_AUTH_MODE",
+            "none",
+            "auth_mode: unknown key; did you mean \"RINGEST_AUTH__MODE\"?",
+        ),
         (
             "RINGEST_PORT_HTTP_TCP",
             "tcp://x",
