@@ -221,7 +221,7 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
     };
     let format = config.log_format;
     let load = Box::new(move || Config::load(&file, environment()));
-    supervisor::run(config, Some(load), |addresses| announce(format, addresses))
+    supervisor::run(config, Some(load), |addresses| announce(format, &addresses))
 }
 
 /// Serves the sample models with an in-process broker.
@@ -238,7 +238,7 @@ fn serve_dev() -> ExitCode {
         Err(code) => return code,
     };
     let format = dev.config.log_format;
-    let served = dev.serve(|addresses| announce(format, addresses));
+    let served = dev.serve(|addresses| announce(format, &addresses));
     served.unwrap_or_else(|error| {
         tracing::error!("{error}");
         ExitCode::from(EXIT_CONFIGURATION)
@@ -246,7 +246,7 @@ fn serve_dev() -> ExitCode {
 }
 
 /// Prints one `listening on ADDRESS` line a listener; scripts wait for them.
-fn announce(format: LogFormat, addresses: Addresses) {
+fn announce(format: LogFormat, addresses: &Addresses) {
     let public = format!("listening on {}", addresses.public);
     let management = addresses
         .management

@@ -9,7 +9,6 @@ use std::{
     cell::Cell,
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -23,7 +22,7 @@ use crate::{
     context::{ActiveSnapshot, Context, Ending, Facts, Stage},
     deadline::Deadline,
     http::{ContentCoding, Framing, HeadParser, Identifiers, Method, RequestHead, Span},
-    networks::Subnet,
+    networks::{ClientAddress, Subnet},
     outcome::{Allow, Outcome, Refusal},
     request_id::RequestId,
     validate::Validator,
@@ -114,7 +113,7 @@ impl Connection {
     /// `deadline` watches `stream`, which comes from `peer`.
     pub(crate) fn new(
         stream: TcpStream,
-        peer: IpAddr,
+        peer: ClientAddress,
         deadline: Deadline,
         is_reserved: bool,
         context: Rc<Context>,

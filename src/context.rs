@@ -3,7 +3,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -22,6 +21,7 @@ use crate::{
     log::RequestLog,
     long_work::LongWork,
     metrics::{Class, RouteMetrics, WorkerMetrics},
+    networks::ClientAddress,
     outcome::{Code, Outcome},
     produce::{Failure, Producer},
     request_id::{RequestId, RequestIds},
@@ -236,7 +236,7 @@ impl Context {
     pub(crate) fn facts(
         &self,
         id: Option<RequestId>,
-        client: IpAddr,
+        client: ClientAddress,
         began: Option<Instant>,
     ) -> Box<Facts> {
         let id = id.unwrap_or_else(|| self.request_ids.next());
@@ -275,7 +275,7 @@ impl Context {
     }
 
     /// Counts a rejected credential, and logs why.
-    pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: IpAddr) {
+    pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: ClientAddress) {
         self.metrics.denied(error as usize);
         request_log::rejection(error, token, peer);
     }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io, process::ExitCode, sync::Arc, time::Duration};
 
 use crate::{
-    config::Config,
+    config::{Config, ListenAddress},
     document::ConfigErrors,
     log::{FINISH_WITHIN, LineQueue},
     produce::{
@@ -85,7 +85,7 @@ impl Dev {
         let reader = self.read_back(&table, Arc::clone(&stdout))?;
         // No file to reload: SIGHUP, as sent by a terminal that closes, ends the process.
         let code = supervisor::run(self.config, None, |addresses| {
-            stdout.push(examples(table.routes(), addresses).as_bytes());
+            stdout.push(examples(table.routes(), &addresses).as_bytes());
             listening(addresses);
         });
         drop(reader);
@@ -105,8 +105,13 @@ impl Dev {
 }
 
 /// The example commands. Every other line is a shell comment, so that all of it can be pasted.
-fn examples(routes: &[Route], addresses: Addresses) -> String {
-    let url = format!("http://{}", addresses.public);
+fn examples(routes: &[Route], addresses: &Addresses) -> String {
+    let url = match &addresses.public {
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+        ListenAddress::Unix(path) => {
+            format!("--unix-socket '{}' http://localhost", path.display())
+        }
+    };
     let mut text = String::from(
         "# ringest is running with an in-process Kafka broker. Ctrl-C stops both; no data is kept.\n\
          # Paste a command into another terminal: this one prints each record that the broker has\n\

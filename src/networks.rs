@@ -1,4 +1,5 @@
-//! Networks in CIDR notation (RFC 4632 section 3.1, RFC 4291 section 2.3).
+//! Where clients come from: addresses, and networks in CIDR notation (RFC 4632 section 3.1, RFC 4291 section
+//! 2.3).
 
 use std::{
     fmt,
@@ -7,18 +8,46 @@ use std::{
     str::FromStr,
 };
 
+/// Where a client or a proxy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientAddress {
+    /// An IP address, never IPv4-mapped.
+    Ip(IpAddr),
+    /// The other end of a unix socket, which has no address: a process of this machine.
+    Unix,
+}
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self::Ip(address.to_canonical())
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix => f.write_str(UNIX),
+        }
+    }
+}
+
+/// How settings and the log call the other end of a unix socket.
+const UNIX: &str = "unix";
+
 /// The addresses that count as one client: one address in IPv4, a /64 network in IPv6, which is the least
-/// that a site gets (RFC 6177 section 2).
+/// that a site gets (RFC 6177 section 2), and all unix sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subnet(u64);
 
 impl Subnet {
-    /// That of an address. An IPv4 address is the same in either notation.
-    pub fn of(address: IpAddr) -> Self {
-        // No IPv6 network in use begins with 32 zero bits (RFC 4291 section 2.4).
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u64::from(address.to_bits())),
-            IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64),
+    /// That of an address.
+    pub fn of(address: ClientAddress) -> Self {
+        // No IPv6 network in use begins with 32 zero bits, and none with 64 ones (RFC 4291 section 2.4).
+        match address {
+            ClientAddress::Ip(IpAddr::V4(address)) => Self(u64::from(address.to_bits())),
+            ClientAddress::Ip(IpAddr::V6(address)) => Self((address.to_bits() >> 64) as u64),
+            ClientAddress::Unix => Self(u64::MAX),
         }
     }
 
@@ -28,19 +57,25 @@ impl Subnet {
     }
 }
 
-/// Addresses with the same first bits.
+/// Where several clients or proxies can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Without an IPv4-mapped form; its bits behind the prefix are 0.
-    address: IpAddr,
-    prefix_bits: u8,
+pub enum Network {
+    /// Addresses with the same first bits.
+    Ip {
+        /// Without an IPv4-mapped form; its bits behind the prefix are 0.
+        address: IpAddr,
+        /// How many bits are the same.
+        prefix_bits: u8,
+    },
+    /// Unix sockets.
+    Unix,
 }
 
 /// Why a text is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// Neither an address nor an address, a slash and a number of bits.
-    #[error("not an IP address, or one with the length of its prefix")]
+    /// Neither an address nor an address, a slash and a number of bits, nor `unix`.
+    #[error("not an IP address, one with the length of its prefix, or \"{UNIX}\"")]
     Syntax,
     /// More bits than an address has.
     #[error("a prefix of {0} has at most {1} bits")]
@@ -57,19 +92,29 @@ impl From<ParseIntError> for NetworkError {
 }
 
 impl Network {
-    /// Whether an address, which is not IPv4-mapped, is in it.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        first_bits(address, self.prefix_bits) == self.address
+    /// Whether an address is in it.
+    pub fn contains(self, address: ClientAddress) -> bool {
+        match (self, address) {
+            (Self::Unix, ClientAddress::Unix) => true,
+            (
+                Self::Ip {
+                    address: first,
+                    prefix_bits,
+                },
+                ClientAddress::Ip(address),
+            ) => first_bits(address, prefix_bits) == first,
+            (Self::Unix, ClientAddress::Ip(_)) | (Self::Ip { .. }, ClientAddress::Unix) => false,
+        }
     }
 
     /// Whether it has every address of its version of IP.
-    pub fn is_everything(&self) -> bool {
-        self.prefix_bits == 0
+    pub fn is_everything(self) -> bool {
+        matches!(self, Self::Ip { prefix_bits: 0, .. })
     }
 }
 
-/// Whether an address, which is not IPv4-mapped, is in one of the networks.
-pub fn is_in(networks: &[Network], address: IpAddr) -> bool {
+/// Whether an address is in one of the networks.
+pub fn is_in(networks: &[Network], address: ClientAddress) -> bool {
     networks.iter().any(|network| network.contains(address))
 }
 
@@ -91,8 +136,11 @@ fn first_bits(address: IpAddr, bits: u8) -> IpAddr {
 impl FromStr for Network {
     type Err = NetworkError;
 
-    /// `10.0.0.0/8`, `fd00::/8`, or one address.
+    /// `10.0.0.0/8`, `fd00::/8`, one address, or `unix`.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
+        if text == UNIX {
+            return Ok(Self::Unix);
+        }
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -115,11 +163,12 @@ impl FromStr for Network {
         if prefix_bits > bits_max {
             return Err(NetworkError::Prefix(address, bits_max));
         }
-        let network = Self {
-            address: first_bits(address, prefix_bits),
+        let first = first_bits(address, prefix_bits);
+        let network = Self::Ip {
+            address: first,
             prefix_bits,
         };
-        if network.address == address {
+        if first == address {
             Ok(network)
         } else {
             Err(NetworkError::HostBits(network))
@@ -129,7 +178,13 @@ impl FromStr for Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix_bits)
+        match self {
+            Self::Ip {
+                address,
+                prefix_bits,
+            } => write!(f, "{address}/{prefix_bits}"),
+            Self::Unix => f.write_str(UNIX),
+        }
     }
 }
 
@@ -137,13 +192,21 @@ impl fmt::Display for Network {
 mod tests {
     use super::*;
 
+    fn address(text: &str) -> ClientAddress {
+        match text {
+            "unix" => ClientAddress::Unix,
+            ip => ip.parse::<IpAddr>().expect("an address").into(),
+        }
+    }
+
     #[test]
     fn an_address_or_a_64_bit_prefix_is_one_client() {
-        let subnet = |address: &str| Subnet::of(address.parse().expect("an address"));
+        let subnet = |text: &str| Subnet::of(address(text));
         assert_ne!(subnet("192.0.2.1"), subnet("192.0.2.2"));
         assert_eq!(subnet("192.0.2.1"), subnet("::ffff:192.0.2.1"));
         assert_eq!(subnet("2001:db8::1"), subnet("2001:db8::ffff:0:0:2"));
         assert_ne!(subnet("2001:db8::1"), subnet("2001:db8:0:1::1"));
+        assert_ne!(subnet("unix"), subnet("255.255.255.255"));
     }
 
     #[test]
@@ -158,44 +221,28 @@ mod tests {
             ("::/0", "ffff::", "1.2.3.4"),
             ("::1", "::1", "::2"),
             ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
+            ("unix", "unix", "127.0.0.1"),
+            ("0.0.0.0/0", "1.2.3.4", "unix"),
         ] {
             let parsed: Network = network.parse().expect(network);
-            let is_in = |address: &str| parsed.contains(address.parse().expect(address));
+            assert_eq!(parsed.to_string().parse(), Ok(parsed));
+            let is_in = |text: &str| parsed.contains(address(text));
             assert!(is_in(inside) && !is_in(outside), "{network}");
         }
     }
 
     #[test]
     fn what_is_not_a_network() {
+        const SYNTAX: &str = "not an IP address, one with the length of its prefix, or \"unix\"";
         for (text, error) in [
-            (
-                "",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "10.0.0.0/",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "10.0.0.0/+8",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "10.0.0.0/8/8",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "10.0.0.0/999",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "10.0.0/8",
-                "not an IP address, or one with the length of its prefix",
-            ),
-            (
-                "proxy",
-                "not an IP address, or one with the length of its prefix",
-            ),
+            ("", SYNTAX),
+            ("10.0.0.0/", SYNTAX),
+            ("10.0.0.0/+8", SYNTAX),
+            ("10.0.0.0/8/8", SYNTAX),
+            ("10.0.0.0/999", SYNTAX),
+            ("10.0.0/8", SYNTAX),
+            ("proxy", SYNTAX),
+            ("unix:", SYNTAX),
             ("10.0.0.0/33", "a prefix of 10.0.0.0 has at most 32 bits"),
             ("fd00::/129", "a prefix of fd00:: has at most 128 bits"),
             (

@@ -18,7 +18,7 @@ use signal_hook::{
 
 use crate::{
     admin::AdminHandle,
-    config::Config,
+    config::{Config, ListenAddress},
     document::ConfigErrors,
     jwks::Fetcher,
     metrics::ProcessMetrics,
@@ -43,6 +43,7 @@ mod pinning;
 mod reload;
 mod service_manager;
 mod start;
+mod unix_socket;
 mod workers;
 
 /// Serving could not start with this configuration.
@@ -83,10 +84,10 @@ enum Ending {
 }
 
 /// The addresses of a process's listeners.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Addresses {
     /// The public listener: ingest requests.
-    pub public: SocketAddr,
+    pub public: ListenAddress,
     /// The management listener, if enabled.
     pub management: Option<SocketAddr>,
 }
@@ -148,11 +149,12 @@ struct Supervisor {
     /// `None`: reloading is disabled.
     reload: Option<Reload>,
     workers: Vec<Worker>,
-    /// Where sockets were passed: accepts for the workers.
+    /// Where the workers share sockets: accepts for them.
     acceptor: Option<Acceptor>,
     /// When the workers' heartbeats were last looked at.
     watched_at: Instant,
-    address: SocketAddr,
+    /// That each worker has a listener of its own on; `None`: the acceptor accepts for them.
+    address: Option<SocketAddr>,
     process: Arc<ProcessMetrics>,
     readiness: Arc<Readiness>,
     watch: Arc<BrokerWatch>,

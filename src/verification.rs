@@ -18,7 +18,6 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
-    net::IpAddr,
     rc::Rc,
     task::{Poll, Waker},
     time::{Duration, Instant},
@@ -28,7 +27,7 @@ use monoio::time::sleep;
 
 use crate::{
     auth::{AuthError, UnverifiedCredential, Verified, VerifyError},
-    networks::Subnet,
+    networks::{ClientAddress, Subnet},
 };
 
 use state::{INTERVAL, State};
@@ -67,7 +66,7 @@ impl VerificationQueue {
     /// [`AuthError::Busy`] if the wait took too long, or a later one got the place in a full queue.
     pub(crate) async fn acquire(
         self: &Rc<Self>,
-        peer: Option<IpAddr>,
+        peer: Option<ClientAddress>,
     ) -> Result<VerificationSlot, AuthError> {
         let subnet = peer.map(Subnet::of);
         let waiter = {

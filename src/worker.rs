@@ -41,7 +41,7 @@ mod runtime;
 mod tasks;
 
 pub(crate) use drain::Drained;
-pub(crate) use handover::Handover;
+pub(crate) use handover::{Accepted, Handover};
 pub(crate) use runtime::{NoIoUring, check_io_uring};
 
 /// How much earlier than `drain_timeout_ms` a worker's drain ends, so that the process ends in time.

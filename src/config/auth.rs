@@ -5,9 +5,10 @@ mod certificate;
 pub(super) mod issuer;
 mod key_source;
 
-use std::{fs::File, io::Read as _, net::SocketAddr, path::Path};
+use std::{fs::File, io::Read as _, path::Path};
 
 use super::{
+    ListenAddress,
     key::{ApiKeyTable, ClientTable, IssuerTable},
     keys::{AUTH_MODE, CACHE_ENTRIES, LISTEN_ADDRESS, UNAUTHENTICATED_NETWORK},
     reader::Reader,
@@ -53,7 +54,7 @@ impl Reader {
 
     /// Reads `[auth]`. Key files are relative to `directory`; if it is `None` they are not read, and
     /// issuers with a key file are left out.
-    pub(super) fn auth(&mut self, public: SocketAddr, directory: Option<&Path>) -> Auth {
+    pub(super) fn auth(&mut self, public: &ListenAddress, directory: Option<&Path>) -> Auth {
         let mode = self.get(&AUTH_MODE);
         let mut auth = Auth {
             mode,
@@ -75,8 +76,8 @@ impl Reader {
     }
 
     /// Checks that requests from the network are unauthenticated only if that is allowed.
-    fn serves_everyone(&mut self, public: SocketAddr, on_network: bool) {
-        let is_allowed = public.ip().is_loopback() || on_network;
+    fn serves_everyone(&mut self, public: &ListenAddress, on_network: bool) {
+        let is_allowed = public.is_local() || on_network;
         if !is_allowed && self.are_good(&[LISTEN_ADDRESS.name, NETWORK]) {
             let message = format!(
                 "\"{public}\" is reachable from the network and {MODE} = \"none\" disables \

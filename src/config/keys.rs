@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    DriverChoice, Limits, Pin,
+    DriverChoice, Limits, ListenAddress, Pin,
     auth::issuer,
     key::{
         ApiKeyTable, CertificateTable, ClientTable, IssuerTable, Key, Known, Place, RequiredKey,
@@ -60,11 +60,29 @@ keys! {
     );
     WORKERS: Key<usize> = Key::integer("workers", "0", 0, 1_024);
     PIN: Key<Pin> = Key::choice("pin", r#""auto""#);
-    LISTEN_ADDRESS: Key<SocketAddr> = Key::read_by(
+    LISTEN_ADDRESS: Key<ListenAddress> = Key::read_by(
         "listen.address",
         r#""0.0.0.0:4000""#,
-        || "an IP address and a port, such as \"127.0.0.1:4000\"".into(),
+        || {
+            let max = ListenAddress::PATH_BYTES_MAX;
+            format!(
+                "an IP address and a port, such as \"127.0.0.1:4000\", or a unix socket by an absolute \
+                 path of at most {max} bytes, such as \"unix:/run/ringest/ingest.sock\""
+            )
+            .into()
+        },
         |value| value.text()?.parse().ok(),
+    );
+    SOCKET_MODE: Key<u32> = Key::read_by(
+        "listen.socket_mode",
+        r#""0660""#,
+        || "an octal number from \"0600\" to \"0777\"".into(),
+        |value| {
+            let digits = value.text()?;
+            let mode = u32::from_str_radix(digits, 8).ok()?;
+            let is_octal = digits.len() == 4 && digits.starts_with('0');
+            (is_octal && (0o600..=0o777).contains(&mode)).then_some(mode)
+        },
     );
     LISTEN_DRIVER: Key<DriverChoice> = Key::choice("listen.driver", r#""auto""#);
     CONTENT_ENCODINGS: Key<Codings> = Key::read_by(

@@ -6,6 +6,8 @@ mod cors;
 mod kafka;
 mod key;
 mod keys;
+mod listen;
+mod listen_address;
 mod log_filter;
 mod memory;
 mod raw;
@@ -26,6 +28,7 @@ use std::{
 
 use tracing_subscriber::filter::Targets;
 
+pub use listen_address::ListenAddress;
 pub use memory::MemoryMax;
 pub use reload::RestartRequiredError;
 use written::Written;
@@ -178,8 +181,10 @@ impl Config {
 /// The public listener.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// Address and port; port 0 lets the system choose.
-    pub address: SocketAddr,
+    /// Where it is.
+    pub address: ListenAddress,
+    /// The permission bits of the file of a unix socket.
+    pub socket_mode: u32,
     /// How sockets are driven.
     pub driver: DriverChoice,
     /// The proxies that are believed about their clients' addresses: by `X-Forwarded-For`, `Forwarded`

@@ -1,6 +1,6 @@
 //! What a reload of the configuration can change.
 
-use super::{Config, Listen, resolve::in_flight_needed_by};
+use super::{Config, Listen, ListenAddress, resolve::in_flight_needed_by};
 use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
@@ -35,7 +35,7 @@ pub enum RestartRequiredError {
         "auth.mode = \"none\" would accept unauthenticated requests on the address that stays in \
          use, {0}: a new listen.address needs a restart"
     )]
-    Unauthenticated(std::net::SocketAddr),
+    Unauthenticated(ListenAddress),
 }
 
 impl Config {
@@ -55,12 +55,12 @@ impl Config {
                 needed: grouped(needed),
             });
         }
-        let address = self.listen.address;
+        let address = &self.listen.address;
         if (self.auth.mode, new.auth.mode) == (AuthMode::Required, AuthMode::None)
-            && address != new.listen.address
-            && !address.ip().is_loopback()
+            && *address != new.listen.address
+            && !address.is_local()
         {
-            errors.push(RestartRequiredError::Unauthenticated(address));
+            errors.push(RestartRequiredError::Unauthenticated(address.clone()));
         }
         if !errors.is_empty() {
             return Err(errors);

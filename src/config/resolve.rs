@@ -1,12 +1,7 @@
 //! Resolves the settings to a [`Config`], section by section: the meaning of each key, and the
 //! combinations of keys that are valid.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
-    path::Path,
-    sync::Arc,
-};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use tracing_subscriber::filter::Targets;
 
@@ -16,9 +11,8 @@ use super::{
         ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, COMPRESSION_RATIO_MAX,
         CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, CONTENT_ENCODINGS,
         DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
-        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LISTEN_ADDRESS, LISTEN_DRIVER, LOG_FILTER, LOG_FORMAT,
-        LOG_REQUESTS, MANAGEMENT_ADDRESS, MODELS, PATH_PREFIX, PIN, PRODUCERS, RECORD_BYTES_MAX,
-        RECORDS_MAX, TRUSTED_PROXIES, WORKER_STUCK, WORKERS,
+        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS, MODELS, PIN,
+        PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::{Sizes, tls_bytes},
@@ -33,7 +27,6 @@ use crate::{
     cgroup, dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
     model::{self, Directory, Model, OnInvalid, SchemaPrefix},
-    networks::Network,
     produce::{message_bytes_max, requests_bytes_max},
     route::RouteTable,
     validate::Span,
@@ -135,8 +128,8 @@ fn resolve(
     let limits = reader.limits(workers);
     let timeouts = reader.timeouts();
     let listen = reader.listen(key_files);
-    let management = reader.management(listen.address);
-    let auth = reader.auth(listen.address, key_files);
+    let management = reader.management(&listen.address);
+    let auth = reader.auth(&listen.address, key_files);
     let producers = reader.get(&PRODUCERS);
     let cgroup_bytes = cgroup::memory_max();
     let Sizes {
@@ -356,43 +349,6 @@ impl Reader {
             drain: self.get(&DRAIN_TIMEOUT),
             worker_stuck: Some(self.get(&WORKER_STUCK)).filter(|it| !it.is_zero()),
         }
-    }
-
-    fn listen(&mut self, key_files: Option<&Path>) -> Listen {
-        Listen {
-            address: self.get(&LISTEN_ADDRESS),
-            driver: self.get(&LISTEN_DRIVER),
-            trusted_proxies: self.trusted_proxies(),
-            cors: self.cors(),
-            tls: self.tls(key_files),
-            path_prefix: self.get(&PATH_PREFIX),
-        }
-    }
-
-    fn trusted_proxies(&mut self) -> Vec<Network> {
-        let (at, proxies) = (TRUSTED_PROXIES.at(), self.get(&TRUSTED_PROXIES));
-        let networks: Vec<Network> = self.parse_each(at, &proxies);
-        if let Some(network) = networks.iter().find(|it| it.is_everything()) {
-            let message = format!("with {network} every client can claim any address");
-            self.warn(at, message);
-        }
-        networks
-    }
-
-    /// `None` where it is switched off.
-    fn management(&mut self, public: SocketAddr) -> Option<SocketAddr> {
-        let address = self.get(&MANAGEMENT_ADDRESS)?;
-        let meets = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
-        if address.port() != 0
-            && address.port() == public.port()
-            && meets(address.ip(), public.ip())
-            && self.are_good(&[MANAGEMENT_ADDRESS.name, LISTEN_ADDRESS.name])
-        {
-            let message =
-                format!("{address} conflicts with listen.address = \"{public}\": use another port");
-            self.fail(MANAGEMENT_ADDRESS.at(), message);
-        }
-        Some(address)
     }
 
     fn log_filter(&mut self) -> Targets {

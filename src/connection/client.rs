@@ -1,10 +1,8 @@
 //! The address that a connection's requests come from.
 
-use std::net::IpAddr;
-
 use crate::{
     http::{self, ConnectionStart, HeadError, proxy_header},
-    networks::{Network, is_in},
+    networks::{ClientAddress, Network, is_in},
 };
 
 use super::transport::Transport;
@@ -13,9 +11,9 @@ use super::transport::Transport;
 /// requests the proxy passes on.
 pub(super) struct Client {
     /// The client of the current request.
-    address: IpAddr,
+    address: ClientAddress,
     /// The other end of the connection or, by a header of the PROXY protocol, of the proxy's.
-    peer: IpAddr,
+    peer: ClientAddress,
     peer_is_trusted: bool,
     /// Whether a header of the PROXY protocol may come first.
     may_send_proxy_header: bool,
@@ -23,8 +21,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Of a connection from `peer`.
-    pub(super) fn new(peer: IpAddr, trusted: &[Network]) -> Self {
-        let peer = peer.to_canonical();
+    pub(super) fn new(peer: ClientAddress, trusted: &[Network]) -> Self {
         let peer_is_trusted = is_in(trusted, peer);
         Self {
             address: peer,
@@ -35,7 +32,7 @@ impl Client {
     }
 
     /// Of the current request.
-    pub(super) fn address(&self) -> IpAddr {
+    pub(super) fn address(&self) -> ClientAddress {
         self.address
     }
 
@@ -53,7 +50,7 @@ impl Client {
             ConnectionStart::Incomplete => return Ok(false),
             ConnectionStart::Proxy(header) => {
                 transport.start += header.len;
-                *self = Self::new(header.source.unwrap_or(self.peer), trusted);
+                *self = Self::new(header.source.map_or(self.peer, Into::into), trusted);
             }
             ConnectionStart::Other => {}
         }
@@ -64,8 +61,8 @@ impl Client {
     /// A request with this head begins.
     pub(super) fn begin_request(&mut self, head: &[u8], trusted: &[Network]) {
         if self.peer_is_trusted {
-            let is_trusted = |address| is_in(trusted, address);
-            self.address = http::client(head, self.peer, is_trusted);
+            let is_trusted = |address| is_in(trusted, ClientAddress::Ip(address));
+            self.address = http::client(head, is_trusted).map_or(self.peer, ClientAddress::Ip);
         }
     }
 }

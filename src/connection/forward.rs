@@ -8,6 +8,7 @@ use crate::{
     http::{RequestHead, field_value},
     metrics::RouteMetrics,
     model::{HeaderValue, KafkaHeader},
+    networks::ClientAddress,
     produce::{Delivered, Delivery, Failure, Headers},
     route::Route,
     validate::Rejection,
@@ -81,10 +82,13 @@ impl Connection {
                     .filter(|value| value.len() <= HEADER_VALUE_BYTES_MAX),
                 HeaderValue::Principal => sender,
                 HeaderValue::RequestId => Some(facts.id.as_str().as_bytes()),
-                HeaderValue::ClientAddress => {
-                    address = self.client.address().to_string();
-                    Some(address.as_bytes())
-                }
+                HeaderValue::ClientAddress => match self.client.address() {
+                    ClientAddress::Ip(ip) => {
+                        address = ip.to_string();
+                        Some(address.as_bytes())
+                    }
+                    ClientAddress::Unix => None,
+                },
             };
             if let Some(value) = value {
                 headers.push(name, value);

@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    net::IpAddr,
     sync::LazyLock,
     time::{Duration, Instant},
 };
@@ -14,6 +13,7 @@ use super::ActiveSnapshot;
 use crate::{
     auth::{self, AuthError, Principal},
     log::{Kind, Line, RequestLog},
+    networks::ClientAddress,
     outcome::{Outcome, Refusal, Row, TABLE},
     request_id::RequestId,
 };
@@ -42,7 +42,7 @@ static REJECTIONS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
 /// What is known of a request beside its outcome.
 pub(crate) struct Facts {
     pub(crate) id: RequestId,
-    pub(crate) client: IpAddr,
+    pub(crate) client: ClientAddress,
     pub(crate) principal: Option<Principal>,
     /// The index of its route.
     pub(crate) route: Option<usize>,
@@ -67,7 +67,7 @@ pub(crate) enum Stage {
 
 impl Facts {
     /// Of a request that has just begun.
-    pub(crate) fn new(id: RequestId, client: IpAddr, began: Instant) -> Self {
+    pub(crate) fn new(id: RequestId, client: ClientAddress, began: Instant) -> Self {
         Self {
             id,
             client,
@@ -188,7 +188,7 @@ pub(super) fn answer(
 
 /// Logs why a credential was rejected: at `info` if a line of its reason is due, else at `debug`; with a
 /// fingerprint of the token, never the token.
-pub(super) fn rejection(error: AuthError, token: &[u8], peer: IpAddr) {
+pub(super) fn rejection(error: AuthError, token: &[u8], peer: ClientAddress) {
     let (reason, fingerprint) = (error.as_str(), || auth::fingerprint(token));
     if let Some(Line { count }) = REJECTIONS[error as usize].admit() {
         tracing::info!(count, reason, %peer, token = fingerprint(), "credential rejected");

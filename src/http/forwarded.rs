@@ -5,15 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::head::{field_values, is_token_byte};
 
-/// The client of a request that `proxy`, which is trusted, has sent: the last hop that is not trusted,
-/// or the first hop if all are. A hop that is malformed or hides its address ends the search, as what
-/// is before it may be the client's invention; then it is the last hop behind that one.
+/// The client of a request that a trusted proxy has sent; `None`: the proxy itself. It is the last hop that
+/// is not trusted, or the first hop if all are. A hop that is malformed or hides its address ends the search,
+/// as what is before it may be the client's invention; then it is the last hop behind that one.
 ///
 /// Where both fields are there and do not agree, one of them may be the client's own, as many proxies
-/// add one field and pass on the other: the client is then the proxy itself.
+/// add one field and pass on the other: the client is then the proxy.
 ///
 /// `head` is a complete and valid head; addresses are never IPv4-mapped.
-pub fn client(head: &[u8], proxy: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+pub fn client(head: &[u8], is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let mut listed = Search::new(&is_trusted);
     for value in field_values(head, "x-forwarded-for") {
         let members = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
@@ -36,11 +36,10 @@ pub fn client(head: &[u8], proxy: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -
         }
     }
     match (listed.hops, forwarded.hops) {
-        (0, 0) => proxy,
-        (_, 0) => listed.client.unwrap_or(proxy),
-        (0, _) => forwarded.client.unwrap_or(proxy),
-        _ if listed.client == forwarded.client => listed.client.unwrap_or(proxy),
-        _ => proxy,
+        (_, 0) => listed.client,
+        (0, _) => forwarded.client,
+        _ if listed.client == forwarded.client => listed.client,
+        _ => None,
     }
 }
 

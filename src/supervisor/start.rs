@@ -17,17 +17,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     Addresses, Load, Message, RunWorker, Supervisor,
-    acceptor::{Acceptor, passed_sockets},
+    acceptor::{Acceptor, SharedSockets},
     pinning,
     reload::Reload,
     service_manager::ServiceManager,
+    unix_socket,
     workers::Worker,
 };
 use crate::{
     admin::{self, AdminState, CodeLabel, Exposition, Sources},
     admission::SharedBudget,
     auth::AuthError,
-    config::{Config, DriverChoice},
+    config::{Config, DriverChoice, ListenAddress},
     connections::{BEYOND_MAX, Connections},
     isolation::PanicError,
     jwks::Fetcher,
@@ -57,7 +58,7 @@ const REPORT_GRACE: Duration = Duration::from_millis(1_500);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartupError {
     #[error("listen.address = \"{0}\": {1}")]
-    Listen(SocketAddr, io::Error),
+    Listen(ListenAddress, io::Error),
     #[error("LISTEN_FDS: {0}")]
     Passed(io::Error),
     #[error("management.address = \"{0}\": {1}")]
@@ -90,8 +91,7 @@ impl Supervisor {
             connections_max(&config),
             config.limits.connections_per_address_max,
         ));
-        let passed = passed_sockets().map_err(StartupError::Passed)?;
-        let (public, listeners) = listeners(&config, &passed)?;
+        let listeners = listeners(&config)?;
         let watch = BrokerWatch::start(&config.kafka)?;
         watch.expect(config.expected_topics());
         let process = Arc::new(ProcessMetrics::default());
@@ -112,7 +112,7 @@ impl Supervisor {
         };
         let admin = config.management.map(admin).transpose()?;
         let addresses = Addresses {
-            public,
+            public: listeners.public.clone(),
             management: admin.as_ref().map(|admin| admin.local_address),
         };
         let reload = load.map(|load| Reload::new(load, &config, &sender));
@@ -124,7 +124,7 @@ impl Supervisor {
             workers,
             acceptor: None,
             watched_at: Instant::now(),
-            address: public,
+            address: listeners.of_workers_address(),
             process,
             readiness,
             watch,
@@ -139,11 +139,11 @@ impl Supervisor {
             service_manager: ServiceManager::from_environment(),
             exit_deadline: None,
         };
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, listener) in listeners.of_workers.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
-        if !passed.is_empty() {
-            supervisor.acceptor = Some(Acceptor::start(passed, supervisor.handovers())?);
+        if let Some(shared) = listeners.shared {
+            supervisor.acceptor = Some(Acceptor::start(shared, supervisor.handovers())?);
         }
         Ok((supervisor, addresses))
     }
@@ -336,23 +336,57 @@ fn exposition(
     })
 }
 
-/// The public address and the workers' listeners, which have none where sockets were passed.
-fn listeners(
-    config: &Config,
-    passed: &[TcpListener],
-) -> Result<(SocketAddr, Vec<Option<TcpListener>>), StartupError> {
-    let (address, workers) = (config.listen.address, config.workers.get());
-    let Some(first) = passed.first() else {
-        let bound = bind_all(address, workers).map_err(|it| StartupError::Listen(address, it))?;
-        return Ok((
-            bound[0].local_addr()?,
-            bound.into_iter().map(Some).collect(),
-        ));
+/// What connections are accepted from.
+struct Listeners {
+    public: ListenAddress,
+    /// One for each worker, where they have their own.
+    of_workers: Vec<Option<TcpListener>>,
+    shared: Option<SharedSockets>,
+}
+
+impl Listeners {
+    /// The address of the workers' own.
+    fn of_workers_address(&self) -> Option<SocketAddr> {
+        match (&self.shared, &self.public) {
+            (None, ListenAddress::Tcp(address)) => Some(*address),
+            _ => None,
+        }
+    }
+}
+
+/// The sockets that were passed or, where there are none, those of `listen.address`.
+fn listeners(config: &Config) -> Result<Listeners, StartupError> {
+    let (address, workers) = (&config.listen.address, config.workers.get());
+    let failed = |error| StartupError::Listen(address.clone(), error);
+    let passed = SharedSockets::passed().map_err(StartupError::Passed)?;
+    let shared = match (passed, address) {
+        (Some(passed), _) => {
+            let addresses = passed.addresses()?;
+            let listed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let listed = listed.join(", ");
+            tracing::info!(
+                "listening on the sockets of LISTEN_FDS, not on listen.address: {listed}"
+            );
+            passed
+        }
+        (None, ListenAddress::Unix(path)) => {
+            let bound = unix_socket::listen(path, config.listen.socket_mode, BACKLOG);
+            SharedSockets::unix(bound.map_err(failed)?)
+        }
+        (None, ListenAddress::Tcp(address)) => {
+            let bound = bind_all(*address, workers).map_err(failed)?;
+            return Ok(Listeners {
+                public: ListenAddress::Tcp(bound[0].local_addr()?),
+                of_workers: bound.into_iter().map(Some).collect(),
+                shared: None,
+            });
+        }
     };
-    let addresses = passed.iter().map(TcpListener::local_addr);
-    let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
-    tracing::info!("listening on the sockets of LISTEN_FDS, not on listen.address: {addresses:?}");
-    Ok((first.local_addr()?, (0..workers).map(|_| None).collect()))
+    Ok(Listeners {
+        public: shared.addresses()?.remove(0),
+        of_workers: (0..workers).map(|_| None).collect(),
+        shared: Some(shared),
+    })
 }
 
 /// Binds one listener for each worker to the same address.

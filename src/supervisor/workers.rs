@@ -1,7 +1,7 @@
 //! Watches the workers: takes a stuck one out of service, and restarts one that has failed.
 
 use std::{
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::{Ending, Supervisor, start::bind};
 use crate::{
     readiness::{Heartbeat, WorkerState},
-    worker::{Handover, WorkerError, WorkerSettings},
+    worker::{Accepted, Handover, WorkerError, WorkerSettings},
 };
 
 /// Time between two looks at the workers' heartbeats.
@@ -109,10 +109,11 @@ impl Worker {
 
     /// Takes the connections that the kernel has accepted and the worker has not, which would be reset when
     /// its listener closes, and those that it was given.
-    fn take_backlog(&self) -> Vec<(TcpStream, SocketAddr)> {
+    fn take_backlog(&self) -> Vec<Accepted> {
         let listener = self.listener.as_ref();
         let listener = listener.filter(|it| it.set_nonblocking(true).is_ok());
         let accepted = std::iter::from_fn(|| listener?.accept().ok());
+        let accepted = accepted.map(|(stream, peer)| (stream, peer.ip().into()));
         self.settings.handover.set_open(false);
         accepted
             .chain(self.settings.handover.take_connections())
@@ -240,11 +241,13 @@ impl Supervisor {
                     let _ = other.give_connection(connection);
                 }
             }
-        } else if !worker.accepts && self.acceptor.is_some() {
-            worker.settings.handover.set_open(true);
-            worker.accepts = true;
         } else if !worker.accepts {
-            let bound = bind(self.address, true).and_then(|it| Ok((it.try_clone()?, it)));
+            let Some(address) = self.address else {
+                worker.settings.handover.set_open(true);
+                worker.accepts = true;
+                return;
+            };
+            let bound = bind(address, true).and_then(|it| Ok((it.try_clone()?, it)));
             match bound {
                 Ok((ours, theirs)) => {
                     worker.settings.handover.give_listener(theirs);
@@ -293,13 +296,10 @@ impl Supervisor {
         None
     }
 
-    /// Restarts a worker: its connections were lost, the port is bound anew, unless it was passed.
+    /// Restarts a worker: its connections were lost, the port is bound anew, unless the workers share it.
     fn restart(&mut self, index: usize) -> Option<Ending> {
         self.process.worker_restarted();
-        let listener = match &self.acceptor {
-            None => bind(self.address, true).map(Some),
-            Some(_) => Ok(None),
-        };
+        let listener = self.address.map(|address| bind(address, true)).transpose();
         let started = listener.and_then(|it| self.spawn_worker(index, it));
         let error = started.err()?;
         self.worker_ended(index, Err(error.into()))

@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use futures_util::future::{join, join_all};
 
@@ -18,8 +18,8 @@ fn run<T: Future>(main: T) -> T::Output {
         .block_on(main)
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn address(last: u8) -> ClientAddress {
+    IpAddr::from([192, 0, 2, last]).into()
 }
 
 thread_local! {

@@ -2,12 +2,16 @@
 
 use std::{
     io::Write,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
     sync::Mutex,
 };
 
-use crate::sync::locked;
+use crate::{networks::ClientAddress, sync::locked};
+
+/// A connection that another thread has accepted. Its socket is a unix socket where its client is: a
+/// `TcpStream` is any stream socket, but for the options of TCP.
+pub(crate) type Accepted = (TcpStream, ClientAddress);
 
 /// Shared by a worker and the threads that hand something to it.
 #[derive(Debug, Default)]
@@ -18,7 +22,7 @@ pub(crate) struct Handover {
 
 #[derive(Debug, Default)]
 struct Inbox {
-    connections: Vec<(TcpStream, SocketAddr)>,
+    connections: Vec<Accepted>,
     is_open: bool,
     /// Wakes the worker. Set not to block: a byte that does not fit would be one of many.
     bell: Option<UnixStream>,
@@ -63,10 +67,7 @@ impl Handover {
     ///
     /// # Errors
     /// The connection, if the worker takes none.
-    pub(crate) fn give_connection(
-        &self,
-        connection: (TcpStream, SocketAddr),
-    ) -> Result<(), (TcpStream, SocketAddr)> {
+    pub(crate) fn give_connection(&self, connection: Accepted) -> Result<(), Accepted> {
         let mut inbox = locked(&self.inbox);
         if !inbox.is_open {
             return Err(connection);
@@ -80,7 +81,7 @@ impl Handover {
     }
 
     /// The connections that were given since the last call.
-    pub(crate) fn take_connections(&self) -> Vec<(TcpStream, SocketAddr)> {
+    pub(crate) fn take_connections(&self) -> Vec<Accepted> {
         std::mem::take(&mut locked(&self.inbox).connections)
     }
 }

@@ -5,7 +5,7 @@
 use std::{
     cell::RefCell,
     io,
-    net::{IpAddr, Shutdown, SocketAddr},
+    net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
     rc::Rc,
     sync::Arc,
@@ -19,7 +19,10 @@ use monoio::{
 use nix::libc::{EMFILE, ENFILE};
 use tracing::Level;
 
-use super::{handover::Handover, handshakes};
+use super::{
+    handover::{Accepted, Handover},
+    handshakes,
+};
 use crate::{
     connection::Connection,
     connections::{ConnectionError, ConnectionGuard, LEAVING_MAX, RESERVE},
@@ -28,7 +31,7 @@ use crate::{
     isolation::isolated,
     log::{Kind, Line},
     metrics::Driver,
-    networks::{Subnet, is_in},
+    networks::{ClientAddress, Subnet, is_in},
 };
 
 /// Delay before the next attempt to accept after an error.
@@ -106,7 +109,7 @@ pub(crate) async fn accept(
         };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                begin(stream, peer.ip(), &context);
+                begin(stream, peer.ip().into(), &context);
                 let more = accept_waiting(&listening, &context);
                 // Where this task never waits, on epoll, no other runs.
                 if more == IN_A_ROW_MAX {
@@ -142,7 +145,7 @@ fn accept_waiting(listening: &Listening, context: &Rc<Context>) -> usize {
         let Some((stream, peer)) = listening.accept_waiting() else {
             break;
         };
-        adopt(stream, peer.ip(), context);
+        adopt(stream, peer.ip().into(), context);
         accepted += 1;
     }
     accepted
@@ -178,17 +181,14 @@ pub(super) fn is_epoll(context: &Context) -> bool {
 }
 
 /// Serves connections that another thread has accepted.
-pub(super) fn adopt_all(
-    connections: Vec<(std::net::TcpStream, SocketAddr)>,
-    context: &Rc<Context>,
-) {
+pub(super) fn adopt_all(connections: Vec<Accepted>, context: &Rc<Context>) {
     for (stream, peer) in connections {
-        adopt(stream, peer.ip(), context);
+        adopt(stream, peer, context);
     }
 }
 
 /// Serves a connection that the runtime has not accepted. One that can't be served is closed.
-fn adopt(stream: std::net::TcpStream, peer: IpAddr, context: &Rc<Context>) {
+fn adopt(stream: std::net::TcpStream, peer: ClientAddress, context: &Rc<Context>) {
     let adopted = stream.set_nonblocking(is_epoll(context));
     if let Ok(stream) = adopted.and_then(|()| TcpStream::from_std(stream)) {
         begin(stream, peer, context);
@@ -196,11 +196,11 @@ fn adopt(stream: std::net::TcpStream, peer: IpAddr, context: &Rc<Context>) {
 }
 
 /// Begins to serve a connection.
-fn begin(stream: TcpStream, peer: IpAddr, context: &Rc<Context>) {
+fn begin(stream: TcpStream, peer: ClientAddress, context: &Rc<Context>) {
     // From here on a drain waits for it.
     let place = admit(context, stream.as_raw_fd(), peer);
     // Answers are small and written whole: Nagle's algorithm would only delay them.
-    if stream.set_nodelay(true).is_ok() {
+    if peer == ClientAddress::Unix || stream.set_nodelay(true).is_ok() {
         start(stream, peer, place, context);
     }
 }
@@ -213,10 +213,9 @@ struct Place {
 }
 
 /// Finds a place for a connection: a free one, that of an idle connection, or one in the reserve.
-fn admit(context: &Context, socket: RawFd, peer: IpAddr) -> Place {
+fn admit(context: &Context, socket: RawFd, peer: ClientAddress) -> Place {
     let (connections, deadlines) = (&context.connections, &context.deadlines);
     // Connections of a trusted proxy are those of many clients.
-    let peer = peer.to_canonical();
     let is_proxy = is_in(&context.config.listen.trusted_proxies, peer);
     let subnet = (!is_proxy).then(|| Subnet::of(peer).number());
     let place = |guard| Place {
@@ -243,7 +242,7 @@ fn admit(context: &Context, socket: RawFd, peer: IpAddr) -> Place {
     }
 }
 
-fn start(stream: TcpStream, peer: IpAddr, place: Place, context: &Rc<Context>) {
+fn start(stream: TcpStream, peer: ClientAddress, place: Place, context: &Rc<Context>) {
     let Place { deadline, guard } = place;
     let connection = Connection::new(stream, peer, deadline, guard.is_none(), Rc::clone(context));
     monoio::spawn(serve(connection, guard, Rc::clone(context)));

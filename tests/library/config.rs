@@ -173,7 +173,8 @@ headers_max = 3
         "ringest.toml:2: workers: \"two\" is not allowed: a whole number from 0 to 1_024",
         "ringest.toml:3: models: nowhere: No such file or directory (os error 2)",
         "ringest.toml:5: listen.address: \"localhost:4000\" is not allowed: an IP address and a \
-         port, such as \"127.0.0.1:4000\"",
+         port, such as \"127.0.0.1:4000\", or a unix socket by an absolute path of at most 107 bytes, \
+         such as \"unix:/run/ringest/ingest.sock\"",
         "ringest.toml:6: listen.driver: \"kqueue\" is not allowed: \"auto\" or \"io_uring\" or \
          \"epoll\"",
         "ringest.toml:8: limits.head_byte_max: unknown key; did you mean \"head_bytes_max\"?",

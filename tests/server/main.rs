@@ -22,4 +22,5 @@ mod registry;
 mod reload;
 mod service_manager;
 mod tls;
+mod unix_socket;
 mod workers;

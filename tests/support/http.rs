@@ -4,6 +4,8 @@ use std::{
     fmt,
     io::{self, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -56,8 +58,19 @@ impl Http {
         Self::new(socket.into())
     }
 
+    /// Connects to a unix socket.
+    pub(crate) fn connect_unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        // Any stream socket, but for the options of TCP.
+        Self::of(OwnedFd::from(stream).into())
+    }
+
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        Self::of(stream)
+    }
+
+    fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_write_timeout(Some(READ_TIMEOUT))?;
         Ok(Self {

@@ -5,8 +5,8 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
-    os::fd::OwnedFd,
+    net::{Ipv4Addr, SocketAddr},
+    os::fd::{AsFd, OwnedFd},
     path::Path,
     process::{Command, ExitStatus, Stdio},
     str::FromStr,
@@ -101,9 +101,9 @@ impl Builder {
     }
 
     /// Passes a listener as a service manager does: file descriptor 3, and the process that it is for.
-    pub(crate) fn passed(mut self, listener: &TcpListener) -> Self {
-        let listener = listener.try_clone().expect("a file descriptor");
-        self.passed = Some(listener.into());
+    pub(crate) fn passed(mut self, listener: &impl AsFd) -> Self {
+        let listener = listener.as_fd().try_clone_to_owned();
+        self.passed = Some(listener.expect("a file descriptor"));
         self
     }
 
@@ -211,7 +211,7 @@ impl Ringest {
             .set("workers", &workers.to_string())
     }
 
-    /// Where it takes records.
+    /// Where it takes records; unspecified where that is a unix socket.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -415,7 +415,10 @@ fn follow(stderr: impl BufRead, log: &Mutex<String>, announce: &Sender<SocketAdd
         let address = line
             .strip_prefix("listening on ")
             .and_then(|rest| rest.split(' ').next())
-            .and_then(|address| address.parse().ok());
+            .and_then(|address| match address.strip_prefix("unix:") {
+                Some(_) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+                None => address.parse().ok(),
+            });
         let mut log = log.lock().expect("no reader panicked");
         log.push_str(&line);
         log.push('\n');

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::*;
 use crate::model::{Model, Schema};
@@ -76,7 +76,7 @@ fn nobody_is_let_in_at_an_address_that_was_not_looked_at() {
         config.listen.address = address.parse().expect("an address");
         config
     };
-    let network: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let network: ListenAddress = "192.0.2.1:4000".parse().expect("an address");
     let running = at(AuthMode::Required, "192.0.2.1:4000");
     let refused = running.reloaded(at(AuthMode::None, "127.0.0.1:4000"));
     let expected = vec![RestartRequiredError::Unauthenticated(network)];
@@ -85,6 +85,7 @@ fn nobody_is_let_in_at_an_address_that_was_not_looked_at() {
     for (running, new) in [
         ("192.0.2.1:4000", "192.0.2.1:4000"),
         ("127.0.0.1:4000", "127.0.0.1:5000"),
+        ("unix:/run/ingest.sock", "127.0.0.1:5000"),
     ] {
         let reloaded = at(AuthMode::Required, running).reloaded(at(AuthMode::None, new));
         let (config, _) = reloaded.expect("it is good");

@@ -18,8 +18,8 @@ fn only_a_port_that_nobody_else_reaches_is_open_to_everyone() {
     for network in ["192.0.2.1:0", "[::]:0", "[::ffff:127.0.0.1]:0"] {
         assert_eq!(errors(&on(network)).len(), 1, "{network}");
     }
-    for loopback in ["127.0.0.1:0", "127.8.8.8:0", "[::1]:0"] {
-        good(&on(loopback), &[]);
+    for local in ["127.0.0.1:0", "127.8.8.8:0", "[::1]:0", "unix:/socket"] {
+        good(&on(local), &[]);
     }
     let allowed = ("RINGEST_LISTEN__UNAUTHENTICATED_NETWORK", "true");
     good(&on("0.0.0.0:0"), &[allowed]);
@@ -138,6 +138,35 @@ fn two_listeners_do_not_meet() {
 }
 
 #[test]
+fn the_file_of_a_unix_socket_has_a_mode() {
+    let with = |listen: &str| {
+        let unix = LEAST.replace("127.0.0.1:0", "unix:/run/ringest/ingest.sock");
+        unix.replace("[auth]", &format!("{listen}\n[auth]"))
+    };
+    let config = good(&with(""), &[]);
+    assert_eq!(
+        config.listen.address.to_string(),
+        "unix:/run/ringest/ingest.sock"
+    );
+    assert_eq!(config.listen.socket_mode, 0o660);
+    assert_eq!(config.warnings, [""; 0]);
+    let config = good(&with("socket_mode = \"0666\""), &[]);
+    assert_eq!(config.listen.socket_mode, 0o666);
+    for wrong in ["\"666\"", "\"0400\"", "\"1777\"", "\"0668\"", "0o660"] {
+        let errors = errors(&with(&format!("socket_mode = {wrong}")));
+        assert_eq!(errors.len(), 1, "{wrong} {errors:?}");
+        let allowed = "is not allowed: an octal number from \"0600\" to \"0777\"";
+        assert!(errors[0].ends_with(allowed), "{errors:?}");
+    }
+    let tcp = LEAST.replace("[auth]", "socket_mode = \"0666\"\n[auth]");
+    let warning = &good(&tcp, &[]).warnings[0];
+    assert!(
+        warning.contains("listen.socket_mode") && warning.ends_with("is not a unix socket"),
+        "{warning}"
+    );
+}
+
+#[test]
 fn trusted_proxies_are_networks() {
     const VARIABLE: &str = "RINGEST_LISTEN__TRUSTED_PROXIES";
     let with = |listen: &str| LEAST.replace("[auth]", &format!("{listen}\n[auth]"));
@@ -151,8 +180,8 @@ fn trusted_proxies_are_networks() {
     };
     assert_eq!(shown(&config), ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
     assert_eq!(config.warnings, [""; 0]);
-    let config = good(LEAST, &[(VARIABLE, "::1, 127.0.0.0/8")]);
-    assert_eq!(shown(&config), ["::1/128", "127.0.0.0/8"]);
+    let config = good(LEAST, &[(VARIABLE, "::1, 127.0.0.0/8, unix")]);
+    assert_eq!(shown(&config), ["::1/128", "127.0.0.0/8", "unix"]);
     assert_eq!(shown(&good(LEAST, &[])), [""; 0]);
 
     let wrong = with(
@@ -165,8 +194,8 @@ fn trusted_proxies_are_networks() {
              10.0.0.0 has at most 32 bits",
             "ringest.toml:6: listen.trusted_proxies[2]: \"10.1.0.0/8\" is not allowed: the address \
              has bits beyond its prefix; the network is 10.0.0.0/8",
-            "ringest.toml:7: listen.trusted_proxies[3]: \"lb\" is not allowed: not an IP address, or \
-             one with the length of its prefix",
+            "ringest.toml:7: listen.trusted_proxies[3]: \"lb\" is not allowed: not an IP \
+             address, one with the length of its prefix, or \"unix\"",
         ]
     );
     assert_eq!(
