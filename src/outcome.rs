@@ -3,7 +3,7 @@
 
 use crate::{
     admission::AdmissionError,
-    auth::AuthError,
+    auth::{AuthError, Denial},
     http::{BodyError, Codings, ContentError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
     validate::{ErrorCode, Rejection, RejectionKind},
@@ -44,9 +44,10 @@ pub enum Refusal {
     Body(BodyError),
     /// The body is larger than `body_bytes_max`. Client error.
     BodyTooLarge,
-    /// Authentication failed; the answer does not say why. Client error, except for
+    /// Authentication failed; the answer says why to the bearer of an authentic credential alone. Client error,
+    /// except for
     /// [`AuthError::Busy`], [`AuthError::KeysUnavailable`] and [`AuthError::KeyNotFetched`].
-    Unauthenticated(AuthError),
+    Unauthenticated(Denial),
     /// A browser asks for a page of an origin that is not allowed. Client error.
     Origin,
     /// The credential is valid but not authorized for this route. Client error.
@@ -158,7 +159,13 @@ impl From<ContentError> for Refusal {
 
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
-        Self::Unauthenticated(error)
+        Self::Unauthenticated(error.into())
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Unauthenticated(denial)
     }
 }
 

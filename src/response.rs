@@ -6,6 +6,7 @@
 use std::{fmt::Write as _, io::Write as _};
 
 use crate::{
+    auth::AuthError,
     clock::HTTP_DATE_BYTES,
     outcome::{Code, Outcome, Refusal, TABLE},
 };
@@ -63,10 +64,6 @@ pub struct Form<'a> {
 /// `WWW-Authenticate` where no token was presented: without an error (RFC 6750 section 3).
 const CHALLENGE: &str = "WWW-Authenticate: Bearer realm=\"ringest\"\r\n";
 
-/// `WWW-Authenticate` where a token was rejected; the reason is not disclosed.
-const INVALID_TOKEN: &str =
-    "WWW-Authenticate: Bearer realm=\"ringest\", error=\"invalid_token\"\r\n";
-
 /// `WWW-Authenticate` where a valid token is not authorized for the route.
 const INSUFFICIENT_SCOPE: &str =
     "WWW-Authenticate: Bearer realm=\"ringest\", error=\"insufficient_scope\"\r\n";
@@ -76,8 +73,11 @@ const INSUFFICIENT_SCOPE: &str =
 pub struct Responses {
     /// By code, then by [`Persistence`].
     plain: Vec<[Prebuilt; 3]>,
-    /// The answer to an invalid token, prebuilt as well: there may be very many of them.
+    /// The answer to an invalid token, prebuilt as well: there may be very many of them. Its reason is not
+    /// disclosed.
     invalid_token: [Prebuilt; 3],
+    /// The same for authentic tokens, each with its reason.
+    authentic: Vec<(AuthError, [Prebuilt; 3])>,
 }
 
 /// An answer, without what is its request's own.
@@ -112,23 +112,27 @@ impl Responses {
             };
             of_each(|persistence| Prebuilt::new(code, field, &content, persistence))
         });
-        let code = Code::Unauthenticated;
-        let content = problem(code).to_string();
+        let described = AuthError::ALL.iter().filter_map(|reason| {
+            let description = Some(reason.description()?);
+            Some((*reason, Prebuilt::invalid_token(description)))
+        });
         Self {
             plain: plain.collect(),
-            invalid_token: of_each(|persistence| {
-                Prebuilt::new(code, INVALID_TOKEN, &content, persistence)
-            }),
+            invalid_token: Prebuilt::invalid_token(None),
+            authentic: described.collect(),
         }
     }
 
     /// Appends the answer to `out`.
     pub fn write(&self, outcome: &Outcome, form: Form<'_>, out: &mut Vec<u8>) {
         let code = outcome.code();
-        if let Outcome::Refused(Refusal::Unauthenticated(error)) = outcome
-            && is_invalid_token(*error)
+        if let Outcome::Refused(Refusal::Unauthenticated(denial)) = outcome
+            && is_invalid_token(denial.reason)
         {
-            return self.invalid_token[form.persistence as usize].write(form, out);
+            let mut described = self.authentic.iter().filter(|_| denial.is_authentic);
+            let described = described.find(|(reason, _)| *reason == denial.reason);
+            let answers = described.map_or(&self.invalid_token, |(_, answers)| answers);
+            return answers[form.persistence as usize].write(form, out);
         }
         match specific(outcome) {
             None => self.plain[code as usize][form.persistence as usize].write(form, out),
@@ -159,6 +163,24 @@ impl Default for Responses {
 const NO_SNIFFING: &str = "X-Content-Type-Options: nosniff\r\n";
 
 impl Prebuilt {
+    /// The answer to an invalid token: its error has a description or, so that forging tokens teaches nothing,
+    /// none (RFC 6750 section 3).
+    fn invalid_token(description: Option<&str>) -> [Self; 3] {
+        const ERROR: &str = "invalid_token";
+        let code = Code::Unauthenticated;
+        let mut field = format!("WWW-Authenticate: Bearer realm=\"ringest\", error=\"{ERROR}\"");
+        let mut content = problem(code);
+        content["error"] = ERROR.into();
+        if let Some(description) = description {
+            // Writing to a String cannot fail.
+            let _ = write!(field, ", error_description=\"{description}\"");
+            content["error_description"] = description.into();
+        }
+        field.push_str("\r\n");
+        let content = content.to_string();
+        of_each(|persistence| Self::new(code, &field, &content, persistence))
+    }
+
     fn new(code: Code, field: &str, content: &str, persistence: Persistence) -> Self {
         const DATE: &str = "Date: ";
         let row = code.row();

@@ -165,7 +165,7 @@ impl VerificationSlot {
         let verified = verified.map_err(|error| error.looked_up(since));
         self.failed = match &verified {
             Ok(_) | Err(VerifyError::UnknownKey(_)) => false,
-            Err(VerifyError::Rejected(error)) => *error != AuthError::KeysUnavailable,
+            Err(VerifyError::Rejected(denial)) => denial.reason != AuthError::KeysUnavailable,
         };
         verified
     }

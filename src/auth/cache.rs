@@ -8,7 +8,7 @@ use lru::LruCache;
 use ring::rand::SystemRandom;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{AuthError, KeySet, Principal, Verified, verified::Proof};
+use super::{Denial, KeySet, Principal, Verified, verified::Proof};
 
 /// Memory of an entry without its token, name and routes: the proof, the grant, the list and the table.
 const ENTRY_BYTES: usize = 320;
@@ -99,7 +99,7 @@ impl Cache {
         hint: &Cell<Hint>,
         keys: &KeySet,
         now_ms: u64,
-    ) -> Option<Result<Principal, AuthError>> {
+    ) -> Option<Result<Principal, Denial>> {
         let Hint(mut hash) = hint.get();
         if !self.is_at(hash, token) {
             hash = self.hash(token);
@@ -127,12 +127,12 @@ impl Cache {
         hash: u128,
         keys: &KeySet,
         now_ms: u64,
-    ) -> Option<Result<Principal, AuthError>> {
+    ) -> Option<Result<Principal, Denial>> {
         let entry = self.entries.peek(&hash)?;
         let check = keys.check(&entry.token, now_ms);
         let renewed = match check {
             Ok(check) => check.renew(entry.proof, now_ms)?,
-            Err(error) => Err(error),
+            Err(denial) => Err(denial),
         };
         match renewed {
             Ok(verified) => {
@@ -140,11 +140,11 @@ impl Cache {
                 self.bytes -= entry.bytes;
                 Some(Ok(self.push(hash, entry.token, verified, keys)))
             }
-            Err(error) => {
-                if !error.is_server_error() {
+            Err(denial) => {
+                if !denial.reason.is_server_error() {
                     self.forget(hash);
                 }
-                Some(Err(error))
+                Some(Err(denial))
             }
         }
     }

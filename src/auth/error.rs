@@ -3,7 +3,7 @@
 use strum::{IntoStaticStr, VariantArray};
 
 /// Why authentication failed. A client error unless stated otherwise. The response does not reveal the
-/// reason; the log and a metric do.
+/// reason, except to the bearer of an authentic credential ([`Denial`]); the log and a metric do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
 #[repr(u8)]
 #[strum(serialize_all = "snake_case")]
@@ -99,9 +99,80 @@ impl AuthError {
         )
     }
 
+    /// What the bearer of an authentic credential learns. Without quotation marks and backslashes, which
+    /// a header field would have to escape.
+    pub fn description(self) -> Option<&'static str> {
+        Some(match self {
+            Self::KeyExpired => "The API key has expired.",
+            Self::Expired => "The token has expired.",
+            Self::NotYetValid => "The token is not valid yet.",
+            Self::Audience => "The token is for another audience.",
+            Self::Claims => "A claim of the token is missing or malformed.",
+            Self::RequiredClaim => "The token does not have a claim that is required here.",
+            Self::Missing
+            | Self::Repeated
+            | Self::InQuery
+            | Self::Scheme
+            | Self::Malformed
+            | Self::UnknownKey
+            | Self::Header
+            | Self::Algorithm
+            | Self::KeyId
+            | Self::Issuer
+            | Self::Signature
+            | Self::Certificate
+            | Self::Origin
+            | Self::KeysUnavailable
+            | Self::KeyNotFetched
+            | Self::Busy => return None,
+        })
+    }
+
     /// The stable name, for the metric label and the log.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+}
+
+/// A rejected credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Why it is rejected.
+    pub reason: AuthError,
+    /// Whether its issuer made it, as its signature or its hash has proved: what is wrong with it is no news to
+    /// its bearer. For anything else the answer does not depend on the reason.
+    pub is_authentic: bool,
+}
+
+impl Denial {
+    /// An authentic credential.
+    pub fn of_authentic(reason: AuthError) -> Self {
+        Self {
+            reason,
+            is_authentic: true,
+        }
+    }
+
+    /// What its bearer learns about it (RFC 6750 section 3: `error_description`).
+    pub fn description(self) -> Option<&'static str> {
+        self.is_authentic
+            .then(|| self.reason.description())
+            .flatten()
+    }
+}
+
+impl From<AuthError> for Denial {
+    fn from(reason: AuthError) -> Self {
+        Self {
+            reason,
+            is_authentic: false,
+        }
+    }
+}
+
+impl From<Denial> for AuthError {
+    fn from(denial: Denial) -> Self {
+        denial.reason
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Auth, AuthError, FetchedKeys, Grant, KeyHash, Principal, Scope, Validity, Verified,
+    Auth, AuthError, Denial, FetchedKeys, Grant, KeyHash, Principal, Scope, Validity, Verified,
     VerifyError,
     certificate::CertificateRules,
     issuer_keys::{CheckedJwt, IssuerKeys},
@@ -39,7 +39,11 @@ pub struct KeySet {
 }
 
 /// A credential that passed the cheap checks and still has to be [verified](UnverifiedCredential::verify).
-pub struct UnverifiedCredential<'k>(CredentialKind<'k>);
+pub struct UnverifiedCredential<'k> {
+    kind: CredentialKind<'k>,
+    /// Whether the same keys have verified its signature before.
+    is_authentic: bool,
+}
 
 enum CredentialKind<'k> {
     /// An API key found by its SHA-256.
@@ -100,35 +104,36 @@ impl KeySet {
         &'k self,
         token: &'k [u8],
         now_ms: u64,
-    ) -> Result<UnverifiedCredential<'k>, AuthError> {
+    ) -> Result<UnverifiedCredential<'k>, Denial> {
         if !is_token(token) {
-            return Err(AuthError::Malformed);
+            return Err(AuthError::Malformed.into());
         }
         if self.has_sha256 {
             let hash = KeyHash::sha256(token);
             if let Some(grant) = self.api_keys.get(&hash) {
                 unexpired_key(grant, now_ms)?;
-                return Ok(UnverifiedCredential(CredentialKind::Sha256 { hash, grant }));
+                return Ok(CredentialKind::Sha256 { hash, grant }.into());
             }
         }
         if KeyHash::is_moose_token(token) {
             return if self.has_pbkdf2 {
                 let keys = self;
-                Ok(UnverifiedCredential(CredentialKind::Pbkdf2 { keys, token }))
+                Ok(CredentialKind::Pbkdf2 { keys, token }.into())
             } else {
-                Err(AuthError::UnknownKey)
+                Err(AuthError::UnknownKey.into())
             };
         }
         let text = str::from_utf8(token).map_err(|_| AuthError::Malformed)?;
         if jwt::has_three_parts(text) && !self.issuers.is_empty() {
             let (keys, token) = (self, text);
-            return Ok(UnverifiedCredential(CredentialKind::Jwt { keys, token }));
+            return Ok(CredentialKind::Jwt { keys, token }.into());
         }
-        Err(if self.has_sha256 {
+        let error = if self.has_sha256 {
             AuthError::UnknownKey
         } else {
             AuthError::Malformed
-        })
+        };
+        Err(error.into())
     }
 
     /// Which API keys expire, by their names, and when, in milliseconds since 1970.
@@ -164,7 +169,7 @@ impl KeySet {
     }
 
     /// The API key with this hash.
-    fn api_key(&self, hash: KeyHash, now_ms: u64) -> Result<Verified, AuthError> {
+    fn api_key(&self, hash: KeyHash, now_ms: u64) -> Result<Verified, Denial> {
         let grant = self.api_keys.get(&hash).ok_or(AuthError::UnknownKey)?;
         unexpired_key(grant, now_ms)?;
         Ok(Verified {
@@ -174,6 +179,7 @@ impl KeySet {
     }
 
     /// All checks of a JWT except the signature, which is expensive: format, issuer, algorithm, claims, key.
+    /// An error of the claims is left in the result, unless there is no key.
     fn check_jwt<'k>(&'k self, token: &'k str, now_ms: u64) -> Result<CheckedJwt<'k>, VerifyError> {
         let jwt = Jwt::parse(token)?;
         let issuer = self.issuers.get(jwt.claims.issuer()?);
@@ -182,10 +188,29 @@ impl KeySet {
     }
 }
 
+impl<'k> From<CredentialKind<'k>> for UnverifiedCredential<'k> {
+    fn from(kind: CredentialKind<'k>) -> Self {
+        Self {
+            kind,
+            is_authentic: false,
+        }
+    }
+}
+
 impl UnverifiedCredential<'_> {
+    /// The same credential, whose signature the same keys have verified before: it is verified again only if
+    /// nothing else is wrong.
+    #[must_use]
+    pub fn authentic(self) -> Self {
+        Self {
+            is_authentic: true,
+            ..self
+        }
+    }
+
     /// Whether the cheap checks already verified it, so that no verification slot is needed.
     pub fn is_resolved(&self) -> bool {
-        matches!(self.0, CredentialKind::Sha256 { .. })
+        matches!(self.kind, CredentialKind::Sha256 { .. })
     }
 
     /// Completes the verification: 100 to 220 µs for PBKDF2; for a JWT a few to parse it (hundreds, if it
@@ -194,7 +219,8 @@ impl UnverifiedCredential<'_> {
     /// # Errors
     /// Why the credential is rejected.
     pub fn verify(self, now_ms: u64) -> Result<Verified, VerifyError> {
-        Ok(match self.0 {
+        let is_authentic = self.is_authentic;
+        Ok(match self.kind {
             CredentialKind::Sha256 { hash, grant } => {
                 unexpired_key(grant, now_ms)?;
                 Verified {
@@ -207,16 +233,17 @@ impl UnverifiedCredential<'_> {
                 keys.api_key(hash, now_ms)?
             }
             CredentialKind::Jwt { keys, token } => {
-                keys.check_jwt(token, now_ms)?.verify(&keys.routes)?
+                let jwt = keys.check_jwt(token, now_ms)?;
+                jwt.verify(&keys.routes, is_authentic)?
             }
         })
     }
 
     /// As [`UnverifiedCredential::verify`], for a token that was verified with another key set and has
     /// this proof, but without hash and signature where the proof decides; `None` where it does not.
-    pub(super) fn renew(self, proof: Proof, now_ms: u64) -> Option<Result<Verified, AuthError>> {
-        let renewed = match (self.0, proof) {
-            (kind @ CredentialKind::Sha256 { .. }, _) => Self(kind).verify(now_ms),
+    pub(super) fn renew(self, proof: Proof, now_ms: u64) -> Option<Result<Verified, Denial>> {
+        let renewed = match (self.kind, proof) {
+            (kind @ CredentialKind::Sha256 { .. }, _) => Self::from(kind).verify(now_ms),
             (CredentialKind::Pbkdf2 { keys, .. }, Proof::Hash(hash @ KeyHash::Pbkdf2(_))) => {
                 keys.api_key(hash, now_ms).map_err(VerifyError::from)
             }
@@ -248,11 +275,11 @@ fn is_token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().all(is_one)
 }
 
-fn unexpired_key(grant: &Grant, now_ms: u64) -> Result<(), AuthError> {
+fn unexpired_key(grant: &Grant, now_ms: u64) -> Result<(), Denial> {
     if grant.validity.contains(now_ms) {
         Ok(())
     } else {
-        Err(AuthError::KeyExpired)
+        Err(Denial::of_authentic(AuthError::KeyExpired))
     }
 }
 

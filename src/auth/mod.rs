@@ -26,7 +26,7 @@ mod verified;
 pub use api_key::{ApiKey, HashError, KeyHash};
 pub use cache::{Cache, Hint};
 pub use certificate::{CertificateIdentity, CertificateRule};
-pub use error::AuthError;
+pub use error::{AuthError, Denial};
 pub use fetched_keys::{BURST, FetchedKeys, LookUp, REFILL, TOKEN_MEMORY, UnknownKey};
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};
 pub use issuer::{Issuer, JwksUrl, KeySource};

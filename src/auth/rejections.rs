@@ -5,10 +5,13 @@ use std::hash::Hasher;
 use ring::rand::SystemRandom;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::AuthError;
+use super::{AuthError, Denial};
 
 /// The bits of a slot that are an error; the others are those of the token's hash.
 const ERROR_BITS: u128 = 0xff;
+
+/// The bit of these that says that the token is authentic.
+const AUTHENTIC: u8 = 0x80;
 
 /// Rejected tokens of one snapshot: another one may have their keys. A bounded table of keyed hashes
 /// (`SipHash-1-3`, 128 bits, of which 120 are compared), so that clients can't choose a slot or make a
@@ -41,28 +44,40 @@ impl Rejections {
         }
     }
 
-    /// Why the token was rejected, if it was.
-    pub fn find(&self, token: &[u8]) -> Option<AuthError> {
+    /// Why the token was rejected, if it was. Where that is not final ([`AuthError::is_final`]), nothing but the
+    /// token's being authentic holds now.
+    pub fn find(&self, token: &[u8]) -> Option<Denial> {
         if self.slots.is_empty() {
             return None;
         }
         let (hash, slot) = self.place(token);
         let found = self.slots[slot];
         let is_same = (found ^ hash) & !ERROR_BITS == 0;
-        let error = usize::try_from(found & ERROR_BITS).ok()?;
-        is_same.then(|| AuthError::ALL.get(error).copied())?
+        let error = u8::try_from(found & ERROR_BITS).ok()?;
+        let reason = AuthError::ALL.get(usize::from(error & !AUTHENTIC)).copied();
+        let reason = reason.filter(|_| is_same)?;
+        Some(Denial {
+            reason,
+            is_authentic: error & AUTHENTIC != 0,
+        })
     }
 
-    /// Remembers a token that was just rejected, unless the same keys may accept it later.
-    pub fn insert(&mut self, token: &[u8], error: AuthError) {
-        if !error.is_final() {
+    /// Remembers a token that was just rejected, unless the same keys may accept it later and its signature
+    /// was not verified.
+    pub fn insert(&mut self, token: &[u8], denial: Denial) {
+        let Denial {
+            reason,
+            is_authentic,
+        } = denial;
+        if !reason.is_final() && !is_authentic {
             return;
         }
         if self.slots.is_empty() {
             self.slots = vec![0; Self::SLOTS];
         }
         let (hash, slot) = self.place(token);
-        self.slots[slot] = (hash & !ERROR_BITS) | u128::from(error as u8);
+        let authentic = if is_authentic { AUTHENTIC } else { 0 };
+        self.slots[slot] = (hash & !ERROR_BITS) | u128::from(reason as u8 | authentic);
     }
 
     /// The hash of a token, and its slot.
@@ -94,9 +109,14 @@ mod tests {
             (b"b", AuthError::Signature),
             (b"a", AuthError::Audience),
         ] {
-            rejections.insert(token, error);
-            assert_eq!(rejections.find(token), Some(error));
+            for denial in [Denial::from(error), Denial::of_authentic(error)] {
+                rejections.insert(token, denial);
+                assert_eq!(rejections.find(token), Some(denial));
+            }
         }
+        let expired = Denial::of_authentic(AuthError::Expired);
+        rejections.insert(b"d", expired);
+        assert_eq!(rejections.find(b"d"), Some(expired));
         assert_eq!(rejections.find(b"c"), None);
         assert_eq!(Rejections::new().find(b"a"), None);
     }
@@ -111,7 +131,7 @@ mod tests {
             AuthError::KeysUnavailable,
             AuthError::Busy,
         ] {
-            rejections.insert(b"a", error);
+            rejections.insert(b"a", error.into());
             assert_eq!(rejections.find(b"a"), None, "{error:?}");
         }
     }
@@ -120,7 +140,7 @@ mod tests {
     fn a_flood_of_tokens_is_bounded() {
         let mut rejections = Rejections::new();
         for n in 0..3 * Rejections::SLOTS {
-            rejections.insert(&n.to_be_bytes(), AuthError::UnknownKey);
+            rejections.insert(&n.to_be_bytes(), AuthError::UnknownKey.into());
         }
         let found =
             (0..3 * Rejections::SLOTS).filter(|n| rejections.find(&n.to_be_bytes()).is_some());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{AuthError, Grant, KeyHash, LookUp, UnknownKey, keys::KeyIdentity};
+use super::{AuthError, Denial, Grant, KeyHash, LookUp, UnknownKey, keys::KeyIdentity};
 
 /// A verified credential: what it grants, and what proved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +26,20 @@ pub(super) enum Proof {
 #[derive(Debug)]
 pub enum VerifyError {
     /// It is rejected.
-    Rejected(AuthError),
+    Rejected(Denial),
     /// Its issuer's keys, which are at a URL, lack the key that it names.
     UnknownKey(UnknownKey),
 }
 
 impl From<AuthError> for VerifyError {
     fn from(error: AuthError) -> Self {
-        Self::Rejected(error)
+        Self::Rejected(error.into())
+    }
+}
+
+impl From<Denial> for VerifyError {
+    fn from(denial: Denial) -> Self {
+        Self::Rejected(denial)
     }
 }
 
@@ -45,8 +51,8 @@ impl VerifyError {
             return self;
         };
         match key.look_up(since, Instant::now()) {
-            LookUp::Lacking => Self::Rejected(AuthError::KeyId),
-            LookUp::NotSoon => Self::Rejected(AuthError::KeyNotFetched),
+            LookUp::Lacking => AuthError::KeyId.into(),
+            LookUp::NotSoon => AuthError::KeyNotFetched.into(),
             LookUp::Awaited => Self::UnknownKey(key),
         }
     }
@@ -54,7 +60,7 @@ impl VerifyError {
     /// The reason, where newer keys do not matter.
     pub fn reason(&self) -> AuthError {
         match self {
-            Self::Rejected(error) => *error,
+            Self::Rejected(denial) => denial.reason,
             Self::UnknownKey(_) => AuthError::KeyId,
         }
     }

@@ -10,7 +10,7 @@ use memchr::memchr;
 use percent_encoding::percent_decode;
 
 use crate::{
-    auth::{AuthError, KeySet, LookUp, Principal, UnknownKey, VerifyError},
+    auth::{AuthError, Denial, KeySet, LookUp, Principal, UnknownKey, VerifyError},
     context::ActiveSnapshot,
     http::{self, Authorization, RequestHead},
     outcome::Refusal,
@@ -130,7 +130,7 @@ impl Connection {
     }
 
     /// The principal of a token in the cache of this worker, or why it is not valid any more.
-    fn cached(&self, keys: &KeySet, token: &[u8]) -> Option<Result<Principal, AuthError>> {
+    fn cached(&self, keys: &KeySet, token: &[u8]) -> Option<Result<Principal, Denial>> {
         let mut credentials = self.context.credentials.borrow_mut();
         let found = credentials.find(token, &self.cache_hint, keys, unix_ms())?;
         let is_valid = u64::from(found.is_ok());
@@ -149,9 +149,9 @@ impl Connection {
             let Some(keys) = &active.snapshot.keys else {
                 return Ok(active.anonymous.clone());
             };
-            let error = match self.verify_with(active, keys, token, since).await {
+            let denial = match self.verify_with(active, keys, token, since).await {
                 Ok(principal) => return Ok(principal),
-                Err(VerifyError::Rejected(error)) => error,
+                Err(VerifyError::Rejected(denial)) => denial,
                 Err(VerifyError::UnknownKey(key)) => {
                     match self.newer_keys(active, &Rc::new(key), since).await {
                         Ok(Some(newer)) => {
@@ -159,14 +159,14 @@ impl Connection {
                             continue;
                         }
                         Ok(None) => return Err(Refusal::Draining),
-                        Err(error) => error,
+                        Err(error) => error.into(),
                     }
                 }
             };
-            if !error.is_server_error() {
+            if !denial.reason.is_server_error() {
                 self.context.credentials.borrow_mut().remove(token);
             }
-            return Err(self.deny(error, token));
+            return Err(self.deny(denial, token));
         }
     }
 
@@ -179,13 +179,14 @@ impl Connection {
         since: Instant,
     ) -> Result<Principal, VerifyError> {
         let credentials = &self.context.credentials;
-        let check = keys.check(token, unix_ms())?;
+        let mut check = keys.check(token, unix_ms())?;
         let verified = if check.is_resolved() {
             check.verify(unix_ms())?
         } else {
             let rejected = || active.rejections.borrow().find(token);
-            if let Some(error) = rejected() {
-                return Err(error.into());
+            let is_final = |denial: &Denial| denial.reason.is_final();
+            if let Some(denial) = rejected().filter(is_final) {
+                return Err(denial.into());
             }
             let was_cached = credentials.borrow().contains(token);
             let peer = (!was_cached).then_some(self.client.address());
@@ -194,13 +195,16 @@ impl Connection {
             if let Some(found) = self.cached(keys, token) {
                 return Ok(found?);
             }
-            if let Some(error) = rejected() {
-                return Err(error.into());
+            match rejected() {
+                Some(denial) if is_final(&denial) => return Err(denial.into()),
+                // An expired token, most likely.
+                Some(_) => check = check.authentic(),
+                None => {}
             }
             // What the check above rejects costs no more than looking for it here.
             slot.verify(check, unix_ms(), since).inspect_err(|error| {
-                if let VerifyError::Rejected(error) = error {
-                    active.rejections.borrow_mut().insert(token, *error);
+                if let VerifyError::Rejected(denial) = error {
+                    active.rejections.borrow_mut().insert(token, *denial);
                 }
             })?
         };
@@ -239,9 +243,10 @@ impl Connection {
     }
 
     /// Counts and logs why a credential is rejected.
-    fn deny(&self, error: AuthError, token: &[u8]) -> Refusal {
-        self.context.denied(error, token, self.client.address());
-        error.into()
+    fn deny(&self, denial: impl Into<Denial>, token: &[u8]) -> Refusal {
+        let denial = denial.into();
+        (self.context).denied(denial.reason, token, self.client.address());
+        denial.into()
     }
 }
 

@@ -6,6 +6,7 @@ mod bodies;
 mod case;
 mod cases;
 mod crowds;
+mod descriptions;
 mod flood;
 mod hygiene;
 mod issuers;

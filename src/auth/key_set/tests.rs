@@ -264,7 +264,7 @@ fn unknown_keys_at_a_url_are_looked_up() {
         let check = keys.check(token.as_bytes(), NOW_MS).expect("a JWT");
         check.verify(NOW_MS)
     };
-    let unavailable = VerifyError::Rejected(AuthError::KeysUnavailable);
+    let unavailable = VerifyError::from(AuthError::KeysUnavailable);
     assert!(matches!(of(None), Err(error) if error.reason() == unavailable.reason()));
     assert!(matches!(of(Some("old")), Err(VerifyError::UnknownKey(_))));
     assert!(of(Some("new")).is_ok());

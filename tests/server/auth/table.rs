@@ -5,7 +5,9 @@ use std::{collections::HashMap, fmt::Write as _};
 use super::{
     Rig, ask,
     case::{Case, Expected, names_error, post},
-    cases, empty, hygiene, issuers,
+    cases,
+    descriptions::described,
+    empty, hygiene, issuers,
     token::now,
 };
 use crate::support::http::{Answer, Http};
@@ -154,13 +156,14 @@ impl<'r> Run<'r> {
         self.wrong.entry(case.name.clone()).or_insert(what);
     }
 
-    /// Every 401 of a kind has the same bytes.
+    /// Every 401 of a kind has the same bytes, but for what the bearer of an authentic token learns.
     fn is_the_one(&self, answer: &Answer, head_only: bool) -> bool {
-        let mut one = clone(&self.unauthorized[usize::from(names_error(answer))]);
+        let (answer, _) = described(answer);
+        let mut one = clone(&self.unauthorized[usize::from(names_error(&answer))]);
         if head_only {
             one.body.clear();
         }
-        same(&one, answer)
+        same(&one, &answer)
     }
 
     /// Panics with all failures, if any.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    auth::{ApiKey, Globs, Issuer, KeySource, VerificationKeys, provider},
+    auth::{ApiKey, AuthError, Globs, Issuer, KeySource, VerificationKeys, VerifyError, provider},
     model::Model,
 };
 
@@ -246,9 +246,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn verify(keys: &KeySet, token: &[u8], now_ms: u64) -> Result<Verified, AuthError> {
+fn verify(keys: &KeySet, token: &[u8], now_ms: u64) -> Result<Verified, Denial> {
     let verified = keys.check(token, now_ms)?.verify(now_ms);
-    verified.map_err(|error| error.reason())
+    verified.map_err(|error| match error {
+        VerifyError::Rejected(denial) => denial,
+        VerifyError::UnknownKey(_) => AuthError::KeyId.into(),
+    })
 }
 
 /// A request as a worker authenticates it: through the cache, compared with a fresh verification.
@@ -341,7 +344,7 @@ fn the_key_counts_and_not_its_name() {
     assert!(matches!(find([Some(0), None, None]), Some(Ok(_))));
     assert!(matches!(
         find([None, Some(0), None]),
-        Some(Err(AuthError::KeyId))
+        Some(Err(denial)) if denial == AuthError::KeyId.into()
     ));
     assert!(find([Some(0), None, None]).is_none());
 }
