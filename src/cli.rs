@@ -20,7 +20,7 @@ use crate::{
     dev::Dev,
     document::ConfigErrors,
     jwks,
-    log::{self, LogFormat, LogGuard},
+    log::{self, LogGuard},
     model::{Model, Schema},
     openapi,
     produce::{self, probe},
@@ -219,9 +219,8 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
         Ok(log) => log,
         Err(code) => return code,
     };
-    let format = config.log_format;
     let load = Box::new(move || Config::load(&file, environment()));
-    supervisor::run(config, Some(load), |addresses| announce(format, &addresses))
+    supervisor::run(config, Some(load), |addresses| announce(&addresses))
 }
 
 /// Serves the sample models with an in-process broker.
@@ -237,8 +236,7 @@ fn serve_dev() -> ExitCode {
         Ok(log) => log,
         Err(code) => return code,
     };
-    let format = dev.config.log_format;
-    let served = dev.serve(|addresses| announce(format, &addresses));
+    let served = dev.serve(|addresses| announce(&addresses));
     served.unwrap_or_else(|error| {
         tracing::error!("{error}");
         ExitCode::from(EXIT_CONFIGURATION)
@@ -246,20 +244,20 @@ fn serve_dev() -> ExitCode {
 }
 
 /// Prints one `listening on ADDRESS` line a listener; scripts wait for them.
-fn announce(format: LogFormat, addresses: &Addresses) {
+fn announce(addresses: &Addresses) {
     let public = format!("listening on {}", addresses.public);
     let management = addresses
         .management
         .map(|it| format!("listening on {it} (management)"));
     for line in [Some(public), management].into_iter().flatten() {
-        log::announce(format, &line);
+        log::announce(&line);
     }
 }
 
 /// Starts the log as configured and logs the warnings of the configuration. From here on nothing is
 /// written to stderr but by the log.
 fn start_log(config: &Config) -> Result<LogGuard, ExitCode> {
-    let log = log::start(config.log_format, &config.log_filter).map_err(|error| {
+    let log = log::start(&config.log).map_err(|error| {
         report(&format!("can't start the log: {error}"));
         ExitCode::from(EXIT_CONFIGURATION)
     })?;

@@ -171,7 +171,7 @@ impl Connection {
         self.transport.unread = Unread::Unknown;
         let active = self.context.active_snapshot();
         let fields = self.cors_fields_of_rest(&active);
-        let facts = self.facts(None);
+        let facts = self.facts(&active, None);
         let request = Processed::without_head(active, fields, facts, refusal);
         self.answer(request).await
     }
@@ -189,7 +189,7 @@ impl Connection {
         // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
         let mut active = self.context.active_snapshot();
         let fields = self.cors_fields(&active, &head);
-        let mut facts = self.facts(self.given_id(&head));
+        let mut facts = self.facts(&active, self.given_id(&head));
         let end = match self.handle(&mut active, &head, &mut facts).await {
             Ok(end) => end,
             Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
@@ -231,7 +231,7 @@ impl Connection {
         }
         let principal = self.authenticate(active, head).await?;
         facts.principal = Some(principal.clone());
-        context.end_stage(facts, Stage::Authenticated);
+        facts.end_stage(Stage::Authenticated);
         let subnet = Subnet::of(self.client.address());
         self.holder = (context.admission).holder(principal.name(), subnet.number());
         let route = active.snapshot.routes.find(self.path(head));
@@ -256,7 +256,7 @@ impl Connection {
             Some(coding) => Box::pin(self.read_coded(head, coding, route.headroom())).await?,
         };
         facts.body_bytes = body.len();
-        context.end_stage(facts, Stage::Received);
+        facts.end_stage(Stage::Received);
         let Validated { delivery, rejected } = if body.is_long() {
             // Rare, as below.
             Box::pin(self.validate_and_enqueue_long(destination, format, body, headers)).await?
@@ -264,7 +264,7 @@ impl Connection {
             self.validate_and_enqueue(destination, format, body, headers)?
         };
         facts.records = delivery.as_ref().map_or(0, Enqueued::records);
-        context.end_stage(facts, Stage::Enqueued);
+        facts.end_stage(Stage::Enqueued);
         Ok(match (delivery, rejected) {
             (Some(enqueued), None) => End::Delivery(enqueued),
             (None, None) => End::Outcome(Outcome::Empty),
@@ -277,8 +277,8 @@ impl Connection {
     }
 
     /// What is known of a request that begins.
-    fn facts(&self, id: Option<RequestId>) -> Box<Facts> {
-        self.context.facts(id, self.client.address(), self.began)
+    fn facts(&self, active: &ActiveSnapshot, id: Option<RequestId>) -> Box<Facts> {
+        (self.context).facts(active, id, self.client.address(), self.began)
     }
 
     /// Whether the request would wait for many others with long bodies.
@@ -339,7 +339,7 @@ fn shortened(age_max: Duration) -> Duration {
 /// For load balancers that know one port only.
 fn health(method: Method, is_ending: bool) -> Result<Outcome, Refusal> {
     match method {
-        Method::Get | Method::Head if is_ending => Err(Refusal::Draining),
+        Method::Get | Method::Head if is_ending => Ok(Outcome::Unhealthy),
         Method::Get | Method::Head => Ok(Outcome::Healthy),
         Method::Post | Method::Options | Method::Other => Err(Refusal::Method(Allow::GetHead)),
     }

@@ -18,7 +18,6 @@ use crate::{
     deadline::Deadlines,
     http::{HeadLimits, IdleDecoders},
     load::Load,
-    log::RequestLog,
     long_work::LongWork,
     metrics::{Class, RouteMetrics, WorkerMetrics},
     networks::ClientAddress,
@@ -235,20 +234,15 @@ impl Context {
     /// or gets. `began`: when its first byte was there, if any was.
     pub(crate) fn facts(
         &self,
+        active: &ActiveSnapshot,
         id: Option<RequestId>,
         client: ClientAddress,
         began: Option<Instant>,
     ) -> Box<Facts> {
         let id = id.unwrap_or_else(|| self.request_ids.next());
         let began = began.unwrap_or_else(|| self.clock.now());
-        Box::new(Facts::new(id, client, began))
-    }
-
-    /// A stage of a request is over.
-    pub(crate) fn end_stage(&self, facts: &mut Facts, stage: Stage) {
-        if self.config.log_requests.is_exact() {
-            facts.stages[stage as usize] = Some(Instant::now());
-        }
+        let has_stages = active.snapshot.log.have_stages();
+        Box::new(Facts::new(id, client, began, has_stages))
     }
 
     /// Counts an answer, which was there at `ended`, and logs it as configured.
@@ -262,15 +256,14 @@ impl Context {
         let code = outcome.code();
         let metrics = facts.route.map(|route| active.metrics_of(route));
         self.metrics.request(metrics, code as usize);
-        let class = Class::of_status(code.row().status);
+        let class = Class::of_status(code.row().status).filter(|_| code != Code::Unhealthy);
         // Without a route only /health and preflights are accepted.
         if let Some(class) = class.filter(|class| metrics.is_some() || *class != Class::Accepted) {
             let duration = ended.saturating_duration_since(facts.began);
             self.metrics.answered(metrics, class, duration);
         }
-        let log = self.config.log_requests;
-        if log == RequestLog::All || !self.is_draining() {
-            request_log::answer(log, outcome, active, facts, ended);
+        if let Some(line) = request_log::admit(active, code, self.is_draining()) {
+            request_log::answer(&line, outcome, active, facts, ended);
         }
     }
 

@@ -9,7 +9,10 @@ use std::{
     env,
     io::{self, IsTerminal as _},
     panic,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -17,12 +20,14 @@ use std::{
 use jiff::Timestamp;
 use tracing::Level;
 use tracing_subscriber::{
-    Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Registry, filter::Targets, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 
-pub(crate) use kind::{Kind, Kinds, Line};
+use format::EitherFormat;
+pub(crate) use kind::{Kind, Kinds, Labels, Line};
 pub(crate) use queue::{LineQueue, MEMORY_MAX};
 
+mod format;
 mod kind;
 mod queue;
 
@@ -32,10 +37,39 @@ const ANNOUNCEMENT: &str = "ringest::announcement";
 /// Target of the messages of panics, which pass every filter too: each is a bug.
 const PANIC: &str = "ringest::panic";
 
+/// The message of a notice.
+const DROPPED: &str = "log lines were dropped because stderr did not accept them";
+
 /// How long the last lines may take to be written before the process exits.
 pub(crate) const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
 static QUEUE: OnceLock<LineQueue> = OnceLock::new();
+
+/// Replaces the filter.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Whether lines are JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// What the log looks like.
+    pub format: LogFormat,
+    /// Which lines are logged.
+    pub filter: Targets,
+    /// Which requests have a line.
+    pub requests: RequestLines,
+}
+
+/// Which requests a line is logged of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLines {
+    /// Which.
+    pub of: RequestLog,
+    /// Lines a second of each code, where not all requests have one. (Of faults of the server it is one.)
+    pub rate_max: u64,
+}
 
 /// What the log looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -48,14 +82,15 @@ pub enum LogFormat {
 }
 
 /// Which requests a line is logged of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestLog {
     /// Of none; but of faults of the server and the brokers, one a second and code.
+    #[default]
     None,
-    /// Of refused ones, some a second and code.
+    /// Of refused ones, [`RequestLines::rate_max`] a second and code.
     Refused,
-    /// Of all kinds, some a second and code.
+    /// Of all kinds, as many a second and code.
     Sampled,
     /// Of each.
     All,
@@ -72,7 +107,7 @@ impl Drop for LogGuard {
 }
 
 /// Starts logging, messages of panics included. `RUST_LOG` is not read. Of several calls the first
-/// one's format and filter stay.
+/// one's settings stay, until [`set`].
 ///
 /// # Errors
 /// Of the system: stderr cannot be duplicated, or the thread that writes cannot be created.
@@ -80,35 +115,38 @@ impl Drop for LogGuard {
     clippy::disallowed_methods,
     reason = "its descriptor is duplicated here; only the queue's thread writes to it"
 )]
-pub fn start(format: LogFormat, filter: &Targets) -> io::Result<LogGuard> {
-    let notice = match format {
-        LogFormat::Text => text_notice,
-        LogFormat::Json => json_notice,
-    };
+pub fn start(settings: &LogSettings) -> io::Result<LogGuard> {
     let queue = LineQueue::start("ringest-log", io::stderr(), notice, kind::report_repeated)?;
     let queue = QUEUE.get_or_init(|| queue);
-    let layer = match format {
-        LogFormat::Text => fmt::layer()
-            .with_writer(move || queue)
-            .with_target(false)
-            .with_ansi(has_colours())
-            .boxed(),
-        LogFormat::Json => fmt::layer()
-            .with_writer(move || queue)
-            .json()
-            .flatten_event(true)
-            .boxed(),
-    };
-    let filter = filter
-        .clone()
-        .with_target(ANNOUNCEMENT, Level::INFO)
-        .with_target(PANIC, Level::ERROR);
+    let layer = fmt::layer()
+        .with_writer(move || queue)
+        .with_ansi(has_colours())
+        .event_format(EitherFormat::new());
+    let (filter, handle) = reload::Layer::new(with_what_always_passes(&settings.filter));
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-    if subscriber.try_init().is_err() {
+    if subscriber.try_init().is_ok() && FILTER.set(handle).is_ok() {
+        IS_JSON.store(settings.format == LogFormat::Json, Relaxed);
+    } else {
         tracing::debug!("logging was already started");
     }
     panic::set_hook(Box::new(log_panic));
     Ok(LogGuard(()))
+}
+
+/// Replaces the format and the filter of a log that was started.
+pub fn set(settings: &LogSettings) {
+    IS_JSON.store(settings.format == LogFormat::Json, Relaxed);
+    if let Some(filter) = FILTER.get() {
+        // It fails only where the log is gone.
+        let _ = filter.reload(with_what_always_passes(&settings.filter));
+    }
+}
+
+fn with_what_always_passes(filter: &Targets) -> Targets {
+    filter
+        .clone()
+        .with_target(ANNOUNCEMENT, Level::INFO)
+        .with_target(PANIC, Level::ERROR)
 }
 
 /// Waits for the lines so far to be written, a second at the most. Later lines are dropped: call it
@@ -126,14 +164,11 @@ pub fn lines_dropped() -> u64 {
 
 /// Writes a line that scripts wait for: an ordinary record in a JSON log, else the line alone, without
 /// time and level. Nothing before [`start`].
-pub fn announce(format: LogFormat, line: &str) {
-    match format {
-        LogFormat::Text => {
-            if let Some(queue) = QUEUE.get() {
-                queue.push(format!("{line}\n").as_bytes());
-            }
-        }
-        LogFormat::Json => tracing::info!(target: ANNOUNCEMENT, "{line}"),
+pub fn announce(line: &str) {
+    if IS_JSON.load(Relaxed) {
+        tracing::info!(target: ANNOUNCEMENT, "{line}");
+    } else if let Some(queue) = QUEUE.get() {
+        queue.push(format!("{line}\n").as_bytes());
     }
 }
 
@@ -154,17 +189,24 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
     tracing::error!(target: PANIC, count, thread, location, backtrace, "panicked: {message}");
 }
 
+/// The line that stands for so many dropped ones.
+fn notice(dropped: u64) -> String {
+    if IS_JSON.load(Relaxed) {
+        json_notice(dropped)
+    } else {
+        text_notice(dropped)
+    }
+}
+
 fn text_notice(dropped: u64) -> String {
     let now = Timestamp::now();
-    format!(
-        "{now:.6}  WARN log lines were dropped because stderr did not accept them count={dropped}\n"
-    )
+    format!("{now:.6}  WARN {DROPPED} count={dropped}\n")
 }
 
 fn json_notice(dropped: u64) -> String {
     let now = Timestamp::now();
     format!(
-        r#"{{"timestamp":"{now:.6}","level":"WARN","message":"log lines were dropped because stderr did not accept them","count":{dropped},"target":"ringest::log"}}"#
+        r#"{{"timestamp":"{now:.6}","level":"WARN","message":"{DROPPED}","count":{dropped},"target":"ringest::log"}}"#
     ) + "\n"
 }
 

@@ -25,6 +25,8 @@ pub enum Outcome {
     Empty,
     /// `/health` while serving. 200.
     Healthy,
+    /// `/health` once the end was announced. 503.
+    Unhealthy,
     /// A browser may send what it has asked for (`[listen.cors]`). 204.
     Preflight,
     /// The request was not accepted, or not in full.
@@ -110,6 +112,7 @@ impl Outcome {
             Self::Accepted(_) | Self::Empty => Code::Accepted,
             Self::PartlyAccepted(..) => Code::PartlyAccepted,
             Self::Healthy => Code::Healthy,
+            Self::Unhealthy => Code::Unhealthy,
             Self::Preflight => Code::Preflight,
             Self::Refused(refusal) => refusal.code(),
         }
@@ -207,7 +210,7 @@ impl Refusal {
                 | BodyError::TrailerForbidden
                 | BodyError::TrailersTooLarge,
             ) => Code::MalformedBody,
-            Self::Unauthenticated(error) => unauthenticated(*error),
+            Self::Unauthenticated(denial) => unauthenticated(denial.reason),
             Self::Origin => Code::OriginNotAllowed,
             Self::RouteNotAllowed => Code::RouteNotAllowed,
             Self::UnknownRoute => Code::UnknownRoute,

@@ -7,6 +7,7 @@ use crate::{
     auth::{AuthMode, FetchedKeys, KeySet},
     config::Config,
     cors::Cors,
+    log::RequestLines,
     metrics::RouteMetrics,
     model::{Model, Schema},
     outcome::TABLE,
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub cache_entries: usize,
     /// Which pages may send; `None`: browsers let none of another origin do so.
     pub cors: Option<Arc<Cors>>,
+    /// Which requests have a line in the log.
+    pub log: RequestLines,
     /// Metrics of each route, by the worker's index, then by the route's.
     pub metrics: Vec<RouteRows>,
 }
@@ -50,6 +53,7 @@ impl Snapshot {
             tls: None,
             cache_entries: 0,
             cors: None,
+            log: config.log.requests,
             metrics: vec![Vec::new(); config.workers.get()],
         };
         Self {
@@ -81,6 +85,7 @@ impl Snapshot {
             tls: config.listen.tls.clone(),
             cache_entries: config.auth.cache_entries,
             cors: config.listen.cors.clone(),
+            log: config.log.requests,
             metrics: self.metrics_of(&routes),
             routes,
         }

@@ -33,7 +33,7 @@ use acceptor::Acceptor;
 use drain::{Delay, ExitDeadline};
 use reload::{Loaded, Reload, ReloadError};
 use service_manager::{Event, ServiceManager};
-use start::{START_INTERVAL, Start, StartupError};
+use start::{START_INTERVAL, Start, StartupError, log_start};
 use workers::{WATCH_INTERVAL, Worker};
 
 mod acceptor;
@@ -102,6 +102,7 @@ pub struct Addresses {
 /// The exit code is 0 after a complete drain, 1 if serving could not start, 3 if the drain was
 /// incomplete, 4 if a worker was stuck or failed for too long.
 pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)) -> ExitCode {
+    log_start(&config);
     // Before the signal handlers are installed: Ctrl-C must end the wait for a registry.
     let config = match resolve_schema_ids(config) {
         Ok(config) => config,

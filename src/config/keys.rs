@@ -376,6 +376,7 @@ keys! {
         |value| value.text().map(str::to_owned),
     );
     LOG_REQUESTS: Key<RequestLog> = Key::choice("log.requests", r#""refused""#);
+    LOG_REQUESTS_RATE_MAX: Key<usize> = Key::integer("log.requests_rate_max", "10", 1, 10_000);
     PRODUCERS: Key<Option<usize>> = Key::read_by(
         "kafka.producers",
         r#""auto""#,

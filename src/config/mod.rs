@@ -26,8 +26,6 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::filter::Targets;
-
 pub use listen_address::ListenAddress;
 pub use memory::MemoryMax;
 pub use reload::RestartRequiredError;
@@ -38,7 +36,7 @@ use crate::{
     cors::Cors,
     document::ConfigErrors,
     http::Codings,
-    log::{LogFormat, RequestLog},
+    log::LogSettings,
     model::Model,
     networks::Network,
     produce::{Expected, message_bytes_max, properties::property},
@@ -53,6 +51,8 @@ use crate::{
 /// [`Config::kafka`] may hold passwords: never log it or the whole.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where it was written.
+    pub source: Source,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Whether each is pinned to a core of its own.
@@ -76,12 +76,8 @@ pub struct Config {
     pub producers: Option<usize>,
     /// The registry that resolves the subjects that models name to schema IDs.
     pub schema_registry: Option<SchemaRegistry>,
-    /// What the log looks like.
-    pub log_format: LogFormat,
-    /// What is logged.
-    pub log_filter: Targets,
-    /// Which requests a line is logged of.
-    pub log_requests: RequestLog,
+    /// What is logged, and how.
+    pub log: LogSettings,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
     /// Warnings for the operator, one line each.
@@ -176,6 +172,15 @@ impl Config {
     pub fn memory_max(&self) -> MemoryMax {
         MemoryMax::new(self)
     }
+}
+
+/// Where a configuration was written, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as the command line names it.
+    pub file: String,
+    /// The names of the environment variables that override it, or add to it; sorted.
+    pub environment: Vec<String>,
 }
 
 /// The public listener.

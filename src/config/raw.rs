@@ -26,6 +26,8 @@ pub(super) struct Raw {
     pub(super) warnings: Vec<String>,
     /// Where errors point to for missing keys.
     pub(super) file: Origin,
+    /// The names of the environment variables that were read, sorted.
+    pub(super) environment: Vec<String>,
     known_properties: KnownProperties,
 }
 
@@ -48,6 +50,7 @@ impl Raw {
             errors: Vec::new(),
             warnings: Vec::new(),
             file: file.clone(),
+            environment: Vec::new(),
             known_properties: KnownProperties::new(),
         }
     }

@@ -5,8 +5,9 @@ use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
 /// others.)
-const RELOADABLE: [&str; 7] = [
+const RELOADABLE: [&str; 8] = [
     "models",
+    "log",
     "listen.path_prefix",
     "listen.cors",
     "listen.tls",
@@ -81,6 +82,7 @@ impl Config {
                 ..self.listen.clone()
             },
             auth: new.auth,
+            log: new.log,
             schema_registry: new.schema_registry,
             models: new.models,
             warnings: new.warnings,

@@ -6,13 +6,14 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use tracing_subscriber::filter::Targets;
 
 use super::{
-    Config, Limits, Listen, Timeouts, kafka,
+    Config, Limits, Listen, Source, Timeouts, kafka,
     keys::{
         ACK_TIMEOUT, BODY_BYTES_MAX, BODY_RATE_MIN, BODY_TIMEOUT, COMPRESSION_RATIO_MAX,
         CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, CONTENT_ENCODINGS,
         DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
-        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS, MODELS, PIN,
-        PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, WORKER_STUCK, WORKERS,
+        IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS,
+        LOG_REQUESTS_RATE_MAX, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, WORKER_STUCK,
+        WORKERS,
     },
     log_filter,
     memory::{Sizes, tls_bytes},
@@ -26,6 +27,7 @@ use crate::{
     buffer::{growing_bytes_max, segment_capacity},
     cgroup, dead_letter,
     document::{ConfigError, ConfigErrors, Document, Origin, grouped},
+    log::{LogSettings, RequestLines},
     model::{self, Directory, Model, OnInvalid, SchemaPrefix},
     produce::{message_bytes_max, requests_bytes_max},
     route::RouteTable,
@@ -138,7 +140,7 @@ fn resolve(
         ..
     } = reader.sizes(limits, workers, &auth, &listen, producers, cgroup_bytes);
     let schema_registry = reader.schema_registry();
-    let (log_format, log_filter) = (reader.get(&LOG_FORMAT), reader.log_filter());
+    let log = reader.log();
     let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
     let files = files(reader);
 
@@ -163,6 +165,10 @@ fn resolve(
     warnings.append(&mut reader.raw.warnings);
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     let mut config = Config {
+        source: Source {
+            file: reader.raw.file.to_string(),
+            environment: std::mem::take(&mut reader.raw.environment),
+        },
         workers,
         pin,
         listen,
@@ -173,9 +179,7 @@ fn resolve(
         kafka: kafka.properties,
         producers,
         schema_registry,
-        log_format,
-        log_filter,
-        log_requests: reader.get(&LOG_REQUESTS),
+        log,
         models,
         warnings,
         written: Written::new(&reader.raw),
@@ -351,12 +355,19 @@ impl Reader {
         }
     }
 
-    fn log_filter(&mut self) -> Targets {
+    fn log(&mut self) -> LogSettings {
         let filter = log_filter::parse(&self.get(&LOG_FILTER));
-        filter.unwrap_or_else(|error| {
-            self.refuse(LOG_FILTER.at(), &error);
-            Targets::new()
-        })
+        LogSettings {
+            format: self.get(&LOG_FORMAT),
+            filter: filter.unwrap_or_else(|error| {
+                self.refuse(LOG_FILTER.at(), &error);
+                Targets::new()
+            }),
+            requests: RequestLines {
+                of: self.get(&LOG_REQUESTS),
+                rate_max: self.get(&LOG_REQUESTS_RATE_MAX) as u64,
+            },
+        }
     }
 
     /// The files in the directory of the models, which is relative to the configuration file.

@@ -214,9 +214,10 @@ impl Valid<'_> {
         client: usize,
     ) -> Result<Validated, Refusal> {
         let (records, count) = (&self.records, self.records.len());
-        let slices = context
-            .producer
-            .collect_in_slices(to.route, records, self.payloads, headers)?;
+        let slices =
+            context
+                .producer
+                .collect_in_slices(to.route, records, self.payloads, headers)?;
         let delivery = take_in(context, slices, client).await;
         let enqueued = enqueued(to, count, self.body_bytes, delivery);
         Ok(Validated {

@@ -12,20 +12,22 @@ use tracing::Level;
 use super::ActiveSnapshot;
 use crate::{
     auth::{self, AuthError, Principal},
-    log::{Kind, Line, RequestLog},
+    log::{Kind, Labels, Line, RequestLines, RequestLog},
     networks::ClientAddress,
-    outcome::{Outcome, Refusal, Row, TABLE},
+    outcome::{Code, Outcome, Refusal, Row, TABLE},
     request_id::RequestId,
 };
-
-/// Lines a second of each code. Of a fault of the server, which concerns all requests, it is one.
-const LINES_MAX: u64 = 10;
 
 /// By the code.
 static ANSWERS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let kind = |row: &Row| {
-        let name = format!("answered {} ({})", row.status, row.name);
-        Kind::named(Cow::Owned(name), row.level.min(Level::INFO))
+        let labels = Labels {
+            code: Some(row.name),
+            status: Some(row.status),
+            reason: None,
+        };
+        let name = format!("answered {}: {}", row.status, text(row));
+        Kind::named(Cow::Owned(name), row.level.min(Level::INFO), labels)
     };
     TABLE.iter().map(kind).collect()
 });
@@ -33,8 +35,11 @@ static ANSWERS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
 /// By the reason.
 static REJECTIONS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let kind = |error: &AuthError| {
-        let name = format!("credential rejected ({})", error.as_str());
-        Kind::named(Cow::Owned(name), Level::INFO)
+        let labels = Labels {
+            reason: Some(error.as_str()),
+            ..Labels::NONE
+        };
+        Kind::named(Cow::Borrowed("credential rejected"), Level::INFO, labels)
     };
     AuthError::ALL.iter().map(kind).collect()
 });
@@ -52,9 +57,11 @@ pub(crate) struct Facts {
     pub(crate) records: usize,
     /// When its first byte was there.
     pub(crate) began: Instant,
+    /// Whether its stages are timed.
+    has_stages: bool,
     /// When its credential was verified, its body read, and its records enqueued; where it came so far, and
     /// stages are timed.
-    pub(crate) stages: [Option<Instant>; 3],
+    stages: [Option<Instant>; 3],
 }
 
 /// A stage of a request that is timed.
@@ -67,7 +74,12 @@ pub(crate) enum Stage {
 
 impl Facts {
     /// Of a request that has just begun.
-    pub(crate) fn new(id: RequestId, client: ClientAddress, began: Instant) -> Self {
+    pub(crate) fn new(
+        id: RequestId,
+        client: ClientAddress,
+        began: Instant,
+        has_stages: bool,
+    ) -> Self {
         Self {
             id,
             client,
@@ -76,7 +88,15 @@ impl Facts {
             body_bytes: 0,
             records: 0,
             began,
+            has_stages,
             stages: [None; 3],
+        }
+    }
+
+    /// A stage is over.
+    pub(crate) fn end_stage(&mut self, stage: Stage) {
+        if self.has_stages {
+            self.stages[stage as usize] = Some(Instant::now());
         }
     }
 
@@ -101,53 +121,56 @@ fn milliseconds(time: Duration) -> f64 {
     f64::from(us) / 1_000.0
 }
 
-impl RequestLog {
+impl RequestLines {
     /// Whether the stages of requests are timed: where lines of accepted ones are logged.
-    pub(super) fn is_exact(self) -> bool {
-        match self {
-            Self::None | Self::Refused => false,
-            Self::Sampled | Self::All => true,
-        }
-    }
-
-    /// The line for an answer, if one is due.
-    fn admit(self, row: &Row) -> Option<Line> {
-        let is_fault = row.level <= Level::WARN;
-        let is_logged = match self {
-            Self::None => is_fault,
-            Self::Refused => row.status >= 400,
-            Self::Sampled => true,
-            Self::All => return Some(Line { count: None }),
-        };
-        let max = if is_fault { 1 } else { LINES_MAX };
-        if is_logged {
-            ANSWERS[row.code as usize].admit_of(max)
-        } else {
-            None
+    pub(super) fn have_stages(self) -> bool {
+        match self.of {
+            RequestLog::None | RequestLog::Refused => false,
+            RequestLog::Sampled | RequestLog::All => true,
         }
     }
 }
 
-/// Logs an answer, if a line of its code is due.
+/// The line for an answer with this code, if one is due.
+pub(super) fn admit(active: &ActiveSnapshot, code: Code, is_draining: bool) -> Option<Line> {
+    let RequestLines { of, rate_max } = active.snapshot.log;
+    let row = code.row();
+    let is_fault = row.level <= Level::WARN;
+    let is_logged = match of {
+        RequestLog::All => return Some(Line { count: None }),
+        _ if is_draining => false,
+        RequestLog::None => is_fault,
+        RequestLog::Refused => row.level < Level::TRACE,
+        RequestLog::Sampled => true,
+    };
+    let max = if is_fault { 1 } else { rate_max };
+    is_logged
+        .then(|| ANSWERS[code as usize].admit_of(max))
+        .flatten()
+}
+
+/// What a code means.
+fn text(row: &Row) -> &'static str {
+    if row.detail.is_empty() {
+        row.name
+    } else {
+        row.detail
+    }
+}
+
+/// Logs an answer.
 pub(super) fn answer(
-    log: RequestLog,
+    Line { count }: &Line,
     outcome: &Outcome,
     active: &ActiveSnapshot,
     facts: &Facts,
     end: Instant,
 ) {
     let row = outcome.code().row();
-    let Some(Line { count }) = log.admit(row) else {
-        return;
-    };
     let routes = active.snapshot.routes.routes();
     let route = facts.route.map_or("-", |index| routes[index].path.as_str());
     let principal = facts.principal.as_ref().and_then(Principal::name);
-    let detail = if row.detail.is_empty() {
-        row.name
-    } else {
-        row.detail
-    };
+    let detail = text(row);
     let ms = milliseconds(end.saturating_duration_since(facts.began));
     let [authenticate_ms, receive_ms, validate_ms, deliver_ms] = facts.milliseconds(end);
     let records = match outcome {

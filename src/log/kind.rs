@@ -28,6 +28,7 @@ static REPEATED: Mutex<Vec<&'static Kind>> = Mutex::new(Vec::new());
 pub(crate) struct Kind {
     name: Cow<'static, str>,
     level: Level,
+    labels: Labels,
     /// When the last line was logged, in milliseconds of [`now`].
     last: AtomicU64,
     /// Lines since then, that one not included.
@@ -35,6 +36,23 @@ pub(crate) struct Kind {
     repeated: AtomicU64,
     /// The text of the last event without a line, where texts differ from event to event.
     text: Mutex<Option<String>>,
+}
+
+/// What all events of a kind have in common, as fields of its lines.
+#[derive(Clone, Copy)]
+pub(crate) struct Labels {
+    pub(crate) code: Option<&'static str>,
+    pub(crate) status: Option<u16>,
+    pub(crate) reason: Option<&'static str>,
+}
+
+impl Labels {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self {
+        code: None,
+        status: None,
+        reason: None,
+    };
 }
 
 /// A line that is to be logged.
@@ -46,14 +64,15 @@ pub(crate) struct Line {
 impl Kind {
     /// What is logged of events after the last line, when no further one comes, has only this name.
     pub(crate) const fn new(name: &'static str, level: Level) -> Self {
-        Self::named(Cow::Borrowed(name), level)
+        Self::named(Cow::Borrowed(name), level, Labels::NONE)
     }
 
-    /// The same, of a name made at run time.
-    pub(crate) const fn named(name: Cow<'static, str>, level: Level) -> Self {
+    /// The same, with a name made at run time, and labels.
+    pub(crate) const fn named(name: Cow<'static, str>, level: Level, labels: Labels) -> Self {
         Self {
             name,
             level,
+            labels,
             last: AtomicU64::new(0),
             lines: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
@@ -112,10 +131,21 @@ impl Kind {
     fn write(&self, &Line { count }: &Line, text: Option<&str>) {
         let name = &self.name;
         let (separator, text) = text.map_or(("", ""), |text| (": ", text));
+        let Labels {
+            code,
+            status,
+            reason,
+        } = self.labels;
+        /// A line at this level.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(count, code, status, reason, "{name}{separator}{text}")
+            };
+        }
         match self.level {
-            Level::ERROR => tracing::error!(count, "{name}{separator}{text}"),
-            Level::WARN => tracing::warn!(count, "{name}{separator}{text}"),
-            _ => tracing::info!(count, "{name}{separator}{text}"),
+            Level::ERROR => line!(error),
+            Level::WARN => line!(warn),
+            _ => line!(info),
         }
     }
 }
@@ -151,7 +181,11 @@ impl Kinds {
         let mut kinds = locked(&self.0);
         let known = kinds.iter().find(|it| it.name == name && it.level == level);
         known.copied().unwrap_or_else(|| {
-            let kind = Box::leak(Box::new(Kind::named(Cow::Owned(name.to_owned()), level)));
+            let kind = Box::leak(Box::new(Kind::named(
+                Cow::Owned(name.to_owned()),
+                level,
+                Labels::NONE,
+            )));
             kinds.push(kind);
             kind
         })

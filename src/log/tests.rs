@@ -12,6 +12,18 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::*;
 
+/// Settings with this format and this level for all lines.
+fn settings(format: LogFormat, level: LevelFilter) -> LogSettings {
+    LogSettings {
+        format,
+        filter: Targets::new().with_default(level),
+        requests: RequestLines {
+            of: RequestLog::Refused,
+            rate_max: 10,
+        },
+    }
+}
+
 /// Set in the process of a test's own.
 const INNER: &str = "RINGEST_TEST_LOG";
 
@@ -34,8 +46,7 @@ fn again(test: &str, stderr: Stdio) -> Output {
 #[test]
 fn messages_of_panics_are_lines_of_the_log() {
     if env::var_os(INNER).is_some() {
-        let off = Targets::new().with_default(LevelFilter::OFF);
-        let log = start(LogFormat::Json, &off).expect("a thread");
+        let log = start(&settings(LogFormat::Json, LevelFilter::OFF)).expect("a thread");
         let panicking = thread::Builder::new().name("a worker".to_owned());
         let panicking = panicking
             .spawn(|| panic!("number {}", 7))
@@ -62,8 +73,7 @@ fn messages_of_panics_are_lines_of_the_log() {
 #[test]
 fn a_panic_with_a_full_stderr_ends_its_thread_only() {
     if env::var_os(INNER).is_some() {
-        let info = Targets::new().with_default(LevelFilter::INFO);
-        let log = start(LogFormat::Text, &info).expect("a thread");
+        let log = start(&settings(LogFormat::Text, LevelFilter::INFO)).expect("a thread");
         assert!(thread::spawn(|| panic!("a bug")).join().is_err());
         tracing::error!("a line");
         drop(log);
@@ -86,8 +96,7 @@ fn a_panic_with_a_full_stderr_ends_its_thread_only() {
 fn events_after_the_last_line_are_reported_without_another_one() {
     static KIND: Kind = Kind::new("a flood (of one kind)", Level::WARN);
     if env::var_os(INNER).is_some() {
-        let info = Targets::new().with_default(LevelFilter::INFO);
-        let log = start(LogFormat::Json, &info).expect("a thread");
+        let log = start(&settings(LogFormat::Json, LevelFilter::INFO)).expect("a thread");
         for number in 0..1_000 {
             if let Some(Line { count }) = KIND.admit() {
                 tracing::warn!(count, "event {number}");
@@ -132,4 +141,51 @@ fn notices_look_like_other_lines() {
         (&"WARN".into(), &7.into())
     );
     assert!(json_notice(7).ends_with("}\n"));
+}
+
+/// Format and filter of a log that is in use, and what passes every filter.
+#[test]
+fn a_log_is_set_anew() {
+    if env::var_os(INNER).is_some() {
+        let log = start(&settings(LogFormat::Text, LevelFilter::INFO)).expect("a thread");
+        for (number, format, level) in [
+            (1, LogFormat::Text, LevelFilter::INFO),
+            (2, LogFormat::Json, LevelFilter::DEBUG),
+            (3, LogFormat::Json, LevelFilter::WARN),
+            (4, LogFormat::Text, LevelFilter::INFO),
+        ] {
+            set(&settings(format, level));
+            tracing::info!("line {number}");
+            tracing::debug!("detail {number}");
+            announce(&format!("announcement {number}"));
+        }
+        drop(log);
+        return;
+    }
+    let output = again("a_log_is_set_anew", Stdio::piped());
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("text");
+    let shown: Vec<_> = text
+        .lines()
+        .map(
+            |line| match serde_json::from_str::<serde_json::Value>(line) {
+                Ok(line) => format!("json {}", line["message"].as_str().unwrap_or_default()),
+                Err(_) => line.rsplit("INFO ").next().unwrap_or(line).to_owned(),
+            },
+        )
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "line 1",
+            "announcement 1",
+            "json line 2",
+            "json detail 2",
+            "json announcement 2",
+            "json announcement 3",
+            "line 4",
+            "announcement 4"
+        ],
+        "{text}"
+    );
 }

@@ -52,6 +52,11 @@ table! {
     Accepted => ok("accepted"),
     PartlyAccepted => Row { status: 207, ..ok("partly_accepted") },
     Healthy => ok("healthy"),
+    // What load balancers are to see is no fault, and no request that was refused.
+    Unhealthy => Row {
+        level: Level::TRACE,
+        ..shed("unhealthy", "This server is about to shut down: send requests to another one.")
+    },
     Preflight => Row { status: 204, ..ok("preflight") },
     MalformedRequest => framing(
         "malformed_request", 400,

@@ -42,7 +42,7 @@ pub(super) fn specific(outcome: &Outcome) -> Option<Specific> {
             Some(Specific::content(content.to_string()))
         }
         Outcome::Empty => Some(Specific::content(r#"{"accepted":0}"#.to_owned())),
-        Outcome::Healthy | Outcome::Preflight => None,
+        Outcome::Healthy | Outcome::Unhealthy | Outcome::Preflight => None,
         Outcome::Refused(refusal) => refused(code, refusal),
     }
 }

@@ -20,6 +20,20 @@ pub(super) fn cores(pin: Pin, workers: usize, allowed: &CpuSet) -> Vec<usize> {
     if pins { cores } else { Vec::new() }
 }
 
+/// What the log says of it.
+pub(super) fn description(pin: Pin, cores: &[usize]) -> String {
+    if !cores.is_empty() {
+        let cores = cores.iter().map(usize::to_string);
+        return cores.collect::<Vec<_>>().join(" ");
+    }
+    let reason = match pin {
+        Pin::Always => "there are more workers than cores",
+        Pin::Auto => "the workers do not take every core, or a quota is set",
+        Pin::Never => "pin = never",
+    };
+    format!("not pinned: {reason}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use crate::{
     config::{Config, RestartRequiredError},
     document::ConfigErrors,
     isolation::PanicError,
+    log,
     produce::{OpenError, check_whole},
     registry::RegistryError,
     snapshot::Published,
@@ -154,6 +155,7 @@ impl Supervisor {
         if let Some(reload) = &self.reload {
             reload.key_files.set(config.key_files());
         }
+        log::set(&config.log);
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }

@@ -75,6 +75,8 @@ pub(super) enum StartupError {
 pub(super) struct Start {
     /// The first responses of brokers and issuers, until then.
     responses_until: Instant,
+    /// Why the workers were to use the driver that was chosen, for the log.
+    driver_reason: String,
 }
 
 impl Supervisor {
@@ -86,7 +88,7 @@ impl Supervisor {
         run: RunWorker,
     ) -> Result<(Self, Addresses), StartupError> {
         let config = Arc::new(config);
-        let driver = choose_driver(config.listen.driver)?;
+        let (driver, driver_reason) = choose_driver(config.listen.driver)?;
         let connections = Arc::new(Connections::new(
             connections_max(&config),
             config.limits.connections_per_address_max,
@@ -134,6 +136,7 @@ impl Supervisor {
             run,
             start: Some(Start {
                 responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
+                driver_reason,
             }),
             delay: None,
             service_manager: ServiceManager::from_environment(),
@@ -171,19 +174,35 @@ impl Supervisor {
         if !all_serve || !has_responses() && Instant::now() < start.responses_until {
             return false;
         }
+        let reason = start.driver_reason.clone();
         self.start = None;
         let fetched = self.fetcher.fetched(&self.config.auth.issuers);
         if fetched.iter().any(|it| it.keys().is_some()) {
             self.publish();
         }
+        self.log_started(&reason);
+        true
+    }
+
+    /// Logs what the process runs on, and its limits.
+    fn log_started(&self, driver_reason: &str) {
+        let config = &*self.config;
         let driver = self.workers[0].settings.metrics.driver();
+        let cores = self.workers.iter().filter_map(|it| it.settings.core);
+        let cores = pinning::description(config.pin, &cores.collect::<Vec<_>>());
         tracing::info!(
             driver = driver.map_or("-", Driver::as_str),
+            driver_reason,
             workers = self.workers.len(),
-            routes = self.config.models.len(),
+            cores,
+            routes = config.models.len(),
+            memory_max_bytes = config.memory_max().total(),
+            in_flight_bytes_max = config.limits.in_flight_bytes_max,
+            connections_max = self.workers[0].settings.connections.max(),
+            body_bytes_max = config.limits.body_bytes_max,
+            record_bytes_max = config.limits.record_bytes_max,
             "started"
         );
-        true
     }
 
     /// Starts a worker's thread, which accepts from `listener`, or what it is given.
@@ -257,19 +276,35 @@ fn connections_max(config: &Config) -> usize {
         .min(configured)
 }
 
-/// What the workers begin with: epoll, or a ring, which `Auto` lets them replace.
-fn choose_driver(choice: DriverChoice) -> Result<DriverChoice, StartupError> {
+/// Logs what starts: the version, where its configuration comes from, and its brokers. Of the environment the
+/// names, as values may be secret.
+pub(super) fn log_start(config: &Config) {
+    let environment = config.source.environment.join(" ");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = config.source.file,
+        environment = Some(environment).filter(|names| !names.is_empty()),
+        brokers = config.kafka_property("bootstrap.servers"),
+        "starting"
+    );
+}
+
+/// What the workers begin with, and why: epoll, or a ring, which `Auto` lets them replace.
+fn choose_driver(choice: DriverChoice) -> Result<(DriverChoice, String), StartupError> {
+    let configured = || format!("listen.driver = {}", <&str>::from(choice));
     if choice == DriverChoice::Epoll {
-        return Ok(choice);
+        return Ok((choice, configured()));
     }
     match check_io_uring() {
-        Ok(()) => Ok(choice),
+        Ok(()) if choice == DriverChoice::IoUring => Ok((choice, configured())),
+        Ok(()) => Ok((choice, "the kernel permits io_uring".to_owned())),
         Err(reason) if choice == DriverChoice::IoUring => Err(StartupError::NoIoUring(reason)),
         Err(reason) => {
             tracing::warn!(
                 "io_uring is not available ({reason}); using epoll, which needs more CPU time a request"
             );
-            Ok(DriverChoice::Epoll)
+            let reason = format!("io_uring is not available ({reason})");
+            Ok((DriverChoice::Epoll, reason))
         }
     }
 }

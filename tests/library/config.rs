@@ -111,7 +111,7 @@ fn the_least_has_the_defaults() {
     assert_eq!(config.timeouts.ack, Duration::from_secs(10));
     assert_eq!(config.auth.mode, AuthMode::None);
     assert_eq!(
-        (config.log_format, config.log_filter.to_string().as_str()),
+        (config.log.format, config.log.filter.to_string().as_str()),
         (LogFormat::Text, "info")
     );
     assert_eq!(config.models.len(), 1);

@@ -166,7 +166,7 @@ fn requests_that_end_during_the_drain() {
         .expect("ringest reads");
     let refused = assert_last(in_head, 503, "draining");
     assert_eq!(refused.text("persisted"), "no");
-    assert_last(health, 503, "draining");
+    assert_last(health, 503, "unhealthy");
     assert_last(pipelined, 200, "");
     assert_last(in_body, 200, "");
     assert_eq!(ringest.exited().code(), DRAINED);
@@ -411,6 +411,10 @@ fn a_delay_before_the_drain() {
             assert_eq!(answer.status, 200, "{answer:?}");
             assert!(!answer.closes(), "{answer:?}");
         }
+        // What load balancers ask for is no fault, and no request that was refused.
+        assert_eq!(ringest.count("ringest_shed_total"), 0);
+        let log = ringest.log();
+        assert!(!log.contains("answered 503"), "{log}");
         // Sooner it would be taken for the same request.
         thread::sleep(Duration::from_millis(1_100));
         ringest.begin_drain();

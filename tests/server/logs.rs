@@ -2,6 +2,7 @@
 
 mod outage;
 mod requests;
+mod start;
 
 use std::{
     fs::OpenOptions,

@@ -328,3 +328,53 @@ fn a_drain_does_not_wait_for_a_reload() {
         "the registry has 600 s"
     );
 }
+
+/// All of `[log]`, for connections that are open too.
+#[test]
+fn the_log_is_set_anew() {
+    let (_mock, ringest) = start(|it| it);
+    let mut http = ringest.connect();
+    let mut post = |id: &str| {
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: ringest\r\nX-Request-Id: {id}\r\nContent-Length: {}\r\n\r\n",
+            RECORD.len()
+        );
+        http.send(&[head.as_bytes(), RECORD].concat())
+            .expect("ringest reads");
+        let answer = http.answer().expect("an answer");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    post("before");
+    edit(
+        &ringest,
+        "[management]",
+        "[log]\nfilter = \"debug\"\nformat = \"json\"\nrequests = \"all\"\n[management]",
+    );
+    reload(&ringest, "ok");
+    post("as-json");
+    assert_logged(
+        &ringest,
+        &["{", r#""request_id":"as-json""#, r#""deliver_ms":"#],
+    );
+    // Whatever would silence the log is an error, and nothing changes.
+    edit(&ringest, "\"debug\"", "\"wran\"");
+    reload(&ringest, "error");
+    let error =
+        r#"log.filter: \"wran\" is not allowed: there is no level `wran`; did you mean \"warn\"?"#;
+    assert_logged(&ringest, &[error]);
+    post("still");
+    assert_logged(&ringest, &[r#""request_id":"still""#]);
+    edit(&ringest, "\"wran\"", "\"warn\"");
+    reload(&ringest, "ok");
+    post("silenced");
+    edit(&ringest, "\"warn\"\nformat = \"json\"", "\"info\"");
+    reload(&ringest, "ok");
+    post("as-text");
+    assert_logged(&ringest, &["Z  INFO ", r#"request_id="as-text""#]);
+    let log = ringest.log();
+    assert!(
+        !log.contains("before") && !log.contains("silenced"),
+        "{log}"
+    );
+    assert!(!log.contains("need a restart"), "{log}");
+}

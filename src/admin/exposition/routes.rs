@@ -7,6 +7,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::{Sources, UNROUTED, encode::counter_family};
 use crate::{
     metrics::{Counter, RouteMetrics},
+    outcome::Code,
     route::Route,
     snapshot::Snapshot,
 };
@@ -35,6 +36,8 @@ impl Sources {
             }
             let of_code = self.total(|worker| worker.requests.at(code));
             match label.status {
+                // The answer to a load balancer's question.
+                503 if label.name == Code::Unhealthy.row().name => {}
                 503 => shed.push(([("code", label.name)], of_code)),
                 400..500 => rejected.push(([("code", label.name)], of_code)),
                 _ => {}

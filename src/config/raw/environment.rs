@@ -34,6 +34,7 @@ impl Raw {
         // Sorted, so that the array of tables comes before the keys of a single one.
         let mut variables: Vec<_> = ours.collect();
         variables.sort();
+        self.environment = variables.iter().map(|(name, _)| name.clone()).collect();
         let mut moose_key = None;
         for (name, value) in variables {
             match name.strip_prefix(PREFIX) {

@@ -20,6 +20,7 @@ fn what_can_be_changed_is_and_the_rest_is_named() {
         ("RINGEST_SCHEMA_REGISTRY__URL", "http://127.0.0.1:1"),
         ("RINGEST_TIMEOUTS__ACK_TIMEOUT_MS", "10000"),
         ("RINGEST_LOG__FILTER", "debug"),
+        ("RINGEST_LOG__REQUESTS", "sampled"),
         ("RINGEST_KAFKA__SASL_PASSWORD", "s3cret"),
         ("RINGEST_KAFKA__LINGER_MS", "7"),
     ]);
@@ -30,7 +31,6 @@ fn what_can_be_changed_is_and_the_rest_is_named() {
         "kafka.linger.ms",
         "kafka.sasl.password",
         "limits.body_bytes_max",
-        "log.filter",
         "workers",
     ];
     assert_eq!(restart, expected);
@@ -41,7 +41,8 @@ fn what_can_be_changed_is_and_the_rest_is_named() {
     assert_eq!(config.limits, running.limits);
     assert_eq!(config.timeouts, running.timeouts);
     assert_eq!(config.kafka, running.kafka);
-    assert_eq!(config.log_filter, running.log_filter);
+    assert_eq!(config.log.filter, new.log.filter);
+    assert_eq!(config.log.requests, new.log.requests);
     // They are compared with what is running, however often.
     let (_, again) = config.reloaded(new).expect("it is good");
     assert_eq!(again, restart);

@@ -36,7 +36,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.listen.driver, DriverChoice::Epoll);
     assert_eq!(config.management, None);
     assert_eq!(config.limits.body_bytes_max, 1_000_000);
-    assert_eq!(config.log_format, LogFormat::Json);
+    assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(
         config.kafka_property("bootstrap.servers"),
         Some("one:1,two:2")

@@ -10,6 +10,7 @@ use ringest::{
     admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, Sources},
     auth::AuthError,
     connections::Connections,
+    log::RequestLines,
     metrics::{ProcessMetrics, RouteMetrics, WorkerMetrics},
     model::Model,
     readiness::{Readiness, WorkerState},
@@ -46,6 +47,7 @@ pub(crate) fn snapshot(generation: u64, models: &[(&str, &str)]) -> Snapshot {
         tls: None,
         cache_entries: 0,
         cors: None,
+        log: RequestLines::default(),
         metrics: vec![rows(), rows()],
         routes: Arc::new(routes),
     }

@@ -13,6 +13,7 @@ use ringest::{
     admin::{Exposition, Sources},
     auth::{Auth, AuthMode, FetchedKeys, Issuer, JwksUrl, KeySet, KeySource, LookUp, VerifyError},
     jwks::Fetcher,
+    log::RequestLines,
     metrics::ProcessMetrics,
     readiness::Readiness,
     route::RouteTable,
@@ -158,6 +159,7 @@ fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
         tls: None,
         cache_entries: 0,
         cors: None,
+        log: RequestLines::default(),
         metrics: Vec::new(),
     };
     Exposition::new(Sources {

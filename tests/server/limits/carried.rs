@@ -48,7 +48,8 @@ pub(super) fn headers(message: &OwnedMessage) -> Vec<(&str, &[u8])> {
 fn a_header_has_the_identifier_that_the_answer_has() {
     let rig = rig("[kafka_headers]\nid = { request = \"id\" }");
     let mut ids = Vec::new();
-    for lines in ["", "", "X-Request-Id: a-1\r\n"] {
+    let trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
+    for lines in ["", "", "X-Request-Id: a-1\r\n", trace] {
         let head = format!(
             "POST {PATH} HTTP/1.1\r\nHost: ringest\r\n{lines}Content-Length: 2\r\n\r\n{{}}"
         );
@@ -69,7 +70,7 @@ fn a_header_has_the_identifier_that_the_answer_has() {
         is_made(&ids[0]) && is_made(&ids[1]) && ids[0] != ids[1],
         "{ids:?}"
     );
-    assert_eq!(ids[2], "a-1");
+    assert_eq!(ids[2..], ["a-1", "4bf92f3577b34da6a3ce929d0e0e4736"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ const OUTAGE: Duration = Duration::from_secs(6);
 fn kind(line: &str) -> &str {
     let message = line.split_once("  ").map_or(line, |(_, rest)| rest);
     let code = |before: &str, after| Some(message.split_once(before)?.1.split_once(after)?.0);
-    let code = code(" code=\"", '"').or_else(|| code(" 503 (", ')'));
+    let code = code(" code=\"", '"');
     let words = message
         .match_indices(' ')
         .nth(2)
@@ -82,6 +82,9 @@ fn is_a_line_a_second_of_each_kind() {
     assert!(!during.contains(" ERROR "), "{during}");
     let events_of_one = |line: &&str| line.ends_with("count=1") || line.contains("count=1 ");
     assert_eq!(during.lines().find(events_of_one), None);
+    let mut answered = during.lines().filter(|it| it.contains("answered 503"));
+    let has_code = |it: &str| it.contains(" code=\"") && it.contains(" status=503");
+    assert!(answered.all(has_code), "{during}");
     let mut transport = during
         .lines()
         .filter(|it| it.contains("kafka: BrokerTransportFailure"));

@@ -22,6 +22,10 @@ struct Rig {
 
 impl Rig {
     fn start(requests: &str, driver: &str) -> Self {
+        Self::start_at("10", requests, driver)
+    }
+
+    fn start_at(rate_max: &str, requests: &str, driver: &str) -> Self {
         let mock = Mock::with_topics(&[TOPIC]);
         let hash = ringest::auth::KeyHash::sha256(b"a-token-of-the-test");
         let ringest = Ringest::of_events(&mock.brokers(), driver, 1)
@@ -29,6 +33,7 @@ impl Rig {
                 "[[auth.keys]]\nname = \"till 3\"\nhash = \"{hash}\"\n"
             ))
             .set("log.requests", requests)
+            .set("log.requests_rate_max", rate_max)
             .start();
         Self {
             _mock: mock,
@@ -70,7 +75,7 @@ fn is_number(line: &str, name: &str) -> bool {
 }
 
 /// The value of a line's field, as it is written.
-fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+pub(super) fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     let (_, rest) = line.split_once(&format!(" {name}="))?;
     match rest.strip_prefix('"') {
         Some(text) => text.split('"').next(),
@@ -137,28 +142,44 @@ fn a_refused_request_has_a_line_with_what_its_answer_has() {
 }
 
 #[test]
-fn a_flood_of_refused_requests_is_some_lines_that_count_all() {
+fn a_flood_of_requests_is_some_lines_that_count_all() {
     const REQUESTS: u64 = 300;
-    let rig = Rig::start("refused", "auto");
-    let began = Instant::now();
-    for _ in 0..REQUESTS {
-        assert_eq!(rig.post("", b"{").status, 400);
+    for (requests, rate_max, body, message) in [
+        (
+            "refused",
+            10,
+            &b"{"[..],
+            " INFO answered 400: The body is not well-formed JSON. ",
+        ),
+        ("sampled", 3, RECORD, " INFO answered 200: accepted "),
+    ] {
+        let rig = Rig::start_at(&rate_max.to_string(), requests, "auto");
+        let began = Instant::now();
+        for _ in 0..REQUESTS {
+            assert!([200, 400].contains(&rig.post("", body).status));
+        }
+        let counts = || {
+            let log = rig.ringest.log();
+            let lines = log.lines().filter(|line| line.contains(message));
+            let counts = lines.map(|line| {
+                assert!(
+                    value(line, "code").is_some() && is_number(line, "status"),
+                    "{line}"
+                );
+                value(line, "count").map_or(Some(1), |it| it.parse::<u64>().ok())
+            });
+            counts.flatten().collect::<Vec<_>>()
+        };
+        await_that("each is counted", || {
+            counts().iter().sum::<u64>() == REQUESTS
+        });
+        let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+        let lines = counts().len();
+        assert!(
+            (rate_max..=rate_max * (seconds + 2)).contains(&lines),
+            "{lines} in {seconds} s"
+        );
     }
-    let of_code = || {
-        let log = rig.ringest.log();
-        let lines = log.lines().filter(|line| line.contains("invalid_json"));
-        let count = |line| value(line, "count").map_or(Some(1), |it| it.parse::<u64>().ok());
-        lines.filter_map(count).collect::<Vec<_>>()
-    };
-    await_that("each is counted", || {
-        of_code().iter().sum::<u64>() == REQUESTS
-    });
-    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
-    let lines = of_code().len();
-    assert!(
-        (10..=10 * (seconds + 2)).contains(&lines),
-        "{lines} in {seconds} s"
-    );
 }
 
 #[test]
