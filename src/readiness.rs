@@ -39,6 +39,17 @@ impl WorkerState {
         Self::ProducerFatal,
         Self::Stuck,
     ];
+
+    /// A stable code, for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::NoBroker => "no_broker",
+            Self::ProducerFatal => "producer_fatal",
+            Self::Stuck => "stuck",
+        }
+    }
 }
 
 /// The state of a worker and the time at which it was set, in one word: milliseconds since the creation of

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{exposition::Exposition, receive::Received, routes::routes_json, state::AdminState};
+use super::{
+    exposition::Exposition, receive::Received, routes::routes_json, state::AdminState,
+    status::status_json,
+};
 use crate::openapi;
 
 const JSON: &str = "application/json";
@@ -51,6 +54,7 @@ fn respond(method: &str, path: &str, wants_plain_text: bool, state: &AdminState)
         "/ready" => ready,
         "/routes" => routes,
         "/openapi.json" => openapi,
+        "/status" => status,
         "/metrics" if wants_plain_text => plain_metrics,
         "/metrics" => metrics,
         _ => |_: &AdminState| Answer::problem(NOT_FOUND),
@@ -99,6 +103,10 @@ fn routes(state: &AdminState) -> Answer {
 fn openapi(state: &AdminState) -> Answer {
     let json = openapi::text(state.published.latest().routes.routes());
     Answer::json(OK, json.into_bytes())
+}
+
+fn status(state: &AdminState) -> Answer {
+    Answer::json(OK, status_json(state).into_bytes())
 }
 
 fn metrics(state: &AdminState) -> Answer {

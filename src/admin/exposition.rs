@@ -21,6 +21,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub(super) use encode::sum;
 use encode::{counter_family, encode_gauges};
 use process::OfProcess;
 use routes::records;
@@ -69,7 +70,13 @@ pub struct Sources {
 
 /// Encodes the metrics for a scraper.
 #[derive(Debug)]
-pub struct Exposition(Registry);
+pub struct Exposition {
+    registry: Registry,
+    sources: Arc<Sources>,
+}
+
+#[derive(Debug)]
+struct OfServer(Arc<Sources>);
 
 impl Exposition {
     /// The `Content-Type` of [`Exposition::text`].
@@ -81,12 +88,17 @@ impl Exposition {
 
     /// Reads `sources` at every scrape.
     pub fn new(sources: Sources) -> Self {
-        let mut registry = Registry::default();
+        let (mut registry, sources) = (Registry::default(), Arc::new(sources));
         let ours = registry.sub_registry_with_prefix("ringest");
-        ours.register_collector(Box::new(sources));
+        ours.register_collector(Box::new(OfServer(Arc::clone(&sources))));
         let process = registry.sub_registry_with_prefix("process");
         process.register_collector(Box::new(OfProcess));
-        Self(registry)
+        Self { registry, sources }
+    }
+
+    /// What it reads.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// All metrics with their current values.
@@ -95,7 +107,7 @@ impl Exposition {
     /// Never in practice: the encoder only fails if its writer does, and a `String` does not.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &self.0)?;
+        text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
@@ -108,9 +120,14 @@ impl Exposition {
     }
 }
 
-impl Collector for Sources {
+impl Collector for OfServer {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let encoder = &mut encoder;
+        self.0.encode(&mut encoder)
+    }
+}
+
+impl Sources {
+    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let snapshot = self.published.latest();
         self.requests(encoder, &snapshot)?;
         records(encoder, &snapshot)?;
@@ -125,17 +142,15 @@ impl Collector for Sources {
         key_fetches(encoder, &self.process.key_fetches())?;
         self.process(encoder)
     }
-}
 
-impl Sources {
-    fn total(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+    pub(super) fn total(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
         self.workers
             .iter()
             .map(|worker| counter(worker).value())
             .sum()
     }
 
-    fn level(&self, gauge: impl Fn(&WorkerMetrics) -> &Gauge) -> u64 {
+    pub(super) fn level(&self, gauge: impl Fn(&WorkerMetrics) -> &Gauge) -> u64 {
         self.workers
             .iter()
             .map(|worker| gauge(worker).value())

@@ -1,5 +1,5 @@
-//! The management listener: `/health`, `/ready`, `/routes`, `/openapi.json` and
-//! `/metrics`, on a thread of its own.
+//! The management listener: `/health`, `/ready`, `/routes`, `/openapi.json`, `/status`
+//! and `/metrics`, on a thread of its own.
 //!
 //! monoio-http decodes the requests. Its decoder is lenient about framing and has no limits, so a
 //! connection carries **one** request, bounded in bytes and in time, and is then closed: whatever a
@@ -13,6 +13,7 @@ mod process;
 mod receive;
 mod routes;
 mod state;
+mod status;
 
 use std::{
     io,

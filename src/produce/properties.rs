@@ -22,6 +22,10 @@ const OWNED: &[(&str, &str)] = &[
         "one record that could not be delivered would stop every producer for good",
     ),
     (
+        "statistics.interval.ms",
+        "ringest does not read librdkafka's statistics; its own metrics have the brokers' round trips",
+    ),
+    (
         "transactional.id",
         "a transaction would be one for all clients of a worker; ringest acknowledges each request",
     ),

@@ -5,6 +5,7 @@ mod metrics;
 mod observed;
 mod openmetrics;
 mod rig;
+mod status;
 
 use std::{
     io::{Read, Write},
@@ -105,7 +106,14 @@ fn what_is_not_there_is_404_and_other_methods_are_405() {
         rig.ask("POST", path).assert_problem(404, "not_found");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"] {
-        for path in ["/health", "/ready", "/routes", "/openapi.json", "/metrics"] {
+        for path in [
+            "/health",
+            "/ready",
+            "/routes",
+            "/openapi.json",
+            "/status",
+            "/metrics",
+        ] {
             let answer = rig.ask(method, path);
             answer.assert_problem(405, "method_not_allowed");
             assert_eq!(answer.header("allow"), Some("GET, HEAD"));

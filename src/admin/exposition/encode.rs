@@ -9,7 +9,7 @@ use prometheus_client::{
 };
 
 /// The sum of histograms: of their counts by bucket, and of their sums.
-pub(super) fn sum<const N: usize>(
+pub(in crate::admin) fn sum<const N: usize>(
     histograms: impl Iterator<Item = ([u64; N], u64)>,
 ) -> ([u64; N], u64) {
     histograms.fold(([0; N], 0), |(mut counts, micros), (others, more)| {
