@@ -23,7 +23,7 @@ use crate::{
     log::{self, LogGuard},
     model::{Model, Schema},
     openapi,
-    produce::{self, probe},
+    produce::{BrokerAccess, probe},
     registry,
     route::Route,
     supervisor::{self, Addresses},
@@ -274,7 +274,7 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     for warning in &config.warnings {
         report(&format!("warning: {warning}"));
     }
-    if let Err(error) = produce::check_whole(&config.kafka) {
+    if let Err(error) = config.check_kafka() {
         report(&format!("{}: [kafka]: {error}", file.display()));
         return ExitCode::from(EXIT_CONFIGURATION);
     }
@@ -287,7 +287,8 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     if !connect {
         return printed;
     }
-    let topics_exist = match probe::survey(&config.kafka, &config.expected_topics()) {
+    let survey = access(config).and_then(|it| probe::survey(&it, &config.expected_topics()));
+    let topics_exist = match survey {
         Ok(survey) => {
             for warning in &survey.warnings {
                 report(&format!("warning: {warning}"));
@@ -320,6 +321,21 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
     } else {
         "all topics exist on the brokers\n"
     })
+}
+
+/// What a command connects to the brokers with.
+///
+/// # Errors
+/// Why there is no token, where the brokers want one.
+fn access(config: &Config) -> Result<Arc<BrokerAccess>, String> {
+    let access = BrokerAccess::new(config.kafka.clone());
+    if let Some(tokens) = &config.tokens {
+        let token = tokens.fetch();
+        access.set_token(
+            token.map_err(|error| format!("no token from {}: {error}", tokens.shown()))?,
+        );
+    }
+    Ok(access)
 }
 
 /// Fetches the keys of each issuer with a JWKS URL and reports the results; `true` if every fetch

@@ -1,11 +1,49 @@
-//! The HTTP client for schema registries and JWKS URLs. Never used on the request path.
+//! The HTTP client for schema registries, JWKS URLs and token endpoints. Never used on the request path.
 
 use std::{sync::Arc, time::Duration};
 
 use ureq::{
     Agent,
+    http::Uri,
     tls::{Certificate, RootCerts, TlsConfig},
 };
+
+use crate::excerpt::excerpt;
+
+/// Maximum characters of a message that are shown.
+const QUOTED_CHARS_MAX: usize = 400;
+
+/// Why there is no complete response.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The server is too slow.
+    #[error("no response within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The connection failed, the certificate is not trusted, or the response is not HTTP.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The response is too large.
+    #[error("the response exceeds {0} bytes")]
+    TooLarge(u64),
+}
+
+impl RequestError {
+    /// What became of a request with that timeout and a response of at most so many bytes.
+    pub(crate) fn new(error: &ureq::Error, timeout: Duration, bytes_max: u64) -> Self {
+        match error {
+            ureq::Error::Timeout(_) => Self::TimedOut(timeout),
+            ureq::Error::BodyExceedsLimit(_) => Self::TooLarge(bytes_max),
+            other => Self::Unreachable(excerpt(other.to_string().as_bytes(), QUOTED_CHARS_MAX)),
+        }
+    }
+}
+
+/// The host of a URL, with its port if given, for messages.
+pub(crate) fn host(url: &str) -> String {
+    let uri: Option<Uri> = url.parse().ok();
+    let authority = uri.as_ref().and_then(Uri::authority);
+    authority.map(ToString::to_string).unwrap_or_default()
+}
 
 /// A client for the server of this URL that asks for the media type `accept`. `timeout` limits a
 /// request from the DNS look-up to the last byte of the response.

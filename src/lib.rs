@@ -42,8 +42,8 @@
 //!
 //! Before serving, the control thread asks the schema registry for the IDs of schemas that models
 //! name by subject ([`registry`]). While serving, threads of their own fetch the keys of issuers
-//! ([`jwks`]). [`openapi`] describes the routes for tools, [`explain`] reports what step 5 finds in a
-//! file, and [`admin`] is the management listener.
+//! ([`jwks`]) and tokens for the brokers ([`oauth`]). [`openapi`] describes the routes for tools,
+//! [`explain`] reports what step 5 finds in a file, and [`admin`] is the management listener.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
@@ -76,6 +76,7 @@ mod long_work;
 pub mod metrics;
 pub mod model;
 pub mod networks;
+pub mod oauth;
 pub mod openapi;
 pub mod outcome;
 pub mod produce;

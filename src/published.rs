@@ -41,7 +41,18 @@ impl<T> Published<T> {
 
     /// The latest value and its generation, unless it is of this one: then only one atomic load.
     pub fn newer_than(&self, generation: u64) -> Option<(u64, Arc<T>)> {
-        (self.generation.load(Ordering::Acquire) != generation).then(|| self.lock().clone())
+        self.is_newer_than(generation)
+            .then(|| self.latest_with_generation())
+    }
+
+    /// Whether there is another value than that of this generation: one atomic load.
+    pub fn is_newer_than(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) != generation
+    }
+
+    /// The latest value and its generation.
+    pub fn latest_with_generation(&self) -> (u64, Arc<T>) {
+        self.lock().clone()
     }
 
     /// The latest value.

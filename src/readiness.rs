@@ -25,6 +25,8 @@ pub enum WorkerState {
     Starting,
     /// It serves, but its producer is connected to no broker.
     NoBroker,
+    /// The same, as the brokers have refused its credentials, or there is no token for them.
+    Refused,
     /// Its producer had a fatal error and is being replaced.
     ProducerFatal,
     /// It makes no progress: the control thread misses its heartbeats. The next heartbeat ends this state.
@@ -32,10 +34,11 @@ pub enum WorkerState {
 }
 
 impl WorkerState {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Ready,
         Self::Starting,
         Self::NoBroker,
+        Self::Refused,
         Self::ProducerFatal,
         Self::Stuck,
     ];
@@ -87,6 +90,8 @@ pub enum NotReady {
     ProducerFatal,
     /// At least one worker is connected to no broker.
     NoBroker,
+    /// The brokers have refused the credentials of at least one worker, or there is no token for them.
+    BrokerCredentials,
     /// At least one worker does not serve yet.
     Starting,
 }
@@ -173,6 +178,7 @@ impl Readiness {
             WorkerState::Ready => None,
             WorkerState::Starting => Some(NotReady::Starting),
             WorkerState::NoBroker => Some(NotReady::NoBroker),
+            WorkerState::Refused => Some(NotReady::BrokerCredentials),
             WorkerState::ProducerFatal => Some(NotReady::ProducerFatal),
             WorkerState::Stuck => Some(NotReady::WorkerStuck),
         }
@@ -181,10 +187,11 @@ impl Readiness {
 
 impl NotReady {
     /// All reasons, from worst to best.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Draining,
         Self::WorkerStuck,
         Self::ProducerFatal,
+        Self::BrokerCredentials,
         Self::NoBroker,
         Self::Starting,
     ];
@@ -196,6 +203,7 @@ impl NotReady {
             Self::WorkerStuck => "worker_stuck",
             Self::ProducerFatal => "producer_fatal",
             Self::NoBroker => "no_broker",
+            Self::BrokerCredentials => "broker_credentials",
             Self::Starting => "starting",
         }
     }
@@ -207,6 +215,9 @@ impl NotReady {
             Self::WorkerStuck => "at least one worker makes no progress",
             Self::ProducerFatal => "a Kafka producer had a fatal error and is being replaced",
             Self::NoBroker => "at least one worker has no connection to a Kafka broker",
+            Self::BrokerCredentials => {
+                "the Kafka brokers reject the credentials, or there is no token for them; the log has the reason"
+            }
             Self::Starting => "at least one worker has not started yet",
         }
     }
@@ -232,6 +243,8 @@ mod tests {
         readiness.set_worker(2, WorkerState::Ready);
         readiness.set_worker(1, WorkerState::NoBroker);
         assert_eq!(readiness.reason(), Some(NotReady::NoBroker));
+        readiness.set_worker(1, WorkerState::Refused);
+        assert_eq!(readiness.reason(), Some(NotReady::BrokerCredentials));
         readiness.set_worker(0, WorkerState::ProducerFatal);
         assert_eq!(readiness.reason(), Some(NotReady::ProducerFatal));
         assert!(readiness.set_stuck(2, readiness.heartbeat(2)).is_some());

@@ -22,6 +22,7 @@ use crate::{
     document::ConfigErrors,
     jwks::Fetcher,
     metrics::ProcessMetrics,
+    oauth::TokenRefresher,
     produce::BrokerWatch,
     readiness::Readiness,
     registry::{self, RegistryError},
@@ -146,6 +147,8 @@ struct Supervisor {
     config: Arc<Config>,
     /// Fetches the keys of the configuration's issuers.
     fetcher: Fetcher,
+    /// Gets tokens for the brokers.
+    tokens: TokenRefresher,
     published: Arc<Published>,
     /// `None`: reloading is disabled.
     reload: Option<Reload>,

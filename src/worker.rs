@@ -206,6 +206,8 @@ fn publish_state(settings: &WorkerSettings, context: &Context) {
         WorkerState::ProducerFatal
     } else if producer.has_broker(context.clock.now()) {
         WorkerState::Ready
+    } else if producer.is_refused() {
+        WorkerState::Refused
     } else {
         WorkerState::NoBroker
     };

@@ -10,6 +10,7 @@ mod plain;
 mod process;
 mod routes;
 mod state;
+mod tokens;
 mod workers;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ pub(super) use encode::sum;
 use encode::{counter_family, encode_gauges};
 use process::OfProcess;
 use routes::records;
+use tokens::tokens;
 
 use crate::{
     auth::AuthError,
@@ -140,6 +142,7 @@ impl Sources {
         self.kafka(encoder)?;
         self.workers(encoder)?;
         key_fetches(encoder, &self.process.key_fetches())?;
+        tokens(encoder, &self.process.tokens)?;
         self.process(encoder)
     }
 

@@ -4,10 +4,13 @@ use std::{path::Path, process::ExitCode};
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, aligned, environment, print, report, unusable};
+use super::{EXIT_CONFIGURATION, access, aligned, environment, print, report, unusable};
 use crate::{
     config::Config,
-    produce::probe::{self, TopicReport},
+    produce::{
+        BrokerAccess,
+        probe::{self, TopicReport},
+    },
 };
 
 const ABOUT: &str = "List the topics of the models, or create those that are missing";
@@ -52,12 +55,16 @@ pub(super) struct Arguments {
 
 /// Lists the topics, or creates those that are missing.
 pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
-    let config = match Config::load_to_inspect(file, environment()) {
+    let config = match Config::load_to_connect(file, environment()) {
         Ok(config) => config,
         Err(errors) => return unusable(file, &errors),
     };
-    let survey = match probe::survey(&config.kafka, &config.expected_topics()) {
-        Ok(survey) => survey,
+    let surveyed = access(&config).and_then(|access| {
+        let survey = probe::survey(&access, &config.expected_topics())?;
+        Ok((access, survey))
+    });
+    let (access, survey) = match surveyed {
+        Ok(surveyed) => surveyed,
         Err(error) => {
             report(&error);
             return ExitCode::from(EXIT_CONFIGURATION);
@@ -66,7 +73,7 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
     let missing = survey.topics.iter().filter(|it| !it.exists());
     let missing: Vec<_> = missing.map(|it| it.name.as_str()).collect();
     if arguments.create {
-        return create(&config, &missing, arguments);
+        return create(&access, &missing, arguments);
     }
     for warning in &survey.warnings {
         report(&format!("warning: {warning}"));
@@ -79,12 +86,12 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn create(config: &Config, missing: &[&str], arguments: &Arguments) -> ExitCode {
+fn create(access: &BrokerAccess, missing: &[&str], arguments: &Arguments) -> ExitCode {
     if missing.is_empty() {
         return print("all topics exist on the brokers\n");
     }
     let (partitions, replicas) = (arguments.partitions, arguments.replication_factor);
-    let created = match probe::create(&config.kafka, missing, partitions, replicas) {
+    let created = match probe::create(access, missing, partitions, replicas) {
         Ok(created) => created,
         Err(error) => {
             report(&error);

@@ -1,7 +1,12 @@
 //! `[kafka]`: the operator's librdkafka properties, ringest's defaults, and their consistency with
 //! the limits and deadlines.
 
-use std::time::Duration;
+mod access;
+mod files;
+
+use std::{path::Path, time::Duration};
+
+pub(super) use files::Files;
 
 use super::{
     Limits,
@@ -11,6 +16,7 @@ use super::{
 use crate::{
     document::{ConfigError, Setting, Value, grouped},
     model::SchemaPrefix,
+    oauth::TokenSettings,
     produce::{MESSAGE_OVERHEAD_BYTES, properties::check_properties},
 };
 
@@ -18,6 +24,32 @@ use crate::{
 pub(super) struct Kafka {
     pub(super) properties: Vec<(String, String)>,
     pub(super) warnings: Vec<String>,
+    /// The files that their values are from.
+    pub(super) files: Files,
+    /// Where tokens come from.
+    pub(super) tokens: Option<TokenSettings>,
+}
+
+/// Properties that a reload can change, as the handles are replaced then: how ringest authenticates, and what
+/// it trusts.
+const CREDENTIALS: [&str; 12] = [
+    "sasl.password",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.crl.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+];
+
+/// Whether it is a property that a reload can change.
+pub(super) fn is_credential(property: &str) -> bool {
+    CREDENTIALS.contains(&property)
 }
 
 /// Properties without a default that ringest reads itself, by these of their names.
@@ -34,14 +66,18 @@ struct Given {
     setting: Setting,
 }
 
-/// Every property, checked by librdkafka; errors go to the reader.
+/// Every property, checked by librdkafka; errors go to the reader. Files of ringest's own keys are relative to
+/// `directory`; if it is `None` no file is read.
 pub(super) fn properties(
     reader: &mut Reader,
     limits: &Limits,
     ack: Duration,
     queue_records_max: usize,
+    directory: Option<&Path>,
 ) -> Kafka {
-    let given = given(reader);
+    let mut given = given(reader);
+    let mut files = files::read(reader, &mut given, directory);
+    let tokens = access::tokens(reader, directory, &mut files);
     let pairs = given.iter().map(|it| (it.name.clone(), it.value.clone()));
     for error in check_properties(&pairs.collect::<Vec<_>>()) {
         if let Some(it) = given.iter().find(|it| it.name == error.key) {
@@ -53,7 +89,7 @@ pub(super) fn properties(
         }
     }
     let mut defaults = defaults(limits, ack, queue_records_max);
-    let mut warnings = Vec::new();
+    let mut warnings = access::check(reader, &given, directory.is_some());
     if let Some(acks) = weak_acks(reader, &given) {
         // librdkafka rejects the combination, and the operator did not set this one.
         defaults.retain(|(name, _)| *name != "enable.idempotence");
@@ -83,6 +119,8 @@ pub(super) fn properties(
     Kafka {
         properties,
         warnings,
+        files,
+        tokens,
     }
 }
 

@@ -1,19 +1,23 @@
 //! All keys with name, default and allowed values. One list for the file, the
 //! environment, the errors, and the test that compares `config/ringest.toml` with it.
 
+mod names;
+mod values;
+
 use std::{net::SocketAddr, time::Duration};
+
+pub(super) use names::{find, is_section, meant, property, tables};
+use values::{is_extension, some_list, some_text, text_or_none, texts, timeout};
 
 use super::{
     DriverChoice, Limits, ListenAddress, Pin,
     auth::issuer,
-    key::{
-        ApiKeyTable, CertificateTable, ClientTable, IssuerTable, Key, Known, Place, RequiredKey,
-    },
+    key::{ApiKeyTable, CertificateTable, ClientTable, IssuerTable, Key, Known, RequiredKey},
     log_filter,
 };
 use crate::{
     auth::{ApiKey, AuthMode},
-    document::{Value, nearest},
+    document::Value,
     http::{Codings, is_token},
     log::{LogFormat, RequestLog},
     model::{Model, is_path},
@@ -389,97 +393,58 @@ keys! {
             None => (value.text()? == "auto").then_some(None),
         },
     );
-}
-
-/// A deadline.
-const fn timeout(name: &'static str, default: &'static str) -> Key<Duration> {
-    Key::milliseconds(name, default, 1, TIMEOUT_MS_MAX)
-}
-
-fn some_text(value: &Value) -> Option<String> {
-    let text = value.text().filter(|text| !text.is_empty())?;
-    Some(text.to_owned())
-}
-
-#[expect(
-    clippy::option_option,
-    reason = "an empty text is good, and stands for none"
-)]
-fn text_or_none(value: &Value) -> Option<Option<String>> {
-    let text = value.text()?;
-    Some((!text.is_empty()).then(|| text.to_owned()))
-}
-
-fn some_list(value: &Value) -> Option<Vec<String>> {
-    value.list().filter(|list| !list.is_empty())
-}
-
-/// Names of the repeatable tables.
-const TABLES: [Option<&str>; 4] = [
-    CertificateTable::TABLES,
-    ClientTable::TABLES,
-    IssuerTable::TABLES,
-    ApiKeyTable::TABLES,
-];
-
-/// The key of that name.
-pub(super) fn find(name: &str) -> Option<&'static Known> {
-    KEYS.iter().find(|key| key.name == name)
-}
-
-/// The property of librdkafka that a name stands for: in `[kafka]` that is every name but ringest's own.
-pub(super) fn property(name: &str) -> Option<&str> {
-    let property = name.strip_prefix("kafka.")?;
-    find(name).is_none().then_some(property)
-}
-
-/// The name of the repeatable tables, if it is that.
-pub(super) fn tables(name: &str) -> Option<&'static str> {
-    TABLES.into_iter().flatten().find(|tables| *tables == name)
-}
-
-/// Whether keys can be below that name.
-pub(super) fn is_section(name: &str) -> bool {
-    name == "kafka"
-        || KEYS.iter().any(|key| {
-            key.name
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with('.'))
-        })
-}
-
-/// What other servers call an address, or a part of it.
-const PARTS_OF_ADDRESS: [&str; 3] = ["bind", "host", "port"];
-
-/// What an unknown key most likely means: a name of its own section, else a whole key.
-pub(super) fn meant(unknown: &str) -> Option<&'static str> {
-    let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
-    let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
-    // The name may have the index of a table.
-    let given_section = given_section.split('[').next().unwrap_or_default();
-    let names = || {
-        let names = KEYS.iter().map(|key| key.name);
-        names.chain(TABLES.into_iter().flatten())
-    };
-    // A variable of the environment with one underscore behind a section.
-    let parts = |name: &str| name.replace('.', "_");
-    if let Some(name) = names().find(|name| parts(name) == parts(unknown)) {
-        return Some(name);
-    }
-    let siblings = names().map(section).filter(|(of, _)| *of == given_section);
-    if let Some(name) = nearest(given, siblings.map(|(_, name)| name)) {
-        return Some(name);
-    }
-    let (place, part) = (unknown.rsplit_once(['.', '_'])).unwrap_or(("listen", unknown));
-    let addresses = [LISTEN_ADDRESS.name, MANAGEMENT_ADDRESS.name].into_iter();
-    let mut addresses = addresses.filter(|name| section(name).0 == place);
-    if PARTS_OF_ADDRESS.contains(&part)
-        && let Some(name) = addresses.next()
-    {
-        return Some(name);
-    }
-    let name = nearest(given, names().map(|name| section(name).1))?;
-    names().find(|key| section(key).1 == name)
+    SASL_USERNAME_FILE: Key<Option<String>> =
+        Key::read_by("kafka.sasl_username_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    SASL_PASSWORD_FILE: Key<Option<String>> =
+        Key::read_by("kafka.sasl_password_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    SSL_KEY_PASSWORD_FILE: Key<Option<String>> =
+        Key::read_by("kafka.ssl_key_password_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    SSL_KEYSTORE_PASSWORD_FILE: Key<Option<String>> =
+        Key::read_by("kafka.ssl_keystore_password_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    TOKEN_URL: Key<Option<String>> = Key::read_by(
+        "kafka.oauth.token_url",
+        r#""""#,
+        || "a URL, or \"\" for none".into(),
+        text_or_none,
+    );
+    OAUTH_CLIENT_ID: Key<Option<String>> = Key::read_by(
+        "kafka.oauth.client_id",
+        r#""""#,
+        || "a string, or \"\" for none".into(),
+        text_or_none,
+    );
+    OAUTH_CLIENT_SECRET: Key<Option<String>> = Key::read_by(
+        "kafka.oauth.client_secret",
+        r#""""#,
+        || "a string, or \"\" for none".into(),
+        text_or_none,
+    );
+    OAUTH_CLIENT_SECRET_FILE: Key<Option<String>> =
+        Key::read_by("kafka.oauth.client_secret_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    OAUTH_SCOPE: Key<Option<String>> = Key::read_by(
+        "kafka.oauth.scope",
+        r#""""#,
+        || "scopes separated by spaces, or \"\" for none".into(),
+        text_or_none,
+    );
+    OAUTH_PARAMETERS: Key<Vec<(String, String)>> = Key::read_by(
+        "kafka.oauth.parameters",
+        "{}",
+        || "a table of strings, such as { audience = \"kafka\" }".into(),
+        texts,
+    );
+    OAUTH_EXTENSIONS: Key<Vec<(String, String)>> = Key::read_by(
+        "kafka.oauth.extensions",
+        "{}",
+        || {
+            "a table of strings, such as { logicalCluster = \"lkc-1\" }, with alphabetic names other than \
+             \"auth\", and values of printable ASCII"
+                .into()
+        },
+        |value| texts(value).filter(|all| all.iter().all(is_extension)),
+    );
+    TOKEN_FILE: Key<Option<String>> =
+        Key::read_by("kafka.oauth.token_file", r#""""#, || KEY_FILE.into(), text_or_none);
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ use crate::{
     log::LogSettings,
     model::Model,
     networks::Network,
-    produce::{Expected, message_bytes_max, properties::property},
+    oauth::TokenSettings,
+    produce::{Expected, OpenError, check_whole, message_bytes_max, properties::property},
     registry::SchemaRegistry,
     route::RouteTable,
     tls::Tls,
@@ -72,6 +73,10 @@ pub struct Config {
     /// `bootstrap.servers`, `acks`, `message.timeout.ms`); other properties have the name that the
     /// operator wrote, but for `linger.ms`, which is always called so.
     pub kafka: Vec<(String, String)>,
+    /// The files that values of [`Config::kafka`] are from.
+    kafka_files: kafka::Files,
+    /// Where tokens for the brokers come from, if they want any.
+    pub tokens: Option<TokenSettings>,
     /// Producer handles of each worker; `None`: one, and more while batches wait for one.
     pub producers: Option<usize>,
     /// The registry that resolves the subjects that models name to schema IDs.
@@ -109,7 +114,19 @@ impl Config {
         path: &Path,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        resolve::load_to_inspect(path, environment)
+        resolve::load_to_inspect(path, environment, false)
+    }
+
+    /// As [`Config::load_to_inspect`], for commands that connect to the brokers: the files of `[kafka]` are
+    /// read.
+    ///
+    /// # Errors
+    /// As [`Config::load_to_inspect`], and files of `[kafka]`.
+    pub fn load_to_connect(
+        path: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        resolve::load_to_inspect(path, environment, true)
     }
 
     /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
@@ -153,7 +170,33 @@ impl Config {
     /// The files beside the configuration and the models that were read; a change of one triggers a reload.
     pub fn key_files(&self) -> Vec<PathBuf> {
         let of_tls = self.listen.tls.iter().flat_map(|tls| tls.files());
-        self.auth.key_files.iter().chain(of_tls).cloned().collect()
+        let of_kafka = self.kafka_files.named.iter().map(|(_, path)| path);
+        let all = self.auth.key_files.iter().chain(of_tls).chain(of_kafka);
+        all.cloned().collect()
+    }
+
+    /// Whether clients with the properties of another configuration may be used as they are, or have to be
+    /// replaced.
+    pub fn has_same_kafka(&self, other: &Self) -> bool {
+        self.kafka == other.kafka && self.kafka_files == other.kafka_files
+    }
+
+    /// Checks with librdkafka that the properties of `[kafka]` go together.
+    ///
+    /// # Errors
+    /// What librdkafka says, and the files that the values are from.
+    pub fn check_kafka(&self) -> Result<(), String> {
+        check_whole(&self.kafka).map_err(|error| self.explain_kafka(&error))
+    }
+
+    /// An error of librdkafka's with the files that the values of the properties are from.
+    pub fn explain_kafka(&self, error: &OpenError) -> String {
+        let named = self.kafka_files.named.iter();
+        let named = named.map(|(key, path)| format!("{key} = {}", path.display()));
+        match &named.collect::<Vec<_>>()[..] {
+            [] => error.to_string(),
+            files => format!("{error} (files: {})", files.join(", ")),
+        }
     }
 
     /// How the memory for data in flight is divided.

@@ -5,7 +5,7 @@ mod environment;
 
 use std::{collections::BTreeMap, mem::discriminant};
 
-use super::keys::{self, JWKS_URL, KEY_HASH, SECRET_FILE};
+use super::keys::{self, JWKS_URL, KEY_HASH, SECRET_FILE, TOKEN_URL};
 use crate::{
     document::{ConfigError, Origin, Setting, Value, nearest, unknown_key},
     produce::properties::KnownProperties,
@@ -91,8 +91,9 @@ impl Raw {
                 continue;
             }
             // A property of librdkafka written without quotes is a table in a table to TOML.
-            let is_section = keys::is_section(&name) || name.starts_with("kafka.");
-            let is_unknown_section = keys::find(&name).is_none() && !setting.inner.is_empty();
+            let is_key = keys::find(&name).is_some();
+            let is_section = keys::is_section(&name) || !is_key && name.starts_with("kafka.");
+            let is_unknown_section = !is_key && !setting.inner.is_empty();
             match keys::tables(&name) {
                 Some(tables) => self.read_tables(tables, setting),
                 None if setting.is_table() && (is_section || is_unknown_section) => {
@@ -203,7 +204,7 @@ const HIDDEN: &str = "the value given";
 /// Prepares a value's text for errors: one line, bounded, never a credential.
 fn mask(setting: &mut Setting, name: &str) {
     const CHARACTERS_MAX: usize = 60;
-    const SECRET: [&str; 7] = [
+    const SECRET: [&str; 8] = [
         "password",
         "passphrase",
         "secret",
@@ -211,6 +212,7 @@ fn mask(setting: &mut Setting, name: &str) {
         "pem",
         "ssl_",
         "oauthbearer",
+        "oauth.parameters",
     ];
     let written = &setting.written;
     let is_secret = match keys::find(name) {
@@ -220,6 +222,7 @@ fn mask(setting: &mut Setting, name: &str) {
                 || name == SECRET_FILE.name
                 || name == JWKS_URL.name && written.contains('@')
         }
+        _ if name == TOKEN_URL.name => written.contains('@'),
         _ => SECRET.iter().any(|part| name.contains(part)),
     };
     if is_secret {

@@ -1,11 +1,15 @@
 //! What a reload of the configuration can change.
 
-use super::{Config, Listen, ListenAddress, resolve::in_flight_needed_by};
-use crate::{auth::AuthMode, document::grouped, produce::message_bytes_max};
+use super::{
+    Config, Listen, ListenAddress,
+    kafka::{Files, is_credential},
+    resolve::in_flight_needed_by,
+};
+use crate::{auth::AuthMode, document::grouped, oauth::TokenSettings, produce::message_bytes_max};
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
 /// others.)
-const RELOADABLE: [&str; 8] = [
+const RELOADABLE: [&str; 13] = [
     "models",
     "log",
     "listen.path_prefix",
@@ -13,6 +17,11 @@ const RELOADABLE: [&str; 8] = [
     "listen.tls",
     "auth",
     "schema_registry",
+    "kafka.oauth",
+    "kafka.sasl_password_file",
+    "kafka.sasl_username_file",
+    "kafka.ssl_key_password_file",
+    "kafka.ssl_keystore_password_file",
     "listen.unauthenticated_network",
 ];
 
@@ -68,7 +77,13 @@ impl Config {
         }
         let differing = self.written.differing(&new.written);
         let restart = differing.into_iter().filter(|key| !is_reloadable(key));
-        let restart = restart.map(str::to_owned).collect();
+        let restart: Vec<_> = restart.map(str::to_owned).collect();
+        let access = if restart.iter().any(|key| key.starts_with("kafka.")) {
+            // The credentials may be for what only a restart changes.
+            self.access()
+        } else {
+            self.access().renewed(new.access())
+        };
         let reloaded = Self {
             listen: Listen {
                 path_prefix: new.listen.path_prefix,
@@ -81,6 +96,9 @@ impl Config {
                 },
                 ..self.listen.clone()
             },
+            kafka: access.kafka,
+            kafka_files: access.kafka_files,
+            tokens: access.tokens,
             auth: new.auth,
             log: new.log,
             schema_registry: new.schema_registry,
@@ -92,7 +110,47 @@ impl Config {
     }
 }
 
+/// How the brokers are accessed.
+struct Access {
+    kafka: Vec<(String, String)>,
+    kafka_files: Files,
+    tokens: Option<TokenSettings>,
+}
+
+impl Access {
+    /// The same with the credentials of another.
+    fn renewed(self, new: Self) -> Self {
+        let kept = self
+            .kafka
+            .into_iter()
+            .filter(|(name, _)| !is_credential(name));
+        let credentials = new
+            .kafka
+            .into_iter()
+            .filter(|(name, _)| is_credential(name));
+        Self {
+            kafka: kept.chain(credentials).collect(),
+            kafka_files: new.kafka_files,
+            // Whether there are tokens depends on a mechanism that a reload does not change.
+            tokens: self.tokens.map(|tokens| new.tokens.unwrap_or(tokens)),
+        }
+    }
+}
+
+impl Config {
+    fn access(&self) -> Access {
+        Access {
+            kafka: self.kafka.clone(),
+            kafka_files: self.kafka_files.clone(),
+            tokens: self.tokens.clone(),
+        }
+    }
+}
+
 fn is_reloadable(key: &str) -> bool {
+    if key.strip_prefix("kafka.").is_some_and(is_credential) {
+        return true;
+    }
     RELOADABLE.iter().any(|reloadable| {
         key.strip_prefix(reloadable)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

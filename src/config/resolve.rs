@@ -47,18 +47,21 @@ pub(super) fn load(
     let mut reader = read(path, environment)?;
     let directory = directory(path);
     let files = |reader: &mut Reader| reader.model_files(directory);
-    resolve(&mut reader, Some(directory), files)
+    resolve(&mut reader, (Some(directory), Some(directory)), files)
 }
 
-/// Commands that serve nothing need no authentication.
+/// Commands that serve nothing need no authentication; `connects`: those that connect to the brokers need
+/// their credentials.
 pub(super) fn load_to_inspect(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
+    connects: bool,
 ) -> Result<Config, ConfigErrors> {
     let mut reader = read(path, environment)?;
     reader.leave_undecided();
-    let files = |reader: &mut Reader| reader.model_files(directory(path));
-    resolve(&mut reader, None, files)
+    let directory = directory(path);
+    let files = |reader: &mut Reader| reader.model_files(directory);
+    resolve(&mut reader, (None, connects.then_some(directory)), files)
 }
 
 /// The directory that models and key files are relative to.
@@ -110,7 +113,7 @@ pub(super) fn development(
         .raw
         .read_flag("--dev", "kafka.bootstrap.servers", brokers);
     let here = Path::new("");
-    resolve(&mut reader, Some(here), |reader| {
+    resolve(&mut reader, (Some(here), Some(here)), |reader| {
         if Reader::is_from_environment(reader.setting(MODELS.at())) {
             reader.model_files(here)
         } else {
@@ -119,11 +122,11 @@ pub(super) fn development(
     })
 }
 
-/// The configuration, or all errors. `key_files` is the directory of key files, if they are to be
-/// read; `files` finds the files of the models.
+/// The configuration, or all errors. `key_files` is the directory of key files, and `kafka_files` that of the
+/// files of `[kafka]`, if they are to be read; `files` finds the files of the models.
 fn resolve(
     reader: &mut Reader,
-    key_files: Option<&Path>,
+    (key_files, kafka_files): (Option<&Path>, Option<&Path>),
     files: impl FnOnce(&mut Reader) -> Vec<model::File>,
 ) -> Result<Config, ConfigErrors> {
     let (workers, pin) = (reader.workers(), reader.get(&PIN));
@@ -141,7 +144,8 @@ fn resolve(
     } = reader.sizes(limits, workers, &auth, &listen, producers, cgroup_bytes);
     let schema_registry = reader.schema_registry();
     let log = reader.log();
-    let kafka = kafka::properties(reader, &limits, timeouts.ack, queue_records_max);
+    let (ack, directory) = (timeouts.ack, kafka_files);
+    let kafka = kafka::properties(reader, &limits, ack, queue_records_max, directory);
     let files = files(reader);
 
     let limits_are_good = reader.are_good(&SHARE_KEYS) && reader.are_good(&[RECORDS_MAX.name]);
@@ -177,6 +181,8 @@ fn resolve(
         timeouts,
         auth,
         kafka: kafka.properties,
+        kafka_files: kafka.files,
+        tokens: kafka.tokens,
         producers,
         schema_registry,
         log,

@@ -3,13 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{
-    HeaderValue, StatusCode, Uri,
+    HeaderValue, StatusCode,
     header::{ETAG, IF_NONE_MATCH},
 };
 
 use super::freshness::freshness;
 use crate::{
-    auth::KeyError, excerpt::excerpt, https::agent, isolation::PanicError, metrics::FetchResult,
+    auth::KeyError,
+    excerpt::excerpt,
+    https::{RequestError, agent},
+    isolation::PanicError,
+    metrics::FetchResult,
 };
 
 /// The media type of JWK sets (RFC 7517 section 8.5.2); many endpoints use plain JSON.
@@ -35,18 +39,12 @@ pub(super) struct JwksResponse {
 /// Why a fetch failed: an error of the issuer or the network, except for a panic.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The endpoint is too slow.
-    #[error("no response within {} s", TIMEOUT.as_secs())]
-    TimedOut,
-    /// The connection failed, the certificate is not trusted, or the response is not HTTP.
-    #[error("{0}")]
-    Unreachable(String),
+    /// No complete response.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// A status other than 200; redirects are not followed.
     #[error("HTTP status {0}")]
     Status(u16),
-    /// The response is too large.
-    #[error("the response exceeds {SET_BYTES_MAX} bytes")]
-    TooLarge,
     /// Not a JWK set, or without usable keys.
     #[error("{}", excerpt(.0.0.as_bytes(), QUOTED_CHARS_MAX))]
     Invalid(#[from] KeyError),
@@ -59,20 +57,18 @@ impl FetchError {
     /// The result to count.
     pub(super) fn result(&self) -> FetchResult {
         match self {
-            Self::TimedOut | Self::Unreachable(_) => FetchResult::Unreachable,
+            Self::Request(RequestError::TooLarge(_)) | Self::Invalid(_) | Self::Panicked(_) => {
+                FetchResult::BadSet
+            }
+            Self::Request(_) => FetchResult::Unreachable,
             Self::Status(_) => FetchResult::BadStatus,
-            Self::TooLarge | Self::Invalid(_) | Self::Panicked(_) => FetchResult::BadSet,
         }
     }
 }
 
 /// Requests the set, unless it still has this `ETag`.
 pub(super) fn request(url: &str, etag: Option<&HeaderValue>) -> Result<JwksResponse, FetchError> {
-    let failed = |error| match error {
-        ureq::Error::Timeout(_) => FetchError::TimedOut,
-        ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
-        other => FetchError::Unreachable(excerpt(other.to_string().as_bytes(), QUOTED_CHARS_MAX)),
-    };
+    let failed = |error: ureq::Error| RequestError::new(&error, TIMEOUT, SET_BYTES_MAX);
     let mut request = agent(url, ACCEPT, TIMEOUT).get(url);
     if let Some(tag) = etag {
         request = request.header(IF_NONE_MATCH, tag);
@@ -89,11 +85,4 @@ pub(super) fn request(url: &str, etag: Option<&HeaderValue>) -> Result<JwksRespo
         other => return Err(FetchError::Status(other.as_u16())),
     };
     Ok(JwksResponse { set, freshness })
-}
-
-/// The host of a URL, with its port if given, for the log.
-pub(super) fn host(url: &str) -> String {
-    let uri: Option<Uri> = url.parse().ok();
-    let authority = uri.as_ref().and_then(Uri::authority);
-    authority.map(ToString::to_string).unwrap_or_default()
 }

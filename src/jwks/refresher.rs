@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     auth::{LoadedKeys, VerificationKeys},
+    https,
     isolation::PanicError,
     metrics::FetchResult,
 };
@@ -63,7 +64,7 @@ impl Refresher {
     ) -> Self {
         Self {
             source: Arc::clone(source),
-            host: endpoint::host(&source.url),
+            host: https::host(&source.url),
             shared,
             requests,
             changed,

@@ -11,6 +11,7 @@ mod key_fetches;
 mod labels;
 mod process;
 mod route;
+mod tokens;
 
 use std::{
     sync::atomic::{AtomicI32, AtomicU8, Ordering::Relaxed},
@@ -25,6 +26,7 @@ pub use key_fetches::{FetchResult, KeyFetches};
 pub use labels::{Class, Driver, KafkaError};
 pub use process::ProcessMetrics;
 pub use route::RouteMetrics;
+pub use tokens::{LatestToken, TokenFetchResult, Tokens};
 
 /// The metrics of one worker. That worker is the only writer; others read through an `Arc`.
 ///

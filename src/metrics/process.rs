@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::{KeyFetches, unix_millis};
+use super::{KeyFetches, Tokens, unix_millis};
 use crate::sync::locked;
 
 /// Metrics of the process as a whole; not written on the request path.
@@ -18,6 +18,8 @@ pub struct ProcessMetrics {
     last_reload_succeeded: AtomicBool,
     /// Milliseconds since 1970.
     configured_at: AtomicU64,
+    /// Tokens for the brokers.
+    pub tokens: Tokens,
 }
 
 /// Of a process that has just been configured.
@@ -30,6 +32,7 @@ impl Default for ProcessMetrics {
             failed_reloads: AtomicU64::default(),
             last_reload_succeeded: AtomicBool::new(true),
             configured_at: AtomicU64::new(unix_millis()),
+            tokens: Tokens::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientContext,
     admin::{
         AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier,
         ResourceSpecifier, TopicReplication, TopicResult,
@@ -19,7 +19,10 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::topic_settings::{Settings, TopicSettings};
+use super::{
+    access::BrokerAccess,
+    topic_settings::{Settings, TopicSettings},
+};
 
 /// How long one request may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -44,13 +47,13 @@ impl Admin {
     ///
     /// # Errors
     /// What librdkafka says of the configuration.
-    pub(super) fn open(properties: &[(String, String)]) -> Result<Self, KafkaError> {
-        let mut config = ClientConfig::new();
-        for (name, value) in properties {
-            config.set(name, value);
-        }
+    pub(super) fn open(access: &BrokerAccess) -> Result<Self, KafkaError> {
+        let (_, mut config) = access.client_config();
         config.set("linger.ms", "0"); // else its own default may contradict message.timeout.ms
-        Ok(Self(config.create_with_context(Silent)?))
+        let client: AdminClient<Silent> = config.create_with_context(Silent)?;
+        // Without the token no request is answered, which says so.
+        let _ = access.authenticate(client.inner());
+        Ok(Self(client))
     }
 
     /// The configurations of these topics, without those that the brokers do not describe.

@@ -15,13 +15,16 @@ use std::{
 
 use rdkafka::{bindings as rd, error::KafkaError, types::RDKafkaErrorCode};
 use thiserror::Error;
+use tracing::Level;
 
 use super::{
+    access::BrokerAccess,
     batcher::BatchKey,
     event::{Event, text},
     message::{PARTITION_UNASSIGNED, Scratch, plain_message},
     record::Record,
 };
+use crate::log::{Kind, Line};
 
 /// librdkafka refuses the configuration, or has no means to start. The operator's.
 #[derive(Debug, Error)]
@@ -36,6 +39,9 @@ impl From<KafkaError> for OpenError {
 
 /// What librdkafka writes into the socket pair when its queue stops being empty.
 static WAKE_BYTE: [u8; 1] = *b"!";
+
+/// What a handle for records that are sent alone has beside the operator's properties.
+const ALONE: &[(&str, &str)] = &[("batch.num.messages", "1")];
 
 /// How long a connection may take, in milliseconds.
 const CONNECT_WITHIN_MS: i32 = 2_000;
@@ -55,22 +61,30 @@ pub(super) struct Handle {
     wake: UnixStream,
     /// An event that is to be read on.
     unread: Cell<Option<Event>>,
+    /// Of the properties that it was opened with.
+    generation: u64,
+    /// Of the token that it was given.
+    token_generation: Cell<u64>,
 }
 
 // SAFETY: librdkafka's handles may be used from any thread; this one is used from one at a time.
 unsafe impl Send for Handle {}
 
 impl Handle {
-    /// A handle without topics that writes to `wake` when events are waiting.
+    /// A handle without topics that writes to `wake` when events are waiting. `alone`: each batch has one
+    /// record.
     pub(super) fn open(
-        properties: &[(String, String)],
+        access: &BrokerAccess,
+        alone: bool,
         wake: UnixStream,
     ) -> Result<Self, OpenError> {
         // librdkafka writes from its own threads and must never block on a full socket: a wake-up
         // that does not fit is one that is already waiting.
         wake.set_nonblocking(true)
             .map_err(|error| OpenError(error.to_string()))?;
-        let client = new_client(properties)?;
+        let (generation, properties) = access.properties();
+        let batches: &[(&str, &str)] = if alone { ALONE } else { &[] };
+        let client = new_client(&properties, batches)?;
         // SAFETY: `client` is live. With `log.queue` set and no queue named, logs come to the main
         // queue, which is fetched once and released in `drop`.
         let queue = unsafe {
@@ -88,7 +102,10 @@ impl Handle {
             topics: Vec::new(),
             wake,
             unread: Cell::default(),
+            generation,
+            token_generation: Cell::new(0),
         };
+        handle.take_token(access);
         // SAFETY: the queue is live; the descriptor lives in `handle` until the event is disabled
         // in `drop`; the payload is static.
         unsafe {
@@ -102,6 +119,27 @@ impl Handle {
         // Events from before the wake-up was enabled would wait for the next one.
         handle.wake_again();
         Ok(handle)
+    }
+
+    /// Whether the properties that it was opened with have been replaced.
+    pub(super) fn is_outdated(&self, access: &BrokerAccess) -> bool {
+        access.is_newer_than(self.generation)
+    }
+
+    /// Takes the latest token, if it does not have it yet.
+    pub(super) fn take_token(&self, access: &BrokerAccess) {
+        let Some((generation, token)) = access.token_newer_than(self.token_generation.get()) else {
+            return;
+        };
+        self.token_generation.set(generation);
+        // SAFETY: the client is live.
+        let given = token
+            .as_ref()
+            .as_ref()
+            .map(|it| unsafe { it.give(self.client.as_ptr()) });
+        if let Some(Err(error)) = given {
+            log_refused_token(&error);
+        }
     }
 
     /// The handle of the topic with this index and name, opened on first use: librdkafka's threads walk
@@ -335,15 +373,26 @@ unsafe fn produce_plain(
 /// # Errors
 /// What librdkafka says: properties that contradict each other, files that can't be read.
 pub fn check_whole(properties: &[(String, String)]) -> Result<(), OpenError> {
-    let client = new_client(properties)?;
+    let client = new_client(properties, &[])?;
     // SAFETY: ours, live, and not used after this.
     unsafe { rd::rd_kafka_destroy(client.as_ptr()) };
     Ok(())
 }
 
+/// Every handle of every worker says the same.
+fn log_refused_token(error: &OpenError) {
+    static REFUSED: Kind = Kind::new("librdkafka does not accept a token", Level::ERROR);
+    if let Some(Line { count }) = REFUSED.admit() {
+        tracing::error!(count, "librdkafka does not accept the token: {error}");
+    }
+}
+
 /// A producer, the caller's to destroy.
-fn new_client(properties: &[(String, String)]) -> Result<NonNull<rd::rd_kafka_t>, OpenError> {
-    let conf = configuration(properties)?;
+fn new_client(
+    properties: &[(String, String)],
+    more: &[(&str, &str)],
+) -> Result<NonNull<rd::rd_kafka_t>, OpenError> {
+    let conf = configuration(properties, more)?;
     let mut message = [0_u8; 512];
     // SAFETY: `conf` is a live configuration, whose ownership passes to librdkafka on success.
     let client = unsafe {
@@ -362,7 +411,10 @@ fn new_client(properties: &[(String, String)]) -> Result<NonNull<rd::rd_kafka_t>
 }
 
 /// librdkafka's configuration: the properties, then what this module relies on.
-fn configuration(properties: &[(String, String)]) -> Result<*mut rd::rd_kafka_conf_t, OpenError> {
+fn configuration(
+    properties: &[(String, String)],
+    more: &[(&str, &str)],
+) -> Result<*mut rd::rd_kafka_conf_t, OpenError> {
     // SAFETY: no precondition; the result is ours until `rd_kafka_new` takes it.
     let conf = unsafe { rd::rd_kafka_conf_new() };
     let ours = [
@@ -374,6 +426,7 @@ fn configuration(properties: &[(String, String)]) -> Result<*mut rd::rd_kafka_co
     let all = properties
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain(more.iter().copied())
         .chain(ours);
     for (name, value) in all {
         if let Err(error) = set(conf, name, value) {

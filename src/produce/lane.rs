@@ -1,4 +1,5 @@
-//! One producer handle of a worker through its life: opened, replaced after a fatal error.
+//! One producer handle of a worker through its life: opened, replaced after a fatal error, or by one with other
+//! topics or credentials.
 #![expect(
     unsafe_code,
     reason = "the scheduling policy of a thread has no safe binding here"
@@ -17,6 +18,7 @@ use nix::{sched::CpuSet, unistd::Pid};
 use tracing::Level;
 
 use super::{
+    access::BrokerAccess,
     event::Event,
     kafka::{Handle, OpenError},
 };
@@ -25,13 +27,12 @@ use crate::log::{Kind, Line};
 /// Between two attempts to open a handle.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long batches wait at most for the last reports of a handle that is replaced: a broker may hang.
-const LAST_REPORTS_WITHIN: Duration = Duration::from_secs(1);
-
 /// What a handle is opened with.
 #[derive(Clone)]
 pub(super) struct LaneSettings {
-    pub(super) properties: Vec<(String, String)>,
+    pub(super) access: Arc<BrokerAccess>,
+    /// Whether each of its batches has one record.
+    pub(super) alone: bool,
     /// Where librdkafka's threads may run: they inherit what their creator has, and a worker is
     /// pinned.
     pub(super) cores: CpuSet,
@@ -43,12 +44,6 @@ enum State {
     Serving(Handle),
     /// It serves; a thread opens the handle that replaces it.
     Renewing(Handle, JoinHandle<Result<Handle, OpenError>>),
-    /// The new handle waits until the last report of the old one is in, for a while.
-    Replacing {
-        old: Handle,
-        new: Handle,
-        since: Instant,
-    },
     /// After a fatal error: only the last reports are fetched.
     Closing(Handle),
     /// A thread destroys the old handle, which blocks, and opens the next.
@@ -57,9 +52,23 @@ enum State {
     Waiting(Instant),
 }
 
+/// Which of a lane's handles it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one that takes records, or has a fatal error.
+    Current,
+    /// The one before it.
+    Retired,
+}
+
 /// A place for one handle.
 pub(super) struct Lane {
     state: RefCell<State>,
+    /// The handle that was replaced, until its last report is in. The batcher keeps the order of records
+    /// whatever handle they go to: a partition has one batch out.
+    retired: RefCell<Option<Handle>>,
+    /// The next attempt to replace an outdated handle.
+    renewal_due: Cell<Option<Instant>>,
     settings: LaneSettings,
     wake: UnixStream,
     /// Whether events were waiting at the last check, and none was fetched since.
@@ -71,6 +80,8 @@ impl Lane {
     pub(super) fn new(settings: LaneSettings, wake: UnixStream) -> Self {
         Self {
             state: RefCell::new(State::Idle),
+            retired: RefCell::default(),
+            renewal_due: Cell::default(),
             settings,
             wake,
             unannounced: Cell::new(false),
@@ -96,16 +107,8 @@ impl Lane {
         }
     }
 
-    /// Whether records can be enqueued for it.
-    pub(super) fn is_serving(&self) -> bool {
-        matches!(
-            *self.state.borrow(),
-            State::Serving(_) | State::Renewing(..) | State::Replacing { .. }
-        )
-    }
-
     /// Whether it takes batches now.
-    pub(super) fn takes_batches(&self) -> bool {
+    pub(super) fn is_serving(&self) -> bool {
         matches!(
             *self.state.borrow(),
             State::Serving(_) | State::Renewing(..)
@@ -118,17 +121,36 @@ impl Lane {
             State::Serving(handle) => handle.open_topics().any(|it| !used.contains(&it)),
             State::Idle
             | State::Renewing(..)
-            | State::Replacing { .. }
             | State::Closing(_)
             | State::Opening(_)
             | State::Waiting(_) => false,
         }
     }
 
-    /// Begins to replace the handle, if it serves: librdkafka's threads walk the partitions of every topic that
-    /// was opened, and let go of one with the handle only. The new one has its connections before it takes
-    /// over.
+    /// Whether the handle serves, has properties that have been replaced meanwhile, and may be renewed now.
+    pub(super) fn is_outdated(&self, now: Instant) -> bool {
+        let state = self.state.borrow();
+        matches!(&*state, State::Serving(handle) if handle.is_outdated(&self.settings.access))
+            && self.retired.borrow().is_none()
+            && self.renewal_due.get().is_none_or(|due| due <= now)
+    }
+
+    /// Gives the handles the latest token, if they do not have it yet.
+    pub(super) fn take_token(&self) {
+        self.with_live(|handle| handle.take_token(&self.settings.access));
+        if let Some(handle) = &*self.retired.borrow() {
+            handle.take_token(&self.settings.access);
+        }
+    }
+
+    /// Begins to replace the handle, if it serves and the one before it is gone: librdkafka's threads walk the
+    /// partitions of every topic that was opened, and let go of one with the handle only; certificates and
+    /// passwords are read when a handle is opened. The new one has its connections before it takes over.
     pub(super) fn renew(&self, connections: &[(Arc<str>, i32)]) {
+        if self.retired.borrow().is_some() {
+            return;
+        }
+        self.renewal_due.set(Some(Instant::now() + RETRY_INTERVAL));
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
                 State::Serving(handle) => match self.open_elsewhere(None, connections.to_vec()) {
@@ -151,33 +173,39 @@ impl Lane {
     pub(super) fn with_serving<T>(&self, act: impl FnOnce(&mut Handle) -> T) -> Option<T> {
         match &mut *self.state.borrow_mut() {
             State::Serving(handle) | State::Renewing(handle, _) => Some(act(handle)),
-            State::Idle
-            | State::Replacing { .. }
-            | State::Closing(_)
-            | State::Opening(_)
-            | State::Waiting(_) => None,
+            State::Idle | State::Closing(_) | State::Opening(_) | State::Waiting(_) => None,
         }
     }
 
     fn with_live<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
         match &*self.state.borrow() {
-            State::Serving(handle)
-            | State::Renewing(handle, _)
-            | State::Replacing { old: handle, .. }
-            | State::Closing(handle) => Some(act(handle)),
+            State::Serving(handle) | State::Renewing(handle, _) | State::Closing(handle) => {
+                Some(act(handle))
+            }
             State::Idle | State::Opening(_) | State::Waiting(_) => None,
         }
     }
 
-    /// The next event, if one waits.
-    pub(super) fn poll(&self) -> Option<Event> {
+    fn with_retired<T>(&self, act: impl FnOnce(&Handle) -> T) -> Option<T> {
+        self.retired.borrow().as_ref().map(act)
+    }
+
+    /// The next event, if one waits, and the handle that it comes from.
+    pub(super) fn poll(&self) -> Option<(Event, Which)> {
         self.unannounced.set(false);
-        self.with_live(Handle::poll).flatten()
+        if let Some(event) = self.with_retired(Handle::poll).flatten() {
+            return Some((event, Which::Retired));
+        }
+        let event = self.with_live(Handle::poll).flatten()?;
+        Some((event, Which::Current))
     }
 
     /// Has the next [`poll`](Self::poll) return this event, which comes from the last one.
-    pub(super) fn read_on(&self, event: Event) {
-        self.with_live(|handle| handle.read_on(event));
+    pub(super) fn read_on(&self, (event, which): (Event, Which)) {
+        match which {
+            Which::Current => self.with_live(|handle| handle.read_on(event)),
+            Which::Retired => self.with_retired(|handle| handle.read_on(event)),
+        };
     }
 
     /// Makes the worker fetch events again.
@@ -187,32 +215,35 @@ impl Lane {
 
     /// Whether events have waited since the last call without being fetched: a wake-up was lost.
     pub(super) fn has_unannounced(&self) -> bool {
-        let waiting = self.with_live(Handle::has_events).unwrap_or(false);
+        let waiting = self.with_live(Handle::has_events).unwrap_or(false)
+            || self.with_retired(Handle::has_events).unwrap_or(false);
         self.unannounced.replace(waiting) && waiting
     }
 
     /// Records and reports in librdkafka's own queues.
     pub(super) fn queue_depth(&self) -> usize {
         self.with_live(Handle::queue_depth).unwrap_or(0)
+            + self.with_retired(Handle::queue_depth).unwrap_or(0)
     }
 
     /// Gives up on every record that librdkafka has.
     pub(super) fn purge(&self) {
         self.with_live(Handle::purge);
+        self.with_retired(Handle::purge);
     }
 
-    /// Gives up the handle after a fatal error: another one is opened when its last report is in.
-    pub(super) fn close(&self) {
+    /// Gives up the current handle after a fatal error: another one is opened when the last report is in. Of
+    /// the one before it only the records are given up.
+    pub(super) fn close(&self, which: Which) {
+        if which == Which::Retired {
+            self.with_retired(Handle::purge);
+            return;
+        }
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
                 State::Serving(handle) | State::Renewing(handle, _) => {
                     handle.purge();
                     State::Closing(handle)
-                }
-                State::Replacing { old, new, .. } => {
-                    old.purge();
-                    close_elsewhere(new);
-                    State::Closing(old)
                 }
                 other => other,
             }
@@ -221,11 +252,14 @@ impl Lane {
 
     /// The next step of opening and replacing the handle. `is_empty`: no record of it is without a report.
     pub(super) fn tick(&self, now: Instant, is_empty: bool) {
+        let has_ended = self.with_retired(|it| it.queue_depth() == 0) == Some(true);
+        if has_ended && let Some(handle) = self.retired.take() {
+            close_elsewhere(handle);
+        }
         let mut state = self.state.borrow_mut();
         let is_due = match &*state {
             State::Idle | State::Serving(_) => false,
             State::Closing(_) => is_empty,
-            State::Replacing { since, .. } => is_empty || now >= *since + LAST_REPORTS_WITHIN,
             State::Opening(thread) | State::Renewing(_, thread) => thread.is_finished(),
             State::Waiting(at) => *at <= now,
         };
@@ -241,28 +275,15 @@ impl Lane {
                 None => return,
             },
             State::Renewing(old, thread) => match opened(thread) {
-                Some(new) => State::Replacing {
-                    old,
-                    new,
-                    since: now,
-                },
-                None => State::Serving(old),
-            },
-            State::Replacing { old, new, .. } => {
-                let (kept, other) = if is_empty {
+                Some(new) => {
                     // It may have announced events before anyone fetched them.
                     new.wake_again();
                     self.unannounced.set(false);
-                    (new, old)
-                } else {
-                    tracing::info!(
-                        "a producer keeps topics of removed routes until the next reload: brokers are late"
-                    );
-                    (old, new)
-                };
-                close_elsewhere(other);
-                State::Serving(kept)
-            }
+                    self.retired.replace(Some(old));
+                    State::Serving(new)
+                }
+                None => State::Serving(old),
+            },
             same @ (State::Idle | State::Serving(_)) => same,
         };
     }
@@ -285,7 +306,11 @@ impl Lane {
         old: Option<Handle>,
         connections: Vec<(Arc<str>, i32)>,
     ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
-        let LaneSettings { properties, cores } = self.settings.clone();
+        let LaneSettings {
+            access,
+            alone,
+            cores,
+        } = self.settings.clone();
         let wake = self.wake.try_clone();
         let wake = wake.map_err(|error| OpenError(error.to_string()))?;
         thread::Builder::new()
@@ -294,7 +319,7 @@ impl Lane {
                 drop(old);
                 let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &cores);
                 let_wakers_finish();
-                let handle = Handle::open(&properties, wake)?;
+                let handle = Handle::open(&access, alone, wake)?;
                 for (topic, partition) in connections {
                     handle.connect_to(&topic, partition);
                 }

@@ -6,6 +6,7 @@
 //! the connection meanwhile. Delivery reports wake the worker's own ring through a socket pair
 //! that the worker reads like any other: no foreign thread touches a task of ours.
 
+mod access;
 mod admin;
 mod batcher;
 mod delivery;
@@ -30,6 +31,7 @@ mod settings_watch;
 mod topic_settings;
 mod watch;
 
+pub use access::{BrokerAccess, Token};
 pub use delivery::{Delivered, Delivery};
 pub use fault::{Failure, Fault, Persisted};
 pub use fit::Expected;

@@ -14,6 +14,7 @@ use rdkafka::{
 };
 
 use super::{
+    access::BrokerAccess,
     admin::{Admin, is_unsupported},
     fit::Expected,
     properties::KnownProperties,
@@ -62,11 +63,11 @@ pub struct Survey {
 ///
 /// # Errors
 /// A text for a person: no broker answers in time, or one refuses the metadata of a topic.
-pub fn survey(properties: &[(String, String)], expected: &Expected) -> Result<Survey, String> {
-    let mut topics = look_up(properties, &expected.topics())?;
+pub fn survey(access: &BrokerAccess, expected: &Expected) -> Result<Survey, String> {
+    let mut topics = look_up(access, &expected.topics())?;
     let existing = topics.iter().filter(|it| it.exists());
     let existing: Vec<Arc<str>> = existing.map(|it| it.name.as_str().into()).collect();
-    let described = Admin::open(properties).and_then(|admin| admin.describe(&existing));
+    let described = Admin::open(access).and_then(|admin| admin.describe(&existing));
     let (settings, mut warnings) = match described {
         Ok(settings) => (settings, Vec::new()),
         // Brokers that know no such request, as those of --dev.
@@ -103,7 +104,7 @@ pub type Creation = (String, Result<(), String>);
 /// # Errors
 /// A text for a person: no broker answers in time.
 pub fn create(
-    properties: &[(String, String)],
+    access: &BrokerAccess,
     topics: &[&str],
     partitions: Option<i32>,
     replication_factor: Option<i32>,
@@ -111,7 +112,7 @@ pub fn create(
     const BY_BROKERS: i32 = -1;
     let partitions = partitions.unwrap_or(BY_BROKERS);
     let replication_factor = replication_factor.unwrap_or(BY_BROKERS);
-    let created = Admin::open(properties)
+    let created = Admin::open(access)
         .and_then(|admin| admin.create(topics, partitions, replication_factor))
         .map_err(|error| format!("can't create topics: {error}"))?;
     let results = created.into_iter().map(|result| match result {
@@ -123,11 +124,8 @@ pub fn create(
 }
 
 /// Looks topics up, as a consumer, so that no broker creates one because it was asked for.
-fn look_up(
-    properties: &[(String, String)],
-    topics: &[Arc<str>],
-) -> Result<Vec<TopicReport>, String> {
-    let consumer = client(properties)?;
+fn look_up(access: &BrokerAccess, topics: &[Arc<str>]) -> Result<Vec<TopicReport>, String> {
+    let consumer = client(access)?;
     let failed = |topic: &str, error: &dyn std::fmt::Display| {
         format!("can't get the metadata of topic {topic}: {error}")
     };
@@ -206,18 +204,21 @@ fn is_unknown(error: RDKafkaRespErr) -> bool {
 
 /// A consumer with the operator's way to the brokers; what only producers know is left out, or
 /// librdkafka would warn of it.
-fn client(properties: &[(String, String)]) -> Result<BaseConsumer<Reasons>, String> {
+fn client(access: &BrokerAccess) -> Result<BaseConsumer<Reasons>, String> {
     let known = KnownProperties::new();
     let mut client = ClientConfig::new();
-    for (name, value) in properties {
+    for (name, value) in &*access.properties().1 {
         if !known.is_producer_only(name) {
             client.set(name, value);
         }
     }
     client.set("allow.auto.create.topics", "false");
-    client
+    let client: BaseConsumer<Reasons> = client
         .create_with_context(Reasons::default())
-        .map_err(|error| format!("no client for the brokers: {error}"))
+        .map_err(|error| format!("no client for the brokers: {error}"))?;
+    let authenticated = access.authenticate(client.client());
+    authenticated.map_err(|error| error.to_string())?;
+    Ok(client)
 }
 
 #[cfg(test)]
@@ -240,7 +241,7 @@ mod tests {
             record_bytes_max: config.limits.record_bytes_max,
             acks_all: true,
         };
-        let survey = survey(&config.kafka, &expected)?;
+        let survey = survey(&BrokerAccess::new(config.kafka.clone()), &expected)?;
         // The mock cluster knows no configurations.
         assert_eq!(survey.warnings, [""; 0]);
         let missing = survey.topics.into_iter().filter(|it| !it.exists());

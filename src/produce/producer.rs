@@ -89,7 +89,8 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// A producer without topics, whose reports wake the other end of `wake`.
+    /// A producer without topics, whose reports wake the other end of `wake`. The settings and the watch have
+    /// the same access to the brokers.
     ///
     /// # Errors
     /// What librdkafka says of the configuration.
@@ -171,6 +172,11 @@ impl Producer {
     /// acknowledged something a moment ago.
     pub fn has_broker(&self, now: Instant) -> bool {
         self.watch.has_answered() || self.evidence.has_answer(now)
+    }
+
+    /// Whether the brokers have refused the credentials, or there is no token for them.
+    pub fn is_refused(&self) -> bool {
+        self.evidence.is_refused() || self.watch.access().lacks_token()
     }
 
     /// The largest record, in bytes, that librdkafka takes without a key and headers.
@@ -380,6 +386,13 @@ impl Producer {
     pub(super) fn open_topics_for_test(&self) -> Vec<usize> {
         let topics = self.lanes[0].with_serving(|handle| handle.open_topics().collect());
         topics.unwrap_or_default()
+    }
+
+    /// Whether its first handle has other properties than the latest.
+    #[cfg(test)]
+    pub(super) fn is_outdated_for_test(&self) -> bool {
+        let access = self.watch.access();
+        self.lanes[0].with_serving(|handle| handle.is_outdated(access)) == Some(true)
     }
 
     /// Has its first handle do something.

@@ -35,6 +35,91 @@ const OWNED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Properties by which librdkafka would get tokens with libcurl, by the beginning of their names, and what
+/// there is instead.
+const OF_LIBCURL: &[(&str, &str)] = &[
+    (
+        "sasl.oauthbearer.token.endpoint.url",
+        "set kafka.oauth.token_url",
+    ),
+    (
+        "sasl.oauthbearer.method",
+        "set kafka.oauth.token_url and remove this one",
+    ),
+    ("sasl.oauthbearer.client.id", "set kafka.oauth.client_id"),
+    (
+        "sasl.oauthbearer.client.secret",
+        "set kafka.oauth.client_secret or kafka.oauth.client_secret_file",
+    ),
+    ("sasl.oauthbearer.scope", "set kafka.oauth.scope"),
+    ("sasl.oauthbearer.extensions", "set kafka.oauth.extensions"),
+    (
+        "sasl.oauthbearer.grant.type",
+        "ringest uses client_credentials; tokens of other grants can be in a file (kafka.oauth.token_file)",
+    ),
+    (
+        "sasl.oauthbearer.assertion.",
+        "ringest authenticates with a client secret; tokens by other means can be in a file \
+         (kafka.oauth.token_file)",
+    ),
+    (
+        "sasl.oauthbearer.metadata.authentication.type",
+        "tokens of a metadata service can be in a file (kafka.oauth.token_file)",
+    ),
+    (
+        "https.ca.",
+        "the environment variable SSL_CERT_FILE names the certificates that https is checked against",
+    ),
+];
+
+/// What there is instead of Kerberos.
+const WITHOUT_KERBEROS: &str = "GSSAPI (Kerberos) is not in this build: use SCRAM-SHA-512, OAUTHBEARER or a \
+                                client certificate (security.protocol = \"SSL\")";
+
+/// The features that librdkafka was built with, such as `ssl`, `zstd`, `sasl_scram`.
+pub fn features() -> Vec<String> {
+    let config = ClientConfig::new().create_native_config();
+    let features = config.and_then(|it| it.get("builtin.features"));
+    let features = features.unwrap_or_default();
+    features.split(',').map(str::to_owned).collect()
+}
+
+/// The SASL mechanisms of this build, as librdkafka writes them.
+fn mechanisms() -> Vec<&'static str> {
+    let built = features();
+    let all = [
+        ("sasl_plain", "PLAIN"),
+        ("sasl_scram", "SCRAM-SHA-256"),
+        ("sasl_scram", "SCRAM-SHA-512"),
+        ("sasl_oauthbearer", "OAUTHBEARER"),
+        ("sasl_gssapi", "GSSAPI"),
+    ];
+    let all = all.into_iter();
+    let built = all.filter(|(feature, _)| built.iter().any(|it| it == feature));
+    built.map(|(_, mechanism)| mechanism).collect()
+}
+
+/// What `sasl.mechanisms` may be, unless `given` is among it.
+///
+/// # Errors
+/// What it may be, and what there is instead of a mechanism that this build does not have.
+pub fn check_mechanism(given: Option<&str>) -> Result<(), String> {
+    let mechanisms = mechanisms();
+    let allowed = mechanisms.join(", ");
+    match given {
+        Some(given) if mechanisms.contains(&given) => Ok(()),
+        Some("GSSAPI") => Err(WITHOUT_KERBEROS.to_owned()),
+        Some("AWS_MSK_IAM") => Err(format!(
+            "librdkafka has no AWS_MSK_IAM: use SCRAM-SHA-512 or a client certificate, or OAUTHBEARER with a \
+             token that a sidecar signs and writes to kafka.oauth.token_file (one of {allowed})"
+        )),
+        Some(_) => Err(format!("one of {allowed}")),
+        None => Err(format!(
+            "one of {allowed} (librdkafka's default, GSSAPI, is not in this build)"
+        )),
+    }
+}
+
 /// Why librdkafka, or ringest on its behalf, refuses a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyError {
@@ -66,6 +151,14 @@ pub fn check_properties(properties: &[(String, String)]) -> Vec<PropertyError> {
         let canonical = known.canonical(key);
         if let Some((_, reason)) = OWNED.iter().find(|(name, _)| *name == canonical) {
             return Some(error(format!("not to be set: {reason}")));
+        }
+        let is_of_libcurl = |name: &str| canonical.starts_with(name);
+        if let Some((_, instead)) = OF_LIBCURL.iter().find(|(name, _)| is_of_libcurl(name)) {
+            let message = format!("not in this build, which has no libcurl: {instead}");
+            return Some(error(message));
+        }
+        if canonical.starts_with("sasl.kerberos.") && !mechanisms().contains(&"GSSAPI") {
+            return Some(error(WITHOUT_KERBEROS.to_owned()));
         }
         if known.is_consumer_only(key) {
             let message = "not to be set: a property of consumers; ringest only produces";

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use nix::sched::CpuSet;
 
 use super::{
+    access::BrokerAccess,
     batcher::{BATCH_RECORDS_MAX, BatchRules, Linger},
     lane::LaneSettings,
     outgoing::message_bytes_max,
@@ -29,8 +30,8 @@ const BATCH_OVERHEAD_BYTES: usize = 1_024;
 /// What every worker's producer is made from.
 #[derive(Clone)]
 pub struct ProducerSettings {
-    /// For librdkafka, in order; a later one wins.
-    pub properties: Arc<[(String, String)]>,
+    /// What handles are opened with.
+    pub access: Arc<BrokerAccess>,
     /// Producer handles of each worker; `None`: one, and more while batches wait for one.
     pub producers: Option<usize>,
     /// Records enqueued and not reported, at most: librdkafka's `queue.buffering.max.messages`.
@@ -70,8 +71,12 @@ fn requests_max(in_flight_max: Option<usize>) -> u32 {
 }
 
 impl ProducerSettings {
+    fn property(&self, name: &str) -> Option<String> {
+        property(&self.access.properties().1, name).map(str::to_owned)
+    }
+
     fn number(&self, name: &str) -> Option<usize> {
-        property(&self.properties, name).and_then(|value| value.parse().ok())
+        self.property(name).and_then(|value| value.parse().ok())
     }
 
     /// Handles that are opened at the start.
@@ -86,7 +91,7 @@ impl ProducerSettings {
     }
 
     pub(super) fn message_bytes_max(&self) -> usize {
-        message_bytes_max(&self.properties)
+        message_bytes_max(&self.access.properties().1)
     }
 
     pub(super) fn batch_rules(&self) -> BatchRules {
@@ -95,7 +100,7 @@ impl ProducerSettings {
             .number("batch.num.messages")
             .unwrap_or(BATCH_MESSAGES_MAX);
         let bytes_max = batch_bytes.min(self.message_bytes_max());
-        let linger = property(&self.properties, "linger.ms");
+        let linger = self.property("linger.ms");
         let linger = linger.and_then(|it| it.parse::<f64>().ok());
         BatchRules {
             bytes_max: bytes_max.saturating_sub(BATCH_OVERHEAD_BYTES).max(1),
@@ -106,7 +111,7 @@ impl ProducerSettings {
             },
             requests_max: requests_max(self.number("max.in.flight.requests.per.connection")),
             places_keys: matches!(
-                property(&self.properties, "partitioner"),
+                self.property("partitioner").as_deref(),
                 Some("murmur2" | "murmur2_random")
             ),
             lanes_max: self.producers.unwrap_or(AUTO_LANES_MAX),
@@ -116,12 +121,9 @@ impl ProducerSettings {
 
     /// What a handle is opened with. `alone`: the one that sends records alone.
     pub(super) fn lane(&self, alone: bool) -> LaneSettings {
-        let mut properties = self.properties.to_vec();
-        if alone {
-            properties.push(("batch.num.messages".to_owned(), "1".to_owned()));
-        }
         LaneSettings {
-            properties,
+            access: Arc::clone(&self.access),
+            alone,
             cores: self.cores,
         }
     }

@@ -13,6 +13,7 @@ use std::{
 use rdkafka::error::KafkaError;
 
 use super::{
+    access::BrokerAccess,
     admin::{Admin, is_unsupported},
     fit::Expected,
     kafka::OpenError,
@@ -51,20 +52,17 @@ impl SettingsWatch {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        properties: &[(String, String)],
-    ) -> Result<(), OpenError> {
-        let (watch, properties) = (Arc::clone(self), properties.to_vec());
+    pub(super) fn start(self: &Arc<Self>, access: &Arc<BrokerAccess>) -> Result<(), OpenError> {
+        let (watch, access) = (Arc::clone(self), Arc::clone(access));
         let handle = thread::Builder::new()
             .name("ringest-topics".to_owned())
-            .spawn(move || watch.run(&properties))
+            .spawn(move || watch.run(&access))
             .map_err(|error| OpenError(error.to_string()))?;
         let _ = self.thread.set(handle.thread().clone());
         Ok(())
     }
 
-    fn run(&self, properties: &[(String, String)]) {
+    fn run(&self, access: &BrokerAccess) {
         let mut logged = Logged::default();
         while !self.stopping.load(Ordering::Relaxed) {
             let topics = locked(&self.topics).clone();
@@ -73,7 +71,7 @@ impl SettingsWatch {
                 // Closed when the answer is there: it is asked too rarely to keep connections and threads, and
                 // what a client reports of an outage would pile up in it. rdkafka's `Client::new` forgets a
                 // queue of each: 220 bytes, 63 KB a day.
-                let read = Admin::open(properties).and_then(|admin| {
+                let read = Admin::open(access).and_then(|admin| {
                     let settings = admin.describe(&topics)?;
                     self.publish(settings);
                     Ok(())

@@ -14,8 +14,8 @@ use std::{
 use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
 
 use super::{
-    BrokerWatch, Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted, Producer,
-    ProducerSettings, kafka::Handle,
+    BrokerAccess, BrokerWatch, Delivered, Delivery, Failure, Fault, Headers, Payloads, Persisted,
+    Producer, ProducerSettings, kafka::Handle,
 };
 use crate::{
     admission::{Admission, Holder},
@@ -27,6 +27,7 @@ use crate::{
     validate::{Format, ValidateLimits, Validator},
 };
 
+mod access;
 mod carried;
 mod memory;
 
@@ -49,7 +50,7 @@ impl Bench {
     }
 
     fn open(settings: &ProducerSettings) -> Self {
-        let watch = BrokerWatch::start(&settings.properties).expect("a client");
+        let watch = BrokerWatch::start(&settings.access).expect("a client");
         let metrics = Arc::new(WorkerMetrics::new(1, 1));
         let (wake, wake_reader) = UnixStream::pair().expect("a socket pair");
         let producer = Producer::open(settings, &wake, Arc::clone(&metrics), Arc::clone(&watch))
@@ -180,10 +181,9 @@ fn settings(properties: &[(&str, &str)]) -> ProducerSettings {
         ("linger.ms", "0"),
     ];
     let all = ours.iter().chain(properties);
+    let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     ProducerSettings {
-        properties: all
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
+        access: BrokerAccess::new(all.collect::<Vec<_>>()),
         producers: Some(1),
         queue_records_max: 100_000,
         report_timeout: PATIENCE,

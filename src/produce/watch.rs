@@ -18,14 +18,14 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, bindings as rd,
+    bindings as rd,
     message::DeliveryResult,
     producer::{BaseProducer, Producer as _, ProducerContext},
     types::RDKafkaErrorCode,
 };
 
 use super::{
-    admin::Silent, event::error_code, fit::Expected, kafka::OpenError,
+    access::BrokerAccess, admin::Silent, event::error_code, fit::Expected, kafka::OpenError,
     settings_watch::SettingsWatch, topic_settings::Settings,
 };
 use crate::{published::Published, sync::locked};
@@ -40,6 +40,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 const TIMEOUT_MS: i32 = 3_000;
 /// The same for the first time: less than a start waits for it.
 const FIRST_TIMEOUT_MS: i32 = 1_500;
+/// How long the first token may take before a request for metadata is sent, and fails.
+const FIRST_TOKEN_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The same once a worker has reason to suspect that none answers.
 const SUSPECTED_TIMEOUT_MS: i32 = 500;
 
@@ -108,6 +110,7 @@ pub struct BrokerWatch {
     /// Topics to ask about.
     topics: Mutex<Vec<Arc<str>>>,
     settings: Arc<SettingsWatch>,
+    access: Arc<BrokerAccess>,
 }
 
 impl BrokerWatch {
@@ -115,27 +118,22 @@ impl BrokerWatch {
     ///
     /// # Errors
     /// What librdkafka says of the configuration.
-    pub fn start(properties: &[(String, String)]) -> Result<Arc<Self>, OpenError> {
-        let mut config = ClientConfig::new();
-        for (name, value) in properties {
-            config.set(name, value);
-        }
-        config.set("linger.ms", "0"); // else its own default may contradict message.timeout.ms
-        let client: BaseProducer<Silent> = config.create_with_context(Silent)?;
-        let watch = Arc::new(Self::new());
-        watch.settings.start(properties)?;
+    pub fn start(access: &Arc<BrokerAccess>) -> Result<Arc<Self>, OpenError> {
+        let client = access.producer(Silent)?;
+        let watch = Arc::new(Self::new(access));
+        watch.settings.start(access)?;
         let handle = thread::Builder::new()
             .name("ringest-watch".to_owned())
             .spawn({
                 let watch = Arc::clone(&watch);
-                move || watch.run(&client)
+                move || watch.run_with(client)
             })
             .map_err(|error| OpenError(error.to_string()))?;
         let _ = watch.thread.set(handle.thread().clone());
         Ok(watch)
     }
 
-    fn new() -> Self {
+    fn new(access: &Arc<BrokerAccess>) -> Self {
         Self {
             state: AtomicU8::new(State::Unknown as u8),
             suspected: AtomicBool::new(false),
@@ -144,15 +142,48 @@ impl BrokerWatch {
             view: Published::default(),
             topics: Mutex::default(),
             settings: Arc::default(),
+            access: Arc::clone(access),
         }
     }
 
-    fn run(&self, client: &BaseProducer<Silent>) {
+    /// To be called when there is another token.
+    pub fn on_token(self: &Arc<Self>) -> impl Fn() + Send + 'static + use<> {
+        let watch = Arc::clone(self);
+        move || watch.refresh()
+    }
+
+    /// What the clients of the process connect with.
+    pub fn access(&self) -> &Arc<BrokerAccess> {
+        &self.access
+    }
+
+    /// Watches with this client, and with others once its properties have been replaced.
+    fn run_with(&self, mut client: (BaseProducer<Silent>, u64)) {
+        while let Some(generation) = self.run(&client.0, client.1) {
+            match self.access.producer(Silent) {
+                Ok(new) => client = new,
+                Err(error) => {
+                    tracing::error!("can't watch the brokers with the new properties: {error}");
+                    // Not again until there are others.
+                    client.1 = generation;
+                }
+            }
+        }
+    }
+
+    /// Watches until it is stopped, or other properties than those of this generation are published: returns
+    /// the generation of those.
+    fn run(&self, client: &BaseProducer<Silent>, generation: u64) -> Option<u64> {
         let mut topics = Topics {
             client,
             open: Vec::new(),
         };
+        let mut token_generation = 0;
         while !self.stopping.load(Ordering::Relaxed) {
+            if self.access.is_newer_than(generation) {
+                return Some(self.access.properties().0);
+            }
+            self.take_token(client, &mut token_generation);
             topics.open(&locked(&self.topics));
             let view = self.ask(client);
             forget_events(client);
@@ -180,6 +211,24 @@ impl BrokerWatch {
             if locked(&self.topics).len() == topics.open.len() {
                 thread::park_timeout(pause);
             }
+        }
+        None
+    }
+
+    /// Gives the client the latest token, if it does not have it yet. Waits for the first one for as long as
+    /// for the first answer: without it there is no connection to ask over.
+    fn take_token(&self, client: &BaseProducer<Silent>, generation: &mut u64) {
+        let first_until = Instant::now() + FIRST_TOKEN_TIMEOUT;
+        while self.access.awaits_first_token()
+            && !self.stopping.load(Ordering::Relaxed)
+            && Instant::now() < first_until
+        {
+            thread::park_timeout(first_until.saturating_duration_since(Instant::now()));
+        }
+        if let Some((latest, _)) = self.access.token_newer_than(*generation) {
+            *generation = latest;
+            // Every handle of the workers logs an error.
+            let _ = self.access.authenticate(client.client());
         }
     }
 
@@ -428,34 +477,4 @@ fn items<T>(first: *const T, count: i32) -> impl Iterator<Item = *const T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The events that `client` has for us reach that count, or fall to it.
-    fn await_events(client: &BaseProducer<Silent>, there: impl Fn(i32) -> bool) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while !there(client.in_flight_count()) {
-            assert!(Instant::now() < until, "{}", client.in_flight_count());
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
-    fn events_do_not_pile_up_while_no_broker_answers() {
-        let client: BaseProducer<Silent> = ClientConfig::new()
-            // Nobody listens there.
-            .set("bootstrap.servers", "127.0.0.1:1")
-            .set("statistics.interval.ms", "10")
-            .create_with_context(Silent)
-            .expect("a client");
-        let watch = BrokerWatch::new();
-        watch.suspect(); // so that it does not wait for long
-        thread::scope(|scope| {
-            scope.spawn(|| watch.run(&client));
-            await_events(&client, |events| events > 20);
-            watch.stop();
-            await_events(&client, |events| events < 10);
-        });
-        assert!(!watch.reachable());
-    }
-}
+mod tests;

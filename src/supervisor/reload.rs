@@ -14,7 +14,6 @@ use crate::{
     document::ConfigErrors,
     isolation::PanicError,
     log,
-    produce::{OpenError, check_whole},
     registry::RegistryError,
     snapshot::Published,
 };
@@ -38,7 +37,7 @@ pub(super) enum ReloadError {
     Registry(#[from] RegistryError),
     /// The running producers keep their properties, but the next start would fail.
     #[error("[kafka]: {0}")]
-    Kafka(#[from] OpenError),
+    Kafka(String),
     #[error("these changes need a restart")]
     NeedsRestart(Vec<RestartRequiredError>),
     #[error(
@@ -164,6 +163,7 @@ impl Supervisor {
             tracing::warn!("these keys need a restart to take effect: {keys}");
         }
         self.watch.expect(config.expected_topics());
+        self.access_brokers(&config);
         self.config = config;
         let generation = self.publish();
         self.process.reloaded(true);
@@ -172,6 +172,23 @@ impl Supervisor {
             routes = self.config.models.len(),
             "configuration reloaded"
         );
+    }
+
+    /// Hands changed credentials and certificates to the producers, which are replaced then.
+    fn access_brokers(&mut self, config: &Config) {
+        if !config.has_same_kafka(&self.config) {
+            tracing::info!(
+                "the credentials for the Kafka brokers have changed; replacing the producers"
+            );
+            self.watch.access().replace_properties(config.kafka.clone());
+            self.watch.refresh();
+        }
+        if let Err(error) = self
+            .tokens
+            .follow(config.tokens.as_ref(), self.watch.on_token())
+        {
+            tracing::error!("can't start a thread to get tokens: {error}");
+        }
     }
 
     /// Publishes a snapshot of the active configuration and the latest fetched keys, for requests that
@@ -201,8 +218,8 @@ impl ReloadError {
 /// Loads a configuration and checks that it can replace the running one.
 fn read(load: &Load, running: &Config, published: &Published) -> Result<Loaded, ReloadError> {
     let new = resolve_schema_ids(load()?)?;
-    if new.kafka != running.kafka {
-        check_whole(&new.kafka)?;
+    if !new.has_same_kafka(running) {
+        new.check_kafka().map_err(ReloadError::Kafka)?;
     }
     let (config, needs_restart) = (running.reloaded(new)).map_err(ReloadError::NeedsRestart)?;
     let routes = published.latest();

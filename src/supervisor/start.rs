@@ -33,8 +33,9 @@ use crate::{
     isolation::PanicError,
     jwks::Fetcher,
     metrics::{Driver, ProcessMetrics, WorkerMetrics},
+    oauth::TokenRefresher,
     outcome::{Row, TABLE},
-    produce::{BrokerWatch, OpenError, ProducerSettings},
+    produce::{BrokerAccess, BrokerWatch, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
     worker::{Handover, NoIoUring, WorkerSettings, check_io_uring},
@@ -66,7 +67,7 @@ pub(super) enum StartupError {
     #[error("listen.driver = \"io_uring\": not available ({0}); set \"auto\" or \"epoll\"")]
     NoIoUring(NoIoUring),
     #[error("[kafka]: {0}")]
-    Producer(#[from] OpenError),
+    Kafka(String),
     #[error("operating system error: {0}")]
     System(#[from] io::Error),
 }
@@ -94,9 +95,8 @@ impl Supervisor {
             config.limits.connections_per_address_max,
         ));
         let listeners = listeners(&config)?;
-        let watch = BrokerWatch::start(&config.kafka)?;
-        watch.expect(config.expected_topics());
         let process = Arc::new(ProcessMetrics::default());
+        let (watch, tokens) = broker_watch(&config, &process)?;
         let fetcher = fetcher(&config, &process, &sender)?;
         let keys = fetcher.fetched(&config.auth.issuers);
         let published = Arc::new(Published::new(Snapshot::first(&config, &keys)));
@@ -121,6 +121,7 @@ impl Supervisor {
         let mut supervisor = Self {
             config,
             fetcher,
+            tokens,
             published,
             reload: reload.transpose()?,
             workers,
@@ -231,6 +232,21 @@ impl Supervisor {
     }
 }
 
+/// Starts to watch the brokers, and to get the tokens for them.
+fn broker_watch(
+    config: &Config,
+    process: &Arc<ProcessMetrics>,
+) -> Result<(Arc<BrokerWatch>, TokenRefresher), StartupError> {
+    let access = BrokerAccess::new(config.kafka.clone());
+    access.set_needs_token(config.tokens.is_some());
+    let watch = BrokerWatch::start(&access);
+    let watch = watch.map_err(|error| StartupError::Kafka(config.explain_kafka(&error)))?;
+    watch.expect(config.expected_topics());
+    let mut tokens = TokenRefresher::new(&access, process);
+    tokens.follow(config.tokens.as_ref(), watch.on_token())?;
+    Ok((watch, tokens))
+}
+
 /// Starts fetching the keys of the issuers.
 fn fetcher(
     config: &Config,
@@ -320,7 +336,7 @@ pub(super) fn worker_settings(
     let workers = config.workers.get();
     let pinned = pinning::cores(config.pin, workers, &cores);
     let producer = ProducerSettings {
-        properties: config.kafka.clone().into(),
+        access: Arc::clone(watch.access()),
         producers: config.producers,
         queue_records_max: config.queue_records_max(),
         report_timeout: config.timeouts.ack + REPORT_GRACE,

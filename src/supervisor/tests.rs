@@ -9,7 +9,7 @@ use std::{
 
 use super::{start::worker_settings, *};
 use crate::{
-    admission::SharedBudget, config::DriverChoice, connections::Connections,
+    admission::SharedBudget, config::DriverChoice, connections::Connections, produce::BrokerAccess,
     readiness::WorkerState, snapshot::Snapshot,
 };
 
@@ -36,7 +36,8 @@ fn drivers() -> impl Iterator<Item = DriverChoice> {
 fn a_worker_that_panics_leaves_nothing_behind() {
     for driver in drivers() {
         let config = Arc::new(config());
-        let watch = BrokerWatch::start(&config.kafka).expect("librdkafka takes it");
+        let watch = BrokerWatch::start(&BrokerAccess::new(config.kafka.clone()))
+            .expect("librdkafka takes it");
         let published = Arc::new(Published::new(Snapshot::first(&config, &[])));
         let connections = Arc::new(Connections::new(1, 0));
         let settings = worker_settings(&config, &published, driver, &watch, &connections);

@@ -5,6 +5,7 @@ mod api_keys;
 mod cors;
 mod issuers;
 mod kafka;
+mod kafka_access;
 mod memory;
 mod models;
 mod registry;

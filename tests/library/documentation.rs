@@ -32,17 +32,21 @@ fn place() -> TempDir {
         ("chain.pem", "b.example.com.crt"),
         ("chain.key", "b.example.com.key"),
         ("ca.pem", "clients-ca.crt"),
+        ("ca.pem", "ca.crt"),
         ("revoked.crl.pem", "clients.crl"),
     ] {
         let from = Path::new(ROOT).join("tests/support/tls").join(from);
         fs::copy(from, directory.path().join(to)).expect("copied");
     }
+    fs::write(directory.path().join("password"), "secret").expect("written");
     directory
 }
 
 /// Loads a configuration; what is wrong with it, warnings included.
 fn load(directory: &TempDir, configuration: &str) -> Result<Config, String> {
     let file = directory.path().join("ringest.toml");
+    let path = directory.path().to_str().expect("a plain name");
+    let configuration = configuration.replace("/run/secrets/kafka", path);
     fs::write(&file, configuration).expect("written");
     let config = Config::load(&file, std::iter::empty()).map_err(|it| it.to_string())?;
     if config.warnings.is_empty() {

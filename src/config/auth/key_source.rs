@@ -65,7 +65,9 @@ impl Reader {
         let (source, value) = self.only_source(table)?;
         let at = table.at(&source.key());
         if source == Source::Url {
-            let is_good = self.is_jwks_url(at, &value);
+            const ALLOWED: &str = "an https URL such as \"https://id.example.com/jwks.json\"; http to a \
+                                   loopback address only";
+            let is_good = self.is_secure_url(at, &value, ALLOWED);
             return is_good.then_some(KeySource::Url(JwksUrl {
                 url: value,
                 refresh,
@@ -182,12 +184,11 @@ impl Reader {
         }
     }
 
-    fn is_jwks_url(&mut self, at: At, url: &str) -> bool {
-        const ALLOWED: &str = "an https URL such as \"https://id.example.com/jwks.json\"; http to a \
-                               loopback address only";
+    /// Whether it is a URL over https, or to this machine, without credentials.
+    pub(in crate::config) fn is_secure_url(&mut self, at: At, url: &str, allowed: &str) -> bool {
         let uri = url.parse::<Uri>().ok().filter(|_| !url.contains('#'));
         let Some(uri) = uri else {
-            self.refuse(at, ALLOWED);
+            self.refuse(at, allowed);
             return false;
         };
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
@@ -201,7 +202,7 @@ impl Reader {
             _ => false,
         };
         if !is_good {
-            self.refuse(at, ALLOWED);
+            self.refuse(at, allowed);
         }
         is_good
     }

@@ -123,14 +123,18 @@ impl Raw {
     /// `LISTEN__ADDRESS` -> `listen.address`; `KAFKA__LINGER_MS` -> `kafka.linger.ms`.
     fn key_of_variable(&self, name: &str) -> String {
         let name = name.to_ascii_lowercase();
-        match name.strip_prefix("kafka__") {
+        let key = name.replace("__", ".");
+        match name
+            .strip_prefix("kafka__")
+            .filter(|_| keys::find(&key).is_none())
+        {
             Some(property)
                 if property.contains('.') || self.known_properties.contains(property) =>
             {
                 format!("kafka.{property}")
             }
             Some(property) => format!("kafka.{}", property.replace('_', ".")),
-            None => name.replace("__", "."),
+            None => key,
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::{
         batcher::BatchKey,
         event::{Event, EventKind},
         fault::Fault,
-        lane::Lane,
     },
 };
 
@@ -38,23 +37,25 @@ impl Producer {
     pub fn drain(&self) {
         let now = Instant::now();
         for (index, lane) in self.lanes.iter().enumerate() {
-            let (mut is_fatal, mut reports_left) = (false, REPORTS_MAX);
+            let mut reports_left = REPORTS_MAX;
             for events in 0.. {
                 if events == EVENTS_MAX {
                     lane.wake_again();
                     break;
                 }
-                let Some(mut event) = lane.poll() else { break };
-                is_fatal |= self.read_event(&mut event, &mut reports_left, now);
+                let Some((mut event, which)) = lane.poll() else {
+                    break;
+                };
+                if self.read_event(&mut event, &mut reports_left, now) {
+                    lane.close(which);
+                    let mut batcher = self.batcher.borrow_mut();
+                    batcher.set_lane(index, lane.is_serving());
+                }
                 if reports_left == 0 {
-                    lane.read_on(event);
+                    lane.read_on((event, which));
                     lane.wake_again();
                     break;
                 }
-            }
-            if is_fatal {
-                self.batcher.borrow_mut().set_lane(index, false);
-                lane.close();
             }
         }
         self.resume(now);
@@ -100,8 +101,12 @@ impl Producer {
             }
             EventKind::Error { code, text, .. } => {
                 self.count(kind_of(code));
-                if matches!(code, Code::BrokerTransportFailure | Code::Resolve) {
-                    self.evidence.connection_failed();
+                match code {
+                    Code::BrokerTransportFailure | Code::Resolve => {
+                        self.evidence.connection_failed();
+                    }
+                    Code::Authentication => self.evidence.refused(),
+                    _ => {}
                 }
                 LINES.log(&format!("kafka: {code:?}"), Level::WARN, &text);
             }
@@ -151,26 +156,24 @@ impl Producer {
             self.drain();
         }
         self.tick_lanes(now);
+        self.keep_up_with_access(now);
         self.resume(now);
     }
 
     fn tick_lanes(&self, now: Instant) {
         let mut batcher = self.batcher.borrow_mut();
         for (index, lane) in self.lanes.iter().enumerate() {
-            let took_batches = lane.takes_batches();
+            let was_serving = lane.is_serving();
             lane.tick(now, batcher.batches_on(index) == 0);
-            if lane.takes_batches() != took_batches {
-                batcher.set_lane(index, lane.takes_batches());
+            if lane.is_serving() != was_serving {
+                batcher.set_lane(index, lane.is_serving());
             }
         }
         let (alone, batch_lanes) = self.split_lanes();
         if batcher.wants_alone_lane() {
             alone.open(now);
         }
-        // One that is being replaced will take batches again in a moment.
-        let is_replacing = |lane: &Lane| lane.is_serving() && !lane.takes_batches();
-        let is_short = batcher.was_short_of_lanes() && !batch_lanes.iter().any(is_replacing);
-        self.short_ticks.set(if is_short {
+        self.short_ticks.set(if batcher.was_short_of_lanes() {
             self.short_ticks.get() + 1
         } else {
             0

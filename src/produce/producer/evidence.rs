@@ -27,6 +27,8 @@ pub(super) struct Evidence {
     connection_failed: Cell<bool>,
     /// Whether it has lost every connection since.
     is_disconnected: Cell<bool>,
+    /// Whether a broker has refused the credentials since.
+    is_refused: Cell<bool>,
 }
 
 impl Evidence {
@@ -43,11 +45,23 @@ impl Evidence {
         self.unanswered_since.set(None);
         self.connection_failed.set(false);
         self.is_disconnected.set(false);
+        self.is_refused.set(false);
+    }
+
+    /// A broker has refused the credentials.
+    pub(super) fn refused(&self) {
+        self.is_refused.set(true);
+    }
+
+    /// Whether the last that is known is that a broker has refused the credentials.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.get()
     }
 
     /// A connection could not be made.
     pub(super) fn connection_failed(&self) {
         self.connection_failed.set(true);
+        self.is_refused.set(false);
     }
 
     /// Every connection is lost.

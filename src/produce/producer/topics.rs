@@ -17,11 +17,24 @@ impl Producer {
         let used = routes.topics_used();
         let has_others = |lane: &&Lane| lane.has_topic_outside(&used);
         let outdated: Vec<_> = self.lanes.iter().filter(has_others).collect();
-        if outdated.is_empty() {
+        self.renew(&outdated, || used);
+    }
+
+    /// Passes the latest token on to the handles, and replaces those that were opened with other properties.
+    pub(super) fn keep_up_with_access(&self, now: Instant) {
+        self.lanes.iter().for_each(Lane::take_token);
+        let is_outdated = |lane: &&Lane| lane.is_outdated(now);
+        let outdated: Vec<_> = self.lanes.iter().filter(is_outdated).collect();
+        self.renew(&outdated, || (0..self.topics.borrow().len()).collect());
+    }
+
+    /// Replaces the handles of these lanes by others with connections to the leaders of these topics.
+    fn renew(&self, lanes: &[&Lane], topics: impl FnOnce() -> HashSet<usize>) {
+        if lanes.is_empty() {
             return;
         }
-        let connections = self.a_partition_of_each_leader(&used);
-        for lane in outdated {
+        let connections = self.a_partition_of_each_leader(&topics());
+        for lane in lanes {
             lane.renew(&connections);
         }
     }

@@ -146,8 +146,8 @@ fn a_record_whose_memory_is_given_back_too_early_is_seen() {
         .expect("a topic");
     let brokers = cluster.bootstrap_servers();
     let (wake, _wake_reader) = UnixStream::pair().expect("a socket pair");
-    let properties = settings(&[("bootstrap.servers", &brokers)]).properties;
-    let mut handle = Handle::open(&properties, wake).expect("a handle");
+    let access = settings(&[("bootstrap.servers", &brokers)]).access;
+    let mut handle = Handle::open(&access, false, wake).expect("a handle");
     let topic = handle.topic(0, "events").expect("a topic");
     let pool = Rc::new(Pool::default());
     let sent = numbered(0);

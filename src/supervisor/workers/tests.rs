@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     config::{Config, DriverChoice},
     connections::Connections,
-    produce::BrokerWatch,
+    produce::{BrokerAccess, BrokerWatch},
     snapshot::{Published, Snapshot},
     supervisor::start::worker_settings,
 };
@@ -20,7 +20,8 @@ fn worker() -> Worker {
     let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let config = Config::development("127.0.0.1:1", environment.into_iter());
     let config = Arc::new(config.expect("it is good"));
-    let watch = BrokerWatch::start(&config.kafka).expect("librdkafka takes it");
+    let watch =
+        BrokerWatch::start(&BrokerAccess::new(config.kafka.clone())).expect("librdkafka takes it");
     watch.stop();
     let published = Arc::new(Published::new(Snapshot::first(&config, &[])));
     let settings = worker_settings(

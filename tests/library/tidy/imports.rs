@@ -14,15 +14,15 @@ const ORDER: [&[&str]; 14] = [
     &["context"],
     &["response", "snapshot"],
     &["config"],
-    &["outcome", "registry", "verification"],
+    &["oauth", "outcome", "registry", "verification"],
     &["dead_letter", "produce"],
     &["auth"],
     &["route", "validate"],
-    &["model"],
+    &["https", "model"],
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 22] = [
+const LEAVES: [&str; 21] = [
     "admission",
     "buffer",
     "cgroup",
@@ -33,7 +33,6 @@ const LEAVES: [&str; 22] = [
     "document",
     "excerpt",
     "http",
-    "https",
     "isolation",
     "lib",
     "load",
