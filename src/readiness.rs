@@ -49,6 +49,7 @@ impl WorkerState {
             Self::Ready => "ready",
             Self::Starting => "starting",
             Self::NoBroker => "no_broker",
+            Self::Refused => "broker_credentials",
             Self::ProducerFatal => "producer_fatal",
             Self::Stuck => "stuck",
         }
