@@ -48,6 +48,7 @@ fn with_keys(routes: &Arc<RouteTable>, hash: impl Fn(&[u8]) -> KeyHash) -> Arc<K
         routes: Globs::new(["*"]),
         expires_ms: None,
         origins: None,
+        bucket: None,
     };
     let auth = Auth {
         api_keys: (0..KEYS).map(key).collect(),

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last: the only file that knows every stage.
 //!
 //! ```text
-//! read head -> authenticate -> route -> admit -> read body -> validate -> produce -> (delivery) -> answer
+//! read head -> authenticate -> route -> quotas -> admit -> read body -> validate -> produce -> (delivery) -> answer
 //!                                                             └ dead letters for invalid records ┘
 //! ```
 
@@ -30,6 +30,7 @@ use crate::{
 
 use answer::{End, Processed};
 use certified::Certified;
+use charge::take_request;
 use client::Client;
 use conclude::conclude;
 use dead_letters::produce_dead_letters;
@@ -42,6 +43,7 @@ mod answer;
 mod authenticate;
 mod body;
 mod certified;
+mod charge;
 mod client;
 mod conclude;
 mod cors;
@@ -237,10 +239,7 @@ impl Connection {
         let route = active.snapshot.routes.find(self.path(head));
         let route = route.ok_or(Refusal::UnknownRoute)?;
         facts.route = Some(route.index);
-        let destination = Destination {
-            route: principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?,
-            metrics: active.metrics_of(route.index),
-        };
+        let destination = Destination::new(active, &principal, route)?;
         let (format, coding) = body_format(head, context.config.limits.content_encodings)?;
         if context.ending() == Ending::Refusing {
             return Err(Refusal::Draining.into());
@@ -248,12 +247,15 @@ impl Connection {
         if context.load.is_exceeded() || self.waits_long(head) {
             return Err(Refusal::Overloaded.into());
         }
+        let quotas = destination.quotas;
+        take_request(quotas, head, context.config.limits.body_bytes_max)?;
         let headers = self.kafka_headers(head, facts, &principal, route);
         self.make_room(head).await?;
+        let headroom = route.headroom();
         let body = match coding {
-            None => self.read_body(head, route.headroom()).await?,
+            None => self.read_body(head, headroom, quotas).await?,
             // Its state is not a part of every connection's.
-            Some(coding) => Box::pin(self.read_coded(head, coding, route.headroom())).await?,
+            Some(coding) => Box::pin(self.read_coded(head, coding, headroom, quotas)).await?,
         };
         facts.body_bytes = body.len();
         facts.end_stage(Stage::Received);

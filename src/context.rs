@@ -21,7 +21,7 @@ use crate::{
     long_work::LongWork,
     metrics::{Class, RouteMetrics, WorkerMetrics},
     networks::ClientAddress,
-    outcome::{Code, Outcome},
+    outcome::{Code, Outcome, Refusal},
     produce::{Failure, Producer},
     request_id::{RequestId, RequestIds},
     response::Responses,
@@ -61,6 +61,22 @@ impl ActiveSnapshot {
     /// What this worker counts of a route, by the route's index.
     pub(crate) fn metrics_of(&self, route: usize) -> &RouteMetrics {
         &self.snapshot.metrics[self.worker][route]
+    }
+
+    /// Counts what a request came to for its principal, where requests are authenticated.
+    fn count_principal(&self, facts: &Facts, outcome: &Outcome, now: Instant) {
+        if let (Some(principal), Some(_)) = (&facts.principal, &self.snapshot.keys) {
+            let is_over_quota = matches!(outcome, Outcome::Refused(Refusal::Quota(_)));
+            let bytes = facts.body_bytes as u64;
+            let amounts = [
+                1,
+                outcome.delivered() as u64,
+                bytes,
+                u64::from(is_over_quota),
+            ];
+            let principals = &self.snapshot.principals;
+            principals.count(self.worker, principal.name(), amounts, now);
+        }
     }
 }
 
@@ -262,6 +278,7 @@ impl Context {
             let duration = ended.saturating_duration_since(facts.began);
             self.metrics.answered(metrics, class, duration);
         }
+        active.count_principal(facts, outcome, ended);
         if let Some(line) = request_log::admit(active, code, self.is_draining()) {
             request_log::answer(&line, outcome, active, facts, ended);
         }

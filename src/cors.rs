@@ -13,7 +13,7 @@ const VARY: &str = "Vary: Origin\r\n";
 /// The fields that pages can read besides those that they always can.
 macro_rules! exposed {
     () => {
-        "Access-Control-Expose-Headers: Retry-After, WWW-Authenticate, X-Request-Id\r\n"
+        "Access-Control-Expose-Headers: Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id\r\n"
     };
 }
 
@@ -124,7 +124,8 @@ mod tests {
                 format!(
                     "Access-Control-Allow-Origin: {origin}\r\n\
                      Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n\
-                     Access-Control-Expose-Headers: Retry-After, WWW-Authenticate, X-Request-Id\r\n"
+                     Access-Control-Expose-Headers: Retry-After, RateLimit, RateLimit-Policy, \
+                     WWW-Authenticate, X-Request-Id\r\n"
                 )
             );
             assert_eq!(

@@ -17,7 +17,8 @@
 //!    [`auth::Principal`];
 //! 3. **route**: [`route::RouteTable::find`], one hash look-up, and [`auth::Principal::authorize`] →
 //!    [`auth::AuthorizedRoute`];
-//! 4. **admit and read the body**: memory from the budget ([`admission::Admission`]), then bytes from
+//! 4. **charge, admit and read the body**: what the quotas of client and route have left ([`quota::Quotas`]; for
+//!    records, behind step 5), memory from the budget ([`admission::Admission`]), then bytes from
 //!    the socket into the buffer that librdkafka will read, through a [`http::Decoder`] where they are
 //!    compressed;
 //! 5. **validate**: [`validate::Validator`] walks simd-json's tape by the model's [`model::Rules`] →
@@ -81,6 +82,7 @@ pub mod openapi;
 pub mod outcome;
 pub mod produce;
 pub mod published;
+pub mod quota;
 pub mod readiness;
 pub mod registry;
 pub mod request_id;

@@ -213,6 +213,14 @@ fn error_response(status: u16, rows: &[&Row]) -> Value {
             },
         });
     }
+    if status == 429 {
+        let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+        response["headers"]["RateLimit-Policy"] = text(
+            "The quota: its name, the amount `q`, the seconds `w` that it is for, the unit `qu`.",
+        );
+        response["headers"]["RateLimit"] =
+            text("What is left of it, `r`, and the seconds until there is more, `t`.");
+    }
     response
 }
 

@@ -6,6 +6,7 @@ use crate::{
     auth::{AuthError, Denial},
     http::{BodyError, Codings, ContentError, HeadError},
     produce::{Delivered, Failure, Fault, Persisted},
+    quota::{QuotaError, QuotaOf, Unit},
     validate::{ErrorCode, Rejection, RejectionKind},
 };
 
@@ -58,6 +59,8 @@ pub enum Refusal {
     UnknownRoute,
     /// The path exists, but does not support the method. Client error.
     Method(Allow),
+    /// Over the quota of the principal or the route. Client error.
+    Quota(QuotaError),
     /// The body is in a format other than JSON and NDJSON. Client error.
     MediaType,
     /// The body has an unknown content coding, several, or one that is not in these. Client error.
@@ -115,6 +118,15 @@ impl Outcome {
             Self::Unhealthy => Code::Unhealthy,
             Self::Preflight => Code::Preflight,
             Self::Refused(refusal) => refusal.code(),
+        }
+    }
+
+    /// Records of the request that are known to be in their topic, those of a request that was not accepted in full
+    /// left out.
+    pub fn delivered(&self) -> usize {
+        match self {
+            Self::Accepted(delivered) | Self::PartlyAccepted(delivered, _) => delivered.records(),
+            Self::Empty | Self::Healthy | Self::Unhealthy | Self::Preflight | Self::Refused(_) => 0,
         }
     }
 
@@ -178,6 +190,12 @@ impl From<Rejection> for Refusal {
     }
 }
 
+impl From<QuotaError> for Refusal {
+    fn from(error: QuotaError) -> Self {
+        Self::Quota(error)
+    }
+}
+
 impl From<AdmissionError> for Refusal {
     fn from(error: AdmissionError) -> Self {
         Self::Admission(error)
@@ -215,6 +233,7 @@ impl Refusal {
             Self::RouteNotAllowed => Code::RouteNotAllowed,
             Self::UnknownRoute => Code::UnknownRoute,
             Self::Method(Allow::Post | Allow::GetHead) => Code::MethodNotAllowed,
+            Self::Quota(error) => quota(error),
             Self::MediaType => Code::UnsupportedMediaType,
             Self::ContentCoding(_) => Code::UnsupportedContentCoding,
             Self::Content(
@@ -288,6 +307,17 @@ fn head(error: HeadError) -> Code {
         HeadError::TooManyHeaders => Code::TooManyHeaders,
         HeadError::UnsupportedVersion => Code::UnsupportedVersion,
         HeadError::UnsupportedExpectation => Code::UnsupportedExpectation,
+    }
+}
+
+fn quota(error: &QuotaError) -> Code {
+    match (error.of, error.unit) {
+        (QuotaOf::Principal, Unit::Requests) => Code::PrincipalRequests,
+        (QuotaOf::Principal, Unit::Records) => Code::PrincipalRecords,
+        (QuotaOf::Principal, Unit::Bytes) => Code::PrincipalBytes,
+        (QuotaOf::Route, Unit::Requests) => Code::RouteRequests,
+        (QuotaOf::Route, Unit::Records) => Code::RouteRecords,
+        (QuotaOf::Route, Unit::Bytes) => Code::RouteBytes,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     auth::AuthError,
     clock::HTTP_DATE_BYTES,
     outcome::{Code, Outcome, Refusal, TABLE},
+    quota::{QuotaError, QuotaOf, Unit},
 };
 
 use problem::{Specific, is_invalid_token, problem, reason, specific};
@@ -134,6 +135,11 @@ impl Responses {
             let answers = described.map_or(&self.invalid_token, |(_, answers)| answers);
             return answers[form.persistence as usize].write(form, out);
         }
+        if let Outcome::Refused(Refusal::Quota(error)) = outcome {
+            // There may be very many of these, too.
+            let answer = &self.plain[code as usize][form.persistence as usize];
+            return answer.write_with(form, out, |out| quota_fields(error, out));
+        }
         match specific(outcome) {
             None => self.plain[code as usize][form.persistence as usize].write(form, out),
             Some(Specific { field, content }) => {
@@ -203,7 +209,12 @@ impl Prebuilt {
                 content.len()
             ),
         };
-        let retry_after = if row.retry { RETRY_AFTER } else { "" };
+        // A quota has a time of its own.
+        let retry_after = if row.retry && row.status != 429 {
+            RETRY_AFTER
+        } else {
+            ""
+        };
         head.extend([retry_after, field, persistence.field()]);
         let open = content.strip_suffix('}').filter(|_| is_problem);
         Self {
@@ -215,6 +226,11 @@ impl Prebuilt {
     }
 
     fn write(&self, form: Form<'_>, out: &mut Vec<u8>) {
+        self.write_with(form, out, |_| {});
+    }
+
+    /// With the header fields that `fields` appends.
+    fn write_with(&self, form: Form<'_>, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) {
         let date_at = out.len() + self.date_at;
         out.extend_from_slice(&self.head);
         out[date_at..date_at + HTTP_DATE_BYTES].copy_from_slice(&form.date);
@@ -229,6 +245,7 @@ impl Prebuilt {
             // Writing to a Vec cannot fail.
             let _ = write!(out, "Content-Length: {length}\r\n");
         }
+        fields(out);
         out.extend_from_slice(form.fields);
         for part in [b"X-Request-Id: ", id, b"\r\n\r\n"] {
             out.extend_from_slice(part);
@@ -240,6 +257,32 @@ impl Prebuilt {
             }
         }
     }
+}
+
+/// When to come back, and which quota it was (draft-ietf-httpapi-ratelimit-headers-10). A window is the time in which
+/// an empty bucket becomes full, in whole seconds.
+fn quota_fields(error: &QuotaError, out: &mut Vec<u8>) {
+    let of = match error.of {
+        QuotaOf::Principal => "principal",
+        QuotaOf::Route => "route",
+    };
+    let (name, unit) = match error.unit {
+        Unit::Requests => ("requests", ""),
+        Unit::Records => ("records", ";qu=\"records\""),
+        Unit::Bytes => ("bytes", ";qu=\"content-bytes\""),
+    };
+    let (wait, window) = (
+        error.wait_seconds(),
+        error.rate.burst_ns().div_ceil(1_000_000_000),
+    );
+    let quota = error.rate.per_second().saturating_mul(window);
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "Retry-After: {wait}\r\n\
+         RateLimit-Policy: \"{of}-{name}\";q={quota};w={window}{unit}\r\n\
+         RateLimit: \"{of}-{name}\";r=0;t={wait}\r\n"
+    );
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Model, Schema, SchemaPrefix, is_latest, path, paths, schema_prefix};
+use crate::{
+    model::{Model, Schema, SchemaPrefix, is_latest, path, paths, schema_prefix},
+    quota::Bucket,
+};
 
 /// The longest path that a route can have, in bytes.
 const PATH_BYTES_MAX: usize = RouteTable::PREFIX_BYTES_MAX + Model::PATH_BYTES_MAX;
@@ -31,6 +34,8 @@ pub struct Route {
     pub topic: usize,
     /// The index of its dead letters' topic.
     pub dead_letter_topic: Option<usize>,
+    /// How much it takes of all its clients, if that is limited.
+    pub quota: Option<Arc<Bucket>>,
 }
 
 impl Route {
@@ -65,21 +70,33 @@ impl RouteTable {
     /// As [`RouteTable::new`], each path after a prefix: `""`, or one such as `/api`, which is
     /// a path ([`crate::model::is_path`]) and of at most [`RouteTable::PREFIX_BYTES_MAX`] bytes.
     pub fn below(prefix: &str, models: &[Arc<Model>]) -> Self {
-        Self::with_topics(Vec::new(), prefix, models)
+        Self::with(Vec::new(), &[], prefix, models)
     }
 
     /// The table that replaces this one while requests still use this one: a topic of this table has
-    /// the same index there, even if no route uses it any more.
+    /// the same index there, even if no route uses it any more. A route whose path and quota stay the same keeps
+    /// what is left of it.
     #[must_use]
     pub fn succeeded_by(&self, prefix: &str, models: &[Arc<Model>]) -> Self {
-        Self::with_topics(self.topics.clone(), prefix, models)
+        Self::with(self.topics.clone(), &self.routes, prefix, models)
     }
 
-    fn with_topics(topics: Vec<Arc<str>>, prefix: &str, models: &[Arc<Model>]) -> Self {
+    fn with(topics: Vec<Arc<str>>, before: &[Route], prefix: &str, models: &[Arc<Model>]) -> Self {
         let mut topics = Topics::new(topics);
+        let before = before
+            .iter()
+            .filter_map(|route| Some((&*route.path, route.quota.as_ref()?)));
+        let before: HashMap<&str, &Arc<Bucket>> = before.collect();
+        let whole_path = |model: &Arc<Model>| format!("{prefix}{}", path(model));
         let routes = models.iter().enumerate().map(|(index, model)| Route {
             index,
-            path: format!("{prefix}{}", path(model)),
+            path: whole_path(model),
+            quota: model.quota.map(|quota| {
+                let kept = before
+                    .get(&*whole_path(model))
+                    .filter(|it| it.quota == quota);
+                kept.map_or_else(|| Arc::new(Bucket::new(quota)), |it| Arc::clone(it))
+            }),
             latest: is_latest(model, models),
             schema_prefix: match model.schema {
                 Some(Schema::Id(id)) => Some(schema_prefix(id)),

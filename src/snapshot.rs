@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     cors::Cors,
     log::RequestLines,
-    metrics::RouteMetrics,
+    metrics::{Principals, RouteMetrics},
     model::{Model, Schema},
     outcome::TABLE,
     published,
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub log: RequestLines,
     /// Metrics of each route, by the worker's index, then by the route's.
     pub metrics: Vec<RouteRows>,
+    /// Metrics of each principal.
+    pub principals: Arc<Principals>,
 }
 
 /// One worker's metrics of each route, by the route's index.
@@ -55,6 +57,7 @@ impl Snapshot {
             cors: None,
             log: config.log.requests,
             metrics: vec![Vec::new(); config.workers.get()],
+            principals: Arc::new(Principals::new(config.workers.get())),
         };
         Self {
             generation: 0,
@@ -87,6 +90,7 @@ impl Snapshot {
             cors: config.listen.cors.clone(),
             log: config.log.requests,
             metrics: self.metrics_of(&routes),
+            principals: Arc::clone(&self.principals),
             routes,
         }
     }

@@ -5,12 +5,14 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     sync::Arc,
+    time::Duration,
 };
 
 use ringest::auth::{ApiKey, Auth, AuthMode, Cache, Globs, Hint, KeyHash, KeySet, Verified};
 use ringest::http::{Coding, Decoder};
 use ringest::model::{Field, Model, Rules, Type, UnknownFields};
 use ringest::outcome::{Outcome, Refusal};
+use ringest::quota::{Allowance, Bucket, ClaimBuckets, Quota, QuotaError, Quotas, Unit};
 use ringest::response::{Form, Persistence, Responses};
 use ringest::route::RouteTable;
 use ringest::validate::{Format, ValidateLimits, Validator};
@@ -228,6 +230,7 @@ fn verified() -> (Arc<KeySet>, Verified) {
         routes: Globs::new(["model7/*"]),
         expires_ms: None,
         origins: None,
+        bucket: None,
     };
     let auth = Auth {
         mode: AuthMode::Required,
@@ -325,10 +328,47 @@ fn a_cache_takes_no_more_than_it_says() {
     }
 }
 
+fn over_quota() -> QuotaError {
+    let bucket = Bucket::new(Quota::new([0, 0, 1], Duration::from_secs(1)));
+    let quotas = Quotas {
+        principal: None,
+        route: Some(&bucket),
+    };
+    assert_eq!(quotas.take(&[(Unit::Bytes, 9)], 0), Ok(()));
+    quotas
+        .take(&[(Unit::Bytes, 1)], 0)
+        .expect_err("all is owed")
+}
+
+#[test]
+fn nothing_for_quotas() {
+    let quota = Quota::new([1_000, 1_000, 1_000], Duration::from_secs(1));
+    let route = Bucket::new(quota);
+    let claims = Arc::new(ClaimBuckets::new(quota, 16));
+    let values: Vec<_> = (0..1_000).map(|value| value.to_string()).collect();
+    let ids = values.iter().map(|value| claims.id(Some(value)));
+    let of = |id| Allowance::Claim(Arc::clone(&claims), id);
+    let allowances: Vec<_> = ids.map(of).collect();
+    let before = CALLS.get();
+    let mut accepted = 0;
+    for principal in &allowances {
+        let quotas = Quotas {
+            principal: Some(principal),
+            route: Some(&route),
+        };
+        let amounts = [(Unit::Requests, 1), (Unit::Bytes, 10)];
+        accepted += usize::from(quotas.take(&amounts, 1).is_ok());
+        quotas.owe(Unit::Records, 1, 1);
+    }
+    assert_eq!(CALLS.get() - before, 0);
+    assert_eq!(accepted, 100, "the route's bytes");
+}
+
 /// Prebuilt answers, whether pages of other origins may read them or not.
 #[test]
 fn nothing_for_prebuilt_answers() {
     let responses = Responses::new();
+    let over_quota = over_quota();
     let mut output = Vec::with_capacity(4_096);
     let mut write = |fields: &[u8]| {
         for persistence in [
@@ -343,7 +383,11 @@ fn nothing_for_prebuilt_answers() {
                 fields,
                 request_id: "4bf92f3577b34da6",
             };
-            for outcome in [Outcome::Healthy, Outcome::Refused(Refusal::Draining)] {
+            for outcome in [
+                Outcome::Healthy,
+                Outcome::Refused(Refusal::Draining),
+                Outcome::Refused(Refusal::Quota(over_quota)),
+            ] {
                 output.clear();
                 responses.write(&outcome, form, &mut output);
             }

@@ -27,6 +27,7 @@ static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
         routes_claim: Some("r".into()),
         required_claims: vec![("c".into(), true.into())],
         subject_header: None,
+        quota: None,
         keys: KeySource::File(Arc::new(keys)),
     };
     let key = |name: &str, hash| ApiKey {
@@ -35,6 +36,7 @@ static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
         routes: Globs::new(["*"]),
         expires_ms: None,
         origins: None,
+        bucket: None,
     };
     let auth = Auth {
         mode: AuthMode::Required,

@@ -1,12 +1,14 @@
 //! The response of `/metrics`: the sums of all workers' metrics in the `OpenMetrics` 1.0.0 text format.
 //!
 //! The label values are bounded: routes come from the active configuration (a removed route has no
-//! series any more), codes from the table of outcomes, workers from the configuration.
+//! series any more), principals are those that have a row of [`crate::metrics::Principals`], codes come
+//! from the table of outcomes, workers from the configuration.
 
 mod brokers;
 mod durations;
 mod encode;
 mod plain;
+mod principals;
 mod process;
 mod routes;
 mod state;
@@ -24,6 +26,7 @@ use prometheus_client::{
 
 pub(super) use encode::sum;
 use encode::{counter_family, encode_gauges};
+use principals::principals;
 use process::OfProcess;
 use routes::records;
 use tokens::tokens;
@@ -133,6 +136,7 @@ impl Sources {
         let snapshot = self.published.latest();
         self.requests(encoder, &snapshot)?;
         records(encoder, &snapshot)?;
+        principals(encoder, &snapshot.principals)?;
         self.credentials(encoder)?;
         self.durations(encoder, &snapshot)?;
         self.totals(encoder)?;

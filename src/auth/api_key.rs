@@ -7,7 +7,7 @@ use ring::{digest, pbkdf2};
 use toml::value::{Datetime, Offset};
 
 use super::Globs;
-use crate::cors::Origins;
+use crate::{cors::Origins, quota::Bucket};
 
 /// A configured API key.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct ApiKey {
     /// The origins of the pages that it is for: such a key is public, and may be in a query. Only with
     /// [`KeyHash::Sha256`].
     pub origins: Option<Arc<Origins>>,
+    /// How much its client may send, if that is limited.
+    pub bucket: Option<Arc<Bucket>>,
 }
 
 impl ApiKey {

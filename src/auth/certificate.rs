@@ -1,9 +1,13 @@
 //! Certificates of clients as credentials.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{AuthError, Globs, Grant, Principal, Scope, Validity};
-use crate::{route::RouteTable, tls::ClientCertificate};
+use crate::{
+    quota::{Allowance, Bucket},
+    route::RouteTable,
+    tls::ClientCertificate,
+};
 
 /// A client that authenticates by a certificate.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub struct CertificateRule {
     pub identity: CertificateIdentity,
     /// The authorized routes.
     pub routes: Globs,
+    /// How much the client may send, if that is limited.
+    pub bucket: Option<Arc<Bucket>>,
 }
 
 /// What distinguishes a client's certificate from those of others that the same CA has issued.
@@ -27,13 +33,25 @@ pub enum CertificateIdentity {
 
 /// The clients of a configuration.
 #[derive(Debug)]
-pub(super) struct CertificateRules(HashMap<CertificateIdentity, (Box<str>, Scope)>);
+pub(super) struct CertificateRules(HashMap<CertificateIdentity, Client>);
+
+/// What its certificate grants.
+#[derive(Debug)]
+struct Client {
+    name: Box<str>,
+    scope: Scope,
+    bucket: Option<Arc<Bucket>>,
+}
 
 impl CertificateRules {
     pub(super) fn new(rules: &[CertificateRule], routes: &RouteTable) -> Self {
         let rules = rules.iter().map(|rule| {
-            let grant = (rule.name.clone(), Scope::new(&rule.routes, routes));
-            (rule.identity.clone(), grant)
+            let client = Client {
+                name: rule.name.clone(),
+                scope: Scope::new(&rule.routes, routes),
+                bucket: rule.bucket.clone(),
+            };
+            (rule.identity.clone(), client)
         });
         Self(rules.collect())
     }
@@ -45,14 +63,15 @@ impl CertificateRules {
         let names = names.map(|name| CertificateIdentity::Name(name.as_str().into()));
         let mut identities = std::iter::once(subject).chain(names);
         let found = identities.find_map(|identity| self.0.get(&identity));
-        let (name, scope) = found.ok_or(AuthError::Certificate)?;
+        let client = found.ok_or(AuthError::Certificate)?;
         let [from_ms, until_ms] = certificate.valid_ms;
         Ok(Principal::new(Grant {
-            name: Some(name.clone()),
-            scope: scope.clone(),
+            name: Some(client.name.clone()),
+            scope: client.scope.clone(),
             validity: Validity { from_ms, until_ms },
             subject_header: None,
             origins: None,
+            allowance: client.bucket.clone().map(Allowance::Own),
         }))
     }
 }

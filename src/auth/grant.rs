@@ -7,6 +7,7 @@ use wildmatch::WildMatch;
 use super::AuthorizedRoute;
 use crate::{
     cors::Origins,
+    quota::Allowance,
     route::{Route, RouteTable},
 };
 
@@ -46,6 +47,8 @@ pub struct Grant {
     pub subject_header: Option<Box<str>>,
     /// The origins of the pages that it is for; `None`: it is secret, and for any client that has it.
     pub origins: Option<Arc<Origins>>,
+    /// How much it may send; `None`: as much as it likes.
+    pub allowance: Option<Allowance>,
 }
 
 /// The authenticated sender of a request. For one request only: each request is authenticated anew.
@@ -60,6 +63,7 @@ pub fn anonymous() -> Principal {
         validity: Validity::ALWAYS,
         subject_header: None,
         origins: None,
+        allowance: None,
     })
 }
 

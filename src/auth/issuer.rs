@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jsonwebtoken::Algorithm;
 
 use super::VerificationKeys;
+use crate::quota::ClaimBuckets;
 
 /// A configured issuer.
 #[derive(Clone, Debug)]
@@ -24,8 +25,19 @@ pub struct Issuer {
     pub required_claims: Vec<(Box<str>, serde_json::Value)>,
     /// The Kafka header that carries the token's `sub`.
     pub subject_header: Option<Box<str>>,
+    /// How much each of its principals may send, if that is limited.
+    pub quota: Option<ClaimQuota>,
     /// The source of its keys.
     pub keys: KeySource,
+}
+
+/// A quota for each value of a claim.
+#[derive(Clone, Debug)]
+pub struct ClaimQuota {
+    /// The claim; the tokens without it are one principal.
+    pub claim: Box<str>,
+    /// The buckets of all values.
+    pub buckets: Arc<ClaimBuckets>,
 }
 
 /// The source of an issuer's keys.

@@ -11,7 +11,7 @@ use super::{
     keys::{KeyIdentity, VerificationKey},
     verified::Proof,
 };
-use crate::route::RouteTable;
+use crate::{quota::Allowance, route::RouteTable};
 
 /// An issuer with its keys.
 #[derive(Debug)]
@@ -73,12 +73,17 @@ impl CheckedJwt<'_> {
             }
         };
         let name = claims.subject().map_err(Denial::of_authentic)?;
+        let allowance = issuer.quota.as_ref().map(|quota| {
+            let id = quota.buckets.id(claims.text(&quota.claim).as_deref());
+            Allowance::Claim(Arc::clone(&quota.buckets), id)
+        });
         let grant = Grant {
             name: name.map(Into::into),
             scope,
             validity,
             subject_header: issuer.subject_header.clone(),
             origins: None,
+            allowance,
         };
         Ok(Verified {
             grant,

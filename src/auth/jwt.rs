@@ -118,6 +118,11 @@ impl Claims {
         }
     }
 
+    /// Any claim as JSON.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(Value::to_string)
+    }
+
     /// Validates the claims against the requirements of the issuer; returns the validity period.
     pub(super) fn validate(&self, issuer: &Issuer, now_ms: u64) -> Result<Validity, AuthError> {
         self.for_audience(&issuer.audience)?;

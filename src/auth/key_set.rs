@@ -19,7 +19,7 @@ use super::{
     provider,
     verified::Proof,
 };
-use crate::{route::RouteTable, tls::ClientCertificate};
+use crate::{quota::Allowance, route::RouteTable, tls::ClientCertificate};
 
 /// The number of sets made so far.
 static SETS: AtomicU64 = AtomicU64::new(0);
@@ -76,6 +76,7 @@ impl KeySet {
                 },
                 subject_header: None,
                 origins: key.origins.clone(),
+                allowance: key.bucket.clone().map(Allowance::Own),
             };
             (key.hash, grant)
         });

@@ -29,7 +29,7 @@ pub use certificate::{CertificateIdentity, CertificateRule};
 pub use error::{AuthError, Denial};
 pub use fetched_keys::{BURST, FetchedKeys, LookUp, REFILL, TOKEN_MEMORY, UnknownKey};
 pub use grant::{Globs, Grant, Principal, Scope, Validity, anonymous};
-pub use issuer::{Issuer, JwksUrl, KeySource};
+pub use issuer::{ClaimQuota, Issuer, JwksUrl, KeySource};
 pub use key_set::{KeySet, UnverifiedCredential};
 pub use keys::{KeyError, LoadedKeys, VerificationKeys};
 pub use rejections::Rejections;

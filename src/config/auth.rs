@@ -4,6 +4,7 @@ mod api_key;
 mod certificate;
 pub(super) mod issuer;
 mod key_source;
+mod quota;
 
 use std::{fs::File, io::Read as _, path::Path};
 

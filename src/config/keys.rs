@@ -7,7 +7,7 @@ mod values;
 use std::{net::SocketAddr, time::Duration};
 
 pub(super) use names::{find, is_section, meant, property, tables};
-use values::{is_extension, some_list, some_text, text_or_none, texts, timeout};
+use values::{burst, is_extension, per_second, some_list, some_text, text_or_none, texts, timeout};
 
 use super::{
     DriverChoice, Limits, ListenAddress, Pin,
@@ -262,6 +262,16 @@ keys! {
             name.as_ref().is_none_or(|it| it.len() <= Model::HEADER_NAME_BYTES_MAX)
         }),
     );
+    CLAIM: Key<String, IssuerTable> = Key::read_by(
+        "auth.jwt.quota.claim",
+        r#""sub""#,
+        || "the name of a claim".into(),
+        some_text,
+    );
+    CLAIM_REQUESTS: Key<usize, IssuerTable> = per_second("auth.jwt.quota.requests_per_second");
+    CLAIM_RECORDS: Key<usize, IssuerTable> = per_second("auth.jwt.quota.records_per_second");
+    CLAIM_BYTES: Key<usize, IssuerTable> = per_second("auth.jwt.quota.bytes_per_second");
+    CLAIM_BURST: Key<Duration, IssuerTable> = burst("auth.jwt.quota.burst_ms");
     KEY_NAME: RequiredKey<String, ApiKeyTable> = RequiredKey::read_by(
         "auth.keys.name",
         r#""""#,
@@ -309,6 +319,10 @@ keys! {
         },
         Value::list,
     );
+    KEY_REQUESTS: Key<usize, ApiKeyTable> = per_second("auth.keys.quota.requests_per_second");
+    KEY_RECORDS: Key<usize, ApiKeyTable> = per_second("auth.keys.quota.records_per_second");
+    KEY_BYTES: Key<usize, ApiKeyTable> = per_second("auth.keys.quota.bytes_per_second");
+    KEY_BURST: Key<Duration, ApiKeyTable> = burst("auth.keys.quota.burst_ms");
     CLIENT_NAME: RequiredKey<String, ClientTable> = RequiredKey::read_by(
         "auth.certificates.name",
         r#""""#,
@@ -346,6 +360,10 @@ keys! {
         },
         some_list,
     );
+    CLIENT_REQUESTS: Key<usize, ClientTable> = per_second("auth.certificates.quota.requests_per_second");
+    CLIENT_RECORDS: Key<usize, ClientTable> = per_second("auth.certificates.quota.records_per_second");
+    CLIENT_BYTES: Key<usize, ClientTable> = per_second("auth.certificates.quota.bytes_per_second");
+    CLIENT_BURST: Key<Duration, ClientTable> = burst("auth.certificates.quota.burst_ms");
     REGISTRY_URL: Key<String> = Key::read_by(
         "schema_registry.url",
         r#""""#,

@@ -6,11 +6,12 @@ use std::fmt;
 use super::{Config, Limits};
 use crate::{
     admission::CONNECTION_BYTES,
-    auth::{Cache, Rejections},
+    auth::{Auth, Cache, Rejections},
     buffer::{self, INPUT_BYTES, segment_capacity},
     connections::BEYOND_MAX,
     log,
     produce::{QUEUED_RECORD_BYTES, requests_bytes_max},
+    quota::ClaimBuckets,
     tls::Tls,
     validate::{ValidateLimits, Validator},
 };
@@ -31,6 +32,8 @@ pub(super) struct Sizes {
     pub(super) limits: Limits,
     pub(super) workers: usize,
     pub(super) cache_entries: usize,
+    /// Of the buckets of issuers' principals.
+    pub(super) claim_bytes: usize,
     /// Of a connection.
     pub(super) tls_bytes: usize,
     pub(super) queue_records_max: usize,
@@ -71,6 +74,12 @@ pub(super) fn tls_bytes(tls: Option<&Tls>) -> usize {
     tls.map_or(0, Tls::connection_bytes)
 }
 
+/// What the buckets of issuers' principals take.
+pub(super) fn claim_bytes(auth: &Auth) -> usize {
+    let limited = auth.issuers.iter().filter(|it| it.quota.is_some());
+    limited.count() * ClaimBuckets::BYTES
+}
+
 /// The most memory, in bytes, that a configuration allows, part by part.
 ///
 /// Not included: the text of dead letters while it is assembled (a few times the largest record, of each
@@ -88,7 +97,7 @@ pub struct MemoryMax {
     pub validation: u64,
     /// Decoders of compressed bodies beside those that are in flight, of every worker.
     pub decoders: u64,
-    /// Cached credentials and hashes of rejected ones, of every worker.
+    /// Cached credentials and hashes of rejected ones, of every worker, and the quotas of issuers' principals.
     pub credentials: u64,
     /// Segments kept for reuse, of every worker.
     pub kept_segments: u64,
@@ -104,6 +113,7 @@ impl MemoryMax {
             limits: config.limits,
             workers: config.workers.get(),
             cache_entries: config.auth.cache_entries,
+            claim_bytes: claim_bytes(&config.auth),
             tls_bytes: tls_bytes(config.listen.tls.as_deref()),
             queue_records_max: config.queue_records_max(),
             requests_bytes_max: requests_bytes_max(
@@ -137,7 +147,8 @@ impl MemoryMax {
             requests: requests.min(in_flight_bytes_max as u64),
             validation: of_each(Validator::resident_bytes_max(limits, body_bytes_max)),
             decoders: of_each(content_encodings.worker_bytes_max()),
-            credentials: of_each(Cache::bytes_max(sizes.cache_entries) + Rejections::BYTES_MAX),
+            credentials: of_each(Cache::bytes_max(sizes.cache_entries) + Rejections::BYTES_MAX)
+                + sizes.claim_bytes as u64,
             kept_segments: of_each(buffer::Pool::KEPT_BYTES_MAX),
             producer_queues: of_message(of_each(sizes.queue_records_max)),
             process: PROCESS_BYTES + log::MEMORY_MAX as u64 + workers * WORKER_BYTES,
@@ -242,6 +253,7 @@ mod tests {
             limits: config.limits,
             workers: 2,
             cache_entries: 8_192,
+            claim_bytes: 0,
             tls_bytes: 0,
             queue_records_max: 200_000,
             requests_bytes_max: 1_000_000,

@@ -10,6 +10,7 @@ mod listen;
 mod listen_address;
 mod log_filter;
 mod memory;
+mod quotas;
 mod raw;
 mod reader;
 mod registry;

@@ -86,7 +86,11 @@ impl Raw {
             };
             // Indices of tables are not part of keys, nor can a quoted key name a table.
             let tables = keys::find(&name).and_then(|key| key.tables);
-            if setting.name.contains('[') || tables.is_some_and(|tables| tables != within) {
+            let is_within = |tables: &str| match within.strip_prefix(tables) {
+                Some(section) => section.is_empty() || section.starts_with('.'),
+                None => false,
+            };
+            if setting.name.contains('[') || tables.is_some_and(|tables| !is_within(tables)) {
                 self.refuse_unknown(&setting);
                 continue;
             }

@@ -50,11 +50,15 @@ pub enum RestartRequiredError {
 
 impl Config {
     /// The configuration that is active after a reload of `new`: the reloadable parts of `new`, and
-    /// the rest of this one. Also the names of changed keys that need a restart.
+    /// the rest of this one; quotas that stay the same keep what is left of them. Also the
+    /// names of changed keys that need a restart.
     ///
     /// # Errors
     /// Why `new` needs a restart.
-    pub fn reloaded(&self, new: Self) -> Result<(Self, Vec<String>), Vec<RestartRequiredError>> {
+    pub fn reloaded(
+        &self,
+        mut new: Self,
+    ) -> Result<(Self, Vec<String>), Vec<RestartRequiredError>> {
         let mut errors = Vec::new();
         let message = message_bytes_max(&self.kafka);
         let share = in_flight_needed_by(&new.models, &self.limits, message);
@@ -77,6 +81,7 @@ impl Config {
         }
         let differing = self.written.differing(&new.written);
         let restart = differing.into_iter().filter(|key| !is_reloadable(key));
+        new.auth.keep_levels(&self.auth);
         let restart: Vec<_> = restart.map(str::to_owned).collect();
         let access = if restart.iter().any(|key| key.starts_with("kafka.")) {
             // The credentials may be for what only a restart changes.

@@ -16,7 +16,8 @@ use super::{
         WORKERS,
     },
     log_filter,
-    memory::{Sizes, tls_bytes},
+    memory::{Sizes, claim_bytes, tls_bytes},
+    quotas,
     raw::Raw,
     reader::Reader,
     registry,
@@ -165,8 +166,10 @@ fn resolve(
     }
     reader.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, &models));
     reader.warn_of_unreadable_answers(listen.cors.as_deref());
+    reader.warn_of_small_quotas(&limits);
     let mut warnings = kafka.warnings;
     warnings.append(&mut reader.raw.warnings);
+    warnings.extend(quotas::model_warnings(&models, &limits));
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     let mut config = Config {
         source: Source {
@@ -244,6 +247,7 @@ impl Reader {
             limits,
             workers: workers.get(),
             cache_entries: auth.cache_entries,
+            claim_bytes: claim_bytes(auth),
             tls_bytes: tls_bytes(listen.tls.as_deref()),
             queue_records_max: queue
                 .flatten()

@@ -10,11 +10,12 @@ use crate::{
     http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
     model::SchemaPrefix,
     outcome::{self, Refusal},
+    quota::Quotas,
     response::CONTINUE,
     validate::Validator,
 };
 
-use super::{Connection, Interrupt, transport::Unread};
+use super::{Connection, Interrupt, charge::owe_bytes, transport::Unread};
 
 /// The most bytes ever reserved before a body: the prefix of its only record.
 const HEADROOM_BYTES_MAX: usize = size_of::<SchemaPrefix>();
@@ -88,11 +89,13 @@ impl OwnSegment {
 
 impl Connection {
     /// Reads the body that `head` announces. Afterwards `start` is behind it. At least `headroom`
-    /// bytes before it are in the same buffer and may be overwritten.
+    /// bytes before it are in the same buffer and may be overwritten. Bytes that were not announced count
+    /// against `quotas`.
     pub(super) async fn read_body(
         &mut self,
         head: &RequestHead,
         headroom: usize,
+        quotas: Quotas<'_>,
     ) -> Result<RawBody, Interrupt> {
         let max = self.context.config.limits.body_bytes_max;
         match head.framing {
@@ -101,7 +104,7 @@ impl Connection {
                 Ok(len) if len <= max => self.read_sized(head, headroom, len).await,
                 _ => Err(Refusal::BodyTooLarge.into()),
             },
-            Framing::Chunked => self.read_chunked(head, headroom, max).await,
+            Framing::Chunked => self.read_chunked(head, headroom, max, quotas).await,
         }
     }
 
@@ -184,6 +187,7 @@ impl Connection {
         head: &RequestHead,
         headroom: usize,
         max: usize,
+        quotas: Quotas<'_>,
     ) -> Result<RawBody, Interrupt> {
         let permit = self
             .context
@@ -202,6 +206,7 @@ impl Connection {
                     body.grow(needed, headroom + max, &self.context.pool)?;
                 }
                 body.segment.append(&rest[data.clone()]);
+                owe_bytes(quotas, data.len() as u64);
             }
             self.transport.start += consumed;
             match step {

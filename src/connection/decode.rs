@@ -15,11 +15,13 @@ use crate::{
         Framing, Progress, RequestHead,
     },
     outcome::Refusal,
+    quota::Quotas,
 };
 
 use super::{
     Connection, Interrupt,
     body::{OwnSegment, RawBody},
+    charge::{announced_bytes, owe_bytes},
     transport::Unread,
 };
 
@@ -137,12 +139,13 @@ impl Decoding {
 
 impl Connection {
     /// Reads the body that `head` announces, which has this coding, as
-    /// [`read_body`](Self::read_body) does.
+    /// [`read_body`](Self::read_body) does. It counts as what it is decoded to.
     pub(super) async fn read_coded(
         &mut self,
         head: &RequestHead,
         coding: Coding,
         headroom: usize,
+        quotas: Quotas<'_>,
     ) -> Result<RawBody, Interrupt> {
         let max = self.context.config.limits.body_bytes_max;
         let mut chunks = None;
@@ -155,11 +158,14 @@ impl Connection {
             }
         }
         let mut decoding = Decoding::new(self, coding, headroom)?;
-        let mut waits = false;
+        let (mut charged, mut waits) = (announced_bytes(head, max), false);
         while let Some(arrived) = self.arrived_part(chunks.as_mut())? {
             if arrived > 0 {
                 let end = self.transport.start + arrived;
                 self.decode(&mut decoding, end).await?;
+                let decoded = (decoding.body.segment.filled() - headroom) as u64;
+                owe_bytes(quotas, decoded.saturating_sub(charged));
+                charged = charged.max(decoded);
             } else {
                 self.receive_more(head, &mut waits).await?;
             }

@@ -17,6 +17,7 @@ use crate::{
 use super::{
     Connection, Interrupt,
     body::RawBody,
+    charge::take_records,
     forward::{Destination, Enqueued, Rejected, Validated, index_of},
 };
 
@@ -126,7 +127,11 @@ impl<'v> Prepared<'v> {
     /// What of a validated body is to be enqueued, and the invalid records.
     fn new(
         context: &Context,
-        Destination { route, metrics }: Destination<'_>,
+        Destination {
+            route,
+            metrics,
+            quotas,
+        }: Destination<'_>,
         mut body: RawBody,
         input: &mut ReadBuffer,
         validated: Result<ValidBody<'v>, Rejection>,
@@ -145,6 +150,7 @@ impl<'v> Prepared<'v> {
         };
         let count = records.len();
         metrics.records_received.add(count as u64);
+        take_records(quotas, count)?;
         let mut rejected = None;
         if let Some(rejection) = records.rejection() {
             let invalid = rejection.invalid_records.len() as u64;

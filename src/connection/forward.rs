@@ -4,12 +4,14 @@ use crate::{
     admission::Permit,
     auth::{AuthorizedRoute, Principal},
     buffer::Frozen,
-    context::{Context, Facts},
+    context::{ActiveSnapshot, Context, Facts},
     http::{RequestHead, field_value},
     metrics::RouteMetrics,
     model::{HeaderValue, KafkaHeader},
     networks::ClientAddress,
+    outcome::Refusal,
     produce::{Delivered, Delivery, Failure, Headers},
+    quota::Quotas,
     route::Route,
     validate::Rejection,
 };
@@ -20,11 +22,30 @@ use super::Connection;
 /// left out, as a truncated value would be wrong.
 const HEADER_VALUE_BYTES_MAX: usize = 1_024;
 
-/// Where the records of a request go, and what is counted of them.
+/// Where the records of a request go, and what they count for.
 #[derive(Clone, Copy)]
 pub(super) struct Destination<'a> {
     pub(super) route: AuthorizedRoute<'a>,
     pub(super) metrics: &'a RouteMetrics,
+    pub(super) quotas: Quotas<'a>,
+}
+
+impl<'a> Destination<'a> {
+    /// The route, if the principal is authorized for it.
+    pub(super) fn new(
+        active: &'a ActiveSnapshot,
+        principal: &'a Principal,
+        route: &'a Route,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            route: principal.authorize(route).ok_or(Refusal::RouteNotAllowed)?,
+            metrics: active.metrics_of(route.index),
+            quotas: Quotas {
+                principal: principal.grant().allowance.as_ref(),
+                route: route.quota.as_deref(),
+            },
+        })
+    }
 }
 
 /// A validated body.

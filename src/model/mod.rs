@@ -20,6 +20,8 @@ pub use schema_prefix::{SchemaPrefix, schema_prefix};
 pub use types::{Kind, Object, Type, TypeError};
 pub use version::{Version, VersionError};
 
+use crate::quota::Quota;
+
 /// One data model in one version.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -42,6 +44,8 @@ pub struct Model {
     pub kafka_headers: Vec<KafkaHeader>,
     /// The schema that consumers find in a registry; `None`: records go without a prefix.
     pub schema: Option<Schema>,
+    /// How much its route takes, if that is limited.
+    pub quota: Option<Quota>,
     /// The rules that the validator applies.
     pub rules: Rules,
 }
@@ -143,6 +147,7 @@ impl Model {
             dead_letter_topic: None,
             kafka_headers: Vec::new(),
             schema: None,
+            quota: None,
             rules: Rules::any(),
         }
     }

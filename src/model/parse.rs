@@ -4,6 +4,7 @@ mod fields;
 mod kafka;
 mod location;
 mod names;
+mod quota;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::{Field, File, Model, OnInvalid, Rules, UnknownFields};
 use crate::document::{ConfigError, Document, Origin, Setting};
 
 /// Keys that a model may have.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "name",
     "version",
     "topic",
@@ -26,6 +27,7 @@ pub(super) const KEYS: [&str; 14] = [
     "kafka_headers",
     "schema_id",
     "schema",
+    "quota",
 ];
 
 /// A model, and its position.
@@ -112,6 +114,7 @@ impl Reader<'_> {
         let timestamp_field = self.timestamp_field(&declared);
         let kafka_headers = self.kafka_headers();
         let schema = self.schema();
+        let quota = self.quota();
         let Declared {
             fields,
             unknown_fields,
@@ -130,6 +133,7 @@ impl Reader<'_> {
             dead_letter_topic,
             kafka_headers,
             schema,
+            quota,
             rules,
             ..Model::untyped(&name?, version?, &topic?)
         })

@@ -125,6 +125,30 @@ table! {
         "too_many_records", 413,
         "The request contains more than limits.records_max records.",
     ),
+    PrincipalRequests => over_quota(
+        "principal_requests_exceeded",
+        "The client's quota of requests a second is used up.",
+    ),
+    PrincipalRecords => over_quota(
+        "principal_records_exceeded",
+        "The client's quota of records a second is used up.",
+    ),
+    PrincipalBytes => over_quota(
+        "principal_bytes_exceeded",
+        "The client's quota of bytes a second is used up.",
+    ),
+    RouteRequests => over_quota(
+        "route_requests_exceeded",
+        "The route's quota of requests a second, which its clients share, is used up.",
+    ),
+    RouteRecords => over_quota(
+        "route_records_exceeded",
+        "The route's quota of records a second, which its clients share, is used up.",
+    ),
+    RouteBytes => over_quota(
+        "route_bytes_exceeded",
+        "The route's quota of bytes a second, which its clients share, is used up.",
+    ),
     AuthenticationBusy => shed(
         "authentication_busy",
         "Too many credentials are waiting to be verified.",
@@ -224,6 +248,14 @@ const fn client(name: &'static str, status: u16, detail: &'static str) -> Row {
     Row {
         fate: Fate::Keep,
         ..framing(name, status, detail)
+    }
+}
+
+/// More than a quota allows: a later retry may succeed.
+const fn over_quota(name: &'static str, detail: &'static str) -> Row {
+    Row {
+        retry: true,
+        ..client(name, 429, detail)
     }
 }
 

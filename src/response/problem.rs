@@ -92,6 +92,7 @@ fn refused(code: Code, refusal: &Refusal) -> Option<Specific> {
         | Refusal::RouteNotAllowed
         | Refusal::BodyTooLarge
         | Refusal::UnknownRoute
+        | Refusal::Quota(_)
         | Refusal::MediaType
         | Refusal::Content(_)
         | Refusal::CompressionRatio
@@ -199,7 +200,7 @@ fn undelivered(code: Code, failure: &Failure) -> Value {
     problem
 }
 
-/// The phrases of RFC 9110 section 15 and RFC 6585 section 5.
+/// The phrases of RFC 9110 section 15 and RFC 6585 sections 4 and 5.
 pub(super) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -215,6 +216,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         503 => "Service Unavailable",

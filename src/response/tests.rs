@@ -71,6 +71,62 @@ fn more_fields_are_the_last_ones_of_a_head() {
     assert!(answer.ends_with(end), "{answer}");
 }
 
+/// As the fields of draft-ietf-httpapi-ratelimit-headers-10: the window is that in which the bucket fills.
+#[test]
+fn an_answer_of_a_quota_says_which_and_when() {
+    use crate::quota::{Bucket, Quota, Quotas};
+    use std::time::Duration;
+
+    for (amounts, burst_ms, taken, unit, expected) in [
+        (
+            [5, 0, 0],
+            1_000,
+            5,
+            Unit::Requests,
+            "Retry-After: 1\r\nRateLimit-Policy: \"route-requests\";q=5;w=1\r\n\
+             RateLimit: \"route-requests\";r=0;t=1\r\n",
+        ),
+        (
+            [0, 10, 0],
+            2_500,
+            125,
+            Unit::Records,
+            "Retry-After: 11\r\nRateLimit-Policy: \"route-records\";q=30;w=3;qu=\"records\"\r\n\
+             RateLimit: \"route-records\";r=0;t=11\r\n",
+        ),
+        (
+            [0, 0, Quota::PER_SECOND_MAX],
+            Quota::BURST_MS_MAX,
+            u64::MAX,
+            Unit::Bytes,
+            "RateLimit-Policy: \"route-bytes\";q=360000000000000;w=3600;qu=\"content-bytes\"\r\n",
+        ),
+    ] {
+        let quota = Quota::new(amounts, Duration::from_millis(burst_ms));
+        let bucket = Bucket::new(quota);
+        let quotas = Quotas {
+            principal: None,
+            route: Some(&bucket),
+        };
+        // The largest amount is not a whole request's.
+        for _ in 0..if taken == u64::MAX { 20_000 } else { 1 } {
+            quotas.owe(unit, taken, 0);
+        }
+        let error = quotas.take(&[(unit, 1)], 0).expect_err("nothing is left");
+        let (head, content) = written(&Outcome::Refused(error.into()), Persistence::Keep, false);
+        assert!(format!("{head}\r\n").contains(expected), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 429 Too Many Requests\r\n"),
+            "{head}"
+        );
+        assert_eq!(head.matches("Retry-After").count(), 1, "{head}");
+        let content: Value = serde_json::from_str(&content).expect("JSON");
+        let code = ["requests", "records", "bytes"][unit as usize];
+        assert_eq!(content["code"], format!("route_{code}_exceeded"));
+        assert_eq!(content["persisted"], "no");
+    }
+}
+
 #[test]
 fn an_answer_carries_date_and_connection() {
     let (head, content) = written(&Outcome::Healthy, Persistence::Close, false);

@@ -8,6 +8,7 @@ mod kafka;
 mod kafka_access;
 mod memory;
 mod models;
+mod quotas;
 mod registry;
 mod routes;
 mod sources;

@@ -80,7 +80,13 @@ fn assert_readable(answer: &Answer, origin: &str) {
     assert_eq!(vary, (origin != "*").then_some("Origin"), "{answer:?}");
     let exposed = answer.header("access-control-expose-headers");
     let names: Vec<_> = exposed.unwrap_or_default().split(", ").collect();
-    for name in ["Retry-After", "WWW-Authenticate", "X-Request-Id"] {
+    for name in [
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+        "WWW-Authenticate",
+        "X-Request-Id",
+    ] {
         assert!(names.contains(&name), "{answer:?}");
     }
 }

@@ -18,6 +18,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod properties;
+mod quotas;
 mod registry;
 mod reload;
 mod service_manager;

@@ -37,6 +37,7 @@ fn insert(
         validity: Validity { from_ms, until_ms },
         subject_header: None,
         origins: None,
+        allowance: None,
     };
     let proof = Proof::Hash(KeyHash::sha256(token));
     cache.insert(token, Verified { grant, proof }, &KEYS)

@@ -31,6 +31,7 @@ fn key(name: &str, hash: KeyHash, routes: &str, expires_ms: Option<u64>) -> ApiK
         routes: Globs::new([routes]),
         expires_ms,
         origins: None,
+        bucket: None,
     }
 }
 
@@ -43,6 +44,7 @@ fn issuer(keys: KeySource) -> Issuer {
         routes_claim: None,
         required_claims: Vec::new(),
         subject_header: None,
+        quota: None,
         keys,
     }
 }

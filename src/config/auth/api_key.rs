@@ -30,6 +30,7 @@ impl Reader {
                                `ringest token`, whose hash starts with sha256:";
                 self.fail(table.at(KEY_HASH.key()), message);
             }
+            let bucket = self.key_bucket(table, origins.is_some());
             if let (Some(name), Some(hash)) = (name, hash) {
                 keys.push(ApiKey {
                     name: name.into(),
@@ -37,6 +38,7 @@ impl Reader {
                     routes: Globs::new(routes.iter().map(String::as_str)),
                     expires_ms,
                     origins,
+                    bucket,
                 });
             }
         }

@@ -24,6 +24,7 @@ impl Reader {
             let name = self.require(table, &CLIENT_NAME);
             let identity = self.certificate_identity(table);
             let routes = self.get_in(table, &CLIENT_ROUTES);
+            let bucket = self.client_bucket(table);
             if let (Some(name), Some(identity)) = (name, identity) {
                 let at = table.at(match identity {
                     CertificateIdentity::Name(_) => &CLIENT_SAN,
@@ -35,6 +36,7 @@ impl Reader {
                     name: name.into(),
                     identity,
                     routes: Globs::new(routes.iter().map(String::as_str)),
+                    bucket,
                 });
             }
         }

@@ -84,6 +84,7 @@ impl Reader {
         let routes_claim = self.get_in(table, &ROUTES_CLAIM);
         let required_claims = self.get_in(table, &REQUIRED_CLAIMS);
         let subject_header = self.get_in(table, &SUBJECT_HEADER);
+        let quota = self.claim_quota(table);
         let keys = self.key_source(table, algorithms.as_deref(), directory, key_files);
         Some(Issuer {
             issuer: issuer?.into(),
@@ -93,6 +94,7 @@ impl Reader {
             routes_claim: routes_claim.map(String::into),
             required_claims,
             subject_header: subject_header.map(String::into),
+            quota,
             keys: keys?,
         })
     }

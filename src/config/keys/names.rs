@@ -48,7 +48,13 @@ pub(in crate::config) fn meant(unknown: &str) -> Option<&'static str> {
     let section = |name: &'static str| name.rsplit_once('.').unwrap_or(("", name));
     let (given_section, given) = unknown.rsplit_once('.').unwrap_or(("", unknown));
     // The name may have the index of a table.
-    let given_section = given_section.split('[').next().unwrap_or_default();
+    let given_section = match given_section.split_once('[') {
+        Some((tables, rest)) => {
+            let below = rest.split_once(']').map_or("", |(_, below)| below);
+            &format!("{tables}{below}")
+        }
+        None => given_section,
+    };
     let names = || {
         let names = KEYS.iter().map(|key| key.name);
         names.chain(TABLES.into_iter().flatten())

@@ -127,6 +127,7 @@ fn what_was_meant() {
         ("head_bytes_max", Some("limits.head_bytes_max")),
         ("worker", Some("workers")),
         ("auth.keys[12].hsh", Some("hash")),
+        ("auth.keys[1].quota.burst", Some("burst_ms")),
         ("auth.jwt.leeway", Some("leeway_ms")),
         ("auth.key.hash", Some("auth.keys.hash")),
         ("listen_address", Some("listen.address")),

@@ -3,11 +3,25 @@
 use std::time::Duration;
 
 use super::TIMEOUT_MS_MAX;
-use crate::{config::key::Key, document::Value};
+use crate::{
+    config::key::{Key, Place},
+    document::Value,
+    quota::Quota,
+};
 
 /// A deadline.
 pub(super) const fn timeout(name: &'static str, default: &'static str) -> Key<Duration> {
     Key::milliseconds(name, default, 1, TIMEOUT_MS_MAX)
+}
+
+/// An amount a second of a quota; 0: it is not limited.
+pub(super) const fn per_second<P: Place>(name: &'static str) -> Key<usize, P> {
+    Key::integer(name, "0", 0, Quota::PER_SECOND_MAX as i128)
+}
+
+/// How much of a quota may come at once: what accrues in this time.
+pub(super) const fn burst<P: Place>(name: &'static str) -> Key<Duration, P> {
+    Key::milliseconds(name, "1_000", 1, Quota::BURST_MS_MAX as i128)
 }
 
 pub(super) fn some_text(value: &Value) -> Option<String> {

@@ -10,6 +10,8 @@ pub mod cell;
 pub mod connections;
 #[path = "../../../src/published.rs"]
 pub mod published;
+#[path = "../../../src/quota/mod.rs"]
+pub mod quota;
 #[path = "../../../src/readiness.rs"]
 pub mod readiness;
 

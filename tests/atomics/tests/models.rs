@@ -14,6 +14,7 @@ use ringest_atomics::{
     connections::Connections,
     observed,
     published::Published,
+    quota::{ClaimBuckets, Levels, Quota, Unit},
     readiness::{NotReady, Readiness, WorkerState},
 };
 
@@ -212,6 +213,58 @@ fn what_one_thread_counts_another_reads_growing_and_exact_in_the_end() {
         worker.join().expect("no panic");
         assert_eq!((counter.value(), gauge.value()), (3, 0));
         assert_eq!(observed(histogram), (1, 3_000));
+    });
+}
+
+#[test]
+fn a_bucket_gives_what_it_has_to_one_of_two() {
+    model(|| {
+        let quota = Quota::new([1, 0, 0], Duration::from_secs(1));
+        let buckets = Arc::new(ClaimBuckets::new(quota, 1));
+        let id = buckets.id(Some("a"));
+        let take = {
+            let buckets = Arc::clone(&buckets);
+            move || {
+                let levels = buckets.levels(id, 0);
+                levels.take(&quota, Unit::Requests, 1, 0).is_ok()
+            }
+        };
+        // Another value is placed at the same time.
+        let other = thread::spawn({
+            let (buckets, id) = (Arc::clone(&buckets), buckets.id(Some("b")));
+            move || {
+                let levels = buckets.levels(id, 0);
+                levels.take(&quota, Unit::Requests, 1, 0).is_ok()
+            }
+        });
+        let second = thread::spawn(take.clone());
+        let first = take();
+        let second = second.join().expect("no panic");
+        assert!(first != second, "one request, for whoever is first");
+        assert!(
+            other.join().expect("no panic"),
+            "it has a bucket of its own"
+        );
+    });
+}
+
+#[test]
+fn what_is_given_back_can_be_taken() {
+    model(|| {
+        let quota = Quota::new([1, 0, 0], Duration::from_secs(1));
+        let levels = Arc::new(Levels::default());
+        let other = thread::spawn({
+            let levels = Arc::clone(&levels);
+            move || {
+                let taken = levels.take(&quota, Unit::Requests, 1, 0).is_ok();
+                if taken {
+                    levels.give_back(&quota, Unit::Requests, 1);
+                }
+            }
+        });
+        let first = levels.take(&quota, Unit::Requests, 1, 0).is_ok();
+        other.join().expect("no panic");
+        assert_eq!(levels.take(&quota, Unit::Requests, 1, 0).is_ok(), !first);
     });
 }
 

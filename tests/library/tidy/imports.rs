@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 14] = [
 ];
 
 /// Modules that import none but the one below them.
-const LEAVES: [&str; 21] = [
+const LEAVES: [&str; 22] = [
     "admission",
     "buffer",
     "cgroup",
@@ -41,6 +41,7 @@ const LEAVES: [&str; 21] = [
     "metrics",
     "networks",
     "published",
+    "quota",
     "readiness",
     "request_id",
     "tls",

@@ -11,7 +11,7 @@ use ringest::{
     auth::AuthError,
     connections::Connections,
     log::RequestLines,
-    metrics::{ProcessMetrics, RouteMetrics, WorkerMetrics},
+    metrics::{Principals, ProcessMetrics, RouteMetrics, WorkerMetrics},
     model::Model,
     readiness::{Readiness, WorkerState},
     route::RouteTable,
@@ -49,6 +49,7 @@ pub(crate) fn snapshot(generation: u64, models: &[(&str, &str)]) -> Snapshot {
         cors: None,
         log: RequestLines::default(),
         metrics: vec![rows(), rows()],
+        principals: Arc::new(Principals::new(2)),
         routes: Arc::new(routes),
     }
 }

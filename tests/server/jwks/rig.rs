@@ -14,7 +14,7 @@ use ringest::{
     auth::{Auth, AuthMode, FetchedKeys, Issuer, JwksUrl, KeySet, KeySource, LookUp, VerifyError},
     jwks::Fetcher,
     log::RequestLines,
-    metrics::ProcessMetrics,
+    metrics::{Principals, ProcessMetrics},
     readiness::Readiness,
     route::RouteTable,
     snapshot::{Published, Snapshot},
@@ -37,6 +37,7 @@ pub(crate) fn issuer(name: &str, url: &str, refresh: Duration) -> Arc<Issuer> {
         routes_claim: None,
         required_claims: Vec::new(),
         subject_header: None,
+        quota: None,
         keys: KeySource::Url(JwksUrl {
             url: url.to_owned(),
             refresh,
@@ -161,6 +162,7 @@ fn exposition(process: Arc<ProcessMetrics>) -> Exposition {
         cors: None,
         log: RequestLines::default(),
         metrics: Vec::new(),
+        principals: Arc::new(Principals::new(0)),
     };
     Exposition::new(Sources {
         published: Arc::new(Published::new(nothing)),

@@ -179,6 +179,7 @@ impl Settings {
                         routes: Globs::new([GLOBS[glob]]),
                         expires_ms: expires.map(|it| it * 1_000),
                         origins: None,
+                        bucket: None,
                     })
                 })
             });
@@ -226,6 +227,7 @@ impl IssuerSettings {
             routes_claim: self.has_routes_claim.then(|| "scope".into()),
             required_claims: tenant.into_iter().collect(),
             subject_header: self.has_subject_header.then(|| "sent-by".into()),
+            quota: None,
             keys: KeySource::File(Arc::new(keys.ok()?)),
         })
     }
