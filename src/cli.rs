@@ -1,7 +1,9 @@
 //! The command line. Requested output goes to stdout, logs and errors go to stderr.
 
 mod explain;
+mod health;
 mod import_moose;
+mod manual;
 mod token;
 mod topics;
 
@@ -57,6 +59,7 @@ Examples:
   ringest explain --model Order a.json   validate the records of a file
   ringest token --name mobile            create an API key
   ringest topics --create                create the topics that are missing
+  ringest health --ready                 ask a running server whether it can accept records
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Each configuration key can also be set as the environment variable RINGEST_<SECTION>__<KEY>, which
@@ -137,8 +140,11 @@ struct Arguments {
 /// Subcommands, each with its own arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Completions(manual::CompletionsArguments),
     Explain(explain::Arguments),
+    Health(health::Arguments),
     ImportMoose(import_moose::Arguments),
+    Man(manual::ManArguments),
     Token(token::Arguments),
     Topics(topics::Arguments),
 }
@@ -174,8 +180,11 @@ pub fn run() -> ExitCode {
         }
     };
     match &arguments.command {
+        Some(Command::Completions(of)) => return manual::completions(Arguments::command(), of),
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
+        Some(Command::Health(of)) => return health::run(&arguments.config, of),
         Some(Command::ImportMoose(of)) => return import_moose::run(of),
+        Some(Command::Man(of)) => return manual::man(Arguments::command(), of),
         Some(Command::Token(of)) => return token::run(&arguments.config, of),
         Some(Command::Topics(of)) => return topics::run(&arguments.config, of),
         None => {}

@@ -4,6 +4,8 @@ mod check;
 mod dev;
 mod documentation;
 mod explain;
+mod health;
+mod manual;
 mod start;
 mod token;
 mod topics;
