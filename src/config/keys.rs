@@ -62,6 +62,7 @@ keys! {
         || "the path of a directory".into(),
         some_text,
     );
+    RELOAD_ON_CHANGE: Key<bool> = Key::boolean("reload_on_change", "false");
     WORKERS: Key<usize> = Key::integer("workers", "0", 0, 1_024);
     PIN: Key<Pin> = Key::choice("pin", r#""auto""#);
     LISTEN_ADDRESS: Key<ListenAddress> = Key::read_by(

@@ -86,6 +86,8 @@ pub struct Config {
     pub log: LogSettings,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
+    /// The configuration file and the directory of the models, if a change of them triggers a reload.
+    pub sources: Vec<PathBuf>,
     /// Warnings for the operator, one line each.
     pub warnings: Vec<String>,
     /// The values as written, to compare with another configuration.
@@ -168,12 +170,12 @@ impl Config {
         }
     }
 
-    /// The files beside the configuration and the models that were read; a change of one triggers a reload.
-    pub fn key_files(&self) -> Vec<PathBuf> {
+    /// Files and directories; a change of one triggers a reload.
+    pub fn watched(&self) -> Vec<PathBuf> {
         let of_tls = self.listen.tls.iter().flat_map(|tls| tls.files());
         let of_kafka = self.kafka_files.named.iter().map(|(_, path)| path);
         let all = self.auth.key_files.iter().chain(of_tls).chain(of_kafka);
-        all.cloned().collect()
+        all.chain(&self.sources).cloned().collect()
     }
 
     /// Whether clients with the properties of another configuration may be used as they are, or have to be

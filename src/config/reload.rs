@@ -9,8 +9,9 @@ use crate::{auth::AuthMode, document::grouped, oauth::TokenSettings, produce::me
 
 /// Keys and whole sections that a reload can change. (The last one only affects the validity of
 /// others.)
-const RELOADABLE: [&str; 13] = [
+const RELOADABLE: [&str; 14] = [
     "models",
+    "reload_on_change",
     "log",
     "listen.path_prefix",
     "listen.cors",
@@ -108,6 +109,7 @@ impl Config {
             log: new.log,
             schema_registry: new.schema_registry,
             models: new.models,
+            sources: new.sources,
             warnings: new.warnings,
             ..self.clone()
         };

@@ -12,8 +12,8 @@ use super::{
         CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, CONTENT_ENCODINGS,
         DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
         IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS,
-        LOG_REQUESTS_RATE_MAX, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, WORKER_STUCK,
-        WORKERS,
+        LOG_REQUESTS_RATE_MAX, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, RELOAD_ON_CHANGE,
+        WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::{Sizes, claim_bytes, tls_bytes},
@@ -48,7 +48,11 @@ pub(super) fn load(
     let mut reader = read(path, environment)?;
     let directory = directory(path);
     let files = |reader: &mut Reader| reader.model_files(directory);
-    resolve(&mut reader, (Some(directory), Some(directory)), files)
+    let mut config = resolve(&mut reader, (Some(directory), Some(directory)), files)?;
+    if reader.get(&RELOAD_ON_CHANGE) {
+        config.sources = vec![path.to_owned(), directory.join(reader.get(&MODELS))];
+    }
+    Ok(config)
 }
 
 /// Commands that serve nothing need no authentication; `connects`: those that connect to the brokers need
@@ -190,6 +194,7 @@ fn resolve(
         schema_registry,
         log,
         models,
+        sources: Vec::new(),
         warnings,
         written: Written::new(&reader.raw),
     };

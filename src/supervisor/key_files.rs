@@ -1,8 +1,10 @@
-//! Watches files of keys and certificates for changes, by polling.
+//! Watches files, and directories with the files in them, for changes, by polling.
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs::{self, Metadata},
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -63,7 +65,7 @@ fn poll(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
 
 /// Differs after a file was replaced by a rename, through a symbolic link on its path (as Kubernetes
 /// does), or written in place.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Identity {
     device: u64,
     inode: u64,
@@ -72,19 +74,41 @@ struct Identity {
     modified: (i64, i64),
     /// The inode's change time in the same form; unlike `modified`, it can't be set by programs.
     changed: (i64, i64),
+    /// Of a directory: a digest of its files.
+    files: u64,
 }
 
 impl Identity {
     /// `None` if the file's metadata can't be read; it counts as changed once it can.
-    fn of(file: &Path) -> Option<Self> {
-        let metadata = fs::metadata(file).ok()?;
-        Some(Self {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let identity = Self::from(&metadata);
+        if !metadata.is_dir() {
+            return Some(identity);
+        }
+        let files = fs::read_dir(path).ok()?.flatten().filter_map(|entry| {
+            let (name, file) = (entry.file_name(), fs::metadata(entry.path()).ok()?);
+            let mut digest = DefaultHasher::new();
+            (&name, Self::from(&file)).hash(&mut digest);
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            (file.is_file() && !is_hidden).then(|| digest.finish())
+        });
+        // In any order.
+        let files = files.fold(0, u64::wrapping_add);
+        Some(Self { files, ..identity })
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+            files: 0,
+        }
     }
 }
 

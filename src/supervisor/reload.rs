@@ -68,11 +68,11 @@ impl Reload {
     pub(super) fn new(load: Load, config: &Config, sender: &Sender<Message>) -> io::Result<Self> {
         let sender = sender.clone();
         let key_files = KeyFiles::watch(move || {
-            tracing::info!("a key or certificate file has changed; reloading");
+            tracing::info!("a watched file has changed; reloading");
             // The control thread is gone only when the process is about to end.
             let _ = sender.send(Message::Reload);
         })?;
-        key_files.set(config.key_files());
+        key_files.set(config.watched());
         Ok(Self {
             load: Arc::new(load),
             key_files,
@@ -152,7 +152,7 @@ impl Supervisor {
             );
         }
         if let Some(reload) = &self.reload {
-            reload.key_files.set(config.key_files());
+            reload.key_files.set(config.watched());
         }
         log::set(&config.log);
         for warning in &config.warnings {

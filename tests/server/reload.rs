@@ -108,6 +108,22 @@ fn client(address: SocketAddr, stop: &AtomicBool) -> usize {
 }
 
 #[test]
+fn models_that_change_are_reloaded_where_that_is_configured() {
+    let (_mock, ringest) = start(|it| it.set("reload_on_change", "true"));
+    let mut http = ringest.connect();
+    let other = "/ingest/Other/1.0";
+    assert_eq!(http.post(other, RECORD).expect("an answer").status, 404);
+    // A file that is new and invalid is watched, too.
+    let failed = reloads(&ringest, "error");
+    write_model(&ringest, 7, "name = 7\n");
+    await_that("a reload fails", || reloads(&ringest, "error") > failed);
+    write_model(&ringest, 7, &model("Other", "others"));
+    await_that("the model has its route", || {
+        http.post(other, RECORD).expect("an answer").status == 200
+    });
+}
+
+#[test]
 fn routes_come_and_go_under_traffic_and_nothing_is_dropped() {
     const CLIENTS: usize = 4;
     let (mock, ringest) = start(|it| it);

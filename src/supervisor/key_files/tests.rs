@@ -37,11 +37,13 @@ fn each_way_to_replace_a_file_is_reported_once() {
     let (sender, changes) = mpsc::channel();
     let key_files = KeyFiles::watch(move || sender.send(()).expect("it is awaited"));
     let key_files = key_files.expect("a thread");
-    let files = ["plain", "renamed", "linked", "absent"].map(path);
+    fs::create_dir(path("models")).expect("ours");
+    write("models/a.toml", "1");
+    let files = ["plain", "renamed", "linked", "absent", "models"].map(path);
     key_files.set(files.to_vec());
     assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout));
 
-    let replace: [(&str, &dyn Fn()); 5] = [
+    let replace: [(&str, &dyn Fn()); 7] = [
         ("written in place", &|| overwrite("plain", "2")),
         ("renamed", &|| move_in("renamed", "2")),
         ("linked", &|| {
@@ -52,6 +54,8 @@ fn each_way_to_replace_a_file_is_reported_once() {
         ("removed", &|| {
             fs::remove_file(path("absent")).expect("ours");
         }),
+        ("written in a directory", &|| overwrite("models/a.toml", "2")),
+        ("added to a directory", &|| move_in("models/b.toml", "1")),
     ];
     for (how, replace) in replace {
         replace();

@@ -32,7 +32,7 @@ fn a_certificate_and_its_key_are_good() {
         let config = place.load(&[]).expect("good");
         assert!(config.listen.tls.is_some());
         let files = ["tls.crt", "tls.key"].map(|it| place.directory.path().join(it));
-        assert_eq!(config.key_files(), files);
+        assert_eq!(config.watched(), files);
         let plain = Place::new(LEAST).load(&[]).expect("good");
         assert!(plain.listen.tls.is_none());
         assert!(plain.memory_max().connections < config.memory_max().connections);
@@ -150,7 +150,7 @@ fn further_certificates_need_a_name_and_a_default() {
     let config = Place::new(&least_and(&format!("{default}{chain}")))
         .load(&[])
         .expect("good");
-    assert_eq!(config.key_files().len(), 4);
+    assert_eq!(config.watched().len(), 4);
     assert_eq!(
         Place::new(&least_and(&chain)).errors(&[]),
         [
@@ -186,7 +186,7 @@ fn certificates_of_clients_need_a_ca_and_an_identity() {
     assert!(errors[0].contains("auth.certificates[0].san: \"dns:A.example.com\" is not allowed: "));
     let good = good.replace("dns:", "DNS:");
     let config = Place::new(&least_and(&good)).load(&[]).expect("good");
-    assert_eq!(config.key_files().len(), 4);
+    assert_eq!(config.watched().len(), 4);
     assert_eq!(config.auth.certificates.len(), 2);
     assert_eq!(
         config.warnings.len(),
