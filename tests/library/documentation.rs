@@ -3,7 +3,7 @@
 //! Console output is compared in `tests/server/cli/documentation.rs`.
 
 mod links;
-mod tables;
+pub(crate) mod tables;
 
 use std::{fs, path::Path};
 

@@ -16,6 +16,7 @@ mod compress;
 mod config;
 mod content;
 mod crypto;
+mod deploy;
 mod documentation;
 mod http_framing;
 mod import_moose;

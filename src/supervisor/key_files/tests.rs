@@ -54,7 +54,9 @@ fn each_way_to_replace_a_file_is_reported_once() {
         ("removed", &|| {
             fs::remove_file(path("absent")).expect("ours");
         }),
-        ("written in a directory", &|| overwrite("models/a.toml", "2")),
+        ("written in a directory", &|| {
+            overwrite("models/a.toml", "2");
+        }),
         ("added to a directory", &|| move_in("models/b.toml", "1")),
     ];
     for (how, replace) in replace {

@@ -289,7 +289,7 @@ fn tokens_from_an_endpoint_and_from_a_file() {
         extensions: pair("logicalCluster", "lkc-1"),
     };
     assert_eq!(config.tokens, Some(expected));
-    assert_eq!(config.key_files(), [secret]);
+    assert_eq!(config.watched(), [secret]);
     assert!(!format!("{:?}", config.tokens).contains("s3cret"));
 
     let place = Place::new(&least_and(OAUTH));
@@ -299,7 +299,7 @@ fn tokens_from_an_endpoint_and_from_a_file() {
     assert_eq!(config.tokens.map(|it| it.source), Some(source));
     // The thread that gets tokens looks after it.
     let config = place.load(&from_file).expect("good");
-    assert_eq!(config.key_files(), [""; 0].map(PathBuf::from));
+    assert_eq!(config.watched(), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn passwords_in_files() {
     let config = place.load(&[]).expect("good");
     assert_eq!(config.kafka_property("sasl.username"), Some("me"));
     assert_eq!(config.kafka_property("sasl.password"), Some(" s3cret"));
-    assert_eq!(config.key_files(), ["user", "password"].map(path));
+    assert_eq!(config.watched(), ["user", "password"].map(path));
     let twice = place.errors(&[("RINGEST_KAFKA__SASL_PASSWORD", "x")]);
     assert_eq!(
         twice,
@@ -363,7 +363,7 @@ fn certificates_are_read_and_checked() {
         assert_eq!(config.kafka_property(property), Some(content.as_str()));
     }
     assert_eq!(config.kafka_property("ssl.key.location"), None);
-    assert_eq!(config.key_files(), [&device, &key, &ca].map(PathBuf::from));
+    assert_eq!(config.watched(), [&device, &key, &ca].map(PathBuf::from));
     assert_eq!(config.check_kafka(), Ok(()));
 
     let wrong = good(&least_and(&lines(&device, &file("server.key"), &ca)), &[]);
@@ -406,5 +406,5 @@ fn files_that_librdkafka_reads_itself() {
     let two = place.load(&variables).expect("good");
     assert!(!one.has_same_kafka(&two));
     assert_eq!(one.kafka, two.kafka);
-    assert_eq!(two.key_files(), [path.clone()]);
+    assert_eq!(two.watched(), [path.clone()]);
 }

@@ -19,13 +19,13 @@ fn rows(page: &Page) -> Vec<(&str, &str)> {
     cells.collect()
 }
 
-fn page<'a>(pages: &'a [Page], name: &str) -> &'a Page {
+pub(crate) fn page<'a>(pages: &'a [Page], name: &str) -> &'a Page {
     let page = pages.iter().find(|page| page.name == name);
     page.unwrap_or_else(|| panic!("no page {name}"))
 }
 
 /// Each key of the reference file, as `section.key`, with its default as the file has it.
-fn reference() -> Vec<(String, String)> {
+pub(crate) fn reference() -> Vec<(String, String)> {
     let file = fs::read_to_string(Path::new(ROOT).join("config/ringest.toml")).expect("the file");
     let mut section = String::new();
     let mut keys = Vec::new();

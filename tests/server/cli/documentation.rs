@@ -139,8 +139,10 @@ fn the_table_of_metrics_is_that_of_the_server() {
     let pages = pages();
     let page = pages.iter().find(|page| page.name == "docs/operation.md");
     let rows = page.expect("the page").text.lines();
-    let names = rows.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let documented: BTreeSet<&str> = names.filter(|it| it.starts_with("ringest_")).collect();
+    let cells = rows.filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+    let names = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
+    let is_metric = |name: &&str| name.starts_with("ringest_") || name.starts_with("process_");
+    let documented: BTreeSet<&str> = names.filter(is_metric).collect();
     assert_eq!(documented, exposed);
 }
 
