@@ -104,11 +104,4 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
         .collect();
     assert!(queries.len() > 30, "are they found?");
     assert_eq!(unknown(&queries.join("\n")), [""; 0]);
-    // And shows nearly all of them.
-    let shown = queries.join("\n");
-    let missing: Vec<_> = metrics()
-        .into_keys()
-        .filter(|name| !shown.contains(name))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
 }
