@@ -102,6 +102,15 @@ struct Arguments {
     )]
     dev: bool,
 
+    /// With --dev: the directory of your models instead of the samples; read again when they change
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "dev",
+        help_heading = "Modes (default: serve)"
+    )]
+    models: Option<PathBuf>,
+
     /// List the routes and exit
     #[arg(
         long,
@@ -190,7 +199,7 @@ pub fn run() -> ExitCode {
         None => {}
     }
     if arguments.dev {
-        return serve_dev();
+        return serve_dev(arguments.models);
     }
     let done = if arguments.list_routes {
         Config::load_to_inspect(&arguments.config, environment()).map(|config| {
@@ -232,9 +241,9 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
     supervisor::run(config, Some(load), |addresses| announce(&addresses))
 }
 
-/// Serves the sample models with an in-process broker.
-fn serve_dev() -> ExitCode {
-    let dev = match Dev::start(environment()) {
+/// Serves the sample models, or those of a directory, with an in-process broker.
+fn serve_dev(models: Option<PathBuf>) -> ExitCode {
+    let dev = match Dev::start(models, environment) {
         Ok(dev) => dev,
         Err(error) => {
             report(&error.to_string());
@@ -245,11 +254,7 @@ fn serve_dev() -> ExitCode {
         Ok(log) => log,
         Err(code) => return code,
     };
-    let served = dev.serve(|addresses| announce(&addresses));
-    served.unwrap_or_else(|error| {
-        tracing::error!("{error}");
-        ExitCode::from(EXIT_CONFIGURATION)
-    })
+    dev.serve(|addresses| announce(&addresses))
 }
 
 /// Prints one `listening on ADDRESS` line a listener; scripts wait for them.

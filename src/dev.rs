@@ -1,34 +1,24 @@
 //! `ringest --dev`: ringest and a Kafka broker in one process, for a first try.
 
-use std::{fmt::Write as _, io, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    io,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     config::{Config, ListenAddress},
     document::ConfigErrors,
     log::{FINISH_WITHIN, LineQueue},
-    produce::{
-        OpenError,
-        dev_broker::{DevBroker, Reader, TakenRecord},
-    },
-    route::{Route, RouteTable},
+    produce::dev_broker::{DevBroker, DevBrokerError, TakenRecord},
+    route::Route,
+    samples::Samples,
     supervisor::{self, Addresses},
+    validate::ValidationError,
 };
-
-/// A valid record for each sample model, for the printed `curl` commands.
-const EXAMPLES: &[(&str, &str)] = &[
-    (
-        "PageView",
-        r#"{"viewId":"550e8400-e29b-41d4-a716-446655440000","timestamp":"2026-11-23T08:00:00.123Z","url":"/pricing","country":"NL","device":"phone"}"#,
-    ),
-    (
-        "Order",
-        r#"{"orderId":"A-1001","customerId":7,"placedAt":"2026-11-23T08:00:00Z","currency":"EUR","total":"19.90","items":[{"sku":"tea","quantity":2,"price":"9.95"}]}"#,
-    ),
-    (
-        "SensorReading",
-        r#"{"sensorId":"roof-3","measuredAt":"2026-11-23T08:00:00.000001Z","temperature":4.5,"tags":{"site":"north"}}"#,
-    ),
-];
 
 /// An array of records for a model without fields, with unusual spacing and escapes.
 const ARRAY: &str = r#"[{"n":1}, {"n": 2, "text": "caf\u00e9 \"au lait\""}]"#;
@@ -39,9 +29,9 @@ const SLOW_READER: Duration = Duration::from_secs(1);
 /// Why `--dev` could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
-    /// librdkafka could not start its mock broker. Fault of the system.
+    /// There is no broker. Fault of the system.
     #[error("can't start the in-process broker: {0}")]
-    Broker(#[from] OpenError),
+    Broker(#[from] DevBrokerError),
     /// stdout can't be duplicated, or the thread that writes to it can't be created. Fault of the system.
     #[error("can't write to stdout: {0}")]
     Stdout(#[from] io::Error),
@@ -51,89 +41,154 @@ pub enum DevError {
 }
 
 /// An in-process broker and a configuration that uses it.
-pub struct Dev {
+pub struct Dev<E> {
     broker: DevBroker,
+    stdout: Arc<LineQueue>,
+    /// The directory of the models; `None`: the samples.
+    models: Option<PathBuf>,
+    environment: E,
     /// The configuration to serve with.
     pub config: Config,
 }
 
-impl Dev {
-    /// Starts the broker; variables of `environment` override the configuration.
+impl<E, I> Dev<E>
+where
+    E: Fn() -> I + Send + Sync + 'static,
+    I: Iterator<Item = (String, String)>,
+{
+    /// Starts the broker. Variables of `environment` override the configuration, `models` overrides both.
     ///
     /// # Errors
     /// [`DevError`].
-    pub fn start(environment: impl Iterator<Item = (String, String)>) -> Result<Self, DevError> {
-        let broker = DevBroker::start()?;
-        let config = Config::development(&broker.bootstrap_servers(), environment)?;
-        Ok(Self { broker, config })
-    }
-
-    /// Serves until SIGTERM or SIGINT. Prints example commands for each route to stdout, then one line
-    /// for each record that a consumer reads back from the broker. A stdout that is slow, full or closed
-    /// costs lines, nothing else.
-    ///
-    /// # Errors
-    /// [`DevError::Broker`] and [`DevError::Stdout`].
     #[expect(
         clippy::disallowed_methods,
         reason = "its descriptor is duplicated; only the queue's thread writes to it"
     )]
-    pub fn serve(self, listening: impl FnOnce(Addresses)) -> Result<ExitCode, DevError> {
+    pub fn start(models: Option<PathBuf>, environment: E) -> Result<Self, DevError> {
         let stdout = LineQueue::start("ringest-stdout", io::stdout(), notice, || ())?;
         let stdout = Arc::new(stdout);
-        let table = self.config.routes();
-        let reader = self.read_back(&table, Arc::clone(&stdout))?;
-        // No file to reload: SIGHUP, as sent by a terminal that closes, ends the process.
-        let code = supervisor::run(self.config, None, |addresses| {
-            stdout.push(examples(table.routes(), &addresses).as_bytes());
-            listening(addresses);
-        });
-        drop(reader);
-        stdout.finish(FINISH_WITHIN);
-        Ok(code)
+        let samples = Arc::new(Samples::shown({
+            let stdout = Arc::clone(&stdout);
+            move |route, faults, value| {
+                stdout.push(refused_line(route, faults, value).as_bytes());
+            }
+        }));
+        let broker = DevBroker::start({
+            let (stdout, samples) = (Arc::clone(&stdout), Arc::clone(&samples));
+            move |record| {
+                let line = line(&record);
+                stdout.await_room(line.len(), SLOW_READER);
+                stdout.push(line.as_bytes());
+                samples.keep_taken(&record);
+            }
+        })?;
+        let servers = broker.bootstrap_servers();
+        let mut config = Config::development(servers, models.as_deref(), environment())?;
+        config.samples = config.samples.map(|_| samples);
+        broker.create_topics(config.routes().topics())?;
+        Ok(Self {
+            broker,
+            stdout,
+            models,
+            environment,
+            config,
+        })
     }
 
-    /// Reads all topics back, those of dead letters included.
-    fn read_back(&self, table: &RouteTable, stdout: Arc<LineQueue>) -> Result<Reader, OpenError> {
-        let topics = table.topics().iter().map(|topic| &**topic);
-        self.broker.read_back(topics, move |record| {
-            let line = line(&record);
-            stdout.await_room(line.len(), SLOW_READER);
-            stdout.push(line.as_bytes());
-        })
+    /// Serves until SIGTERM or SIGINT. Prints example commands for each route to stdout, then one line for each
+    /// record that a consumer reads back from the broker, or that is refused. A stdout that is slow, full or closed
+    /// costs lines, nothing else. Models are read again when they change.
+    pub fn serve(self, listening: impl FnOnce(Addresses)) -> ExitCode {
+        let Self {
+            broker,
+            stdout,
+            models,
+            environment,
+            config,
+        } = self;
+        let commands = Arc::new(Mutex::new(Commands::default()));
+        let load = {
+            let (stdout, commands) = (Arc::clone(&stdout), Arc::clone(&commands));
+            move || {
+                let servers = broker.bootstrap_servers();
+                let config = Config::development(servers, models.as_deref(), environment())?;
+                let table = config.routes();
+                if let Err(error) = broker.create_topics(table.topics()) {
+                    tracing::error!("can't create topics: {error}");
+                }
+                let mut commands = commands.lock().unwrap_or_else(PoisonError::into_inner);
+                stdout.push(commands.for_changed(table.routes()).as_bytes());
+                Ok(config)
+            }
+        };
+        let table = config.routes();
+        let code = supervisor::run(config, Some(Box::new(load)), |addresses| {
+            let mut commands = commands.lock().unwrap_or_else(PoisonError::into_inner);
+            stdout.push(commands.first(table.routes(), &addresses).as_bytes());
+            listening(addresses);
+        });
+        stdout.finish(FINISH_WITHIN);
+        code
     }
 }
 
-/// The example commands. Every other line is a shell comment, so that all of it can be pasted.
-fn examples(routes: &[Route], addresses: &Addresses) -> String {
-    let url = match &addresses.public {
-        ListenAddress::Tcp(address) => format!("http://{address}"),
-        ListenAddress::Unix(path) => {
-            format!("--unix-socket '{}' http://localhost", path.display())
+/// The example commands that were printed. Every other line is a shell comment, so that all of it can be pasted.
+#[derive(Default)]
+struct Commands {
+    url: String,
+    printed: Vec<String>,
+}
+
+impl Commands {
+    fn first(&mut self, routes: &[Route], addresses: &Addresses) -> String {
+        self.url = match &addresses.public {
+            ListenAddress::Tcp(address) => format!("http://{address}"),
+            ListenAddress::Unix(path) => {
+                format!("--unix-socket '{}' http://localhost", path.display())
+            }
+        };
+        let mut text = String::from(
+            "# ringest is running with an in-process Kafka broker. Ctrl-C stops both; no data is kept.\n\
+             # Paste a command into another terminal: this one prints each record that the broker has\n\
+             # stored. A path without a version means the highest version.\n",
+        );
+        text += &self.for_changed(routes);
+        // Writing to a String never fails.
+        if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
+            text += "\n# Several records in one request; each is forwarded byte for byte.\n";
+            let _ = writeln!(text, "curl {}{} -d '{ARRAY}'", self.url, route.path);
         }
-    };
-    let mut text = String::from(
-        "# ringest is running with an in-process Kafka broker. Ctrl-C stops both; no data is kept.\n\
-         # Paste a command into another terminal: this one prints each record that the broker has\n\
-         # stored. A path without a version means the highest version.\n",
-    );
-    // Writing to a String never fails.
-    for route in routes {
-        let Route { path, model, .. } = route;
-        let example = EXAMPLES.iter().find(|(name, _)| *name == model.name);
-        let record = example.map_or(r#"{"hello":"ringest"}"#, |(_, record)| record);
-        let _ = writeln!(text, "\n# POST {path} -> topic {}", model.topic);
-        let _ = writeln!(text, "curl {url}{path} -d '{record}'");
+        if let Some(management) = addresses.management {
+            let _ = writeln!(text, "\n# Look at it in a browser: http://{management}/");
+            text += "# Metrics; see also /ready, /routes and /openapi.json.\n";
+            let _ = writeln!(text, "curl http://{management}/metrics");
+        }
+        text + "\n"
     }
-    if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
-        text += "\n# Several records in one request; each is forwarded byte for byte.\n";
-        let _ = writeln!(text, "curl {url}{} -d '{ARRAY}'", route.path);
+
+    /// Those of routes that had no such command yet.
+    fn for_changed(&mut self, routes: &[Route]) -> String {
+        let mut text = String::new();
+        for Route { path, model, .. } in routes {
+            let record = model.example().replace('\'', r"'\''");
+            let command = format!("curl {}{path} -d '{record}'", self.url);
+            if !self.printed.contains(&command) {
+                let _ = writeln!(text, "\n# POST {path} -> topic {}\n{command}", model.topic);
+                self.printed.push(command);
+            }
+        }
+        text
     }
-    if let Some(management) = addresses.management {
-        text += "\n# Metrics; see also /ready, /routes and /openapi.json.\n";
-        let _ = writeln!(text, "curl http://{management}/metrics");
+}
+
+/// A refused record with its faults, each line a shell comment.
+fn refused_line(route: &str, faults: &[&ValidationError], value: &str) -> String {
+    let mut text = format!("# refused {route} {value}\n");
+    for fault in faults {
+        let message = fault.message.replace('\n', " ");
+        let _ = writeln!(text, "#   {}: {message}", fault.path);
     }
-    text + "\n"
+    text
 }
 
 /// One record as read by a consumer. Bytes that are not UTF-8 are escaped.

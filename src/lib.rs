@@ -88,6 +88,7 @@ pub mod registry;
 pub mod request_id;
 pub mod response;
 pub mod route;
+pub mod samples;
 pub mod snapshot;
 pub mod supervisor;
 mod sync;

@@ -94,9 +94,9 @@ pub struct Addresses {
 }
 
 /// Serves until SIGTERM or SIGINT and for `drain_delay_ms` from then on, which a second signal ends, and then
-/// drains. SIGHUP and changed key files reload the configuration and fetch the issuers' keys; without `load`
-/// SIGHUP keeps its default action and ends the process. `listening` is called once every worker accepts
-/// requests.
+/// drains. SIGHUP and changed files reload the configuration and fetch the issuers' keys; without `load`, and
+/// with `--dev`, SIGHUP keeps its default action and ends the process. `listening` is called once every worker
+/// accepts requests.
 ///
 /// Models that name a subject of the schema registry get its schema ID first.
 ///
@@ -115,7 +115,7 @@ pub fn run(config: Config, load: Option<Load>, listening: impl FnOnce(Addresses)
         }
     };
     let (sender, messages) = mpsc::channel();
-    let started = forward_signals(sender.clone(), load.is_some())
+    let started = forward_signals(sender.clone(), load.is_some() && !config.is_dev)
         .map_err(StartupError::from)
         .and_then(|()| Supervisor::start(config, load, (sender, messages), worker::run));
     let (mut supervisor, addresses) = match started {

@@ -3,12 +3,13 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    exposition::Exposition, receive::Received, routes::routes_json, state::AdminState,
+    exposition::Exposition, page::Page, receive::Received, routes::routes_json, state::AdminState,
     status::status_json,
 };
 use crate::openapi;
 
 const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 /// RFC 9457.
 const PROBLEM: &str = "application/problem+json";
 
@@ -18,6 +19,8 @@ pub(super) struct Answer {
     status: Status,
     content_type: &'static str,
     body: Cow<'static, [u8]>,
+    /// The value of `Content-Security-Policy`; empty: none.
+    policy: String,
     /// `HEAD`: send the length of the body without the body (RFC 9110, section 9.3.2).
     head_only: bool,
 }
@@ -50,6 +53,8 @@ pub(super) fn answer(received: Received, state: &AdminState) -> Option<Answer> {
 
 fn respond(method: &str, path: &str, wants_plain_text: bool, state: &AdminState) -> Answer {
     let resource = match path {
+        "/" => page,
+        "/samples" => samples,
         "/health" => health,
         "/ready" => ready,
         "/routes" => routes,
@@ -109,6 +114,22 @@ fn status(state: &AdminState) -> Answer {
     Answer::json(OK, status_json(state).into_bytes())
 }
 
+fn page(state: &AdminState) -> Answer {
+    let Page { document, policy } = Page::new(&state.page);
+    Answer {
+        content_type: HTML,
+        policy,
+        ..Answer::json(OK, document.into_bytes())
+    }
+}
+
+fn samples(state: &AdminState) -> Answer {
+    state.samples.as_ref().map_or_else(
+        || Answer::problem(NOT_FOUND),
+        |samples| Answer::json(OK, samples.json().into_bytes()),
+    )
+}
+
 fn metrics(state: &AdminState) -> Answer {
     Answer::metrics(state.exposition.text(), Exposition::CONTENT_TYPE)
 }
@@ -139,6 +160,7 @@ impl Answer {
             status,
             content_type: JSON,
             body: body.into(),
+            policy: String::new(),
             head_only: false,
         }
     }
@@ -160,12 +182,17 @@ impl Answer {
         } else {
             ""
         };
+        let policy = match self.policy.as_str() {
+            "" => String::new(),
+            policy => format!("Content-Security-Policy: {policy}\r\n"),
+        };
         let mut bytes = format!(
             "HTTP/1.1 {number} {reason}\r\n\
              Content-Type: {}\r\n\
              Content-Length: {}\r\n\
              Cache-Control: no-store\r\n\
-             {allow}\
+             X-Content-Type-Options: nosniff\r\n\
+             {policy}{allow}\
              Connection: close\r\n\r\n",
             self.content_type,
             self.body.len(),

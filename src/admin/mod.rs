@@ -1,5 +1,5 @@
-//! The management listener: `/health`, `/ready`, `/routes`, `/openapi.json`, `/status`
-//! and `/metrics`, on a thread of its own.
+//! The management listener: a page at `/`, and `/health`, `/ready`, `/routes`, `/openapi.json`, `/status`, `/metrics`
+//! and `/samples`, on a thread of its own.
 //!
 //! monoio-http decodes the requests. Its decoder is lenient about framing and has no limits, so a
 //! connection carries **one** request, bounded in bytes and in time, and is then closed: whatever a
@@ -9,6 +9,7 @@
 mod answer;
 mod brokers;
 mod exposition;
+mod page;
 mod process;
 mod receive;
 mod routes;
@@ -46,6 +47,7 @@ use answer::Answer;
 use receive::receive;
 
 pub use exposition::{CodeLabel, Exposition, Sources};
+pub use page::PageFacts;
 pub use routes::routes_json;
 pub use state::AdminState;
 

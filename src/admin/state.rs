@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::exposition::Exposition;
-use crate::{connections::Connections, readiness::Readiness, snapshot::Published};
+use super::{exposition::Exposition, page::PageFacts};
+use crate::{
+    connections::Connections, readiness::Readiness, samples::Samples, snapshot::Published,
+};
 
 /// The data that the management listener serves.
 #[derive(Debug)]
@@ -17,4 +19,8 @@ pub struct AdminState {
     pub readiness: Arc<Readiness>,
     /// Whether they are full, for `/ready`.
     pub connections: Arc<Connections>,
+    /// For the page.
+    pub page: PageFacts,
+    /// Those of `/samples`; `None`: 404.
+    pub samples: Option<Arc<Samples>>,
 }

@@ -169,6 +169,7 @@ fn of_route(route: &Route, snapshot: &Snapshot) -> Value {
         "model": route.model.name,
         "version": route.model.version.as_str(),
         "topic": route.model.topic,
+        "requests": rows().map(|it| it.requests.total()).sum::<u64>(),
         "records": rows().map(|it| it.records_received.value()).sum::<u64>(),
         "records_delivered": rows().map(|it| it.records_delivered.value()).sum::<u64>(),
         "records_rejected": rows().map(|it| it.records_rejected.value()).sum::<u64>(),

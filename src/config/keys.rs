@@ -168,6 +168,7 @@ keys! {
             address => Some(Some(address.parse().ok()?)),
         },
     );
+    MANAGEMENT_SAMPLES: Key<bool> = Key::boolean("management.samples", "false");
     HEAD_BYTES_MAX: Key<usize> =
         Key::integer("limits.head_bytes_max", "16_384", 1_024, 1_048_576);
     HEADERS_MAX: Key<usize> = Key::integer("limits.headers_max", "100", 1, 1_024);

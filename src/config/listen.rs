@@ -8,8 +8,8 @@ use std::{
 use super::{
     Listen, ListenAddress,
     keys::{
-        LISTEN_ADDRESS, LISTEN_DRIVER, MANAGEMENT_ADDRESS, PATH_PREFIX, SOCKET_MODE,
-        TRUSTED_PROXIES,
+        LISTEN_ADDRESS, LISTEN_DRIVER, MANAGEMENT_ADDRESS, MANAGEMENT_SAMPLES, PATH_PREFIX,
+        SOCKET_MODE, TRUSTED_PROXIES,
     },
     reader::Reader,
 };
@@ -56,6 +56,17 @@ impl Reader {
             let message =
                 format!("{address} conflicts with listen.address = \"{public}\": use another port");
             self.fail(MANAGEMENT_ADDRESS.at(), message);
+        }
+        if !address.ip().is_loopback() {
+            let values = match self.get(&MANAGEMENT_SAMPLES) {
+                true => ", and values of records (management.samples)",
+                false => "",
+            };
+            let message = format!(
+                "metrics and routes{values} can be read without a credential from every host that \
+                 reaches {address}"
+            );
+            self.warn(MANAGEMENT_ADDRESS.at(), message);
         }
         Some(address)
     }

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn sizes_are_lowered_to_what_there_is_and_no_further() {
-        let config = Config::development("localhost:1", std::iter::empty()).expect("good");
+        let config = Config::development("localhost:1", None, std::iter::empty()).expect("good");
         let sizes = Sizes {
             limits: config.limits,
             workers: 2,

@@ -44,6 +44,7 @@ use crate::{
     produce::{Expected, OpenError, check_whole, message_bytes_max, properties::property},
     registry::SchemaRegistry,
     route::RouteTable,
+    samples::Samples,
     tls::Tls,
     validate::ValidateLimits,
 };
@@ -63,6 +64,10 @@ pub struct Config {
     pub listen: Listen,
     /// Where `/metrics`, `/ready` and the like are served; `None` switches them off.
     pub management: Option<SocketAddr>,
+    /// The last invalid records, where they are kept for the page of the management listener.
+    pub samples: Option<Arc<Samples>>,
+    /// Whether it is that of `--dev`.
+    pub is_dev: bool,
     /// Bounds on what one request, one connection and the process may hold.
     pub limits: Limits,
     /// Deadlines.
@@ -133,15 +138,17 @@ impl Config {
     }
 
     /// The configuration of `--dev`: no file, the sample models, loopback, no authentication, the
-    /// given brokers. Variables of `environment` override it, except for the brokers.
+    /// given brokers. Variables of `environment` override it, except for the brokers; `models`, a directory, overrides
+    /// both.
     ///
     /// # Errors
     /// All errors in the environment and in the models that it names.
     pub fn development(
         brokers: &str,
+        models: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        resolve::development(brokers, environment)
+        resolve::development(brokers, models, environment)
     }
 
     /// A route for each model.

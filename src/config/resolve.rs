@@ -12,8 +12,8 @@ use super::{
         CONNECTION_AGE_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, CONTENT_ENCODINGS,
         DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
         IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS,
-        LOG_REQUESTS_RATE_MAX, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX, RECORDS_MAX, RELOAD_ON_CHANGE,
-        WORKER_STUCK, WORKERS,
+        LOG_REQUESTS_RATE_MAX, MANAGEMENT_SAMPLES, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX,
+        RECORDS_MAX, RELOAD_ON_CHANGE, WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::{Sizes, claim_bytes, tls_bytes},
@@ -102,6 +102,7 @@ fn read(
 
 pub(super) fn development(
     brokers: &str,
+    models: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigErrors> {
     let mut raw = Raw::new(&DEVELOPMENT.whole());
@@ -117,13 +118,22 @@ pub(super) fn development(
     reader
         .raw
         .read_flag("--dev", "kafka.bootstrap.servers", brokers);
+    if let Some(models) = models {
+        let models = models.display().to_string();
+        reader.raw.read_flag("--models", MODELS.name, &models);
+    }
     let here = Path::new("");
-    resolve(&mut reader, (Some(here), Some(here)), |reader| {
-        if Reader::is_from_environment(reader.setting(MODELS.at())) {
+    let config = resolve(&mut reader, (Some(here), Some(here)), |reader| {
+        if models.is_some() || Reader::is_from_environment(reader.setting(MODELS.at())) {
             reader.model_files(here)
         } else {
             model::samples()
         }
+    })?;
+    Ok(Config {
+        is_dev: true,
+        sources: models.map(Path::to_path_buf).into_iter().collect(),
+        ..config
     })
 }
 
@@ -168,12 +178,8 @@ fn resolve(
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }
-    reader.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, &models));
-    reader.warn_of_unreadable_answers(listen.cors.as_deref());
-    reader.warn_of_small_quotas(&limits);
     let mut warnings = kafka.warnings;
-    warnings.append(&mut reader.raw.warnings);
-    warnings.extend(quotas::model_warnings(&models, &limits));
+    warnings.extend(reader.warnings(&listen, &limits, &models));
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     let mut config = Config {
         source: Source {
@@ -184,6 +190,8 @@ fn resolve(
         pin,
         listen,
         management,
+        samples: reader.get(&MANAGEMENT_SAMPLES).then(Arc::default),
+        is_dev: false,
         limits,
         timeouts,
         auth,
@@ -226,6 +234,16 @@ fn available_cores() -> usize {
 }
 
 impl Reader {
+    /// All warnings so far, and those of parts that do not go together well.
+    fn warnings(&mut self, listen: &Listen, limits: &Limits, models: &[Arc<Model>]) -> Vec<String> {
+        self.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, models));
+        self.warn_of_unreadable_answers(listen.cors.as_deref());
+        self.warn_of_small_quotas(limits);
+        let mut warnings = std::mem::take(&mut self.raw.warnings);
+        warnings.extend(quotas::model_warnings(models, limits));
+        warnings
+    }
+
     /// 0 stands for the cores that this process may run on.
     fn workers(&mut self) -> NonZeroUsize {
         let workers = NonZeroUsize::new(self.get(&WORKERS));

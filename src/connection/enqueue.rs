@@ -8,6 +8,7 @@ use crate::{
     admission::{AdmissionError, Permit},
     buffer::ReadBuffer,
     context::Context,
+    metrics::RouteMetrics,
     outcome::Refusal,
     produce::{Delivery, Headers, Payloads, Slices},
     route::Route,
@@ -140,8 +141,13 @@ impl<'v> Prepared<'v> {
         let records = match validated {
             Ok(records) => records,
             Err(rejection) => {
-                let invalid = rejection.invalid_records.len() as u64;
-                metrics.records_rejected.add(invalid);
+                note_invalid(
+                    context,
+                    route.route(),
+                    metrics,
+                    &rejection,
+                    body.bytes(input),
+                );
                 if !has_dead_letters {
                     return Err(rejection.into());
                 }
@@ -153,8 +159,13 @@ impl<'v> Prepared<'v> {
         take_records(quotas, count)?;
         let mut rejected = None;
         if let Some(rejection) = records.rejection() {
-            let invalid = rejection.invalid_records.len() as u64;
-            metrics.records_rejected.add(invalid);
+            note_invalid(
+                context,
+                route.route(),
+                metrics,
+                rejection,
+                body.bytes(input),
+            );
             let valid: Vec<u32> = records.records().map(|it| index_of(it.index)).collect();
             rejected = Some(Rejected {
                 permit: body.permit.another(lists_bytes(rejection, &valid))?,
@@ -180,6 +191,21 @@ impl<'v> Prepared<'v> {
             body_bytes,
             rejected,
         }))
+    }
+}
+
+/// Counts invalid records, and keeps the first ones where samples are kept.
+fn note_invalid(
+    context: &Context,
+    route: &Route,
+    metrics: &RouteMetrics,
+    rejection: &Rejection,
+    body: &[u8],
+) {
+    let invalid = rejection.invalid_records.len() as u64;
+    metrics.records_rejected.add(invalid);
+    if let Some(samples) = &context.config.samples {
+        samples.keep_invalid(&route.path, rejection, body);
     }
 }
 

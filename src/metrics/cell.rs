@@ -70,6 +70,12 @@ impl Counters {
     pub(crate) fn at(&self, index: usize) -> &Counter {
         &self.0[index / LINE_CELLS].0[index % LINE_CELLS]
     }
+
+    /// The sum of all.
+    pub(crate) fn total(&self) -> u64 {
+        let cells = self.0.iter().flat_map(|line| &line.0);
+        cells.map(Counter::value).sum()
+    }
 }
 
 /// Inclusive upper bounds of a [`Histogram`]'s buckets, from 0.5 ms to 30 s, in nanoseconds. A last

@@ -1,5 +1,6 @@
 //! Data models: the declaration of one kind of record, a TOML file each.
 
+mod example;
 mod files;
 mod json_schema;
 mod names;

@@ -1,10 +1,10 @@
-//! The in-process broker of `--dev`: librdkafka's mock cluster, and a consumer that reads back
-//! what it took.
+//! The in-process broker of `--dev`: librdkafka's mock cluster, and a consumer that reads back what it took.
 
 use std::{
+    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -22,10 +22,19 @@ use super::kafka::OpenError;
 /// Partitions of each topic.
 const PARTITIONS: i32 = 1;
 
-/// A broker in this process; it ends with the value.
+/// How long the consumer waits for a record before it looks for new topics.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A broker in this process, and its consumer; both end with the value. Both are on a thread of their own: a mock
+/// cluster stays on the one that made it.
 pub struct DevBroker {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    bootstrap_servers: String,
+    topics: Option<Sender<NewTopics>>,
+    thread: Option<JoinHandle<()>>,
 }
+
+/// Topics to be created, and where to say that they are.
+type NewTopics = (Vec<Arc<str>>, Sender<Result<(), OpenError>>);
 
 /// A record as a consumer got it.
 #[derive(Debug)]
@@ -42,79 +51,130 @@ pub struct TakenRecord<'m> {
     pub value: &'m [u8],
 }
 
+/// Why there is no broker. Fault of the system.
+#[derive(Debug, thiserror::Error)]
+pub enum DevBrokerError {
+    /// What librdkafka says.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The thread can't be created, or has ended.
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+}
+
 impl DevBroker {
-    /// A broker without topics.
+    /// A broker without topics. `show` is given each record that it takes, on the broker's thread.
     ///
     /// # Errors
-    /// What librdkafka says.
-    pub fn start() -> Result<Self, OpenError> {
+    /// [`DevBrokerError`].
+    pub fn start(show: impl Fn(TakenRecord<'_>) + Send + 'static) -> Result<Self, DevBrokerError> {
+        let (topics, new_topics) = mpsc::channel();
+        let (started, start) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("ringest-broker".to_owned())
+            .spawn(move || match open() {
+                Ok((cluster, consumer)) => {
+                    // The receiver below waits for it.
+                    let _ = started.send(Ok(cluster.bootstrap_servers()));
+                    run(&cluster, &consumer, &new_topics, show);
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            })?;
+        let bootstrap_servers = start.recv().map_err(io::Error::other)??;
         Ok(Self {
-            cluster: MockCluster::new(1)?,
+            bootstrap_servers,
+            topics: Some(topics),
+            thread: Some(thread),
         })
     }
 
     /// Where it is.
-    pub fn bootstrap_servers(&self) -> String {
-        self.cluster.bootstrap_servers()
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
     }
 
-    /// Creates the topics, and shows each record that the broker takes to `show`, from a thread of
-    /// its own, until the reader is dropped.
+    /// Creates the topics that it does not have yet, and reads back what it takes of them.
     ///
     /// # Errors
-    /// What librdkafka says.
-    pub fn read_back<'t>(
-        &self,
-        topics: impl Iterator<Item = &'t str>,
-        show: impl Fn(TakenRecord<'_>) + Send + 'static,
-    ) -> Result<Reader, OpenError> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.bootstrap_servers())
-            .set("group.id", "ringest-dev")
-            .set("enable.auto.commit", "false")
-            .set("log_level", "0")
-            .create()?;
-        let mut assignment = TopicPartitionList::new();
-        for topic in topics {
-            self.cluster.create_topic(topic, PARTITIONS, 1)?;
-            assignment.add_partition_offset(topic, 0, Offset::Beginning)?;
+    /// [`DevBrokerError`].
+    pub fn create_topics(&self, topics: &[Arc<str>]) -> Result<(), DevBrokerError> {
+        let (topics, (done, created)) = (topics.to_vec(), mpsc::channel());
+        if let Some(sender) = &self.topics {
+            sender.send((topics, done)).map_err(io::Error::other)?;
         }
-        consumer.assign(&assignment)?;
-        let stopping = Arc::new(AtomicBool::new(false));
-        let thread = thread::spawn({
-            let stopping = Arc::clone(&stopping);
-            move || {
-                while !stopping.load(Ordering::Relaxed) {
-                    if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-                        show(TakenRecord {
-                            topic: message.topic(),
-                            partition: message.partition(),
-                            offset: message.offset(),
-                            key: message.key(),
-                            value: message.payload().unwrap_or_default(),
-                        });
-                    }
-                }
-            }
-        });
-        Ok(Reader {
-            stopping,
-            thread: Some(thread),
-        })
+        Ok(created.recv().map_err(io::Error::other)??)
     }
 }
 
-/// Reads back until it is dropped.
-pub struct Reader {
-    stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Reader {
+impl Drop for DevBroker {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.topics = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
+}
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+fn open() -> Result<(Cluster, BaseConsumer), OpenError> {
+    let cluster = MockCluster::new(1)?;
+    let consumer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("group.id", "ringest-dev")
+        .set("enable.auto.commit", "false")
+        .set("log_level", "0")
+        .create()?;
+    Ok((cluster, consumer))
+}
+
+/// Until nobody can ask for topics any more.
+fn run(
+    cluster: &Cluster,
+    consumer: &BaseConsumer,
+    new_topics: &Receiver<NewTopics>,
+    show: impl Fn(TakenRecord<'_>),
+) {
+    let mut known = TopicPartitionList::new();
+    loop {
+        match new_topics.try_recv() {
+            Ok((topics, done)) => {
+                // The caller waits for it.
+                let _ = done.send(create(cluster, consumer, &mut known, &topics));
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return,
+        }
+        if let Some(Ok(message)) = consumer.poll(POLL) {
+            show(TakenRecord {
+                topic: message.topic(),
+                partition: message.partition(),
+                offset: message.offset(),
+                key: message.key(),
+                value: message.payload().unwrap_or_default(),
+            });
+        }
+    }
+}
+
+fn create(
+    cluster: &Cluster,
+    consumer: &BaseConsumer,
+    known: &mut TopicPartitionList,
+    topics: &[Arc<str>],
+) -> Result<(), OpenError> {
+    let mut more = TopicPartitionList::new();
+    for topic in topics {
+        if known.find_partition(topic, 0).is_none() {
+            cluster.create_topic(topic, PARTITIONS, 1)?;
+            known.add_partition(topic, 0);
+            more.add_partition_offset(topic, 0, Offset::Beginning)?;
+        }
+    }
+    if more.count() > 0 {
+        consumer.incremental_assign(&more)?;
+    }
+    Ok(())
 }

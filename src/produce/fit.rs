@@ -145,7 +145,7 @@ mod tests {
         }
         let models = directory.path().display().to_string();
         let environment = [("RINGEST_MODELS".to_owned(), models)];
-        let config = Config::development("127.0.0.1:1", environment.into_iter());
+        let config = Config::development("127.0.0.1:1", None, environment.into_iter());
         config.expect("they are good").models
     }
 

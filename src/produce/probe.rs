@@ -232,7 +232,7 @@ mod tests {
     use crate::{config::Config, model::Model};
 
     fn config(brokers: &str) -> Config {
-        Config::development(brokers, std::iter::empty()).expect("it is good")
+        Config::development(brokers, None, std::iter::empty()).expect("it is good")
     }
 
     fn missing(config: &Config) -> Result<Vec<String>, String> {

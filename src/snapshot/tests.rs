@@ -5,7 +5,7 @@ use super::*;
 fn config(environment: &[(&str, &str)]) -> Config {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let environment = environment.iter().map(owned);
-    Config::development("127.0.0.1:1", environment).expect("it is good")
+    Config::development("127.0.0.1:1", None, environment).expect("it is good")
 }
 
 #[test]

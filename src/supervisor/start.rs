@@ -25,9 +25,9 @@ use super::{
     workers::Worker,
 };
 use crate::{
-    admin::{self, AdminState, CodeLabel, Exposition, Sources},
+    admin::{self, AdminState, CodeLabel, Exposition, PageFacts, Sources},
     admission::SharedBudget,
-    auth::AuthError,
+    auth::{AuthError, AuthMode},
     config::{Config, DriverChoice, ListenAddress},
     connections::{BEYOND_MAX, Connections},
     isolation::PanicError,
@@ -103,20 +103,18 @@ impl Supervisor {
         let workers = worker_settings(&config, &published, driver, &watch, &connections)?;
         let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
         let readiness = Arc::clone(&workers[0].settings.readiness);
-        let state = || AdminState {
-            exposition: exposition(&config, &published, &workers, (&process, &watch)),
-            published: Arc::clone(&published),
-            readiness: Arc::clone(&readiness),
-            connections: Arc::clone(&connections),
-        };
         let admin = |address| {
-            admin::spawn(address, state()).map_err(|it| StartupError::Management(address, it))
+            let state = AdminState {
+                exposition: exposition(&config, &published, &workers, (&process, &watch)),
+                published: Arc::clone(&published),
+                readiness: Arc::clone(&readiness),
+                connections,
+                page: page_facts(&config, &listeners.public),
+                samples: config.samples.clone(),
+            };
+            admin::spawn(address, state).map_err(|it| StartupError::Management(address, it))
         };
         let admin = config.management.map(admin).transpose()?;
-        let addresses = Addresses {
-            public: listeners.public.clone(),
-            management: admin.as_ref().map(|admin| admin.local_address),
-        };
         let reload = load.map(|load| Reload::new(load, &config, &sender));
         let mut supervisor = Self {
             config,
@@ -146,6 +144,10 @@ impl Supervisor {
         for (index, listener) in listeners.of_workers.into_iter().enumerate() {
             supervisor.spawn_worker(index, listener)?;
         }
+        let addresses = Addresses {
+            public: listeners.public,
+            management: supervisor.admin.as_ref().map(|it| it.local_address),
+        };
         if let Some(shared) = listeners.shared {
             supervisor.acceptor = Some(Acceptor::start(shared, supervisor.handovers())?);
         }
@@ -385,6 +387,17 @@ fn exposition(
         connections_max: workers[0].settings.connections.max() as u64,
         watch: Some(Arc::clone(watch)),
     })
+}
+
+/// What the page of the management listener knows.
+fn page_facts(config: &Config, public: &ListenAddress) -> PageFacts {
+    PageFacts {
+        public: public.clone(),
+        has_tls: config.listen.tls.is_some(),
+        is_authenticated: config.auth.mode == AuthMode::Required,
+        has_samples: config.samples.is_some(),
+        is_dev: config.is_dev,
+    }
 }
 
 /// What connections are accepted from.

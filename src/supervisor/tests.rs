@@ -24,7 +24,7 @@ fn config() -> Config {
         ("RINGEST_LIMITS__CONNECTIONS_MAX", "1"),
     ];
     let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    Config::development("127.0.0.1:1", environment.into_iter()).expect("it is good")
+    Config::development("127.0.0.1:1", None, environment.into_iter()).expect("it is good")
 }
 
 fn drivers() -> impl Iterator<Item = DriverChoice> {

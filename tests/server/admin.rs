@@ -20,7 +20,7 @@ use ringest::{
     readiness::{Readiness, WorkerState},
 };
 
-use rig::{Answer, Rig, snapshot};
+use rig::{Answer, Rig, page_facts, snapshot};
 
 #[test]
 fn ready_follows_the_workers() {
@@ -40,6 +40,47 @@ fn ready_follows_the_workers() {
     assert_eq!(rig.ask("GET", "/ready").status, 200);
     rig.readiness.start_draining();
     rig.ask("GET", "/ready").assert_not_ready("draining");
+}
+
+/// Its policy names its own style and script by their hashes, so that a browser runs nothing else.
+#[test]
+fn the_page_allows_its_own_script_alone() {
+    let rig = Rig::start();
+    let answer = rig.ask("GET", "/");
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = answer.header("content-security-policy").expect("a policy");
+    let between = |start: &str, end: &str| {
+        let (_, after) = answer.body.split_once(start).expect("it starts");
+        after.split_once(end).expect("it ends").0
+    };
+    for text in [
+        between("<style>", "</style>"),
+        between("<script type=\"module\">", "</script>"),
+    ] {
+        let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let hash = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, hash);
+        assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+    }
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(
+        policy.contains("connect-src 'self';"),
+        "only --dev sends: {policy}"
+    );
+    let facts: serde_json::Value =
+        serde_json::from_str(between("id=\"facts\">", "</script>")).expect("JSON");
+    assert_eq!(
+        (&facts["port"], &facts["dev"]),
+        (&4000.into(), &false.into())
+    );
+    let samples = rig.ask("GET", "/samples");
+    assert_eq!(
+        samples.json(),
+        serde_json::json!({"refused": [], "taken": []})
+    );
 }
 
 #[test]
@@ -95,7 +136,7 @@ fn a_query_and_an_absolute_target_are_understood() {
 fn what_is_not_there_is_404_and_other_methods_are_405() {
     let rig = Rig::start();
     for path in [
-        "/",
+        "/index.html",
         "/healthz",
         "/health/",
         "/HEALTH",
@@ -343,6 +384,8 @@ fn an_address_in_use_is_an_error_at_start() {
             }),
             readiness,
             connections: Arc::clone(&rig.connections),
+            page: page_facts(),
+            samples: None,
         },
     );
     assert_eq!(

@@ -105,7 +105,7 @@ fn numbers_are_allowed_up_to_their_bounds_and_no_further() {
         let variable = format!("RINGEST_{}", key.name.replace('.', "__").to_uppercase());
         let is_refused = |number: i128| {
             let environment = [(variable.clone(), number.to_string())];
-            let loaded = Config::development("localhost:1", environment.into_iter());
+            let loaded = Config::development("localhost:1", None, environment.into_iter());
             let Err(errors) = loaded else {
                 return false;
             };

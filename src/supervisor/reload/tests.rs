@@ -7,7 +7,7 @@ use super::*;
 use crate::snapshot::Snapshot;
 
 fn config() -> Config {
-    Config::development("127.0.0.1:1", std::iter::empty()).expect("it is good")
+    Config::development("127.0.0.1:1", None, std::iter::empty()).expect("it is good")
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn worker() -> Worker {
         ("RINGEST_MANAGEMENT__ADDRESS", ""),
     ];
     let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let config = Config::development("127.0.0.1:1", environment.into_iter());
+    let config = Config::development("127.0.0.1:1", None, environment.into_iter());
     let config = Arc::new(config.expect("it is good"));
     let watch =
         BrokerWatch::start(&BrokerAccess::new(config.kafka.clone())).expect("librdkafka takes it");

@@ -157,7 +157,7 @@ fn development_needs_no_file_but_hears_the_environment() {
             .iter()
             .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
             .collect();
-        Config::development("127.0.0.1:1", owned.into_iter())
+        Config::development("127.0.0.1:1", None, owned.into_iter())
     };
     let config = development(&[]).expect("good");
     assert_eq!(
@@ -203,7 +203,7 @@ fn development_needs_no_file_but_hears_the_environment() {
     assert_eq!(
         unasked.warnings,
         [
-            "config/dev.toml (built in):19: auth.mode: \"none\" disables authentication: \
+            "config/dev.toml (built in):25: auth.mode: \"none\" disables authentication: \
              auth.keys has no effect"
         ]
     );

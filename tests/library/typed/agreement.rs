@@ -45,6 +45,21 @@ proptest! {
         }
     }
 
+    /// The example of a model is valid, by both.
+    #[test]
+    fn a_model_accepts_its_example(subjects in Subject::any()) {
+        let config = subject::load(&subjects);
+        let mut validator = Validator::new(LIMITS);
+        for (subject, model) in subjects.iter().zip(&config.models) {
+            let example = model.example();
+            let records = reference_results(&subject.model, Format::Json, example.as_bytes());
+            let is_valid = records.is_ok_and(|it| it.iter().all(ReferenceResult::is_valid));
+            prop_assert!(is_valid, "{example}\n{}", subject.text);
+            let result = validator.validate(example.as_bytes(), Format::Json, &model.rules);
+            prop_assert!(result.is_ok(), "{example} {:?}\n{}", result.err(), subject.text);
+        }
+    }
+
     #[test]
     fn ringest_accepts_what_the_reference_accepts(subjects in Subject::any()) {
         let config = subject::load(&subjects);

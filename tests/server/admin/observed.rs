@@ -135,6 +135,7 @@ fn the_manual_has_the_metrics() {
     rig.workers[0].answered(Some(&row), Class::Accepted, Duration::ZERO);
     rig.workers[0].brokers.of(1);
     rig.workers[0].set_thread(nix::unistd::gettid().as_raw());
+    rig.process.tokens.succeeded(Some(SystemTime::now()));
     let text = rig.ask("GET", "/metrics").body;
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operation.md");
     let page = fs::read_to_string(page).expect("the manual");

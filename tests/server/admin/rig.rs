@@ -7,8 +7,9 @@ use std::{
 };
 
 use ringest::{
-    admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, Sources},
+    admin::{self, AdminHandle, AdminState, CodeLabel, Exposition, PageFacts, Sources},
     auth::AuthError,
+    config::ListenAddress,
     connections::Connections,
     log::RequestLines,
     metrics::{Principals, ProcessMetrics, RouteMetrics, WorkerMetrics},
@@ -65,6 +66,17 @@ pub(crate) struct Rig {
     pub(crate) handle: Option<AdminHandle>,
 }
 
+/// Those of a server for everybody at the usual port.
+pub(crate) fn page_facts() -> PageFacts {
+    PageFacts {
+        public: ListenAddress::Tcp(([127, 0, 0, 1], 4000).into()),
+        has_tls: false,
+        is_authenticated: true,
+        has_samples: true,
+        is_dev: false,
+    }
+}
+
 impl Rig {
     pub(crate) fn start() -> Self {
         let models = [("UserEvent", "1.0"), ("odd\"\\name", "2")];
@@ -75,6 +87,8 @@ impl Rig {
         let readiness = Arc::new(Readiness::new(workers.len()));
         let connections = Arc::new(Connections::new(1, 0));
         let state = AdminState {
+            page: page_facts(),
+            samples: Some(Arc::default()),
             published: Arc::clone(&published),
             exposition: Exposition::new(Sources {
                 published: Arc::clone(&published),

@@ -1,6 +1,6 @@
 //! `--dev`, from its first line to its exit code.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, fs, net::SocketAddr};
 
 use super::{
     ringest,
@@ -56,7 +56,7 @@ fn a_newcomer_can_follow_what_it_prints() {
             (200, br#"{"accepted":1}"#.as_slice())
         );
         let (topic, key) = match path {
-            "/ingest/Order/1.0" => ("orders".to_owned(), "7"),
+            "/ingest/Order/1.0" => ("orders".to_owned(), "1"),
             _ => (path["/ingest/".len()..].replace(['/', '.'], "_"), "-"),
         };
         taken.insert(format!(
@@ -104,6 +104,62 @@ fn the_routes_of_the_command_and_of_the_management_listener_are_the_same() {
         let (status, served) = get(management, path);
         assert_eq!((status, &*served), (200, stdout(&listed)));
     }
+    assert_eq!(dev.terminate().0.code(), Some(0));
+}
+
+/// Models of one's own are read again when they change, and what is refused is shown with its faults.
+#[test]
+fn ones_own_models_are_read_again() {
+    let models = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        fs::write(models.path().join(name), text).expect("ours");
+    };
+    write(
+        "Click.toml",
+        "name = \"Click\"\nversion = \"1\"\n[fields]\nbutton = \"Enum8('it''s' = 1)\"\n",
+    );
+    let directory = models.path().to_str().expect("UTF-8");
+    let dev = Dev::start_with(&["--models", directory], &[]);
+    let public = loop {
+        if let Some(address) = announced(&dev.stderr_line(), false) {
+            break address;
+        }
+    };
+    let next = |start: &str| loop {
+        let line = dev.stdout_line();
+        if line.starts_with(start) {
+            break line;
+        }
+    };
+    let command = next("curl ");
+    let expected = format!(r#"curl http://{public}/ingest/Click/1 -d '{{"button":"it'\''s"}}'"#);
+    assert_eq!(command, expected, "as a shell needs it");
+
+    let mut http = Http::connect(public).expect("ringest accepts");
+    let answer = http.post("/ingest/Click/1", br#"{"button":"left"}"#);
+    assert_eq!(answer.expect("an answer").status, 400);
+    assert_eq!(
+        next("# refused"),
+        r#"# refused /ingest/Click/1 {"button":"left"}"#
+    );
+    assert!(next("#   $.button: ").contains("`left`"));
+
+    write("Click.toml", "not a model");
+    write("View.toml", "name = \"View\"\nversion = \"1\"\n");
+    // The first one is wrong, so that nothing changes until it is not.
+    while !dev
+        .stderr_line()
+        .contains("keeping the previous configuration")
+    {}
+    let answer = http.post("/ingest/View/1", b"{}").expect("an answer");
+    assert_eq!(answer.status, 404);
+    write("Click.toml", "name = \"Click\"\nversion = \"2\"\n");
+    next(&format!("curl http://{public}/ingest/Click/2 "));
+    while !dev.stderr_line().contains("configuration reloaded") {}
+    let answer = http.post("/ingest/View/1", b"{}").expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert_eq!(next("View"), "View_1 partition 0 offset 0 key - value {}");
+    drop(http);
     assert_eq!(dev.terminate().0.code(), Some(0));
 }
 

@@ -30,7 +30,14 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) fn start(variables: &[(&str, &str)]) -> Self {
-        Self::start_by(command(&["--dev"]), variables)
+        Self::start_with(&[], variables)
+    }
+
+    /// With further arguments.
+    pub(super) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command(&["--dev"]);
+        command.args(arguments);
+        Self::start_by(command, variables)
     }
 
     fn start_by(mut command: Command, variables: &[(&str, &str)]) -> Self {
