@@ -182,10 +182,7 @@ fn resolve(
     warnings.extend(reader.warnings(&listen, &limits, &models));
     warnings.extend(schema_registry.as_ref().and_then(registry::warning));
     let mut config = Config {
-        source: Source {
-            file: reader.raw.file.to_string(),
-            environment: std::mem::take(&mut reader.raw.environment),
-        },
+        source: reader.source(),
         workers,
         pin,
         listen,
@@ -234,6 +231,14 @@ fn available_cores() -> usize {
 }
 
 impl Reader {
+    /// Where the configuration is from.
+    fn source(&mut self) -> Source {
+        Source {
+            file: self.raw.file.to_string(),
+            environment: std::mem::take(&mut self.raw.environment),
+        }
+    }
+
     /// All warnings so far, and those of parts that do not go together well.
     fn warnings(&mut self, listen: &Listen, limits: &Limits, models: &[Arc<Model>]) -> Vec<String> {
         self.warn_of_idle_globs(&RouteTable::below(&listen.path_prefix, models));

@@ -80,6 +80,15 @@ pub(super) struct Start {
     driver_reason: String,
 }
 
+impl Start {
+    fn new(driver_reason: String) -> Self {
+        Self {
+            responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
+            driver_reason,
+        }
+    }
+}
+
 impl Supervisor {
     /// Binds the listeners and starts the workers.
     pub(super) fn start(
@@ -133,10 +142,7 @@ impl Supervisor {
             messages,
             sender,
             run,
-            start: Some(Start {
-                responses_until: Instant::now() + FIRST_RESPONSE_TIMEOUT,
-                driver_reason,
-            }),
+            start: Some(Start::new(driver_reason)),
             delay: None,
             service_manager: ServiceManager::from_environment(),
             exit_deadline: None,
