@@ -131,10 +131,10 @@ mod tests {
             let _ = ended.recv();
         });
         let thread = receiver.recv().expect("it runs");
-        let worked = thread_cpu_time(thread).expect("it is there");
+        let spent = thread_cpu_time(thread).expect("it is there");
         assert!(
-            worked > Duration::ZERO && worked < Duration::from_secs(5),
-            "{worked:?}"
+            spent > Duration::ZERO && spent < Duration::from_secs(5),
+            "{spent:?}"
         );
         assert!(thread_wait_time(thread).is_some());
         drop(end);

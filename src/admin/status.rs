@@ -12,8 +12,10 @@ use super::{
     process::{Process, thread_cpu_time, thread_wait_time},
 };
 use crate::{
-    metrics::{BUCKET_BOUNDS_NANOS, COARSE_BOUNDS_NANOS, Class, WorkerMetrics, unix_millis},
-    readiness::WorkerState,
+    metrics::{
+        BUCKET_BOUNDS_NANOS, COARSE_BOUNDS_NANOS, Class, Driver, WorkerMetrics, unix_millis,
+    },
+    readiness::{NotReady, WorkerState},
     route::Route,
     snapshot::Snapshot,
 };
@@ -30,8 +32,8 @@ pub(super) fn status_json(state: &AdminState) -> String {
         "version": env!("CARGO_PKG_VERSION"),
         "time_ms": unix_millis(),
         "ready": reason.is_none(),
-        "reason": reason.map(|it| it.code()),
-        "detail": reason.map(|it| it.detail()),
+        "reason": reason.map(NotReady::code),
+        "detail": reason.map(NotReady::detail),
         "degraded": state.connections.are_full().then_some("connections_full"),
         "configuration": {
             "generation": snapshot.generation,
@@ -136,7 +138,7 @@ fn of_worker(index: usize, worker: &WorkerMetrics, state: WorkerState, age: Dura
     json!({
         "worker": index,
         "state": state.as_str(),
-        "driver": worker.driver().map(|it| it.as_str()),
+        "driver": worker.driver().map(Driver::as_str),
         "tick_age_ms": u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
         "cpu_seconds": time(thread_cpu_time),
         "cpu_wait_seconds": time(thread_wait_time),

@@ -1,12 +1,16 @@
 //! What a server at work shows of its requests, its brokers and itself, over real sockets.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::support::{
     event::{PATH, RECORD, TOPIC},
     http::{Http, request},
     mock::{ALL, Mock},
     ringest::{Ringest, drivers},
+    tls,
     wait::{NEVER, await_that},
 };
 
@@ -109,4 +113,27 @@ fn a_broker_that_does_not_answer_is_down() {
         ringest.count_of("ringest_kafka_errors_total", r#"error="connection""#) > 0
     });
     assert_eq!(ringest.count("ringest_partitions_without_leader"), 0);
+}
+
+#[test]
+fn what_expires_is_shown() {
+    let hash = "0".repeat(64);
+    let keys = format!(
+        "[[auth.keys]]\nname = \"mobile\"\nhash = \"sha256:{hash}\"\nroutes = [\"*\"]\n\
+         expires = \"2099-01-01T00:00:00Z\"\n\
+         [[auth.keys]]\nname = \"other\"\nhash = \"sha256:{}\"\nroutes = [\"*\"]\n",
+        hash.replace('0', "1"),
+    );
+    let mock = Mock::with_topics(&[TOPIC]);
+    let builder = Ringest::of_events(&mock.brokers(), "auto", 1).auth(&keys);
+    let ringest = tls::serve(builder, "server").start();
+    // Of the other key, which does not expire, there is none.
+    let of_keys = ringest.metric("ringest_api_key_expiry_timestamp_seconds");
+    assert!((of_keys - 4_070_908_800.0).abs() < 0.5, "{of_keys}");
+    let of_certificates = "ringest_tls_certificate_expiry_timestamp_seconds";
+    let expiry = ringest.metric(&format!("{of_certificates}{{name=\"localhost\"}}"));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock");
+    assert!(expiry > now.as_secs_f64(), "{expiry}");
 }
