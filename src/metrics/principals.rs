@@ -124,26 +124,26 @@ impl Principals {
         number: u64,
         now: Instant,
     ) -> Option<usize> {
-        let mut names = self.names.try_lock().ok()?;
+        let mut held = self.names.try_lock().ok()?;
         if let Some(row) = places.clone().find(|it| self.ids[*it].load(Relaxed) == id) {
             return Some(row);
         }
-        let row = match places.clone().find(|it| names[*it].is_none()) {
-            Some(free) => free,
-            None => {
-                let a_minute = |row: &usize| {
-                    let named = names[*row].as_ref();
-                    named.map_or(0, |it| self.requests_a_minute(*row, it, now))
-                };
-                let row = places.by_ref().min_by_key(a_minute)?;
-                let random = self.hasher.hash_one((id, number));
-                if !random.is_multiple_of(a_minute(&row) / SAMPLE + 1) {
-                    return None;
-                }
-                row
+        let free = places.clone().find(|it| held[*it].is_none());
+        let row = if let Some(free) = free {
+            free
+        } else {
+            let a_minute = |row: &usize| {
+                let named = held[*row].as_ref();
+                named.map_or(0, |it| self.requests_a_minute(*row, it, now))
+            };
+            let row = places.by_ref().min_by_key(a_minute)?;
+            let random = self.hasher.hash_one((id, number));
+            if !random.is_multiple_of(a_minute(&row) / SAMPLE + 1) {
+                return None;
             }
+            row
         };
-        names[row] = Some(Named {
+        held[row] = Some(Named {
             name: name.into(),
             since: now,
             before: self.sums(row),
@@ -172,8 +172,8 @@ impl Principals {
 
     /// The principals with a row, by name, and all others as one.
     pub fn series(&self) -> Vec<(Box<str>, PrincipalAmounts)> {
-        let names = locked(&self.names);
-        let named = names.iter().enumerate().filter_map(|(row, named)| {
+        let held = locked(&self.names);
+        let named = held.iter().enumerate().filter_map(|(row, named)| {
             let named = named.as_ref()?;
             let mut amounts = self.sums(row);
             for (amount, before) in amounts.iter_mut().zip(named.before) {

@@ -17,7 +17,7 @@ fn quota(requests: u64, records: u64, bytes: u64) -> Quota {
 
 /// Takes one at a time, as many as there are.
 fn all_of(level: &Level, rate: Rate, now_ns: u64) -> u64 {
-    (0..)
+    (0..1_000_000)
         .take_while(|_| level.take(rate, 1, now_ns).is_ok())
         .count() as u64
 }
