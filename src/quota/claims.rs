@@ -75,20 +75,22 @@ impl ClaimBuckets {
         if let Some(place) = (0..PLACES).find(is_at) {
             return &set.levels[place];
         }
-        for (holder, levels) in set.ids.iter().zip(&set.levels) {
-            let before = holder.load(Relaxed);
-            if before == id {
-                return levels;
-            }
-            if !levels.are_full(now_ns) {
-                continue;
-            }
-            // Two threads that place the same value in different places, as a bucket became full in between: the first
-            // place counts from then on. A thread that still charges the one before charges it for once.
-            match holder.compare_exchange(before, id, Relaxed, Relaxed) {
-                Ok(_) => return levels,
-                Err(other) if other == id => return levels,
-                Err(_) => {}
+        // A free place first: one that is taken from another may be charged by that one at this very moment, once.
+        // Of two threads that place one value there at once, in different places, the first place counts from then on.
+        for may_take in [false, true] {
+            for (holder, levels) in set.ids.iter().zip(&set.levels) {
+                let before = holder.load(Relaxed);
+                if before == id {
+                    return levels;
+                }
+                if before != 0 && !(may_take && levels.are_full(now_ns)) {
+                    continue;
+                }
+                match holder.compare_exchange(before, id, Relaxed, Relaxed) {
+                    Ok(_) => return levels,
+                    Err(other) if other == id => return levels,
+                    Err(_) => {}
+                }
             }
         }
         &set.shared
