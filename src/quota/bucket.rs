@@ -21,14 +21,19 @@ pub enum Unit {
 pub struct Rate {
     per_second: NonZeroU64,
     burst_ns: u64,
+    /// The longest time until a bucket is full with which there is still one left in it.
+    room_ns: u64,
 }
 
 impl Rate {
     /// What accrues in `burst`, but at least one, may come at once.
     pub fn new(per_second: NonZeroU64, burst: Duration) -> Self {
+        let burst_ns = u64::try_from(burst.as_nanos()).unwrap_or(u64::MAX);
+        let of_one = cost_ns(per_second, 1);
         Self {
             per_second,
-            burst_ns: u64::try_from(burst.as_nanos()).unwrap_or(u64::MAX),
+            burst_ns: burst_ns.max(of_one),
+            room_ns: burst_ns.saturating_sub(of_one),
         }
     }
 
@@ -39,19 +44,18 @@ impl Rate {
 
     /// The time in which a bucket that is empty becomes full, in nanoseconds.
     pub fn burst_ns(self) -> u64 {
-        self.burst_ns.max(self.cost_ns(1))
+        self.burst_ns
     }
 
     /// The time in which so much accrues, in nanoseconds, rounded down: no one is refused for the rest. An amount that
     /// takes a thousand of them is charged a thousandth too little at most.
     pub fn cost_ns(self, amount: u64) -> u64 {
-        amount.saturating_mul(1_000_000_000) / self.per_second
+        cost_ns(self.per_second, amount)
     }
+}
 
-    /// The latest time until a bucket is full at which there is still one left in it, in nanoseconds.
-    fn room_ns(self) -> u64 {
-        self.burst_ns() - self.cost_ns(1)
-    }
+fn cost_ns(per_second: NonZeroU64, amount: u64) -> u64 {
+    amount.saturating_mul(1_000_000_000) / per_second
 }
 
 /// How far a bucket is filled: the time at which it is full. New, or full again, it has no state that matters.
@@ -64,7 +68,7 @@ impl Level {
     /// # Errors
     /// The time until there is one, in nanoseconds.
     pub fn take(&self, rate: Rate, amount: u64, now_ns: u64) -> Result<(), u64> {
-        let (room_ns, cost_ns) = (rate.room_ns(), rate.cost_ns(amount));
+        let (room_ns, cost_ns) = (rate.room_ns, rate.cost_ns(amount));
         let later = |full_at: u64| {
             let full_at = full_at.max(now_ns);
             (full_at - now_ns <= room_ns).then(|| full_at.saturating_add(cost_ns))
