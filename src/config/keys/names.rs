@@ -71,10 +71,8 @@ pub(in crate::config) fn meant(unknown: &str) -> Option<&'static str> {
     let (place, part) = (unknown.rsplit_once(['.', '_'])).unwrap_or(("listen", unknown));
     let addresses = [LISTEN_ADDRESS.name, MANAGEMENT_ADDRESS.name].into_iter();
     let mut addresses = addresses.filter(|name| section(name).0 == place);
-    if PARTS_OF_ADDRESS.contains(&part)
-        && let Some(name) = addresses.next()
-    {
-        return Some(name);
+    if PARTS_OF_ADDRESS.contains(&part) {
+        return addresses.next();
     }
     // What is in a table that there is belongs there.
     tables(given_section).map_or(Some(()), |_| None)?;
