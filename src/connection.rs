@@ -21,10 +21,11 @@ use crate::{
     buffer::SEGMENT_BYTES_MIN,
     context::{ActiveSnapshot, Context, Ending, Facts, Stage},
     deadline::Deadline,
-    http::{ContentCoding, Framing, HeadParser, Identifiers, Method, RequestHead, Span},
+    http::{ContentCoding, Framing, HeadParser, Identifiers, Method, RequestHead},
     networks::{ClientAddress, Subnet},
     outcome::{Allow, Outcome, Refusal},
     request_id::RequestId,
+    traces::SpanContext,
     validate::Validator,
 };
 
@@ -173,7 +174,7 @@ impl Connection {
         self.transport.unread = Unread::Unknown;
         let active = self.context.active_snapshot();
         let fields = self.cors_fields_of_rest(&active);
-        let facts = self.facts(&active, None);
+        let facts = self.facts(&active, None, None);
         let request = Processed::without_head(active, fields, facts, refusal);
         self.answer(request).await
     }
@@ -191,7 +192,7 @@ impl Connection {
         // The request keeps this snapshot, even if another one is published meanwhile, unless it waits for it.
         let mut active = self.context.active_snapshot();
         let fields = self.cors_fields(&active, &head);
-        let mut facts = self.facts(&active, self.given_id(&head));
+        let mut facts = self.facts(&active, self.given_id(&head), self.span(&head));
         let end = match self.handle(&mut active, &head, &mut facts).await {
             Ok(end) => end,
             Err(Interrupt::Refused(refusal)) => End::Outcome(Outcome::Refused(refusal)),
@@ -279,8 +280,14 @@ impl Connection {
     }
 
     /// What is known of a request that begins.
-    fn facts(&self, active: &ActiveSnapshot, id: Option<RequestId>) -> Box<Facts> {
-        (self.context).facts(active, id, self.client.address(), self.began)
+    fn facts(
+        &self,
+        active: &ActiveSnapshot,
+        id: Option<RequestId>,
+        span: Option<Box<SpanContext>>,
+    ) -> Box<Facts> {
+        let client = self.client.address();
+        (self.context).facts(active, id, client, self.began, span)
     }
 
     /// Whether the request would wait for many others with long bodies.
@@ -296,13 +303,25 @@ impl Connection {
 
     /// The identifier that the request with this head has.
     fn given_id(&self, head: &RequestHead) -> Option<RequestId> {
+        let [request_id, traceparent] = self.identifiers(head);
+        RequestId::given(request_id, traceparent)
+    }
+
+    /// The span of the request with this head, if it is sampled for a trace.
+    fn span(&self, head: &RequestHead) -> Option<Box<SpanContext>> {
+        let sampler = self.context.sampler.as_ref()?;
+        let [_, traceparent] = self.identifiers(head);
+        sampler.begin(traceparent, head.method)
+    }
+
+    /// The values of `X-Request-Id` and `traceparent`.
+    fn identifiers(&self, head: &RequestHead) -> [Option<&[u8]>; 2] {
         let Identifiers {
             request_id,
             traceparent,
         } = head.identifiers;
         let bytes = self.transport.head(head);
-        let value = |span: Option<Span>| span.map(|span| span.of(bytes));
-        RequestId::given(value(request_id), value(traceparent))
+        [request_id, traceparent].map(|span| span.map(|span| span.of(bytes)))
     }
 
     fn path(&self, head: &RequestHead) -> &[u8] {

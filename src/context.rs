@@ -26,6 +26,7 @@ use crate::{
     request_id::{RequestId, RequestIds},
     response::Responses,
     snapshot::{Published, Snapshot},
+    traces::{Sampler, SpanContext},
     validate::{ValidateLimits, Validator},
     verification::VerificationQueue,
 };
@@ -124,6 +125,8 @@ pub(crate) struct Context {
     pub(crate) responses: Responses,
     pub(crate) metrics: Arc<WorkerMetrics>,
     request_ids: RequestIds,
+    /// Where there are traces.
+    pub(crate) sampler: Option<Sampler>,
     ending: Cell<Ending>,
     /// Answers so far that this worker is full.
     full_answers: Cell<usize>,
@@ -148,6 +151,7 @@ impl Context {
         producer: Rc<Producer>,
         [long_work, handshakes]: [LongWork; 2],
         load: Load,
+        sampler: Option<Sampler>,
     ) -> Self {
         let limits = &config.limits;
         let of_bodies = ValidateLimits::from(limits);
@@ -182,6 +186,7 @@ impl Context {
             responses: Responses::new(),
             metrics: Arc::clone(metrics),
             request_ids: RequestIds::default(),
+            sampler,
             ending: Cell::new(Ending::No),
             full_answers: Cell::new(0),
             records_undelivered: Cell::new(0),
@@ -254,18 +259,19 @@ impl Context {
         id: Option<RequestId>,
         client: ClientAddress,
         began: Option<Instant>,
+        span: Option<Box<SpanContext>>,
     ) -> Box<Facts> {
         let id = id.unwrap_or_else(|| self.request_ids.next());
         let began = began.unwrap_or_else(|| self.clock.now());
-        let has_stages = active.snapshot.log.have_stages();
-        Box::new(Facts::new(id, client, began, has_stages))
+        let has_stages = active.snapshot.log.have_stages() || span.is_some();
+        Box::new(Facts::new(id, client, began, has_stages, span))
     }
 
-    /// Counts an answer, which was there at `ended`, and logs it as configured.
+    /// Counts an answer, which was there at `ended`, and logs and traces it as configured.
     pub(crate) fn observe(
         &self,
         active: &ActiveSnapshot,
-        facts: &Facts,
+        facts: &mut Facts,
         outcome: &Outcome,
         ended: Instant,
     ) {
@@ -281,6 +287,9 @@ impl Context {
         active.count_principal(facts, outcome, ended);
         if let Some(line) = request_log::admit(active, code, self.is_draining()) {
             request_log::answer(&line, outcome, active, facts, ended);
+        }
+        if let (Some(sampler), Some(span)) = (&self.sampler, facts.span.take()) {
+            sampler.end(request_log::traced(*span, outcome, active, facts, ended));
         }
     }
 

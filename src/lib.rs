@@ -93,6 +93,7 @@ pub mod snapshot;
 pub mod supervisor;
 mod sync;
 pub mod tls;
+pub mod traces;
 pub mod validate;
 mod verification;
 mod worker;

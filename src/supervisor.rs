@@ -27,6 +27,7 @@ use crate::{
     readiness::Readiness,
     registry::{self, RegistryError},
     snapshot::Published,
+    traces::{LastExport, Tracer},
     worker::{self, Drained, WorkerError, WorkerSettings},
 };
 
@@ -162,6 +163,7 @@ struct Supervisor {
     process: Arc<ProcessMetrics>,
     readiness: Arc<Readiness>,
     watch: Arc<BrokerWatch>,
+    traces: Option<(Arc<Tracer>, LastExport)>,
     admin: Option<AdminHandle>,
     messages: mpsc::Receiver<Message>,
     sender: mpsc::Sender<Message>,

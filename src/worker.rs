@@ -28,6 +28,7 @@ use crate::{
     produce::{BrokerWatch, OpenError, Producer, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::Published,
+    traces::{Sampler, Tracer},
 };
 
 use drain::Drain;
@@ -64,6 +65,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) connections: Arc<Connections>,
     pub(crate) handover: Arc<Handover>,
     pub(crate) shared_budget: Arc<SharedBudget>,
+    /// Where there are traces.
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// Why a worker failed.
@@ -123,6 +126,7 @@ pub(crate) fn run(
             producer,
             [slices()?, slices()?],
             Load::new(wake.try_clone()?)?,
+            settings.tracer.as_ref().map(Sampler::new),
         ));
         settings.handover.begin(wake);
         serve(settings, &context, (listener, wake_reader), drained).await

@@ -34,7 +34,9 @@ use tokens::tokens;
 use crate::{
     auth::AuthError,
     log,
-    metrics::{Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, WorkerMetrics},
+    metrics::{
+        Counter, FetchResult, Gauge, KeyFetches, ProcessMetrics, TraceResult, WorkerMetrics,
+    },
     produce::BrokerWatch,
     readiness::Readiness,
     snapshot::Published,
@@ -141,6 +143,7 @@ impl Sources {
         self.durations(encoder, &snapshot)?;
         self.totals(encoder)?;
         self.handshakes(encoder)?;
+        self.traces(encoder)?;
         self.gauges(encoder)?;
         self.state(encoder, &snapshot)?;
         self.kafka(encoder)?;
@@ -253,6 +256,15 @@ impl Sources {
             ConstCounter::new(value).encode(metric)?;
         }
         Ok(())
+    }
+
+    fn traces(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Requests sampled for traces, by what became of their spans.";
+        let series = TraceResult::ALL.iter().map(|result| {
+            let labels = [("result", result.as_str())];
+            (labels, self.process.traces(*result))
+        });
+        counter_family(encoder, "traces", help, series)
     }
 
     fn handshakes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

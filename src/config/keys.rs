@@ -13,7 +13,7 @@ use super::{
     DriverChoice, Limits, ListenAddress, Pin,
     auth::issuer,
     key::{ApiKeyTable, CertificateTable, ClientTable, IssuerTable, Key, Known, RequiredKey},
-    log_filter,
+    log_filter, traces,
 };
 use crate::{
     auth::{ApiKey, AuthMode},
@@ -401,6 +401,19 @@ keys! {
     );
     LOG_REQUESTS: Key<RequestLog> = Key::choice("log.requests", r#""refused""#);
     LOG_REQUESTS_RATE_MAX: Key<usize> = Key::integer("log.requests_rate_max", "10", 1, 10_000);
+    TRACES_ENDPOINT: Key<Option<String>> = Key::read_by(
+        "traces.endpoint",
+        r#""""#,
+        || traces::ENDPOINT.into(),
+        traces::endpoint_or_none,
+    );
+    TRACES_SAMPLE_RATIO: Key<f64> =
+        Key::read_by("traces.sample_ratio", "0.01", || "a number from 0 to 1".into(), traces::ratio);
+    TRACES_SERVICE_NAME: Key<String> =
+        Key::read_by("traces.service_name", r#""ringest""#, || "a name".into(), some_text);
+    TRACES_HEADERS_FILE: Key<Option<String>> =
+        Key::read_by("traces.headers_file", r#""""#, || KEY_FILE.into(), text_or_none);
+    TRACES_TIMEOUT: Key<Duration> = timeout("traces.timeout_ms", "10_000");
     PRODUCERS: Key<Option<usize>> = Key::read_by(
         "kafka.producers",
         r#""auto""#,

@@ -13,6 +13,7 @@ use crate::{
     produce::{QUEUED_RECORD_BYTES, requests_bytes_max},
     quota::ClaimBuckets,
     tls::Tls,
+    traces,
     validate::{ValidateLimits, Validator},
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Sizes {
     pub(super) claim_bytes: usize,
     /// Of a connection.
     pub(super) tls_bytes: usize,
+    pub(super) has_traces: bool,
     pub(super) queue_records_max: usize,
     /// Of a worker.
     pub(super) requests_bytes_max: usize,
@@ -103,7 +105,7 @@ pub struct MemoryMax {
     pub kept_segments: u64,
     /// The overhead of each queued message, of every worker; payloads are in flight.
     pub producer_queues: u64,
-    /// The process and its workers without load, and a full queue of the log.
+    /// The process and its workers without load, and full queues of the log and of traces.
     pub process: u64,
 }
 
@@ -115,6 +117,7 @@ impl MemoryMax {
             cache_entries: config.auth.cache_entries,
             claim_bytes: claim_bytes(&config.auth),
             tls_bytes: tls_bytes(config.listen.tls.as_deref()),
+            has_traces: config.traces.is_some(),
             queue_records_max: config.queue_records_max(),
             requests_bytes_max: requests_bytes_max(
                 |name| config.kafka_property(name).map(str::to_owned),
@@ -140,6 +143,12 @@ impl MemoryMax {
         let connection = (input + CONNECTION_BYTES + sizes.tls_bytes) as u64;
         let beyond = of_each(BEYOND_MAX);
         let requests = of_each(sizes.requests_bytes_max);
+        let traces = if sizes.has_traces {
+            traces::MEMORY_MAX
+        } else {
+            0
+        };
+        let queues = log::MEMORY_MAX + traces;
         Self {
             connections: connection.saturating_mul(connections_max as u64 + beyond),
             in_flight: in_flight_bytes_max as u64,
@@ -151,7 +160,7 @@ impl MemoryMax {
                 + sizes.claim_bytes as u64,
             kept_segments: of_each(buffer::Pool::KEPT_BYTES_MAX),
             producer_queues: of_message(of_each(sizes.queue_records_max)),
-            process: PROCESS_BYTES + log::MEMORY_MAX as u64 + workers * WORKER_BYTES,
+            process: PROCESS_BYTES + queues as u64 + workers * WORKER_BYTES,
         }
     }
 
@@ -255,6 +264,7 @@ mod tests {
             cache_entries: 8_192,
             claim_bytes: 0,
             tls_bytes: 0,
+            has_traces: false,
             queue_records_max: 200_000,
             requests_bytes_max: 1_000_000,
         };

@@ -17,6 +17,7 @@ mod registry;
 mod reload;
 mod resolve;
 mod tls;
+mod traces;
 mod written;
 
 use std::{
@@ -46,6 +47,7 @@ use crate::{
     route::RouteTable,
     samples::Samples,
     tls::Tls,
+    traces::TraceSettings,
     validate::ValidateLimits,
 };
 
@@ -89,6 +91,8 @@ pub struct Config {
     pub schema_registry: Option<SchemaRegistry>,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Traces of requests; `None`: there are none.
+    pub traces: Option<TraceSettings>,
     /// The data models, in the order of their file names.
     pub models: Vec<Arc<Model>>,
     /// The configuration file and the directory of the models, if a change of them triggers a reload.

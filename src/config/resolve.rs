@@ -13,7 +13,7 @@ use super::{
         DRAIN_DELAY, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX, IDLE_TIMEOUT,
         IN_FLIGHT_BYTES_MAX, JSON_DEPTH_MAX, LOG_FILTER, LOG_FORMAT, LOG_REQUESTS,
         LOG_REQUESTS_RATE_MAX, MANAGEMENT_SAMPLES, MODELS, PIN, PRODUCERS, RECORD_BYTES_MAX,
-        RECORDS_MAX, RELOAD_ON_CHANGE, WORKER_STUCK, WORKERS,
+        RECORDS_MAX, RELOAD_ON_CHANGE, TRACES_ENDPOINT, WORKER_STUCK, WORKERS,
     },
     log_filter,
     memory::{Sizes, claim_bytes, tls_bytes},
@@ -144,13 +144,12 @@ fn resolve(
     (key_files, kafka_files): (Option<&Path>, Option<&Path>),
     files: impl FnOnce(&mut Reader) -> Vec<model::File>,
 ) -> Result<Config, ConfigErrors> {
-    let (workers, pin) = (reader.workers(), reader.get(&PIN));
+    let (workers, pin, producers) = (reader.workers(), reader.get(&PIN), reader.get(&PRODUCERS));
     let limits = reader.limits(workers);
     let timeouts = reader.timeouts();
     let listen = reader.listen(key_files);
     let management = reader.management(&listen.address);
     let auth = reader.auth(&listen.address, key_files);
-    let producers = reader.get(&PRODUCERS);
     let cgroup_bytes = cgroup::memory_max();
     let Sizes {
         mut limits,
@@ -158,7 +157,7 @@ fn resolve(
         ..
     } = reader.sizes(limits, workers, &auth, &listen, producers, cgroup_bytes);
     let schema_registry = reader.schema_registry();
-    let log = reader.log();
+    let (log, traces) = (reader.log(), reader.traces(key_files));
     let (ack, directory) = (timeouts.ack, kafka_files);
     let kafka = kafka::properties(reader, &limits, ack, queue_records_max, directory);
     let files = files(reader);
@@ -198,6 +197,7 @@ fn resolve(
         producers,
         schema_registry,
         log,
+        traces,
         models,
         sources: Vec::new(),
         warnings,
@@ -277,6 +277,7 @@ impl Reader {
             cache_entries: auth.cache_entries,
             claim_bytes: claim_bytes(auth),
             tls_bytes: tls_bytes(listen.tls.as_deref()),
+            has_traces: self.is_set(&TRACES_ENDPOINT),
             queue_records_max: queue
                 .flatten()
                 .unwrap_or(QUEUE_RECORDS.max(limits.records_max)),

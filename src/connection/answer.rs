@@ -252,7 +252,7 @@ impl Connection {
             asked,
             active,
             fields,
-            facts,
+            mut facts,
             end,
         } = request;
         let (outcome, ended) = match end {
@@ -273,7 +273,7 @@ impl Connection {
                 (delivered.into(), ended)
             }
         };
-        (self.context).observe(&active, &facts, &outcome, ended);
+        (self.context).observe(&active, &mut facts, &outcome, ended);
         let keeps = !may_end
             || (outcome.keeps_connection()
                 && self.can_continue(asked)

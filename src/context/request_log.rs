@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     sync::LazyLock,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tracing::Level;
@@ -16,6 +16,7 @@ use crate::{
     networks::ClientAddress,
     outcome::{Code, Outcome, Refusal, Row, TABLE},
     request_id::RequestId,
+    traces::{self, SpanContext, TracedRequest},
 };
 
 /// By the code.
@@ -62,6 +63,8 @@ pub(crate) struct Facts {
     /// When its credential was verified, its body read, and its records enqueued; where it came so far, and
     /// stages are timed.
     stages: [Option<Instant>; 3],
+    /// Where it is sampled for a trace.
+    pub(super) span: Option<Box<SpanContext>>,
 }
 
 /// A stage of a request that is timed.
@@ -79,6 +82,7 @@ impl Facts {
         client: ClientAddress,
         began: Instant,
         has_stages: bool,
+        span: Option<Box<SpanContext>>,
     ) -> Self {
         Self {
             id,
@@ -90,6 +94,7 @@ impl Facts {
             began,
             has_stages,
             stages: [None; 3],
+            span,
         }
     }
 
@@ -100,18 +105,28 @@ impl Facts {
         }
     }
 
-    /// The time of each stage in milliseconds: authentication, the body, validation, delivery. A stage that
-    /// was not reached has none.
-    fn milliseconds(&self, end: Instant) -> [Option<f64>; 4] {
+    /// The time of each stage: authentication, the body, validation, delivery. A stage that was not reached
+    /// has none.
+    fn times(&self, end: Instant) -> [Option<Duration>; 4] {
         let mut from = Some(self.began);
         let mut next = |to: Option<Instant>| {
             let spent = Some(to?.saturating_duration_since(from?));
             from = to;
-            spent.map(milliseconds)
+            spent
         };
         let [authenticated, received, enqueued] = self.stages;
         let delivered = enqueued.map(|_| end);
         [authenticated, received, enqueued, delivered].map(&mut next)
+    }
+}
+
+/// The records of a request with this outcome, as far as they are known.
+fn records(outcome: &Outcome, facts: &Facts) -> usize {
+    match outcome {
+        Outcome::PartlyAccepted(_, rejection) | Outcome::Refused(Refusal::Invalid(rejection)) => {
+            rejection.records
+        }
+        _ => facts.records,
     }
 }
 
@@ -172,13 +187,10 @@ pub(super) fn answer(
     let principal = facts.principal.as_ref().and_then(Principal::name);
     let detail = text(row);
     let ms = milliseconds(end.saturating_duration_since(facts.began));
-    let [authenticate_ms, receive_ms, validate_ms, deliver_ms] = facts.milliseconds(end);
-    let records = match outcome {
-        Outcome::PartlyAccepted(_, rejection) | Outcome::Refused(Refusal::Invalid(rejection)) => {
-            rejection.records
-        }
-        _ => facts.records,
-    };
+    let times = facts.times(end).map(|it| it.map(milliseconds));
+    let [authenticate_ms, receive_ms, validate_ms, deliver_ms] = times;
+    let records = records(outcome, facts);
+    let trace_id = facts.span.as_ref().map(|span| span.trace_id());
     /// A line at this level.
     macro_rules! line {
         ($level:ident) => {
@@ -190,6 +202,7 @@ pub(super) fn answer(
                 principal,
                 client = %facts.client,
                 request_id = facts.id.as_str(),
+                trace_id,
                 bytes = facts.body_bytes,
                 records,
                 ms,
@@ -206,6 +219,33 @@ pub(super) fn answer(
         Level::ERROR => line!(error),
         Level::WARN => line!(warn),
         _ => line!(info),
+    }
+}
+
+/// A request whose span ends with its answer.
+pub(super) fn traced(
+    context: SpanContext,
+    outcome: &Outcome,
+    active: &ActiveSnapshot,
+    facts: &Facts,
+    end: Instant,
+) -> TracedRequest {
+    let row = outcome.code().row();
+    let routes = active.snapshot.routes.routes();
+    let principal = facts.principal.as_ref().and_then(Principal::name);
+    TracedRequest {
+        context,
+        ended: SystemTime::now() - end.elapsed(),
+        duration: end.saturating_duration_since(facts.began),
+        stages: facts.times(end),
+        route: facts.route.map(|index| routes[index].path.as_str().into()),
+        principal: principal.map(traces::principal),
+        client: facts.client,
+        request_id: facts.id.as_str().into(),
+        status: row.status,
+        code: row.name,
+        bytes: facts.body_bytes,
+        records: records(outcome, facts),
     }
 }
 

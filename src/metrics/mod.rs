@@ -26,7 +26,7 @@ pub use cell::{CoarseHistogram, Counter, Gauge, Histogram, Observed};
 pub use key_fetches::{FetchResult, KeyFetches};
 pub use labels::{Class, Driver, KafkaError};
 pub use principals::{PrincipalAmounts, Principals};
-pub use process::ProcessMetrics;
+pub use process::{ProcessMetrics, TraceResult};
 pub use route::RouteMetrics;
 pub use tokens::{LatestToken, TokenFetchResult, Tokens};
 

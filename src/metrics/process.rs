@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::{KeyFetches, Tokens, unix_millis};
 use crate::sync::locked;
 
@@ -20,6 +22,30 @@ pub struct ProcessMetrics {
     configured_at: AtomicU64,
     /// Tokens for the brokers.
     pub tokens: Tokens,
+    traces: [AtomicU64; TraceResult::ALL.len()],
+}
+
+/// What became of a sampled request's spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[repr(usize)]
+#[strum(serialize_all = "snake_case")]
+pub enum TraceResult {
+    /// The collector has accepted them.
+    Exported,
+    /// The queue was full.
+    Dropped,
+    /// The collector was not reached, or has refused them.
+    Failed,
+}
+
+impl TraceResult {
+    /// All results, in declaration order.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The value of the metric's label.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Of a process that has just been configured.
@@ -33,6 +59,7 @@ impl Default for ProcessMetrics {
             last_reload_succeeded: AtomicBool::new(true),
             configured_at: AtomicU64::new(unix_millis()),
             tokens: Tokens::default(),
+            traces: Default::default(),
         }
     }
 }
@@ -78,6 +105,16 @@ impl ProcessMetrics {
             self.last_reload_succeeded.load(Relaxed),
             self.configured_at.load(Relaxed),
         )
+    }
+
+    /// Counts sampled requests by what became of their spans. May be called from any thread.
+    pub fn traced(&self, result: TraceResult, requests: u64) {
+        self.traces[result as usize].fetch_add(requests, Relaxed);
+    }
+
+    /// Sampled requests so far whose spans had this result.
+    pub fn traces(&self, result: TraceResult) -> u64 {
+        self.traces[result as usize].load(Relaxed)
     }
 
     /// Reloads so far: succeeded and failed ones.

@@ -23,6 +23,9 @@ const SIGNAL_GRACE: Duration = Duration::from_secs(1);
 /// would not change any result.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long the traces of the last requests may take to be exported.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Time beyond `drain_timeout_ms` for the last log lines and the exit itself.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
@@ -193,6 +196,11 @@ impl Supervisor {
             if *progress == Progress::Draining {
                 tracing::error!("worker {index} has not drained in time");
             }
+        }
+        if let Some((tracer, last_export)) = &self.traces {
+            tracer.stop();
+            let left = deadline.saturating_duration_since(Instant::now());
+            last_export.wait(left.min(EXPORT_TIMEOUT));
         }
         if let Some(admin) = self.admin.take() {
             admin.stop();

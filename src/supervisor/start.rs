@@ -38,6 +38,7 @@ use crate::{
     produce::{BrokerAccess, BrokerWatch, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
+    traces::Tracer,
     worker::{Handover, NoIoUring, WorkerSettings, check_io_uring},
 };
 
@@ -109,7 +110,13 @@ impl Supervisor {
         let fetcher = fetcher(&config, &process, &sender)?;
         let keys = fetcher.fetched(&config.auth.issuers);
         let published = Arc::new(Published::new(Snapshot::first(&config, &keys)));
-        let workers = worker_settings(&config, &published, driver, &watch, &connections)?;
+        let traces = config.traces.as_ref();
+        let traces = traces.map(|it| Tracer::start(it, &process)).transpose()?;
+        let (tracer, last_export) = traces.unzip();
+        let mut workers = worker_settings(&config, &published, driver, &watch, &connections)?;
+        for worker in &mut workers {
+            worker.tracer.clone_from(&tracer);
+        }
         let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
         let readiness = Arc::clone(&workers[0].settings.readiness);
         let admin = |address| {
@@ -138,6 +145,7 @@ impl Supervisor {
             process,
             readiness,
             watch,
+            traces: tracer.zip(last_export),
             admin,
             messages,
             sender,
@@ -366,6 +374,7 @@ pub(super) fn worker_settings(
         connections: Arc::clone(connections),
         handover: Arc::default(),
         shared_budget: Arc::clone(&shared_budget),
+        tracer: None,
     };
     Ok((0..workers).map(settings).collect())
 }

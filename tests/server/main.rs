@@ -23,5 +23,6 @@ mod registry;
 mod reload;
 mod service_manager;
 mod tls;
+mod traces;
 mod unix_socket;
 mod workers;

@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 14] = [
     &["context"],
     &["response", "snapshot"],
     &["config"],
-    &["oauth", "outcome", "registry", "samples", "verification"],
+    &["oauth", "outcome", "registry", "samples", "traces", "verification"],
     &["dead_letter", "produce"],
     &["auth"],
     &["route", "validate"],
