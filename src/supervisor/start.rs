@@ -38,7 +38,7 @@ use crate::{
     produce::{BrokerAccess, BrokerWatch, ProducerSettings},
     readiness::{Readiness, WorkerState},
     snapshot::{Published, Snapshot},
-    traces::Tracer,
+    traces::{LastExport, Tracer},
     worker::{Handover, NoIoUring, WorkerSettings, check_io_uring},
 };
 
@@ -110,13 +110,8 @@ impl Supervisor {
         let fetcher = fetcher(&config, &process, &sender)?;
         let keys = fetcher.fetched(&config.auth.issuers);
         let published = Arc::new(Published::new(Snapshot::first(&config, &keys)));
-        let traces = config.traces.as_ref();
-        let traces = traces.map(|it| Tracer::start(it, &process)).transpose()?;
-        let (tracer, last_export) = traces.unzip();
         let mut workers = worker_settings(&config, &published, driver, &watch, &connections)?;
-        for worker in &mut workers {
-            worker.tracer.clone_from(&tracer);
-        }
+        let traces = start_traces(&config, &process, &mut workers)?;
         let workers: Vec<Worker> = workers.into_iter().map(Worker::new).collect();
         let readiness = Arc::clone(&workers[0].settings.readiness);
         let admin = |address| {
@@ -145,7 +140,7 @@ impl Supervisor {
             process,
             readiness,
             watch,
-            traces: tracer.zip(last_export),
+            traces,
             admin,
             messages,
             sender,
@@ -261,6 +256,22 @@ fn broker_watch(
     let mut tokens = TokenRefresher::new(&access, process);
     tokens.follow(config.tokens.as_ref(), watch.on_token())?;
     Ok((watch, tokens))
+}
+
+/// Starts the export of the requests that these workers sample for traces, if any are.
+fn start_traces(
+    config: &Config,
+    process: &Arc<ProcessMetrics>,
+    workers: &mut [WorkerSettings],
+) -> io::Result<Option<(Arc<Tracer>, LastExport)>> {
+    let Some(settings) = &config.traces else {
+        return Ok(None);
+    };
+    let (tracer, last_export) = Tracer::start(settings, process)?;
+    for worker in workers {
+        worker.tracer = Some(Arc::clone(&tracer));
+    }
+    Ok(Some((tracer, last_export)))
 }
 
 /// Starts fetching the keys of the issuers.
