@@ -35,7 +35,8 @@ use acceptor::Acceptor;
 use drain::{Delay, ExitDeadline};
 use reload::{Loaded, Reload, ReloadError};
 use service_manager::{Event, ServiceManager};
-use start::{START_INTERVAL, Start, StartupError, log_start};
+use start::{START_INTERVAL, Start, StartupError};
+use start_log::log_start;
 use workers::{WATCH_INTERVAL, Worker};
 
 mod acceptor;
@@ -45,6 +46,7 @@ mod pinning;
 mod reload;
 mod service_manager;
 mod start;
+mod start_log;
 mod unix_socket;
 mod workers;
 
