@@ -3,6 +3,7 @@
 mod explain;
 mod health;
 mod import_moose;
+mod infer;
 mod manual;
 mod token;
 mod topics;
@@ -153,7 +154,9 @@ enum Command {
     Explain(explain::Arguments),
     Health(health::Arguments),
     ImportMoose(import_moose::Arguments),
+    Infer(infer::InferArguments),
     Man(manual::ManArguments),
+    NewModel(infer::NewModelArguments),
     Token(token::Arguments),
     Topics(topics::Arguments),
 }
@@ -193,6 +196,8 @@ pub fn run() -> ExitCode {
         Some(Command::Explain(of)) => return explain::run(&arguments.config, of),
         Some(Command::Health(of)) => return health::run(&arguments.config, of),
         Some(Command::ImportMoose(of)) => return import_moose::run(of),
+        Some(Command::Infer(of)) => return infer::run(of),
+        Some(Command::NewModel(of)) => return infer::new_model(of),
         Some(Command::Man(of)) => return manual::man(Arguments::command(), of),
         Some(Command::Token(of)) => return token::run(&arguments.config, of),
         Some(Command::Topics(of)) => return topics::run(&arguments.config, of),

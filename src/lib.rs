@@ -69,6 +69,7 @@ pub mod explain;
 pub mod http;
 mod https;
 pub mod import_moose;
+pub mod infer;
 pub mod isolation;
 pub mod jwks;
 mod load;

@@ -136,6 +136,14 @@ impl Model {
     /// The longest name, in bytes.
     pub const NAME_BYTES_MAX: usize = 128;
 
+    /// Whether a text can be a model's name: a letter, then letters, digits, `_` and `-`.
+    pub fn is_name(text: &str) -> bool {
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.len() <= Self::NAME_BYTES_MAX
+            && text.bytes().all(is_inside)
+    }
+
     /// Any JSON object is a valid record, and is forwarded unchanged.
     pub fn untyped(name: &str, version: Version, topic: &str) -> Self {
         Self {

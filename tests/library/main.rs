@@ -20,6 +20,7 @@ mod deploy;
 mod documentation;
 mod http_framing;
 mod import_moose;
+mod infer;
 mod openapi;
 mod tidy;
 mod typed;

@@ -5,6 +5,7 @@ mod dev;
 mod documentation;
 mod explain;
 mod health;
+mod infer;
 mod manual;
 mod start;
 mod token;

@@ -46,13 +46,7 @@ impl Reader<'_> {
             Model::NAME_BYTES_MAX
         );
         self.required("name", &allowed);
-        self.text("name", &allowed, |name| {
-            name.starts_with(|first: char| first.is_ascii_alphabetic())
-                && name.len() <= Model::NAME_BYTES_MAX
-                && name
-                    .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'))
-        })
+        self.text("name", &allowed, Model::is_name)
     }
 
     pub(super) fn version(&mut self) -> Option<Version> {
