@@ -18,7 +18,11 @@ fn load(text: &str) -> Model {
     fs::create_dir(&models).expect("ours");
     fs::write(models.join("m.toml"), text).expect("ours");
     let file = place.path().join("ringest.toml");
-    fs::write(&file, "models = \"models\"\n[kafka]\n\"bootstrap.servers\" = \"localhost:1\"\n").expect("ours");
+    fs::write(
+        &file,
+        "models = \"models\"\n[kafka]\n\"bootstrap.servers\" = \"localhost:1\"\n",
+    )
+    .expect("ours");
     let config = Config::load_to_inspect(&file, std::iter::empty());
     let config = config.unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     (*config.models[0]).clone()

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{command, output, stderr, stdout};
+use crate::support::process::without_forks;
 
 fn infer(arguments: &[&str], records: &str) -> Output {
     let mut command = command(&["infer"]);
