@@ -31,9 +31,9 @@ pub fn observed_coarsely(histogram: &cell::CoarseHistogram) -> (u64, u64) {
     (buckets.iter().sum(), histogram.sum_micros())
 }
 
-/// What one of so many counters of a line has counted so far, after one more.
+/// What so many counters of a line have counted, after one has counted.
 pub fn counted(count: usize) -> u64 {
     let counters = cell::Counters::new(count);
     counters.at(count - 1).add(1);
-    counters.at(count - 1).value()
+    counters.total()
 }
