@@ -183,7 +183,9 @@ impl Check {
             Self::Log | Self::DevOutput => language == "text",
             Self::File(_) => ["toml", "json", "text"].contains(&language),
             // What could be loaded, or run and compared, is.
-            Self::None(_) => ["sh", "text", "ini", "js", "yaml"].contains(&language),
+            Self::None(_) => {
+                ["sh", "text", "ini", "js", "yaml", "nginx", "haproxy"].contains(&language)
+            }
         }
     }
 }
