@@ -150,3 +150,26 @@ pub(crate) fn what_does_not_fit_is_warned_of(cluster: &Cluster) {
         "{said}"
     );
 }
+
+/// Credentials of `[kafka.oauth]` that are of no use, and why.
+pub(crate) fn a_refusal_is_named(
+    cluster: &Cluster,
+    kafka: &[(&str, &str)],
+    oauth: &[(&str, &str)],
+    reason: &str,
+) {
+    let place = Place::new(cluster);
+    place.set_topic("any");
+    let mut text = fs::read_to_string(place.config()).expect("the file");
+    for (name, value) in kafka {
+        writeln!(text, "\"{name}\" = \"{value}\"").expect("a String takes it");
+    }
+    text.push_str("[kafka.oauth]\n");
+    for (name, value) in oauth {
+        writeln!(text, "{name} = \"{value}\"").expect("a String takes it");
+    }
+    fs::write(place.config(), text).expect("a file");
+    let (code, _, said) = place.run(&CHECK);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(reason), "{said}");
+}

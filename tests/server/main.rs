@@ -17,6 +17,7 @@ mod jwks;
 mod limits;
 mod logs;
 mod metrics;
+mod oauth;
 mod properties;
 mod quotas;
 mod registry;

@@ -35,6 +35,8 @@ pub(crate) struct Kafka {
     cluster: Cluster,
     /// The controller's port.
     controller: u16,
+    /// The port of listener `TLS`, where there is one.
+    tls: u16,
     /// Broker properties that override ours.
     overrides: Vec<(String, String)>,
 }
@@ -46,29 +48,40 @@ impl Kafka {
     }
 
     /// Starts a node with further broker properties, which override ours (listener `CLIENT` is
-    /// the one that clients use), and with librdkafka properties for the client of the test itself.
+    /// the one that clients use; `TLS` is another one where a property names it), and with librdkafka
+    /// properties for the client of the test itself.
     pub(crate) fn start_with(
         jars: &Jars,
         broker: &[(&str, &str)],
         client: &[(&str, &str)],
     ) -> Self {
-        let [port, controller] = free_ports();
+        let [port, controller, tls] = free_ports();
+        let with_tls = broker
+            .iter()
+            .any(|(name, _)| name.starts_with("listener.name.tls."));
+        let more = if with_tls {
+            format!(",TLS://{ADDRESS}:{tls}")
+        } else {
+            String::new()
+        };
         let config = format!(
             "process.roles=broker,controller\nnode.id=1\n\
-             listeners=CLIENT://{ADDRESS}:{port},CONTROLLER://{ADDRESS}:{controller}\n"
+             listeners=CLIENT://{ADDRESS}:{port},CONTROLLER://{ADDRESS}:{controller}{more}\n"
         );
         let brokers = format!("{ADDRESS}:{port}");
         let client = [&[("bootstrap.servers", brokers.as_str())], client].concat();
         let cluster = Cluster::new(&client).ephemeral();
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         let overrides = broker.iter().map(owned).collect();
-        Self::start_node(jars, &config, controller, overrides, cluster)
+        let mut node = Self::start_node(jars, &config, controller, overrides, cluster);
+        node.tls = tls;
+        node
     }
 
     /// Starts one more broker of this node's cluster, with this `node.id`, and waits until the cluster has
     /// it. It has a process and data of its own, and plain text listeners.
     pub(crate) fn join(&self, id: i32) -> Self {
-        let [port, _] = free_ports();
+        let [port, ..] = free_ports();
         let config =
             format!("process.roles=broker\nnode.id={id}\nlisteners=CLIENT://{ADDRESS}:{port}\n");
         let brokers = format!("{ADDRESS}:{port}");
@@ -118,6 +131,7 @@ impl Kafka {
             process: None,
             cluster,
             controller,
+            tls: 0,
             overrides,
         };
         let format = ["format", "-t", CLUSTER_ID, "-c", &kafka.path(CONFIG)];
@@ -129,6 +143,11 @@ impl Kafka {
     /// Its topics.
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// `bootstrap.servers` of listener `TLS`.
+    pub(crate) fn tls_brokers(&self) -> String {
+        format!("{ADDRESS}:{}", self.tls)
     }
 
     /// Ends it as a power cut of its process would: SIGKILL.
@@ -228,9 +247,9 @@ impl Kafka {
     }
 }
 
-/// Two ports that are free now; both are held until both are known, so that they differ.
-fn free_ports() -> [u16; 2] {
-    [(), ()]
+/// Ports that are free now; all are held until all are known, so that they differ.
+fn free_ports() -> [u16; 3] {
+    [(), (), ()]
         .map(|()| TcpListener::bind((ADDRESS, 0)).expect("loopback has free ports"))
         .map(|listener| listener.local_addr().expect("it is bound").port())
 }

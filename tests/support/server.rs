@@ -1,4 +1,4 @@
-//! An HTTP server as small as can be: a request a connection.
+//! An HTTP server as small as can be: a request a connection, GET or POST.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -27,19 +27,30 @@ const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/127.0.0.1.
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) at: Instant,
+    /// The body of a POST; of a GET it is empty.
+    pub(crate) body: String,
     fields: Vec<String>,
 }
 
 impl Request {
     fn read(stream: &mut impl Read) -> Option<Self> {
-        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut stream = BufReader::new(stream);
+        let mut lines = stream.by_ref().lines().map_while(Result::ok);
         let line = lines.next()?;
-        let path = line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
-        Some(Self {
-            path: path.to_owned(),
+        let path = line
+            .strip_prefix("GET ")
+            .or_else(|| line.strip_prefix("POST "))?;
+        let mut request = Self {
+            path: path.strip_suffix(" HTTP/1.1")?.to_owned(),
             at: Instant::now(),
+            body: String::new(),
             fields: lines.take_while(|line| !line.is_empty()).collect(),
-        })
+        };
+        if let Some(length) = request.field("Content-Length") {
+            let length = length.parse().ok()?;
+            stream.take(length).read_to_string(&mut request.body).ok()?;
+        }
+        Some(request)
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
