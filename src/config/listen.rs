@@ -58,9 +58,10 @@ impl Reader {
             self.fail(MANAGEMENT_ADDRESS.at(), message);
         }
         if !address.ip().is_loopback() {
-            let values = match self.get(&MANAGEMENT_SAMPLES) {
-                true => ", and values of records (management.samples)",
-                false => "",
+            let values = if self.get(&MANAGEMENT_SAMPLES) {
+                ", and values of records (management.samples)"
+            } else {
+                ""
             };
             let message = format!(
                 "metrics and routes{values} can be read without a credential from every host that \
