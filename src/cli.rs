@@ -103,7 +103,7 @@ struct Arguments {
     )]
     dev: bool,
 
-    /// With --dev: the directory of your models instead of the samples; read again when they change
+    /// With --dev: a directory of models instead of the samples; reloaded on a change
     #[arg(
         long,
         value_name = "DIR",

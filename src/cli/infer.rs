@@ -13,8 +13,8 @@ use super::{EXIT_USAGE, print, report};
 use crate::{infer::infer, model::Model};
 
 const INFER_EXAMPLES: &str = "\
-Reads a JSON object, an array of them, or NDJSON, and prints the file of a model whose types fit all records.
-What it guessed is said in comments: read it before you use it.
+Reads a JSON object, an array of them, or NDJSON, and prints the file of a model whose types fit
+all records. Comments say what was guessed: read them before you use it.
 
 Examples:
   ringest infer orders.ndjson > models/orders.toml

@@ -69,15 +69,21 @@ fn routes_as_json() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let routes: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(routes.as_array().map(Vec::len), Some(4));
+    let (order, raw) = (&routes[0], &routes[2]);
+    let first = serde_json::json!({"name": "orderId", "type": "String", "required": true});
+    assert_eq!(order["fields"][0], first);
+    assert_eq!(order["example"]["orderId"], "orderId-1");
     assert_eq!(
-        routes[0],
+        *raw,
         serde_json::json!({
             "method": "POST",
-            "path": "/ingest/Order/1.0",
-            "model": "Order",
+            "path": "/ingest/RawEvent/1.0",
+            "model": "RawEvent",
             "version": "1.0",
-            "topic": "orders",
+            "topic": "RawEvent_1_0",
             "latest": true,
+            "fields": null,
+            "example": {"hello": "ringest"},
         })
     );
 }

@@ -85,13 +85,6 @@ fn properties_that_fail_together_are_found() {
         ),
         (
             &[
-                ("RINGEST_KAFKA__SECURITY_PROTOCOL", "ssl"),
-                ("RINGEST_KAFKA__SSL_CA_LOCATION", "nowhere.pem"),
-            ],
-            "ssl.ca.location failed: ",
-        ),
-        (
-            &[
                 ("RINGEST_KAFKA__ACKS", "1"),
                 ("RINGEST_KAFKA__ENABLE_IDEMPOTENCE", "true"),
             ],

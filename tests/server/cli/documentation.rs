@@ -129,8 +129,9 @@ fn another_output_is_an_error() {
     ));
 }
 
+/// Some have no series without a cause; `admin::observed` has all of them.
 #[test]
-fn the_table_of_metrics_is_that_of_the_server() {
+fn the_table_of_metrics_has_those_of_the_server() {
     let server = Server::start();
     let url = format!("http://{MANAGEMENT}/metrics");
     let text = server.curl(&["curl".to_owned(), url], Path::new(ROOT));
@@ -143,7 +144,9 @@ fn the_table_of_metrics_is_that_of_the_server() {
     let names = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
     let is_metric = |name: &&str| name.starts_with("ringest_") || name.starts_with("process_");
     let documented: BTreeSet<&str> = names.filter(is_metric).collect();
-    assert_eq!(documented, exposed);
+    let missing: Vec<_> = exposed.difference(&documented).collect();
+    assert_eq!(missing, [&""; 0]);
+    assert!(exposed.contains("ringest_requests"), "{text}");
 }
 
 #[test]
