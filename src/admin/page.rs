@@ -14,6 +14,10 @@ const SCRIPT: &str = include_str!("page/page.js");
 
 /// What the page knows of the server beside what it reads.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and they go to JSON"
+)]
 pub struct PageFacts {
     /// The public listener.
     pub public: ListenAddress,
