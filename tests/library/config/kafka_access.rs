@@ -4,6 +4,7 @@
 use std::{fs, path::PathBuf};
 
 use ringest::{
+    document::ConfigErrors,
     oauth::{TokenEndpoint, TokenSettings, TokenSource},
     produce::properties::{KnownProperties, check_properties, features},
 };
@@ -19,7 +20,7 @@ const OAUTH: &str = "security.protocol = \"sasl_ssl\"\nsasl.mechanisms = \"OAUTH
 /// The errors of `[kafka]` with these lines, without their place.
 fn errors(lines: &str) -> Vec<String> {
     let errors = Place::new(&least_and(lines)).load(&[]).err();
-    let errors = errors.iter().flat_map(|errors| errors.iter());
+    let errors = errors.iter().flat_map(ConfigErrors::iter);
     errors
         .map(|error| format!("{}: {}", error.key, error.message))
         .collect()
@@ -406,5 +407,5 @@ fn files_that_librdkafka_reads_itself() {
     let two = place.load(&variables).expect("good");
     assert!(!one.has_same_kafka(&two));
     assert_eq!(one.kafka, two.kafka);
-    assert_eq!(two.watched(), [path.clone()]);
+    assert_eq!(two.watched(), [path]);
 }
