@@ -30,9 +30,11 @@ fn keys(quotas: &[(&str, &str)]) -> String {
     let mut auth = "[auth]\n".to_owned();
     for (name, quota) in quotas.iter().chain([&(FREE, "")]) {
         let hash = KeyHash::sha256(name.as_bytes());
-        auth += &format!("[[auth.keys]]\nname = \"{name}\"\nhash = \"{hash}\"\n");
+        auth.extend([format!(
+            "[[auth.keys]]\nname = \"{name}\"\nhash = \"{hash}\"\n"
+        )]);
         if !quota.is_empty() {
-            auth += &format!("quota = {{ {quota} }}\n");
+            auth.extend([format!("quota = {{ {quota} }}\n")]);
         }
     }
     auth
