@@ -41,7 +41,14 @@ pub struct Principals {
     names: Mutex<Vec<Option<Named>>>,
     /// By worker, which alone writes them.
     rows: Vec<Rows>,
+    /// Requests of principals without a row so far, those that got one included: by worker, as above.
+    without: Box<[Alone]>,
 }
+
+/// Shares no cache line with that of another worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Alone(Counter);
 
 type Rows = Box<[Row]>;
 
@@ -77,6 +84,9 @@ impl Principals {
             ids: std::iter::repeat_with(free).take(NAMED_MAX).collect(),
             names: Mutex::new((0..NAMED_MAX).map(|_| None).collect()),
             rows: std::iter::repeat_with(rows).take(workers).collect(),
+            without: std::iter::repeat_with(Alone::default)
+                .take(workers)
+                .collect(),
         }
     }
 
@@ -91,13 +101,13 @@ impl Principals {
         let name =
             name.filter(|it| (1..=Self::NAME_BYTES_MAX).contains(&it.len()) && *it != Self::REST);
         let rows = &self.rows[worker];
-        let row = name.map_or(REST, |name| self.row(&rows[REST], name, now));
+        let row = name.map_or(REST, |name| self.row(worker, name, now));
         for (counter, amount) in rows[row].0.iter().zip(amounts) {
             counter.add(amount);
         }
     }
 
-    fn row(&self, rest: &Row, name: &str, now: Instant) -> usize {
+    fn row(&self, worker: usize, name: &str, now: Instant) -> usize {
         let id = self.hasher.hash_one(name).max(1);
         let first = usize::try_from(id).unwrap_or(0) % (NAMED_MAX / PLACES) * PLACES;
         let places = first..first + PLACES;
@@ -108,7 +118,9 @@ impl Principals {
         if let Some(row) = find(id) {
             return row;
         }
-        let number = rest.0[0].value();
+        let Alone(without) = &self.without[worker];
+        let number = without.value();
+        without.add(1);
         if find(0).is_none() && !self.hasher.hash_one(number).is_multiple_of(SAMPLE) {
             return REST;
         }
@@ -243,6 +255,11 @@ mod tests {
         let counted: u64 = named.clone().map(|(_, amounts)| amounts[0]).sum();
         assert_eq!(named.count(), 4);
         assert!(counted > heavy / 10 * 9, "{counted} of {heavy}");
+        let rest = series[Principals::REST][0];
+        assert!(
+            rest > 180_000,
+            "{rest} of the light ones: few take a row from another"
+        );
     }
 
     #[test]
