@@ -62,14 +62,13 @@ impl ExportError {
     /// When to try again, if that may help (OTLP specification, section "OTLP/HTTP Response").
     fn retry(&self, backoff: Duration) -> Option<Duration> {
         match self {
-            Self::Headers(_) => None,
             Self::Unreachable(_) => Some(backoff),
             Self::Status {
                 status: 429 | 502..=504,
                 retry_after,
                 ..
             } => Some(retry_after.map_or(backoff, |it| it.min(RETRY_AFTER_MAX))),
-            Self::Status { .. } => None,
+            Self::Headers(_) | Self::Status { .. } => None,
         }
     }
 }

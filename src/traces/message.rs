@@ -26,6 +26,10 @@ pub(super) struct ScopeSpans {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of opentelemetry/proto/trace/v1/trace.proto"
+)]
 pub(super) struct Span {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) trace_id: Vec<u8>,

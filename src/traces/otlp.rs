@@ -6,7 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prost::Message as _;
 use ring::rand::SystemRandom;
 
-use super::{SpanContext, TracedRequest, message::*};
+use super::{
+    SpanContext, TracedRequest,
+    message::{
+        AnyValue, ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource,
+        ResourceSpans, ScopeSpans, Span, SpanKind, Status, StatusCode, any_value,
+    },
+};
 use crate::http::Method;
 
 /// The names of a request's stages, in their order.

@@ -27,7 +27,7 @@ fn request(context: SpanContext) -> TracedRequest {
     let ms = |time| Some(Duration::from_millis(time));
     TracedRequest {
         context,
-        ended: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000),
+        ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000),
         duration: Duration::from_millis(10),
         stages: [ms(1), ms(2), None, None],
         route: Some("/ingest/Event/1.0".into()),
@@ -47,8 +47,8 @@ fn a_request_is_sampled_as_its_parent_is_or_else_at_random() {
     for (ratio, expected) in [(0.0, 0..=0), (1.0, 10_000..=10_000), (0.1, 800..=1_200)] {
         let (sampler, _requests) = sampler(ratio, 1);
         let begin = |parent| sampler.begin(parent, Method::Post);
-        let sampled = (0..10_000).filter(|_| begin(None).is_some()).count();
-        assert!(expected.contains(&sampled), "{ratio}: {sampled}");
+        let count = (0..10_000).filter(|_| begin(None).is_some()).count();
+        assert!(expected.contains(&count), "{ratio}: {count}");
         let span = begin(Some(PARENT)).expect("as its parent is");
         assert_eq!(span.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(span.parent_id.map(|it| it[7]), Some(0xb7));

@@ -62,7 +62,7 @@ pub(crate) enum Check {
 pub(crate) fn pages() -> Vec<Page> {
     let docs = fs::read_dir(Path::new(ROOT).join("docs")).expect("the manual");
     let docs = docs.map(|entry| entry.expect("a name").file_name().display().to_string());
-    let pages = docs.filter(|name| name.ends_with(".md"));
+    let pages = docs.filter(|name| Path::new(name).extension().is_some_and(|it| it == "md"));
     let mut names: Vec<String> = pages.map(|name| format!("docs/{name}")).collect();
     names.push("README.md".to_owned());
     names.sort();

@@ -207,7 +207,9 @@ fn varint(bytes: &mut &[u8]) -> u64 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn start(collector: &Collector, configure: impl FnOnce(Builder) -> Builder) -> (Mock, Ringest) {

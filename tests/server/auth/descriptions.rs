@@ -60,6 +60,9 @@ fn wrong(jwt: &dyn Fn() -> Jwt) -> [(Jwt, &'static str); 4] {
     ]
 }
 
+/// What signs.
+type Sign = fn() -> Signer;
+
 #[test]
 fn only_the_bearer_of_an_authentic_credential_learns_what_is_wrong() {
     let rig = Rig::start();
@@ -69,7 +72,7 @@ fn only_the_bearer_of_an_authentic_credential_learns_what_is_wrong() {
     assert_eq!(denied.json()["error"], "invalid_token");
     assert_eq!(denied.json().get(NAME), None);
 
-    let issuers: [(&Issuer, fn() -> Signer); 5] = [
+    let issuers: [(&Issuer, Sign); 5] = [
         (&RS, Signer::other_rs256),
         (&ES, Signer::other_es256),
         (&ES384, Signer::es256),
