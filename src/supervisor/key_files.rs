@@ -19,8 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct KeyFiles(Sender<Vec<PathBuf>>);
 
 impl KeyFiles {
-    /// Starts the thread, without files; `changed` is called on it. A slow disk blocks that thread only.
-    pub(super) fn watch(changed: impl Fn() + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread, without files; `changed` is called on it, with those that have changed. A slow disk blocks that thread only.
+    pub(super) fn watch(changed: impl Fn(&[&Path]) + Send + 'static) -> io::Result<Self> {
         let (sender, lists) = mpsc::channel();
         thread::Builder::new()
             .name("ringest-keys".to_owned())
@@ -35,7 +35,7 @@ impl KeyFiles {
     }
 }
 
-fn poll(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
+fn poll(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn(&[&Path])) {
     let mut seen: HashMap<PathBuf, Option<Identity>> = HashMap::new();
     loop {
         match lists.recv_timeout(INTERVAL) {
@@ -48,14 +48,17 @@ fn poll(lists: &Receiver<Vec<PathBuf>>, changed: impl Fn()) {
                 seen = known.collect();
             }
             Err(RecvTimeoutError::Timeout) => {
-                let mut any = false;
+                let mut files = Vec::new();
                 for (file, before) in &mut seen {
                     let now = Identity::of(file);
-                    any |= std::mem::replace(before, now) != now;
+                    if std::mem::replace(before, now) != now {
+                        files.push(file.as_path());
+                    }
                 }
                 // The state was recorded first: a change while the file is read is found next time.
-                if any {
-                    changed();
+                if !files.is_empty() {
+                    files.sort_unstable();
+                    changed(&files);
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,

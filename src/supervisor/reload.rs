@@ -67,8 +67,8 @@ impl Reload {
     /// Also watches the key files; a change requests a reload.
     pub(super) fn new(load: Load, config: &Config, sender: &Sender<Message>) -> io::Result<Self> {
         let sender = sender.clone();
-        let key_files = KeyFiles::watch(move || {
-            tracing::info!("a watched file has changed; reloading");
+        let key_files = KeyFiles::watch(move |files| {
+            tracing::info!(?files, "a watched file has changed; reloading");
             // The control thread is gone only when the process is about to end.
             let _ = sender.send(Message::Reload);
         })?;

@@ -1,6 +1,6 @@
 //! Certificates of clients: whose are accepted, and who has which.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr as _, sync::Arc, time::Duration};
 
 use ring::digest::{Context, Digest, SHA256};
 use rustls::{
@@ -15,6 +15,7 @@ use x509_cert::{
     Certificate,
     der::Decode as _,
     ext::pkix::{SubjectAltName, name::GeneralName},
+    name::RdnSequence,
 };
 
 use super::certificate::explained;
@@ -174,6 +175,26 @@ pub fn alternative_name(text: &str) -> Option<String> {
         "IP" => Some(format!("IP:{}", name.parse::<IpAddr>().ok()?)),
         _ => None,
     }
+}
+
+/// Why probably no certificate has this subject in the form of [`ClientCertificate::subject`]: other tools write
+/// subjects in other forms.
+pub fn unlikely_subject(text: &str) -> Option<String> {
+    if text.starts_with('/') {
+        return Some("it has slashes for commas".to_owned());
+    }
+    let Ok(name) = RdnSequence::from_str(text) else {
+        return Some("it is not what RFC 4514 defines".to_owned());
+    };
+    let written = name.to_string();
+    if written != text {
+        return Some(format!("RFC 4514 writes it {written:?}"));
+    }
+    let is_common_name = |rdn: Option<&str>| rdn.is_some_and(|it| it.starts_with("CN="));
+    let is_reversed = text.contains(',')
+        && !is_common_name(Some(text))
+        && is_common_name(text.rsplit(',').next());
+    is_reversed.then(|| "RFC 4514 begins with what openssl prints last".to_owned())
 }
 
 /// An alternative name in OpenSSL's form, of the kinds that are supported.

@@ -22,7 +22,10 @@ use rustls::{
 use names::ByName;
 
 pub use certificate::{CertificateError, Identity};
-pub use clients::{ClientCertificate, ClientCertificates, Clients, ClientsError, alternative_name};
+pub use clients::{
+    ClientCertificate, ClientCertificates, Clients, ClientsError, alternative_name,
+    unlikely_subject,
+};
 
 /// The only protocol that is offered (ALPN, RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";

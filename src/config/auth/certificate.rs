@@ -9,6 +9,7 @@ use crate::{
         keys::{CLIENT_NAME, CLIENT_ROUTES, CLIENT_SAN, CLIENT_SUBJECT, TLS_CLIENT_CA},
         reader::{Reader, Table},
     },
+    tls::unlikely_subject,
 };
 
 impl Reader {
@@ -47,6 +48,7 @@ impl Reader {
         let errors = self.raw.errors.len();
         let name = self.get_in(table, &CLIENT_SAN);
         let subject = self.get_in(table, &CLIENT_SUBJECT);
+        self.warn_of_no_match(table, name.as_deref(), subject.as_deref());
         match (name, subject) {
             (Some(name), None) => Some(CertificateIdentity::Name(name.into())),
             (None, Some(subject)) => Some(CertificateIdentity::Subject(subject.into())),
@@ -60,6 +62,27 @@ impl Reader {
                 }
                 None
             }
+        }
+    }
+
+    /// What certificates probably never have: they are compared as a whole.
+    fn warn_of_no_match(
+        &mut self,
+        table: Table<ClientTable>,
+        name: Option<&str>,
+        subject: Option<&str>,
+    ) {
+        if name.is_some_and(|it| it.starts_with("DNS:*.")) {
+            let message =
+                "matches only a certificate that has this wildcard itself, and no name below it";
+            self.warn(table.at(&CLIENT_SAN), message);
+        }
+        if let Some(why) = subject.and_then(unlikely_subject) {
+            let message = format!(
+                "probably matches no certificate: {why}; it is compared with what `openssl x509 -noout \
+                 -subject -nameopt RFC2253` prints, such as \"CN=device-1,O=Acme\""
+            );
+            self.warn(table.at(&CLIENT_SUBJECT), message);
         }
     }
 }

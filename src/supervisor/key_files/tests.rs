@@ -35,7 +35,10 @@ fn each_way_to_replace_a_file_is_reported_once() {
     symlink("..data/key", path("linked")).expect("ours");
 
     let (sender, changes) = mpsc::channel();
-    let key_files = KeyFiles::watch(move || sender.send(()).expect("it is awaited"));
+    let key_files = KeyFiles::watch(move |files| {
+        let files = files.iter().map(|file| file.to_path_buf());
+        sender.send(files.collect()).expect("it is awaited");
+    });
     let key_files = key_files.expect("a thread");
     fs::create_dir(path("models")).expect("ours");
     write("models/a.toml", "1");
@@ -43,25 +46,28 @@ fn each_way_to_replace_a_file_is_reported_once() {
     key_files.set(files.to_vec());
     assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout));
 
-    let replace: [(&str, &dyn Fn()); 7] = [
-        ("written in place", &|| overwrite("plain", "2")),
-        ("renamed", &|| move_in("renamed", "2")),
-        ("linked", &|| {
+    let replace: [(&str, &str, &dyn Fn()); 7] = [
+        ("written in place", "plain", &|| overwrite("plain", "2")),
+        ("renamed", "renamed", &|| move_in("renamed", "2")),
+        ("linked", "linked", &|| {
             symlink("tuesday", path("..new")).expect("ours");
             fs::rename(path("..new"), path("..data")).expect("ours");
         }),
-        ("created", &|| move_in("absent", "1")),
-        ("removed", &|| {
+        ("created", "absent", &|| move_in("absent", "1")),
+        ("removed", "absent", &|| {
             fs::remove_file(path("absent")).expect("ours");
         }),
-        ("written in a directory", &|| {
+        ("written in a directory", "models", &|| {
             overwrite("models/a.toml", "2");
         }),
-        ("added to a directory", &|| move_in("models/b.toml", "1")),
+        ("added to a directory", "models", &|| {
+            move_in("models/b.toml", "1")
+        }),
     ];
-    for (how, replace) in replace {
+    for (how, file, replace) in replace {
         replace();
-        assert_eq!(changes.recv_timeout(PATIENCE), Ok(()), "{how}");
+        let changed: Vec<PathBuf> = changes.recv_timeout(PATIENCE).expect(how);
+        assert_eq!(changed, [path(file)], "{how}");
         // The same list again, as after a reload, is not a change.
         key_files.set(files.to_vec());
         assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout), "{how}");

@@ -239,3 +239,61 @@ fn certificates_of_clients_need_a_ca_and_an_identity() {
         );
     }
 }
+
+/// They are compared as a whole, so that one in another form authenticates nobody.
+#[test]
+fn a_certificate_that_probably_nobody_has_is_a_warning() {
+    let file = |name: &str| format!("{ROOT}/tests/support/tls/{name}");
+    let warnings = |identity: &str| {
+        let text = format!(
+            "[listen.tls]\ncertificate = \"{ROOT}/{SERVER}\"\nprivate_key = \"{ROOT}/{KEY}\"\n\
+             client_ca = \"{}\"\n[[auth.certificates]]\nname = \"a\"\n{identity}\n",
+            file("ca.pem")
+        );
+        let config = Place::new(&least_and(&text)).load(&[]).expect("good");
+        let warnings = config.warnings.into_iter();
+        warnings
+            .filter(|it| it.contains("auth.certificates[0]."))
+            .collect::<Vec<_>>()
+    };
+    for good in [
+        "subject = \"CN=billing,O=Acme\"",
+        "subject = \"CN=billing\"",
+        "subject = \"O=Acme\"",
+        "subject = \"CN=billing,O=Acme\\\\, Inc.,C=DE\"",
+        "subject = \"CN=a b,OU=x,DC=example,DC=com\"",
+        "subject = \"UID=7,O=Acme\"",
+        "san = \"DNS:device-1.example.com\"",
+        "san = \"URI:spiffe://example.com/*.x\"",
+    ] {
+        assert_eq!(warnings(good), [""; 0], "{good}");
+    }
+    for (identity, expected) in [
+        (
+            "subject = \"O = Acme, CN = billing\"",
+            "probably matches no certificate: ",
+        ),
+        ("subject = \"CN = billing\"", "RFC 4514"),
+        ("subject = \"CN=billing, O=Acme\"", "RFC 4514 writes it"),
+        ("subject = \"cn=billing\"", "RFC 4514"),
+        (
+            "subject = \"/O=Acme/CN=billing\"",
+            "it has slashes for commas",
+        ),
+        (
+            "subject = \"O=Acme,CN=billing\"",
+            "RFC 4514 begins with what openssl prints last",
+        ),
+        ("subject = \"billing\"", "it is not what RFC 4514 defines"),
+        (
+            "san = \"DNS:*.example.com\"",
+            "matches only a certificate that has this wildcard itself",
+        ),
+    ] {
+        let warnings = warnings(identity);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(expected),
+            "{identity}: {warnings:?}"
+        );
+    }
+}
