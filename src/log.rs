@@ -26,10 +26,12 @@ use tracing_subscriber::{
 use format::EitherFormat;
 pub(crate) use kind::{Kind, Kinds, Labels, Line};
 pub(crate) use queue::{LineQueue, MEMORY_MAX};
+pub(crate) use reminder::Reminder;
 
 mod format;
 mod kind;
 mod queue;
+mod reminder;
 
 /// Target of lines that pass every filter: scripts wait for them.
 const ANNOUNCEMENT: &str = "ringest::announcement";

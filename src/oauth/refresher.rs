@@ -15,6 +15,7 @@ use std::{
 use super::{TokenError, TokenSettings, TokenSource, file};
 use crate::{
     isolation::PanicError,
+    log::Reminder,
     metrics::ProcessMetrics,
     produce::{BrokerAccess, Token},
 };
@@ -79,7 +80,7 @@ impl TokenRefresher {
             ends: None,
             has_token: false,
             failures: 0,
-            last_failure: None,
+            reminder: Reminder::new(),
         };
         thread::Builder::new()
             .name("ringest-oauth".to_owned())
@@ -102,8 +103,8 @@ struct Thread {
     ends: Option<SystemTime>,
     /// Consecutive failures.
     failures: u32,
-    /// What was logged of the last one: the reason, and whether there was a token.
-    last_failure: Option<(String, bool)>,
+    /// For the last one: the reason, and whether there was a token.
+    reminder: Reminder<(String, bool)>,
 }
 
 impl Thread {
@@ -161,7 +162,7 @@ impl Thread {
             None => self.ends,
         };
         self.failures = 0;
-        self.last_failure = None;
+        self.reminder.clear();
         match self.settings.source {
             TokenSource::File(_) => FILE_INTERVAL,
             TokenSource::Endpoint(_) => ends.map_or(INTERVAL_UNKNOWN, |at| {
@@ -170,14 +171,15 @@ impl Thread {
         }
     }
 
-    /// Logs each new reason once. How long to wait until the next request.
+    /// Logs each new reason, and repeats one that lasts. How long to wait until the next request.
     fn failed(&mut self, error: &TokenError) -> Duration {
         self.failures = self.failures.saturating_add(1);
         self.metrics.tokens.failed(error.result());
         let has_token = self.has_token && self.ends.is_none_or(|at| !left(at).is_zero());
-        let failure = (error.to_string(), has_token);
-        if self.last_failure.as_ref() != Some(&failure) {
-            let (source, (reason, _)) = (self.settings.shown(), &failure);
+        let reason = error.to_string();
+        let failure = (reason.clone(), has_token);
+        if self.reminder.is_due(failure, Instant::now()) {
+            let source = self.settings.shown();
             if has_token {
                 let ends = self.ends.map_or_else(String::new, |at| {
                     format!(", which ends in {} s", left(at).as_secs())
@@ -190,7 +192,6 @@ impl Thread {
                     "kafka.oauth: no token from {source}: {reason}; no broker can be used without one"
                 );
             }
-            self.last_failure = Some(failure);
         }
         match self.settings.source {
             TokenSource::File(_) => FILE_INTERVAL,

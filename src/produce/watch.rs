@@ -28,7 +28,7 @@ use super::{
     access::BrokerAccess, admin::Silent, event::error_code, fit::Expected, kafka::OpenError,
     settings_watch::SettingsWatch, topic_settings::Settings,
 };
-use crate::{published::Published, sync::locked};
+use crate::{log::Reminder, published::Published, sync::locked};
 
 /// Between two requests for metadata while brokers answer.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -159,7 +159,8 @@ impl BrokerWatch {
 
     /// Watches with this client, and with others once its properties have been replaced.
     fn run_with(&self, mut client: (BaseProducer<Silent>, u64)) {
-        while let Some(generation) = self.run(&client.0, client.1) {
+        let mut reminder = Reminder::new();
+        while let Some(generation) = self.run(&client.0, client.1, &mut reminder) {
             match self.access.producer(Silent) {
                 Ok(new) => client = new,
                 Err(error) => {
@@ -173,7 +174,12 @@ impl BrokerWatch {
 
     /// Watches until it is stopped, or other properties than those of this generation are published: returns
     /// the generation of those.
-    fn run(&self, client: &BaseProducer<Silent>, generation: u64) -> Option<u64> {
+    fn run(
+        &self,
+        client: &BaseProducer<Silent>,
+        generation: u64,
+        reminder: &mut Reminder<()>,
+    ) -> Option<u64> {
         let mut topics = Topics {
             client,
             open: Vec::new(),
@@ -194,14 +200,14 @@ impl BrokerWatch {
                 Ok(_) => State::Reachable,
                 Err(state) => state,
             };
-            let was_unreachable = !self.reachable();
             let before = self.state.swap(state as u8, Ordering::Relaxed);
-            if before != state as u8 && (view.is_ok() || !was_unreachable) {
-                if view.is_ok() {
+            if view.is_ok() {
+                reminder.clear();
+                if before != state as u8 {
                     tracing::info!("connected to the Kafka brokers");
-                } else {
-                    tracing::warn!("no Kafka broker answers requests for metadata");
                 }
+            } else if reminder.is_due((), Instant::now()) {
+                tracing::warn!("no Kafka broker answers requests for metadata");
             }
             let pause = match view {
                 Err(_) => RETRY_INTERVAL,

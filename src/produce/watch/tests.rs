@@ -22,7 +22,7 @@ fn events_do_not_pile_up_while_no_broker_answers() {
     let watch = BrokerWatch::new(&BrokerAccess::new([]));
     watch.suspect(); // so that it does not wait for long
     thread::scope(|scope| {
-        scope.spawn(|| watch.run(&client, 0));
+        scope.spawn(|| watch.run(&client, 0, &mut Reminder::new()));
         await_events(&client, |events| events > 20);
         watch.stop();
         await_events(&client, |events| events < 10);
