@@ -54,6 +54,12 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
         Some(address) => address,
         None => match Config::load_to_inspect(file, environment()) {
             Ok(config) => match config.management {
+                Some(address) if address.port() == 0 => {
+                    return no(
+                        "management.address has port 0, for which the system chooses one when the server starts: \
+                         give the listener's address by --address",
+                    );
+                }
                 Some(address) => address,
                 None => return no("management.address = \"\": there is no management listener"),
             },

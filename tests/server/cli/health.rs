@@ -46,6 +46,16 @@ fn a_server_that_does_not_answer_is_not_healthy() {
     assert_eq!(silent.status.code(), Some(1));
     assert!(began.elapsed().as_secs() < 30);
 
+    let mut chosen = command(&["health"]);
+    chosen.env("RINGEST_MANAGEMENT__ADDRESS", "127.0.0.1:0");
+    let chosen = output(&mut chosen);
+    assert_eq!(chosen.status.code(), Some(1));
+    let said = stderr(&chosen);
+    assert!(
+        said.contains("management.address has port 0") && said.contains("--address"),
+        "{said}"
+    );
+
     let mut disabled = command(&["health"]);
     disabled.env("RINGEST_MANAGEMENT__ADDRESS", "");
     let disabled = output(&mut disabled);
