@@ -17,7 +17,7 @@ use super::{
     access::BrokerAccess,
     admin::{Admin, is_unsupported},
     fit::Expected,
-    properties::KnownProperties,
+    properties::{KnownProperties, property},
     settings_watch::hidden,
 };
 use crate::sync::locked;
@@ -129,11 +129,19 @@ fn look_up(access: &BrokerAccess, topics: &[Arc<str>]) -> Result<Vec<TopicReport
     let failed = |topic: &str, error: &dyn std::fmt::Display| {
         format!("can't get the metadata of topic {topic}: {error}")
     };
+    let explained = || {
+        let reasons = reasons(&consumer);
+        if reasons.is_empty() {
+            format!("\n  {}", silence(access))
+        } else {
+            reasons
+        }
+    };
     let mut reports = Vec::new();
     for topic in topics {
         let metadata = consumer
             .fetch_metadata(Some(topic), ANSWER_WITHIN)
-            .map_err(|error| failed(topic, &error) + &reasons(&consumer))?;
+            .map_err(|error| failed(topic, &error) + &explained())?;
         let mut report = TopicReport {
             name: topic.to_string(),
             ..TopicReport::default()
@@ -171,7 +179,8 @@ impl ClientContext for Reasons {
             return;
         }
         // Behind it stands how long it took, each time anew.
-        let reason = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
+        let reason = of_http(reason).unwrap_or_else(|| reason.to_owned());
         let mut known = locked(&self.0);
         if known.len() < REASONS_MAX && !known.contains(&reason) {
             known.push(reason);
@@ -180,6 +189,32 @@ impl ClientContext for Reasons {
 }
 
 impl ConsumerContext for Reasons {}
+
+/// What librdkafka means if it reads `HTTP` as the size of an answer.
+fn of_http(reason: &str) -> Option<String> {
+    let size = format!("Invalid response size {}", i32::from_be_bytes(*b"HTTP"));
+    let (broker, _) = reason.split_once(&size)?;
+    Some(format!(
+        "{broker}the answer is HTTP: the port is not that of a Kafka broker (kafka.bootstrap.servers)"
+    ))
+}
+
+/// The likely causes where librdkafka gives no reason: a connection came about, and nothing over it.
+fn silence(access: &BrokerAccess) -> String {
+    let properties = access.properties().1;
+    let brokers = property(&properties, "bootstrap.servers").unwrap_or_default();
+    let protocol = property(&properties, "security.protocol").unwrap_or("plaintext");
+    let cause = if protocol.to_ascii_lowercase().ends_with("ssl") {
+        "one without TLS"
+    } else {
+        "one that expects TLS"
+    };
+    format!(
+        "no answer from {brokers} within {} s: the wrong port, {cause} (kafka.security.protocol is \
+         \"{protocol}\"), or a firewall",
+        ANSWER_WITHIN.as_secs()
+    )
+}
 
 /// The reasons that have come up, each on a line of its own.
 fn reasons(consumer: &BaseConsumer<Reasons>) -> String {
@@ -223,7 +258,11 @@ fn client(access: &BrokerAccess) -> Result<BaseConsumer<Reasons>, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        io::Write as _,
+        net::{SocketAddr, TcpListener},
+        thread,
+    };
 
     use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
     use socket2::{Domain, Socket, Type};
@@ -296,6 +335,50 @@ mod tests {
         assert!(error.contains("topic orders"), "{error}");
         let reason = format!("Connect to ipv4#{address} failed: Connection refused\n");
         assert!((error + "\n").contains(&reason), "{reason}");
+    }
+
+    /// A port that accepts connections and is not a broker's: it answers so, or not at all.
+    fn port(answer: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        // It ends with the process.
+        thread::spawn(move || {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept() {
+                let _ = stream.write_all(answer);
+                open.push(stream);
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_port_that_is_not_a_brokers_is_named_with_the_likely_cause() {
+        let silent = port(b"").to_string();
+        let http = port(b"HTTP/1.1 400 Bad Request\r\n\r\n").to_string();
+        let plaintext = format!(
+            "\n  no answer from {silent} within 5 s: the wrong port, one that expects TLS \
+             (kafka.security.protocol is \"plaintext\"), or a firewall"
+        );
+        let tls = plaintext
+            .replace("that expects", "without")
+            .replace("plaintext", "SSL");
+        for (brokers, protocol, expected) in [
+            (&silent, "plaintext", &*plaintext),
+            (&silent, "SSL", &*tls),
+            (
+                &http,
+                "plaintext",
+                "the answer is HTTP: the port is not that of a Kafka broker",
+            ),
+        ] {
+            let mut config = config(brokers);
+            let property = ("security.protocol".to_owned(), protocol.to_owned());
+            config.kafka.push(property);
+            let error = missing(&config).expect_err("it is no broker");
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains("receive.message.max.bytes"), "{error}");
+        }
     }
 
     #[test]
