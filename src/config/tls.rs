@@ -88,7 +88,16 @@ impl Reader {
         let lists = lists.map_or(Some(None), |it| it.map(Some))?;
         let clients = Clients::from_pem(&certificates, lists.as_deref(), mode);
         match clients {
-            Ok(clients) => return Some(clients),
+            Ok(clients) => {
+                if let (Some(file), Some(warning)) = (&revoked, clients.warning(SystemTime::now()))
+                {
+                    self.warn(
+                        TLS_CLIENT_CRL.at(),
+                        format!("{}: {warning}", file.display()),
+                    );
+                }
+                return Some(clients);
+            }
             Err(ClientsError::Authorities(error)) => {
                 self.fail(
                     TLS_CLIENT_CA.at(),

@@ -172,7 +172,7 @@ fn check_time(which: &str, validity: &Validity, now: SystemTime) -> Result<(), S
 }
 
 /// A time since 1970, as RFC 3339 has it.
-fn shown(time: Duration) -> String {
+pub(super) fn shown(time: Duration) -> String {
     let seconds = i64::try_from(time.as_secs()).ok();
     let time = seconds.and_then(|it| Timestamp::from_second(it).ok());
     time.map_or_else(|| "an unknown time".to_owned(), |it| it.to_string())

@@ -1,6 +1,12 @@
 //! Certificates of clients: whose are accepted, and who has which.
 
-use std::{fmt, net::IpAddr, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    str::FromStr as _,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use ring::digest::{Context, Digest, SHA256};
 use rustls::{
@@ -13,12 +19,14 @@ use rustls::{
 };
 use x509_cert::{
     Certificate,
+    certificate::Rfc5280,
+    crl::CertificateList,
     der::Decode as _,
     ext::pkix::{SubjectAltName, name::GeneralName},
     name::RdnSequence,
 };
 
-use super::certificate::explained;
+use super::certificate::{explained, shown as shown_time};
 
 /// Whether clients need a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -36,6 +44,8 @@ pub struct Clients {
     /// Of the files that it was made from.
     digest: Digest,
     mode: ClientCertificates,
+    /// Since 1970: the first `nextUpdate` of the revocation lists.
+    next_update: Option<Duration>,
 }
 
 /// Why they can't be verified. The fault of the operator; the text follows the name of the file.
@@ -75,6 +85,7 @@ impl Clients {
         }
         let lists = revoked.map_or(Ok(Vec::new()), revocation_lists);
         let lists = lists.map_err(ClientsError::Revoked)?;
+        let next_update = lists.iter().filter_map(next_update).min();
         let mut verifier =
             WebPkiClientVerifier::builder_with_provider(roots.into(), super::provider())
                 .with_crls(lists)
@@ -94,7 +105,20 @@ impl Clients {
             verifier,
             digest: digest.finish(),
             mode,
+            next_update,
         })
+    }
+
+    /// What is to be warned of: a revocation list whose successor was due before `now` (RFC 5280 section
+    /// 5.1.2.5). It stays in use.
+    pub fn warning(&self, now: SystemTime) -> Option<String> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let due = self.next_update.filter(|due| *due < now)?;
+        Some(format!(
+            "a revocation list has expired: its successor was due at {} (nextUpdate); certificates that were \
+             revoked since are accepted",
+            shown_time(due)
+        ))
     }
 
     pub(super) fn digest(&self, context: &mut Context) {
@@ -119,6 +143,12 @@ impl fmt::Debug for Clients {
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
+}
+
+/// When the next list is to be issued, if the list has that.
+fn next_update(list: &CertificateRevocationListDer<'static>) -> Option<Duration> {
+    let list = CertificateList::<Rfc5280>::from_der(list).ok()?;
+    Some(list.tbs_cert_list.next_update?.to_unix_duration())
 }
 
 fn revocation_lists(file: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {

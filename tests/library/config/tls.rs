@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 use super::{LEAST, Place, least_and};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -296,4 +298,43 @@ fn a_certificate_that_probably_nobody_has_is_a_warning() {
             "{identity}: {warnings:?}"
         );
     }
+}
+
+#[test]
+fn an_expired_revocation_list_is_warned_of() {
+    let file = |name: &str| format!("{ROOT}/tests/support/tls/{name}");
+    let list = fs::read_to_string(file("revoked.crl.pem")).expect("a fixture");
+    let block: String = list.lines().filter(|it| !it.starts_with('-')).collect();
+    let mut der = BASE64_STANDARD.decode(block).expect("a PEM block");
+    // Its signature, which is not verified here, does not hold any more.
+    let (due, past) = (b"21250623203811Z", b"20210623203811Z");
+    let at = der.windows(due.len()).position(|it| it == due);
+    let at = at.expect("nextUpdate of the fixture");
+    der[at..at + past.len()].copy_from_slice(past);
+    let directory = tempfile::tempdir().expect("a directory");
+    let expired = directory.path().join("expired.crl.pem");
+    let text = BASE64_STANDARD.encode(&der);
+    let text = format!("-----BEGIN X509 CRL-----\n{text}\n-----END X509 CRL-----\n");
+    fs::write(&expired, text).expect("written");
+    let warnings = |list: &str| {
+        let lines = format!(
+            "[listen.tls]\ncertificate = \"{}\"\nprivate_key = \"{}\"\nclient_ca = \"{}\"\n\
+             client_crl = \"{list}\"\n",
+            file("server.pem"),
+            file("server.key"),
+            file("ca.pem")
+        );
+        let config = Place::new(&least_and(&lines)).load(&[]).expect("good");
+        let warnings = config.warnings.into_iter();
+        let warnings = warnings.filter(|it| it.contains("listen.tls.client_crl"));
+        warnings.collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&file("revoked.crl.pem")), [""; 0]);
+    let found = warnings(expired.to_str().expect("a plain name"));
+    let expected = "expired.crl.pem: a revocation list has expired: its successor was due at \
+                    2021-06-23T20:38:11Z (nextUpdate); certificates that were revoked since are accepted";
+    assert!(
+        found.len() == 1 && found[0].ends_with(expected),
+        "{found:?}"
+    );
 }
