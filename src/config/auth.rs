@@ -8,6 +8,8 @@ mod quota;
 
 use std::{fs::File, io::Read as _, path::Path};
 
+pub(super) use key_source::is_loopback;
+
 use super::{
     ListenAddress,
     key::{ApiKeyTable, ClientTable, IssuerTable},

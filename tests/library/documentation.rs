@@ -38,7 +38,9 @@ fn place() -> TempDir {
         let from = Path::new(ROOT).join("tests/support/tls").join(from);
         fs::copy(from, directory.path().join(to)).expect("copied");
     }
-    fs::write(directory.path().join("password"), "secret").expect("written");
+    for (name, secret) in [("password", "secret"), ("kafka", "token")] {
+        fs::write(directory.path().join(name), secret).expect("written");
+    }
     directory
 }
 
@@ -46,7 +48,9 @@ fn place() -> TempDir {
 fn load(directory: &TempDir, configuration: &str) -> Result<Config, String> {
     let file = directory.path().join("ringest.toml");
     let path = directory.path().to_str().expect("a plain name");
-    let configuration = configuration.replace("/run/secrets/kafka", path);
+    let configuration = configuration
+        .replace("/run/secrets/kafka", path)
+        .replace("/var/run/secrets/tokens", path);
     fs::write(&file, configuration).expect("written");
     let config = Config::load(&file, std::iter::empty()).map_err(|it| it.to_string())?;
     if config.warnings.is_empty() {

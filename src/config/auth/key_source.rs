@@ -221,7 +221,7 @@ fn is_hmac(algorithm: Algorithm) -> bool {
 }
 
 /// Whether a URL's host is certainly this machine.
-fn is_loopback(host: &str) -> bool {
+pub(in crate::config) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || address.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())

@@ -8,10 +8,13 @@ use super::{
     find, refuse,
 };
 use crate::{
-    config::keys::{
-        OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OAUTH_CLIENT_SECRET_FILE, OAUTH_EXTENSIONS,
-        OAUTH_PARAMETERS, OAUTH_SCOPE, SASL_PASSWORD_FILE, SASL_USERNAME_FILE, TOKEN_FILE,
-        TOKEN_URL,
+    config::{
+        auth::is_loopback,
+        keys::{
+            OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OAUTH_CLIENT_SECRET_FILE, OAUTH_EXTENSIONS,
+            OAUTH_PARAMETERS, OAUTH_SCOPE, SASL_PASSWORD_FILE, SASL_USERNAME_FILE, TOKEN_FILE,
+            TOKEN_URL,
+        },
     },
     document::ConfigError,
     oauth::{TokenEndpoint, TokenSettings, TokenSource},
@@ -49,7 +52,11 @@ pub(super) fn check(reader: &mut Reader, given: &[Given], with_secrets: bool) ->
             }
         }
     }
-    tokens_go_together(reader, given, with_sasl && mechanism == "OAUTHBEARER");
+    let with_tokens = mechanism == "OAUTHBEARER";
+    tokens_go_together(reader, given, with_sasl && with_tokens);
+    if with_secrets && protocol.ends_with("ssl") {
+        pair_is_complete(reader, given);
+    }
     let idle = |it: &&Given| {
         let name = it.canonical.as_str();
         name.starts_with("sasl.") && !with_sasl
@@ -59,7 +66,50 @@ pub(super) fn check(reader: &mut Reader, given: &[Given], with_secrets: bool) ->
         let effect = format!("has no effect with kafka.{PROTOCOL} = \"{protocol}\"");
         it.setting.error(effect).to_string()
     };
-    given.iter().filter(idle).map(warning).collect()
+    let mut warnings: Vec<_> = given.iter().filter(idle).map(warning).collect();
+    if protocol == "sasl_plaintext" && (mechanism == "PLAIN" || with_tokens) {
+        warnings.extend(unencrypted(reader, given));
+    }
+    warnings
+}
+
+/// Checks that a client certificate has a private key, and a key a certificate: librdkafka uses neither alone,
+/// and does not report it.
+fn pair_is_complete(reader: &mut Reader, given: &[Given]) {
+    let [certificate, key] = ["certificate", "key"].map(|of| {
+        // Those of a file have been read by now: its content is in the other one.
+        let names = [format!("ssl.{of}.pem"), format!("ssl.{of}.location")];
+        names.iter().find_map(|name| find(reader, given, name))
+    });
+    let (it, other) = match (certificate, key) {
+        (Some(certificate), None) => (certificate, "key"),
+        (None, Some(key)) => (key, "certificate"),
+        _ => return,
+    };
+    let message =
+        format!("has no effect without kafka.ssl.{other}.location or kafka.ssl.{other}.pem");
+    reader.raw.errors.push(it.setting.error(message));
+}
+
+/// A warning if credentials cross a network without encryption.
+fn unencrypted(reader: &Reader, given: &[Given]) -> Option<String> {
+    let brokers = find(reader, given, "bootstrap.servers")?;
+    let remote = brokers.value.split(',').map(str::trim);
+    let remote = remote.filter(|it| !it.is_empty());
+    let remote = remote.map(host).find(|it| !is_loopback(it))?;
+    let protocol = find(reader, given, PROTOCOL)?;
+    let message =
+        format!("passwords and tokens are sent to {remote} without encryption: use \"SASL_SSL\"");
+    Some(protocol.setting.error(message).to_string())
+}
+
+/// The host of an element of `bootstrap.servers`: `[PROTOCOL://]HOST[:PORT]`.
+fn host(broker: &str) -> &str {
+    let broker = broker.split_once("://").map_or(broker, |(_, rest)| rest);
+    match broker.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => broker.split(':').next().unwrap_or(broker),
+    }
 }
 
 /// Checks that there are tokens for OAUTHBEARER, and for nothing else.
@@ -71,8 +121,8 @@ fn tokens_go_together(reader: &mut Reader, given: &[Given], with_tokens: bool) {
     match (source, unsecured) {
         (Some(key), _) if !with_tokens => {
             let message = format!(
-                "has no effect without kafka.{PROTOCOL} = \"SASL_SSL\" and kafka.{MECHANISMS} = \
-                 \"OAUTHBEARER\""
+                "has no effect without kafka.{PROTOCOL} = \"SASL_SSL\" (or \"SASL_PLAINTEXT\") and \
+                 kafka.{MECHANISMS} = \"OAUTHBEARER\""
             );
             reader.fail(key.at(), message);
         }
@@ -131,10 +181,21 @@ pub(super) fn tokens(
             file.and_then(|file| Some(TokenSource::File(directory?.join(file))))
         }
     };
-    Some(TokenSettings {
+    let settings = TokenSettings {
         extensions: reader.get(&OAUTH_EXTENSIONS),
         source: source?,
-    })
+    };
+    if let TokenSource::File(path) = &settings.source
+        && let Err(error) = settings.fetch()
+    {
+        // No error: a sidecar may write it later.
+        let message = format!(
+            "{}: {error}; no broker can be used until it has a token",
+            path.display()
+        );
+        reader.warn(TOKEN_FILE.at(), message);
+    }
+    Some(settings)
 }
 
 fn endpoint(

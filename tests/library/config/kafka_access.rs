@@ -169,8 +169,8 @@ fn what_belongs_together() {
         (
             format!("{SCRAM}sasl.username = \"me\"\nsasl.password = \"x\"\n{url}{client}"),
             vec![
-                "kafka.oauth.token_url: has no effect without kafka.security.protocol = \"SASL_SSL\" and \
-                 kafka.sasl.mechanisms = \"OAUTHBEARER\""
+                "kafka.oauth.token_url: has no effect without kafka.security.protocol = \"SASL_SSL\" (or \
+                 \"SASL_PLAINTEXT\") and kafka.sasl.mechanisms = \"OAUTHBEARER\""
                     .to_owned(),
             ],
         ),
@@ -264,6 +264,89 @@ fn properties_without_effect_are_warned_of() {
                 .all(|it| it.contains("has no effect with kafka.security.protocol"))
         );
     }
+}
+
+#[test]
+fn a_certificate_and_its_key_belong_together() {
+    let certificate = format!("ssl.certificate.location = \"{TLS}/device.pem\"\n");
+    let key = format!("ssl.key.location = \"{TLS}/device.key\"\n");
+    for (lines, expected) in [
+        (format!("{certificate}{key}"), None),
+        (certificate, Some(["certificate", "key"])),
+        (key, Some(["key", "certificate"])),
+    ] {
+        let found = errors(&format!("security.protocol = \"SSL\"\n{lines}"));
+        let expected = expected.map(|[it, other]| {
+            format!(
+                "kafka.ssl.{it}.location: has no effect without kafka.ssl.{other}.location or \
+                 kafka.ssl.{other}.pem"
+            )
+        });
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{lines}");
+    }
+}
+
+#[test]
+fn credentials_without_encryption_are_warned_of() {
+    let plain = "sasl.mechanism = \"PLAIN\"\nsasl.username = \"me\"\nsasl.password = \"x\"\n";
+    let scram = plain.replace("PLAIN", "SCRAM-SHA-512");
+    for (brokers, protocol, lines, host) in [
+        (
+            "localhost:1,127.0.0.1:1,[::1]:1,PLAINTEXT://127.0.0.2:1",
+            "SASL_PLAINTEXT",
+            plain,
+            None,
+        ),
+        (
+            "localhost:1,kafka-1:9092",
+            "SASL_PLAINTEXT",
+            plain,
+            Some("kafka-1"),
+        ),
+        (
+            "SASL_PLAINTEXT://[2001:db8::1]:1",
+            "sasl_plaintext",
+            plain,
+            Some("2001:db8::1"),
+        ),
+        ("kafka-1:9092", "SASL_SSL", plain, None),
+        // It sends no password.
+        ("kafka-1:9092", "SASL_PLAINTEXT", &*scram, None),
+    ] {
+        let text = least_and(&format!("security.protocol = \"{protocol}\"\n{lines}"));
+        let variable = ("RINGEST_KAFKA__BOOTSTRAP_SERVERS", brokers);
+        let warnings = good(&text, &[variable]).warnings;
+        let found = warnings.iter().find(|it| it.contains("encryption"));
+        let found = found.map(|it| it.split_once(": ").expect("a place").1);
+        let expected = host.map(|host| {
+            format!(
+                "kafka.security.protocol: passwords and tokens are sent to {host} without encryption: use \
+                 \"SASL_SSL\""
+            )
+        });
+        assert_eq!(found, expected.as_deref(), "{brokers}");
+    }
+}
+
+#[test]
+fn a_token_file_may_come_later() {
+    let place = Place::new(&least_and(&format!(
+        "{OAUTH}[kafka.oauth]\ntoken_file = \"token\"\n"
+    )));
+    let warning = || {
+        let warnings = place.load(&[]).expect("it may come later").warnings;
+        warnings
+            .into_iter()
+            .find(|it| it.contains("kafka.oauth.token_file"))
+    };
+    let missing = warning().expect("it is not there");
+    assert!(missing.contains("token: can't be read: "), "{missing}");
+    assert!(
+        missing.ends_with("no broker can be used until it has a token"),
+        "{missing}"
+    );
+    fs::write(place.directory.path().join("token"), "opaque\n").expect("written");
+    assert_eq!(warning(), None);
 }
 
 #[test]
