@@ -19,7 +19,7 @@ use crate::{
     admission::Holder,
     auth::Hint,
     buffer::SEGMENT_BYTES_MIN,
-    context::{ActiveSnapshot, Context, Ending, Facts, Stage},
+    context::{ActiveSnapshot, Context, Ending, Facts, Stage, cut},
     deadline::Deadline,
     http::{ContentCoding, Framing, HeadParser, Identifiers, Method, RequestHead},
     networks::{ClientAddress, Subnet},
@@ -232,13 +232,15 @@ impl Connection {
             // The same for every path: the client is not authenticated yet.
             return Err(Refusal::Method(Allow::Post).into());
         }
-        let principal = self.authenticate(active, head).await?;
+        let principal = self.authenticate(active, head, facts).await?;
         facts.principal = Some(principal.clone());
         facts.end_stage(Stage::Authenticated);
         let subnet = Subnet::of(self.client.address());
         self.holder = (context.admission).holder(principal.name(), subnet.number());
-        let route = active.snapshot.routes.find(self.path(head));
-        let route = route.ok_or(Refusal::UnknownRoute)?;
+        let Some(route) = active.snapshot.routes.find(self.path(head)) else {
+            facts.unknown_path = Some(cut(self.path(head)).into());
+            return Err(Refusal::UnknownRoute.into());
+        };
         facts.route = Some(route.index);
         let destination = Destination::new(active, &principal, route)?;
         let (format, coding) = body_format(head, context.config.limits.content_encodings)?;

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     admission::{Admission, SharedBudget},
-    auth::{self, AuthError, Cache, Principal, Rejections},
+    auth::{self, Cache, Principal, Rejections},
     buffer::Pool,
     clock::Clock,
     config::Config,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 use key_waits::KeyWaits;
-pub(crate) use request_log::{Facts, Stage};
+pub(crate) use request_log::{Facts, Rejected, Stage, cut};
 
 mod key_waits;
 mod request_log;
@@ -294,8 +294,8 @@ impl Context {
     }
 
     /// Counts a rejected credential, and logs why.
-    pub(crate) fn denied(&self, error: AuthError, token: &[u8], peer: ClientAddress) {
-        self.metrics.denied(error as usize);
-        request_log::rejection(error, token, peer);
+    pub(crate) fn denied(&self, rejected: &Rejected<'_>, facts: &Facts) {
+        self.metrics.denied(rejected.reason as usize);
+        request_log::rejection(rejected, facts);
     }
 }

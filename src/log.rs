@@ -24,7 +24,7 @@ use tracing_subscriber::{
 };
 
 use format::EitherFormat;
-pub(crate) use kind::{Kind, Kinds, Labels, Line};
+pub(crate) use kind::{KAFKA, Kind, Kinds, Labels, Line};
 pub(crate) use queue::{LineQueue, MEMORY_MAX};
 pub(crate) use reminder::Reminder;
 

@@ -6,9 +6,10 @@ use crate::document::nearest;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// The crates that log, as targets name them; librdkafka through rdkafka.
-const CRATES: [&str; 7] = [
+/// The crates that log, as targets name them, and librdkafka.
+const CRATES: [&str; 8] = [
     "ringest",
+    "kafka",
     "rdkafka",
     "librdkafka",
     "mio",
@@ -88,6 +89,8 @@ mod tests {
             assert_eq!(most("ringest::context"), Some(ours), "{text}");
             assert_eq!(most("ureq"), others, "{text}");
         }
+        let without_kafka = parse("info,kafka=off").expect("librdkafka's lines have a target");
+        assert!(!without_kafka.would_enable(crate::log::KAFKA, &Level::ERROR));
         let off = parse("off").expect("a level");
         assert!(!off.would_enable("ringest", &Level::ERROR));
     }
@@ -119,8 +122,8 @@ mod tests {
             ),
             (
                 "hyper=debug",
-                "no line has the target `hyper`, which starts with one of ringest, rdkafka, librdkafka, mio, \
-                 monoio_http, rustls, ureq",
+                "no line has the target `hyper`, which starts with one of ringest, kafka, rdkafka, librdkafka, \
+                 mio, monoio_http, rustls, ureq",
             ),
             ("ringest=", "a level is missing"),
             ("info,", "a level is missing"),

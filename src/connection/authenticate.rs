@@ -11,12 +11,12 @@ use percent_encoding::percent_decode;
 
 use crate::{
     auth::{AuthError, Denial, KeySet, LookUp, Principal, UnknownKey, VerifyError},
-    context::ActiveSnapshot,
+    context::{ActiveSnapshot, Facts, Rejected},
     http::{self, Authorization, RequestHead},
     outcome::Refusal,
 };
 
-use super::{Connection, Interrupt};
+use super::{Connection, Interrupt, certified::NotAccepted};
 
 /// How long a request waits for a fetch of its issuer's keys.
 const KEY_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -40,10 +40,11 @@ impl Connection {
         &mut self,
         active: &mut Rc<ActiveSnapshot>,
         head: &RequestHead,
+        facts: &Facts,
     ) -> Result<Principal, Interrupt> {
         let Some(keys) = &active.snapshot.keys else {
             // TLS may let nobody connect without a certificate.
-            self.check_certified_page(active, head)?;
+            self.check_certified_page(active, head, facts)?;
             return Ok(active.anonymous.clone());
         };
         let presented = presented(head, self.transport.head(head), keys);
@@ -51,27 +52,27 @@ impl Connection {
             Ok(presented) => presented,
             Err(AuthError::Missing) if self.certified.is_some() => {
                 let found = self.certified(active, keys);
-                let principal = found.map_err(|error| self.deny(error, &[]))?;
-                self.check_certified_page(active, head)?;
+                let principal = found.map_err(|cause| self.deny_certificate(cause, facts))?;
+                self.check_certified_page(active, head, facts)?;
                 return Ok(principal);
             }
-            Err(error) => return Err(self.deny(error, &[]).into()),
+            Err(error) => return Err(self.deny(error, &[], facts).into()),
         };
         let principal = match self.cached(keys, &token) {
-            Some(found) => found.map_err(|error| self.deny(error, &token))?,
+            Some(found) => found.map_err(|error| self.deny(error, &token, facts))?,
             // No other token of a query costs more than a hash.
             None if in_query && !keys.is_page_key(&token) => {
-                return Err(self.deny(AuthError::InQuery, &[]).into());
+                return Err(self.deny(AuthError::InQuery, &token, facts).into());
             }
             None => {
                 // The verification may wait for others: answers that are due do not.
                 drop(token);
                 self.answer_unanswered().await?;
                 // Rare: boxed, so that its state does not enlarge every connection's future.
-                Box::pin(self.verify_presented(active, head)).await?
+                Box::pin(self.verify_presented(active, head, facts)).await?
             }
         };
-        self.check_page(&principal, head, in_query)?;
+        self.check_page(&principal, head, in_query, facts)?;
         Ok(principal)
     }
 
@@ -81,19 +82,30 @@ impl Connection {
         principal: &Principal,
         head: &RequestHead,
         in_query: bool,
+        facts: &Facts,
     ) -> Result<(), Refusal> {
+        let deny = |reason, origin| {
+            let rejected = Rejected {
+                principal: principal.name(),
+                origin,
+                ..Rejected::new(reason, &[])
+            };
+            self.context.denied(&rejected, facts);
+            Err(Denial::from(reason).into())
+        };
         let Some(origins) = &principal.grant().origins else {
             return if in_query {
-                Err(self.deny(AuthError::InQuery, &[]))
+                deny(AuthError::InQuery, None)
             } else {
                 Ok(())
             };
         };
-        let origin = http::origin(self.transport.head(head));
+        let head = self.transport.head(head);
+        let origin = http::origin(head);
         if origin.is_some_and(|origin| origins.allow(origin)) {
             Ok(())
         } else {
-            Err(self.deny(AuthError::Origin, &[]))
+            deny(AuthError::Origin, http::field_value(head, "origin"))
         }
     }
 
@@ -103,6 +115,7 @@ impl Connection {
         &self,
         active: &ActiveSnapshot,
         head: &RequestHead,
+        facts: &Facts,
     ) -> Result<(), Refusal> {
         let head = self.transport.head(head);
         if self.certified.is_none() || http::field_value(head, "origin").is_none() {
@@ -111,7 +124,15 @@ impl Connection {
         let (cors, origin) = (&active.snapshot.cors, http::origin(head));
         match (cors, origin) {
             (Some(cors), Some(origin)) if cors.allows_credentials(origin) => Ok(()),
-            _ => Err(self.deny(AuthError::Origin, &[])),
+            _ => {
+                let rejected = Rejected {
+                    origin: http::field_value(head, "origin"),
+                    certificate: self.subject().zip(Some("a page may not use it")),
+                    ..Rejected::new(AuthError::Origin, &[])
+                };
+                self.context.denied(&rejected, facts);
+                Err(Denial::from(AuthError::Origin).into())
+            }
         }
     }
 
@@ -120,13 +141,14 @@ impl Connection {
         &self,
         active: &mut Rc<ActiveSnapshot>,
         head: &RequestHead,
+        facts: &Facts,
     ) -> Result<Principal, Refusal> {
         let Some(keys) = &active.snapshot.keys else {
             return Ok(active.anonymous.clone());
         };
         let presented = presented(head, self.transport.head(head), keys);
         let token = presented.map_or(Cow::default(), |it| it.token);
-        self.verify(active, &token).await
+        self.verify(active, &token, facts).await
     }
 
     /// The principal of a token in the cache of this worker, or why it is not valid any more.
@@ -143,6 +165,7 @@ impl Connection {
         &self,
         active: &mut Rc<ActiveSnapshot>,
         token: &[u8],
+        facts: &Facts,
     ) -> Result<Principal, Refusal> {
         let since = Instant::now();
         loop {
@@ -166,7 +189,7 @@ impl Connection {
             if !denial.reason.is_server_error() {
                 self.context.credentials.borrow_mut().remove(token);
             }
-            return Err(self.deny(denial, token));
+            return Err(self.deny(denial, token, facts));
         }
     }
 
@@ -243,10 +266,26 @@ impl Connection {
     }
 
     /// Counts and logs why a credential is rejected.
-    fn deny(&self, denial: impl Into<Denial>, token: &[u8]) -> Refusal {
+    fn deny(&self, denial: impl Into<Denial>, token: &[u8], facts: &Facts) -> Refusal {
         let denial = denial.into();
-        (self.context).denied(denial.reason, token, self.client.address());
+        let rejected = Rejected::new(denial.reason, token);
+        self.context.denied(&rejected, facts);
         denial.into()
+    }
+
+    /// The same of the client's certificate.
+    fn deny_certificate(&self, cause: NotAccepted, facts: &Facts) -> Refusal {
+        let rejected = Rejected {
+            certificate: self.subject().zip(Some(cause)),
+            ..Rejected::new(AuthError::Certificate, &[])
+        };
+        self.context.denied(&rejected, facts);
+        Denial::from(AuthError::Certificate).into()
+    }
+
+    /// Of the client's certificate.
+    fn subject(&self) -> Option<&str> {
+        self.certified.as_ref().map(|it| it.subject())
     }
 }
 

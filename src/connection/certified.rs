@@ -3,7 +3,7 @@
 use rustls::pki_types::CertificateDer;
 
 use crate::{
-    auth::{AuthError, KeySet, Principal},
+    auth::{KeySet, Principal},
     context::ActiveSnapshot,
     tls::ClientCertificate,
 };
@@ -14,8 +14,14 @@ use super::{Connection, authenticate::unix_ms};
 pub(super) struct Certified {
     certificate: ClientCertificate,
     /// Its principal, and the generation of the snapshot that says so.
-    principal: Option<(u64, Result<Principal, AuthError>)>,
+    principal: Option<(u64, Result<Principal, NotAccepted>)>,
 }
+
+/// Why a certificate is no credential, for the log.
+pub(super) type NotAccepted = &'static str;
+
+const NO_CLIENT: NotAccepted =
+    "no entry of auth.certificates has its subject or one of its alternative names";
 
 impl Certified {
     /// Of a chain, if there is one.
@@ -26,6 +32,10 @@ impl Certified {
             principal: None,
         }))
     }
+
+    pub(super) fn subject(&self) -> &str {
+        &self.certificate.subject
+    }
 }
 
 impl Connection {
@@ -35,9 +45,9 @@ impl Connection {
         &mut self,
         active: &ActiveSnapshot,
         keys: &KeySet,
-    ) -> Result<Principal, AuthError> {
+    ) -> Result<Principal, NotAccepted> {
         let metrics = &self.context.metrics;
-        let certified = self.certified.as_mut().ok_or(AuthError::Missing)?;
+        let certified = self.certified.as_mut().ok_or("there is none")?;
         let generation = active.snapshot.generation;
         let principal = match &mut certified.principal {
             Some((of, principal)) if *of == generation => {
@@ -49,9 +59,9 @@ impl Connection {
                 let chain = self.transport.certificates();
                 let principal = match clients {
                     Some(clients) if clients.accept(chain) => {
-                        keys.certificate(&certified.certificate)
+                        (keys.certificate(&certified.certificate)).map_err(|_| NO_CLIENT)
                     }
-                    _ => Err(AuthError::Certificate),
+                    _ => Err("it has expired or was revoked, or its CA is not accepted any more"),
                 };
                 metrics
                     .credentials_verified
@@ -63,6 +73,6 @@ impl Connection {
         let is_valid = principal.grant().validity.contains(unix_ms());
         is_valid
             .then(|| principal.clone())
-            .ok_or(AuthError::Certificate)
+            .ok_or("it has expired, or is not valid yet")
     }
 }

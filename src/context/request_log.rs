@@ -19,6 +19,9 @@ use crate::{
     traces::{self, SpanContext, TracedRequest},
 };
 
+/// Of what a client has sent, in a line.
+const TEXT_BYTES_MAX: usize = 128;
+
 /// By the code.
 static ANSWERS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let kind = |row: &Row| {
@@ -52,6 +55,8 @@ pub(crate) struct Facts {
     pub(crate) principal: Option<Principal>,
     /// The index of its route.
     pub(crate) route: Option<usize>,
+    /// The path that no route has, without its query, cut.
+    pub(crate) unknown_path: Option<Box<str>>,
     /// Of its body, once it was read.
     pub(crate) body_bytes: usize,
     /// That were enqueued.
@@ -89,6 +94,7 @@ impl Facts {
             client,
             principal: None,
             route: None,
+            unknown_path: None,
             body_bytes: 0,
             records: 0,
             began,
@@ -197,6 +203,7 @@ pub(super) fn answer(
             tracing::$level!(
                 count,
                 route,
+                path = facts.unknown_path.as_deref(),
                 code = row.name,
                 status = row.status,
                 principal,
@@ -249,13 +256,61 @@ pub(super) fn traced(
     }
 }
 
-/// Logs why a credential was rejected: at `info` if a line of its reason is due, else at `debug`; with a
-/// fingerprint of the token, never the token.
-pub(super) fn rejection(error: AuthError, token: &[u8], peer: ClientAddress) {
-    let (reason, fingerprint) = (error.as_str(), || auth::fingerprint(token));
-    if let Some(Line { count }) = REJECTIONS[error as usize].admit() {
-        tracing::info!(count, reason, %peer, token = fingerprint(), "credential rejected");
-    } else if tracing::enabled!(Level::DEBUG) {
-        tracing::debug!(reason, %peer, token = fingerprint(), "credential rejected");
+/// A rejected credential.
+pub(crate) struct Rejected<'r> {
+    pub(crate) reason: AuthError,
+    /// Empty where there is none, or it is not to be looked at.
+    pub(crate) token: &'r [u8],
+    /// Whose it is, where that is known.
+    pub(crate) principal: Option<&'r str>,
+    /// Of the page, where the reason is its origin.
+    pub(crate) origin: Option<&'r [u8]>,
+    /// The subject of the client's certificate, where that is the credential, and why it is rejected.
+    pub(crate) certificate: Option<(&'r str, &'static str)>,
+}
+
+impl<'r> Rejected<'r> {
+    /// Of which nothing else is known.
+    pub(crate) fn new(reason: AuthError, token: &'r [u8]) -> Self {
+        Self {
+            reason,
+            token,
+            principal: None,
+            origin: None,
+            certificate: None,
+        }
     }
+}
+
+/// Logs why a credential was rejected: at `info` if a line of its reason is due; where `debug` is logged, each at
+/// `debug` instead. With a fingerprint of the token, never the token.
+pub(super) fn rejection(rejected: &Rejected<'_>, facts: &Facts) {
+    let reason = rejected.reason.as_str();
+    /// A line at this level.
+    macro_rules! line {
+        ($level:ident, $count:expr) => {
+            tracing::$level!(
+                count = $count,
+                reason,
+                client = %facts.client,
+                request_id = facts.id.as_str(),
+                token = auth::fingerprint(rejected.token),
+                principal = rejected.principal,
+                origin = rejected.origin.map(cut),
+                subject = rejected.certificate.map(|(subject, _)| cut(subject.as_bytes())),
+                cause = rejected.certificate.map(|(_, cause)| cause),
+                "credential rejected"
+            )
+        };
+    }
+    if tracing::enabled!(Level::DEBUG) {
+        line!(debug, None::<u64>);
+    } else if let Some(Line { count }) = REJECTIONS[rejected.reason as usize].admit() {
+        line!(info, count);
+    }
+}
+
+/// What a client has sent, for a line, whose format escapes it.
+pub(crate) fn cut(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(TEXT_BYTES_MAX)]).into_owned()
 }

@@ -17,6 +17,9 @@ use crate::sync::locked;
 /// Between two lines of a kind.
 const INTERVAL_MS: u64 = 1_000;
 
+/// The target of librdkafka's lines.
+pub(crate) const KAFKA: &str = "kafka";
+
 /// Kinds with events that no line stands for yet.
 static REPEATED: Mutex<Vec<&'static Kind>> = Mutex::new(Vec::new());
 
@@ -29,6 +32,8 @@ pub(crate) struct Kind {
     name: Cow<'static, str>,
     level: Level,
     labels: Labels,
+    /// Whether its lines have librdkafka's target, [`KAFKA`].
+    is_of_kafka: bool,
     /// When the last line was logged, in milliseconds of [`now`].
     last: AtomicU64,
     /// Lines since then, that one not included.
@@ -73,6 +78,7 @@ impl Kind {
             name,
             level,
             labels,
+            is_of_kafka: false,
             last: AtomicU64::new(0),
             lines: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
@@ -139,7 +145,11 @@ impl Kind {
         /// A line at this level.
         macro_rules! line {
             ($level:ident) => {
-                tracing::$level!(count, code, status, reason, "{name}{separator}{text}")
+                if self.is_of_kafka {
+                    tracing::$level!(target: KAFKA, count, "{name}{separator}{text}");
+                } else {
+                    tracing::$level!(count, code, status, reason, "{name}{separator}{text}");
+                }
             };
         }
         match self.level {
@@ -181,11 +191,10 @@ impl Kinds {
         let mut kinds = locked(&self.0);
         let known = kinds.iter().find(|it| it.name == name && it.level == level);
         known.copied().unwrap_or_else(|| {
-            let kind = Box::leak(Box::new(Kind::named(
-                Cow::Owned(name.to_owned()),
-                level,
-                Labels::NONE,
-            )));
+            let kind = Box::leak(Box::new(Kind {
+                is_of_kafka: true,
+                ..Kind::named(Cow::Owned(name.to_owned()), level, Labels::NONE)
+            }));
             kinds.push(kind);
             kind
         })
@@ -274,6 +283,7 @@ mod tests {
         static KINDS: Kinds = Kinds::new();
         let kind = KINDS.of("REQTMOUT", Level::WARN);
         assert!(std::ptr::eq(kind, KINDS.of("REQTMOUT", Level::WARN)));
+        assert!(kind.is_of_kafka, "a filter finds its lines");
         assert!(!std::ptr::eq(kind, KINDS.of("REQTMOUT", Level::ERROR)));
         assert!(!std::ptr::eq(kind, KINDS.of("GETPID", Level::WARN)));
     }

@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::Producer;
 use crate::{
-    log::{Kind, Kinds, Line},
+    log::{KAFKA, Kind, Kinds, Line},
     metrics::KafkaError,
     produce::{
         batcher::BatchKey,
@@ -263,7 +263,9 @@ fn log(level: i32, facility: &str, text: &str) {
         // Each comes as an error too, with the same text.
         (..=3, "FAIL" | "FATAL") => return,
         // REQTMOUT: one request that timed out; a warning follows at once, with the number of them.
-        (7.., _) | (5, "REQTMOUT") => return tracing::debug!("kafka: {facility}: {text}"),
+        (7.., _) | (5, "REQTMOUT") => {
+            return tracing::debug!(target: KAFKA, "kafka: {facility}: {text}");
+        }
         (5..=6, _) => Level::INFO,
         (4, _) => Level::WARN,
         (..=3, _) => Level::ERROR,

@@ -89,7 +89,9 @@ fn a_key_for_pages_is_accepted_from_them_in_the_header_and_in_the_query() {
 #[test]
 fn a_key_for_pages_is_refused_from_anywhere_else() {
     for driver in &drivers() {
-        let rig = Rig::with_origins(driver, configure);
+        let rig = Rig::with_origins(driver, |it| {
+            configure(it).set("log.filter", "info,ringest=debug")
+        });
         let [allowed, _] = ALLOWED;
         let bearer = format!("Authorization: Bearer {PAGE_KEY}\r\n");
         let in_query = format!("{PATH}?key={PAGE_KEY}");
@@ -127,6 +129,25 @@ fn a_key_for_pages_is_refused_from_anywhere_else() {
         assert_eq!(rig.mock.cluster().read(TOPIC).len(), 2);
         let refused = "ringest_credentials_total{result=\"origin\"}";
         assert_eq!(rig.ringest.count(refused), 20);
+        // Each once, at one level, with what leads to the page and to its key.
+        let lines = || {
+            let log = rig.ringest.log();
+            let lines = log.lines().filter(|it| it.contains("reason=\"origin\""));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        await_that("lines are missing", || lines().len() >= 20);
+        let lines = lines();
+        assert_eq!(lines.len(), 20, "{lines:?}");
+        for line in &lines {
+            assert!(line.contains(" DEBUG "), "{line}");
+            assert!(line.contains(" client=127.0.0.1 request_id=\""), "{line}");
+            assert!(line.contains(" principal=\"page\""), "{line}");
+        }
+        for origin in OTHERS {
+            let origin = format!(" origin=\"{origin}\"");
+            let named = lines.iter().filter(|it| it.contains(&origin));
+            assert_eq!(named.count(), 4, "{origin} {lines:?}");
+        }
     }
 }
 

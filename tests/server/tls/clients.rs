@@ -80,6 +80,21 @@ fn a_certificate_allows_the_routes_of_its_client() {
         let unknown = denied(&rig, "certificate");
         assert_eq!(post(&rig, &client_with("unknown"), PATH).status, 401);
         assert_eq!(denied(&rig, "certificate"), unknown + 1);
+        // Which certificate, and why; and the path that no route has.
+        for parts in [
+            &[
+                "reason=\"certificate\" client=127.0.0.1 request_id=",
+                " subject=\"CN=",
+                " cause=\"no entry of auth.certificates has its subject or one of its alternative names\"",
+            ][..],
+            &["answered 404", " path=\"/ingest/None/1.0\""],
+        ] {
+            await_that("the log does not have it", || {
+                let log = rig.ringest.log();
+                log.lines()
+                    .any(|it| parts.iter().all(|part| it.contains(part)))
+            });
+        }
         let mut http = connect(&rig, &client_with("device"));
         let token = String::from_utf8(request(PATH, "application/json", RECORD)).expect("text");
         let token = token.replace("Host:", "Authorization: Bearer nobody\r\nHost:");
