@@ -61,13 +61,13 @@ fn each_way_to_replace_a_file_is_reported_once() {
             overwrite("models/a.toml", "2");
         }),
         ("added to a directory", "models", &|| {
-            move_in("models/b.toml", "1")
+            move_in("models/b.toml", "1");
         }),
     ];
     for (how, file, replace) in replace {
         replace();
-        let changed: Vec<PathBuf> = changes.recv_timeout(PATIENCE).expect(how);
-        assert_eq!(changed, [path(file)], "{how}");
+        let found: Vec<PathBuf> = changes.recv_timeout(PATIENCE).expect(how);
+        assert_eq!(found, [path(file)], "{how}");
         // The same list again, as after a reload, is not a change.
         key_files.set(files.to_vec());
         assert_eq!(changes.recv_timeout(INTERVAL * 2), Err(Timeout), "{how}");
