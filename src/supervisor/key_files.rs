@@ -19,7 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct KeyFiles(Sender<Vec<PathBuf>>);
 
 impl KeyFiles {
-    /// Starts the thread, without files; `changed` is called on it, with those that have changed. A slow disk blocks that thread only.
+    /// Starts the thread, without files; `changed` is called on it, with those that have changed. A slow disk
+    /// blocks that thread only.
     pub(super) fn watch(changed: impl Fn(&[&Path]) + Send + 'static) -> io::Result<Self> {
         let (sender, lists) = mpsc::channel();
         thread::Builder::new()
