@@ -186,15 +186,32 @@ fn refused_line(route: &str, faults: &[&ValidationError], value: &str) -> String
     let mut text = format!("# refused {route} {value}\n");
     for fault in faults {
         let message = fault.message.replace('\n', " ");
-        let _ = writeln!(text, "#   {}: {message}", fault.path);
+        let _ = writeln!(text, "#   {}: {message}", printable(&fault.path));
     }
     text
+}
+
+/// A text whose control characters a terminal must not obey, but for blanks, tabs and line ends, which JSON may have.
+fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for char in text.chars() {
+        match char {
+            '\t' | '\n' | '\r' => shown.push(char),
+            // Those that reverse the direction of a text, too (UAX 9).
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(char.escape_unicode())
+            }
+            char if char.is_control() => shown.extend(char.escape_unicode()),
+            char => shown.push(char),
+        }
+    }
+    shown
 }
 
 /// One record as read by a consumer. Bytes that are not UTF-8 are escaped.
 fn line(record: &TakenRecord<'_>) -> String {
     let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => printable(text),
         Err(_) => bytes.escape_ascii().to_string(),
     };
     format!(
@@ -237,6 +254,14 @@ mod tests {
         assert_eq!(
             line(&record),
             "orders partition 2 offset 41 key k value \\xff\n"
+        );
+        let record = TakenRecord {
+            value: "{\"a\":\t\"é\u{9b}\u{7f}\u{202e}\"}".as_bytes(),
+            ..record
+        };
+        assert_eq!(
+            line(&record),
+            "orders partition 2 offset 41 key k value {\"a\":\t\"é\\u{9b}\\u{7f}\\u{202e}\"}\n"
         );
     }
 }

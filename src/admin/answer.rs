@@ -33,6 +33,8 @@ const UNAVAILABLE: Status = (503, "Service Unavailable", "");
 const MALFORMED: Status = (400, "Bad Request", "malformed_request");
 const NOT_FOUND: Status = (404, "Not Found", "not_found");
 const METHOD_NOT_ALLOWED: Status = (405, "Method Not Allowed", "method_not_allowed");
+/// RFC 9110 section 15.5.20.
+const MISDIRECTED: Status = (421, "Misdirected Request", "misdirected");
 const TIMEOUT: Status = (408, "Request Timeout", "request_timeout");
 const HEAD_TOO_LARGE: Status = (431, "Request Header Fields Too Large", "head_too_large");
 const INTERNAL: Status = (500, "Internal Server Error", "internal");
@@ -41,9 +43,15 @@ const INTERNAL: Status = (500, "Internal Server Error", "internal");
 pub(super) fn answer(received: Received, state: &AdminState) -> Option<Answer> {
     match received {
         Received::Request {
+            path,
+            is_of_another_site: true,
+            ..
+        } if path == "/samples" => Some(Answer::problem(MISDIRECTED)),
+        Received::Request {
             method,
             path,
             wants_plain_text,
+            ..
         } => Some(respond(&method, &path, wants_plain_text, state)),
         Received::Malformed => Some(Answer::problem(MALFORMED)),
         Received::TooLarge => Some(Answer::problem(HEAD_TOO_LARGE)),

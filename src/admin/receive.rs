@@ -1,6 +1,6 @@
 //! Reads the head of a request with monoio-http's decoder, bounded in size.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use monoio::{
     BufResult,
@@ -28,6 +28,9 @@ pub(super) enum Received {
         path: String,
         /// Whether the client wants plain text and not `OpenMetrics`: its `Accept` names that alone.
         wants_plain_text: bool,
+        /// It arrived on loopback, and `Host` is a name other than `localhost`: the page of another site may have had
+        /// its own name resolved to this address (DNS rebinding).
+        is_of_another_site: bool,
     },
     /// Not a valid HTTP/1 head.
     Malformed,
@@ -44,6 +47,8 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
         left: HEAD_BYTES_MAX,
     };
     let next = RequestDecoder::new(&mut bounded).next().await;
+    let address = bounded.stream.local_addr();
+    let on_loopback = address.is_ok_and(|it| it.ip().is_loopback());
     match next {
         Some(Ok(request)) => Received::Request {
             method: request.method().as_str().to_owned(),
@@ -52,6 +57,9 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
                 let accepted = request.headers().get_all("accept").iter();
                 wants_plain_text(accepted.map(ureq::http::HeaderValue::as_bytes))
             },
+            is_of_another_site: on_loopback
+                && (request.headers().get("host"))
+                    .is_some_and(|host| !is_of_this_host(host.to_str().unwrap_or_default())),
         },
         Some(Err(_)) if bounded.left == 0 => Received::TooLarge,
         None | Some(Err(HttpError::IOError(_) | HttpError::H1DecodeError(DecodeError::Io(_)))) => {
@@ -59,6 +67,16 @@ pub(super) async fn receive(stream: &mut TcpStream) -> Received {
         }
         Some(Err(_)) => Received::Malformed,
     }
+}
+
+/// Whether the value of `Host` is an IP address or `localhost`, with or without a port.
+fn is_of_this_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
 }
 
 /// `accepted`: the values of `Accept` (RFC 9110, section 12.5.1), of which the weights are not looked at.

@@ -6,7 +6,7 @@ pub(super) mod issuer;
 mod key_source;
 mod quota;
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::path::Path;
 
 pub(super) use key_source::is_loopback;
 
@@ -16,7 +16,10 @@ use super::{
     keys::{AUTH_MODE, CACHE_ENTRIES, LISTEN_ADDRESS, UNAUTHENTICATED_NETWORK},
     reader::Reader,
 };
-use crate::auth::{Auth, AuthMode};
+use crate::{
+    auth::{Auth, AuthMode},
+    document::read_file,
+};
 
 const MODE: &str = AUTH_MODE.name;
 const NETWORK: &str = UNAUTHENTICATED_NETWORK.name;
@@ -115,14 +118,5 @@ impl Reader {
 
 /// Reads a key file; the error says why it cannot be read.
 pub(super) fn read_key_file(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path);
-    let read = file.and_then(|it| it.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(_) if bytes.len() as u64 > KEY_FILE_BYTES_MAX => {
-            Err(format!("is longer than {KEY_FILE_BYTES_MAX} bytes"))
-        }
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(format!("can't be read: {error}")),
-    }
+    read_file(path, KEY_FILE_BYTES_MAX).map_err(|error| error.to_string())
 }

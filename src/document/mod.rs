@@ -2,6 +2,7 @@
 //! themselves.
 
 mod error;
+mod file;
 mod setting;
 mod value;
 
@@ -12,6 +13,7 @@ use toml::de::DeTable;
 
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use error::{nearest, unknown_key};
+pub use file::{FileError, read_file, read_text};
 pub(crate) use setting::{Setting, Source};
 pub(crate) use value::Value;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Model, parse, path};
-use crate::document::ConfigError;
+use crate::document::{ConfigError, read_text};
 
 /// The text of a model's file.
 pub(crate) struct File {
@@ -49,6 +49,9 @@ pub(crate) struct Directory {
     /// Paths from the directory, in their order: models of sub-directories, and of other extensions.
     pub(crate) not_read: Vec<String>,
 }
+
+/// The longest file of a model or a schema, in bytes.
+pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Entries of a directory's sub-directories that are looked at, at most.
 const ENTRIES_MAX: usize = 1_000;
@@ -92,7 +95,7 @@ pub(crate) fn read_directory(directory: &Path) -> io::Result<Directory> {
     let mut models = Vec::new();
     for path in paths {
         models.push(File {
-            text: fs::read_to_string(&path).map_err(|error| at(&path, &error))?,
+            text: read_text(&path, FILE_BYTES_MAX).map_err(|error| at(&path, &error.into()))?,
             path: path.display().to_string(),
         });
     }

@@ -49,7 +49,7 @@ pub(super) fn request(
     let body = response.body_mut().with_config().limit(RESPONSE_BYTES_MAX);
     let body = body.read_to_vec().map_err(failed)?;
     if status != StatusCode::OK {
-        return Err(TokenError::Status(status.as_u16(), said(&body)));
+        return Err(TokenError::Status(status.as_u16(), said(&body, endpoint)));
     }
     token(&body, endpoint, extensions, begun)
 }
@@ -68,13 +68,23 @@ const NON_ALPHANUMERIC_BUT_UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHAN
     .remove(b'_')
     .remove(b'~');
 
-/// What an error response says.
-fn said(body: &[u8]) -> String {
+/// What an error response says, but for the secret and the credential made of it, which it may repeat.
+fn said(body: &[u8], endpoint: &TokenEndpoint) -> String {
+    let credential = authorization(endpoint);
+    let secrets = [
+        credential.trim_start_matches("Basic "),
+        &endpoint.client_secret,
+    ];
+    let without = |text: &str| {
+        let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    };
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let member = |name| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let parts = [member("error"), member("error_description")];
     let parts = parts.into_iter().filter(|it| !it.is_empty());
     parts
+        .map(without)
         .flat_map(|it| [": ".to_owned(), excerpt(it.as_bytes(), QUOTED_CHARS_MAX)])
         .collect()
 }

@@ -1,12 +1,15 @@
 //! A token in a file, as Kubernetes mounts one, or a sidecar writes it.
 
-use std::{fs::File, io::Read, path::Path, time::SystemTime};
+use std::{path::Path, time::SystemTime};
 
 use super::{
     TokenError,
     claims::{Claims, is_bearer_token},
 };
-use crate::produce::Token;
+use crate::{
+    document::{FileError, read_text},
+    produce::Token,
+};
 
 /// More than any token has, in bytes.
 const BYTES_MAX: u64 = 64 << 10;
@@ -16,14 +19,10 @@ const PRINCIPAL: &str = "token_file";
 
 /// The content of the file, without blanks around it.
 pub(super) fn read(path: &Path) -> Result<String, TokenError> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
-    match read {
-        Ok(_) if text.len() as u64 > BYTES_MAX => {
-            Err(TokenError::Invalid("the file is too long for a token"))
-        }
-        Ok(_) => Ok(text.trim().to_owned()),
-        Err(error) => Err(TokenError::Unreadable(format!("can't be read: {error}"))),
+    match read_text(path, BYTES_MAX) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(FileError::TooLong(_)) => Err(TokenError::Invalid("the file is too long for a token")),
+        Err(error) => Err(TokenError::Unreadable(error.to_string())),
     }
 }
 

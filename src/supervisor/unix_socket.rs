@@ -80,7 +80,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    use std::os::unix::net::{UnixDatagram, UnixListener};
 
     use super::*;
 
@@ -99,7 +99,14 @@ mod tests {
         assert_eq!(mode & 0o777, MODE);
         assert_eq!(kind(&path), io::ErrorKind::AddrInUse);
         // A full queue is in use, too.
-        let clients = [(); 2].map(|()| UnixStream::connect(&path).expect("it listens"));
+        let address = SockAddr::unix(&path).expect("a path");
+        let connected = || {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            client.set_nonblocking(true)?;
+            client.connect(&address).map(|()| client)
+        };
+        let clients: Vec<Socket> = std::iter::from_fn(|| connected().ok()).take(10).collect();
+        assert!(clients.len() < 10, "it is full");
         assert_eq!(kind(&path), io::ErrorKind::AddrInUse);
         drop((clients, socket));
         // Its process has ended without a chance to remove it.

@@ -1,15 +1,21 @@
 //! Header fields for the collector, from a file.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
-use crate::http::is_token;
+use crate::{
+    document::{FileError, read_text},
+    http::is_token,
+};
+
+/// The longest file, in bytes.
+const BYTES_MAX: u64 = 64 << 10;
 
 /// Why there are none. The operator's fault; it never shows a value, which may be a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadersError {
-    /// Of the system.
-    #[error("can't be read: {0}")]
-    File(#[from] io::Error),
+    /// It has no content.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A line, from 1.
     #[error("line {0} is not a header field such as \"Authorization: Bearer …\"")]
     Line(usize),
@@ -17,7 +23,7 @@ pub enum HeadersError {
 
 /// The header fields in a file: one a line, without empty lines and those that begin with `#`.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, HeadersError> {
-    parse(&fs::read_to_string(path)?)
+    parse(&read_text(path, BYTES_MAX)?)
 }
 
 fn parse(text: &str) -> Result<Vec<(String, String)>, HeadersError> {

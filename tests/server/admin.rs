@@ -76,6 +76,17 @@ fn the_page_allows_its_own_script_alone() {
         (&facts["port"], &facts["dev"]),
         (&4000.into(), &false.into())
     );
+    for (host, status) in [
+        ("localhost:4001", 200),
+        ("[::1]:4001", 200),
+        ("127.0.0.1", 200),
+        ("rebound.example:4001", 421),
+    ] {
+        let mut stream = rig.connect();
+        let request = format!("GET /samples HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        assert_eq!(Answer::read(&mut stream).status, status, "{host}");
+    }
     let samples = rig.ask("GET", "/samples");
     assert_eq!(
         samples.json(),

@@ -1,11 +1,11 @@
 //! The declared fields of a model, in its own file or in a JSON Schema.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::{Declared, Reader};
 use crate::{
-    document::{ConfigError, Setting, nearest},
-    model::{Field, Type, UnknownFields, json_schema},
+    document::{ConfigError, Setting, nearest, read_text},
+    model::{Field, Type, UnknownFields, files::FILE_BYTES_MAX, json_schema},
 };
 
 /// Keys that a field may have when it is more than a type.
@@ -67,10 +67,10 @@ impl Reader<'_> {
         let directory = Path::new(self.document.path).parent();
         let path = directory.unwrap_or(Path::new("")).join(relative);
         let shown = path.display().to_string();
-        match std::fs::read_to_string(&path) {
+        match read_text(&path, FILE_BYTES_MAX) {
             Ok(text) => json_schema::fields(&shown, &text, &mut self.errors),
             Err(error) => {
-                let setting = self.tree.get(KEY)?;
+                let (setting, error) = (self.tree.get(KEY)?, io::Error::from(error));
                 self.fail(setting, format!("{shown}: {error}"));
                 None
             }

@@ -81,6 +81,10 @@ fn responses_that_have_no_token() {
             "HTTP status 401: invalid_client: no such\\nclient",
         ),
         (Answer::Whole(500, "s3cret".to_owned()), "HTTP status 500"),
+        (
+            Answer::Whole(500, r#"{"error":"not s3cret é"}"#.to_owned()),
+            "HTTP status 500: not …",
+        ),
         (Answer::Whole(302, String::new()), "HTTP status 302"),
         (Answer::ok(""), "the response is not JSON"),
         (Answer::ok("<html>"), "the response is not JSON"),
