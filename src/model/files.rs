@@ -200,8 +200,8 @@ mod tests {
             };
             assert!(reference.lines().any(is_there), "{key}");
         }
-        let section = reference.find("# [kafka_headers]").expect("at the end");
-        let (keys, section) = reference.split_at(section);
+        let sections = reference.find("# [quota]").expect("behind the fields");
+        let (keys, sections) = reference.split_at(sections);
         let written = keys.lines().filter_map(|line| line.strip_prefix("# "));
         // This one would be in place of [fields].
         let off = written.filter(|it| it.contains(" = ") && !it.starts_with("fields_from"));
@@ -213,8 +213,12 @@ mod tests {
                 panic!("{key}\n{errors:#?}");
             }
         }
-        let order = loaded(&(keys.to_owned() + &section.replace("# ", ""))).expect("good");
+        let is_set = |line: &&str| line.starts_with('[') || line.contains(" = ");
+        let lines = sections.lines().filter_map(|line| line.strip_prefix("# "));
+        let sections: Vec<_> = lines.filter(is_set).collect();
+        let order = loaded(&format!("{keys}{}", sections.join("\n"))).expect("good");
         assert_eq!(order.kafka_headers.len(), 5);
+        assert!(order.quota.is_some(), "{sections:#?}");
         assert_eq!(
             order.rules.partition_key,
             Some(vec!["customerId".to_owned()])
