@@ -199,7 +199,7 @@ fn printable(text: &str) -> String {
             '\t' | '\n' | '\r' => shown.push(char),
             // Those that reverse the direction of a text, too (UAX 9).
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(char.escape_unicode())
+                shown.extend(char.escape_unicode());
             }
             char if char.is_control() => shown.extend(char.escape_unicode()),
             char => shown.push(char),
