@@ -103,7 +103,7 @@ struct Arguments {
     )]
     dev: bool,
 
-    /// With --dev: a directory of models instead of the samples; reloaded on a change
+    /// With --dev: a directory of models in place of the samples; reloaded if changed
     #[arg(
         long,
         value_name = "DIR",

@@ -379,7 +379,7 @@ fn files_that_cannot_hold_the_keys() {
         (
             "algorithms = [\"RS256\"]\njwks_file = \"models\"\njwks_refresh_ms = 5_000\n",
             &[
-                "8: auth.jwt.jwks_file: models can't be read: Is a directory (os error 21)",
+                "8: auth.jwt.jwks_file: models is not a regular file",
                 "9: auth.jwt.jwks_refresh_ms: has no effect without jwks_url",
             ],
         ),
