@@ -103,7 +103,7 @@ struct Arguments {
     )]
     dev: bool,
 
-    /// With --dev: a directory of models in place of the samples; reloaded if changed
+    /// With --dev: directory of models to serve, reloaded if it changes
     #[arg(
         long,
         value_name = "DIR",
