@@ -168,16 +168,22 @@ impl Handle {
         topics.filter_map(|(index, topic)| topic.map(|_| index))
     }
 
+    /// Whether a broker has answered. Blocks, for [`CONNECT_WITHIN_MS`] at most.
+    pub(super) fn has_answer(&self) -> bool {
+        // SAFETY: the client is live.
+        unsafe { rd::rd_kafka_controllerid(self.client.as_ptr(), CONNECT_WITHIN_MS) >= 0 }
+    }
+
     /// Connects to the leader of a partition, by asking it something. Blocks, for [`CONNECT_WITHIN_MS`] at most;
-    /// where it fails, the connection is made when it is needed.
-    pub(super) fn connect_to(&self, topic: &str, partition: i32) {
+    /// where it fails, the connection is made when it is needed. Whether the leader has answered.
+    pub(super) fn connect_to(&self, topic: &str, partition: i32) -> bool {
         let Ok(topic) = CString::new(topic) else {
-            return;
+            return false;
         };
         let (mut low, mut high) = (0, 0);
         // SAFETY: the client is live, the name ends with NUL, and both offsets are written to during the
         // call only.
-        unsafe {
+        let asked = unsafe {
             rd::rd_kafka_query_watermark_offsets(
                 self.client.as_ptr(),
                 topic.as_ptr(),
@@ -185,8 +191,9 @@ impl Handle {
                 &raw mut low,
                 &raw mut high,
                 CONNECT_WITHIN_MS,
-            );
-        }
+            )
+        };
+        asked == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
     }
 
     /// Makes the worker look at the queue again: after a bounded drain, events may be left that

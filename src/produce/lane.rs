@@ -43,14 +43,17 @@ enum State {
     Idle,
     Serving(Handle),
     /// It serves; a thread opens the handle that replaces it.
-    Renewing(Handle, JoinHandle<Result<Handle, OpenError>>),
+    Renewing(Handle, Opening),
     /// After a fatal error: only the last reports are fetched.
     Closing(Handle),
     /// A thread destroys the old handle, which blocks, and opens the next.
-    Opening(JoinHandle<Result<Handle, OpenError>>),
+    Opening(Opening),
     /// The last attempt failed; the next is due then.
     Waiting(Instant),
 }
+
+/// Opens a handle, and says whether each broker that it was to connect to has answered.
+type Opening = JoinHandle<Result<(Handle, bool), OpenError>>;
 
 /// Which of a lane's handles it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,9 @@ impl Lane {
     /// # Errors
     /// What librdkafka says of the configuration.
     pub(super) fn open_now(&self) -> Result<(), OpenError> {
-        let handle = self.open_elsewhere(None, Vec::new())?.join();
-        let handle = handle.map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
+        let opened = self.open_elsewhere(None, None)?.join();
+        let (handle, _) =
+            opened.map_err(|_| OpenError("the opening thread panicked".to_owned()))??;
         self.state.replace(State::Serving(handle));
         Ok(())
     }
@@ -153,13 +157,15 @@ impl Lane {
         self.renewal_due.set(Some(Instant::now() + RETRY_INTERVAL));
         self.state.replace_with(|state| {
             match std::mem::replace(state, State::Waiting(Instant::now())) {
-                State::Serving(handle) => match self.open_elsewhere(None, connections.to_vec()) {
-                    Ok(thread) => State::Renewing(handle, thread),
-                    Err(error) => {
-                        tracing::warn!("can't replace a producer: {error}");
-                        State::Serving(handle)
+                State::Serving(handle) => {
+                    match self.open_elsewhere(None, Some(connections.to_vec())) {
+                        Ok(thread) => State::Renewing(handle, thread),
+                        Err(error) => {
+                            tracing::warn!("can't replace a producer: {error}");
+                            State::Serving(handle)
+                        }
                     }
-                },
+                }
                 other => other,
             }
         });
@@ -271,11 +277,19 @@ impl Lane {
             State::Closing(old) => self.reopen(Some(old), now),
             State::Waiting(_) => self.reopen(None, now),
             State::Opening(thread) => match opened(thread) {
-                Some(handle) => State::Serving(handle),
+                Some((handle, _)) => State::Serving(handle),
                 None => return,
             },
             State::Renewing(old, thread) => match opened(thread) {
-                Some(new) => {
+                // Its first records would wait for as many answers as opening takes.
+                Some((new, false)) if !old.is_outdated(&self.settings.access) => {
+                    tracing::info!(
+                        "a producer keeps topics of removed routes until the next reload: brokers are late"
+                    );
+                    close_elsewhere(new);
+                    State::Serving(old)
+                }
+                Some((new, _)) => {
                     // It may have announced events before anyone fetched them.
                     new.wake_again();
                     self.unannounced.set(false);
@@ -289,7 +303,7 @@ impl Lane {
     }
 
     fn reopen(&self, old: Option<Handle>, now: Instant) -> State {
-        match self.open_elsewhere(old, Vec::new()) {
+        match self.open_elsewhere(old, None) {
             Ok(thread) => State::Opening(thread),
             Err(error) => {
                 log_failure(&error);
@@ -300,12 +314,12 @@ impl Lane {
 
     /// Opens a handle on a thread of its own: librdkafka's threads inherit the affinity of the one
     /// that opens it, and the worker's is one core. What is `old` is destroyed there first, and
-    /// `connections` to the leaders of these partitions are made.
+    /// `connections` to the leaders of these partitions, and to a first broker, are made.
     fn open_elsewhere(
         &self,
         old: Option<Handle>,
-        connections: Vec<(Arc<str>, i32)>,
-    ) -> Result<JoinHandle<Result<Handle, OpenError>>, OpenError> {
+        connections: Option<Vec<(Arc<str>, i32)>>,
+    ) -> Result<Opening, OpenError> {
         let LaneSettings {
             access,
             alone,
@@ -320,10 +334,14 @@ impl Lane {
                 let _ = nix::sched::sched_setaffinity(Pid::from_raw(0), &cores);
                 let_wakers_finish();
                 let handle = Handle::open(&access, alone, wake)?;
+                let Some(connections) = connections else {
+                    return Ok((handle, false));
+                };
+                let mut all_answered = handle.has_answer();
                 for (topic, partition) in connections {
-                    handle.connect_to(&topic, partition);
+                    all_answered &= handle.connect_to(&topic, partition);
                 }
-                Ok(handle)
+                Ok((handle, all_answered))
             })
             .map_err(|error| OpenError(error.to_string()))
     }
@@ -347,9 +365,9 @@ fn close_elsewhere(handle: Handle) {
 }
 
 /// What a thread that has finished has opened.
-fn opened(thread: JoinHandle<Result<Handle, OpenError>>) -> Option<Handle> {
+fn opened(thread: Opening) -> Option<(Handle, bool)> {
     match thread.join() {
-        Ok(Ok(handle)) => Some(handle),
+        Ok(Ok(opened)) => Some(opened),
         Ok(Err(error)) => {
             log_failure(&error);
             None
