@@ -304,7 +304,8 @@ fn file_descriptors() {
     // As long as a few checks of deadlines: it is to have idled longest.
     thread::sleep(Duration::from_millis(100));
     rig.ringest.spare_files(8);
-    let mut others: Vec<Http> = (0..40).map(|_| sent(&rig, &post(b"[]"))).collect();
+    // More than the files of clients of the brokers that the start has closed since.
+    let mut others: Vec<Http> = (0..150).map(|_| sent(&rig, &post(b"[]"))).collect();
     await_that("the shortage is not logged", || {
         let log = rig.ringest.log();
         log.contains("cannot accept connections")
