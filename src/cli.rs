@@ -10,7 +10,8 @@ mod topics;
 
 use std::{
     fmt::Write as _,
-    io::{self, Write as _},
+    fs::File,
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -225,6 +226,17 @@ pub fn run() -> ExitCode {
         })
     };
     done.unwrap_or_else(|errors| unusable(&arguments.config, &errors))
+}
+
+/// Reads a file, or stdin for `-`, up to so many bytes.
+fn read_input(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut input = Vec::new();
+    if file.as_os_str() == "-" {
+        io::stdin().take(bytes_max).read_to_end(&mut input)?;
+    } else {
+        File::open(file)?.take(bytes_max).read_to_end(&mut input)?;
+    }
+    Ok(input)
 }
 
 /// Reports the errors of a configuration.

@@ -13,6 +13,18 @@ use crate::excerpt::excerpt;
 /// Maximum characters of a message that are shown.
 const QUOTED_CHARS_MAX: usize = 400;
 
+/// Maximum delay after a failed request that is sent again and again.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Delay after the first failed request.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+
+/// The delay after so many failed requests in a row: exponential.
+pub(crate) fn backoff(failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    BACKOFF_MIN.saturating_mul(doubled).min(BACKOFF_MAX)
+}
+
 /// Why there is no complete response.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -72,4 +84,18 @@ pub(crate) fn agent(url: &str, accept: &str, timeout: Duration) -> Agent {
         config = config.tls_config(tls.build());
     }
     config.build().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_up_to_its_maximum() {
+        let seconds = [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs);
+        for (failures, expected) in (1..).zip(seconds) {
+            assert_eq!(backoff(failures), expected);
+        }
+        assert_eq!(backoff(u32::MAX), BACKOFF_MAX);
+    }
 }

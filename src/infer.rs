@@ -14,6 +14,8 @@ use formats::Formats;
 use guess::guesses;
 use seen::{Place, Seen};
 
+use crate::model::text;
+
 /// Why there is no proposal: a fault of the records.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
@@ -61,22 +63,17 @@ pub fn infer(name: &str, body: &[u8]) -> Result<String, InferError> {
 
 fn model(name: &str, members: &[(String, Seen)], records: u64) -> String {
     // Writing to a String never fails.
-    let mut text = format!(
+    let mut file = format!(
         "# Proposed from {records} records. The types fit all of these: narrow them where you know more\n\
          # (UInt8, Enum8('a' = 1), FixedString(2)), and take away Nullable where a field must not be absent.\n\
          name = {}\n\
          version = \"1.0\"\n",
-        toml::Value::from(name),
+        text::string(name),
     );
     let mut left_out = String::new();
     let mut fields = String::new();
     for (name, seen, guess) in guesses(members, records) {
-        let is_bare = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-');
-        let key = if !name.is_empty() && name.chars().all(is_bare) {
-            name.to_owned()
-        } else {
-            toml::Value::from(name).to_string()
-        };
+        let key = text::key(name);
         let _ = match guess {
             Ok(type_) => {
                 let mut notes = Vec::new();
@@ -90,19 +87,19 @@ fn model(name: &str, members: &[(String, Seen)], records: u64) -> String {
                     [] => String::new(),
                     notes => format!("  # {}", notes.join(", ")),
                 };
-                writeln!(fields, "{key} = {}{notes}", toml::Value::from(type_))
+                writeln!(fields, "{key} = {}{notes}", text::string(&type_))
             }
             Err(reason) => writeln!(left_out, "# {key}: {reason}"),
         };
     }
     if !left_out.is_empty() {
         let _ = write!(
-            text,
+            file,
             "# Without a type, and forwarded as they are:\n{left_out}"
         );
     }
     if !fields.is_empty() {
-        let _ = write!(text, "\n[fields]\n{fields}");
+        let _ = write!(file, "\n[fields]\n{fields}");
     }
-    text
+    file
 }

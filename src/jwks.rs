@@ -5,7 +5,7 @@
 //! if the response headers declare a shorter freshness lifetime (RFC 9111 section 4.2), but no sooner than
 //! [`FRESH_MIN`]; when tokens name unknown keys, within the limits of [`FetchedKeys`]; and on request of the
 //! operator. After a failure the fetch is retried after a second, with exponential backoff up to
-//! [`BACKOFF_MAX`], and no later than `refresh`; meanwhile the previous keys stay in use, if there is a limit
+//! 30 s, and no later than `refresh`; meanwhile the previous keys stay in use, if there is a limit
 //! no longer than `stale_max`.
 
 mod endpoint;
@@ -19,7 +19,7 @@ use std::{fmt, io, sync::Arc};
 use jsonwebtoken::Algorithm;
 
 pub use endpoint::FetchError;
-pub use refresher::{BACKOFF_MAX, FRESH_MIN};
+pub use refresher::FRESH_MIN;
 use shared::Source;
 use task::Task;
 

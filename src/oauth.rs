@@ -3,7 +3,7 @@
 //!
 //! One thread gets them for the whole process. From an endpoint the next token is requested before the current
 //! one ends, after 70 to 80 % of its lifetime. After a failure the request is repeated after a second, with
-//! exponential backoff up to [`BACKOFF_MAX`]; meanwhile the current token stays in use. A file is read each
+//! exponential backoff up to 30 s; meanwhile the current token stays in use. A file is read each
 //! second.
 
 mod claims;
@@ -15,7 +15,7 @@ mod refresher;
 use std::{fmt, path::PathBuf};
 
 pub use error::TokenError;
-pub use refresher::{BACKOFF_MAX, TokenRefresher};
+pub use refresher::TokenRefresher;
 
 use crate::produce::Token;
 

@@ -123,7 +123,7 @@ fn status(state: &AdminState) -> Answer {
 }
 
 fn page(state: &AdminState) -> Answer {
-    let Page { document, policy } = Page::new(&state.page);
+    let Page { document, policy } = Page::new(&state.page, state.samples.is_some());
     Answer {
         content_type: HTML,
         policy,

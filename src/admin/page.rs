@@ -14,10 +14,6 @@ const SCRIPT: &str = include_str!("page/page.js");
 
 /// What the page knows of the server beside what it reads.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and they go to JSON"
-)]
 pub struct PageFacts {
     /// The public listener.
     pub public: ListenAddress,
@@ -25,8 +21,6 @@ pub struct PageFacts {
     pub has_tls: bool,
     /// Whether its requests need a credential.
     pub is_authenticated: bool,
-    /// Whether there are samples at `/samples`.
-    pub has_samples: bool,
     /// Whether it is `--dev`: then the page can also send records.
     pub is_dev: bool,
 }
@@ -41,7 +35,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(facts: &PageFacts) -> Self {
+    /// `has_samples`: whether there are some at `/samples`.
+    pub(super) fn new(facts: &PageFacts, has_samples: bool) -> Self {
         let (port, socket) = match &facts.public {
             ListenAddress::Tcp(address) => (Some(address.port()), None),
             ListenAddress::Unix(path) => (None, Some(path.display().to_string())),
@@ -52,7 +47,7 @@ impl Page {
             "socket": socket,
             "scheme": scheme,
             "authenticated": facts.is_authenticated,
-            "samples": facts.has_samples,
+            "samples": has_samples,
             "dev": facts.is_dev,
         });
         let document = DOCUMENT

@@ -118,9 +118,8 @@ fn refused(sources: &Sources) -> Vec<Value> {
 fn latency(sources: &Sources) -> Value {
     let of = |class: Class| {
         let workers = sources.workers.iter();
-        let workers = workers.map(|it| &it.request_duration[class as usize]);
-        let summed = sum(workers.map(|it| (it.buckets(), it.sum_micros())));
-        histogram(&BUCKET_BOUNDS_NANOS, summed)
+        let durations = workers.map(|it| it.request_duration[class as usize].read());
+        histogram(&BUCKET_BOUNDS_NANOS, sum(durations))
     };
     json!({
         "accepted": of(Class::Accepted),
@@ -130,7 +129,6 @@ fn latency(sources: &Sources) -> Value {
 }
 
 fn of_worker(index: usize, worker: &WorkerMetrics, state: WorkerState, age: Duration) -> Value {
-    let lag = (worker.loop_lag.buckets(), worker.loop_lag.sum_micros());
     let time = |of: fn(i32) -> Option<Duration>| {
         let time = worker.thread().and_then(of);
         time.map(|it| it.as_secs_f64())
@@ -144,14 +142,14 @@ fn of_worker(index: usize, worker: &WorkerMetrics, state: WorkerState, age: Dura
         "cpu_wait_seconds": time(thread_wait_time),
         "connections_open": worker.connections_open.value(),
         "in_flight_bytes": worker.in_flight_bytes.value(),
-        "lag": histogram(&BUCKET_BOUNDS_NANOS, lag),
+        "lag": histogram(&BUCKET_BOUNDS_NANOS, worker.loop_lag.read()),
     })
 }
 
 fn of_broker(id: i32, broker: &Broker) -> Value {
     let state = broker.state();
     let of_workers = || broker.of_workers.iter();
-    let round_trips = of_workers().map(|it| (it.round_trip.buckets(), it.round_trip.sum_micros()));
+    let round_trips = of_workers().map(|it| it.round_trip.read());
     json!({
         "broker": id,
         "address": broker.address.as_deref(),
@@ -165,7 +163,7 @@ fn of_broker(id: i32, broker: &Broker) -> Value {
 
 fn of_route(route: &Route, snapshot: &Snapshot) -> Value {
     let rows = || snapshot.metrics.iter().map(|rows| &rows[route.index]);
-    let durations = rows().map(|it| (it.duration.buckets(), it.duration.sum_micros()));
+    let durations = rows().map(|it| it.duration.read());
     json!({
         "path": route.path,
         "model": route.model.name,

@@ -1,8 +1,6 @@
 //! `ringest explain`: validates a file as the server would.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -10,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_USAGE, environment, print, report, unusable};
+use super::{EXIT_USAGE, environment, print, read_input, report, unusable};
 use crate::{
     config::Config,
     explain::{errors, summary},
@@ -144,17 +142,9 @@ fn body_format(arguments: &Arguments) -> Format {
 /// Reads the file, at most one byte beyond the body limit.
 fn read(arguments: &Arguments, config: &Config) -> Result<Vec<u8>, String> {
     let enough = config.limits.body_bytes_max as u64 + 1;
-    let mut body = Vec::new();
     let file = &arguments.file;
-    let read = if file.as_os_str() == "-" {
-        io::stdin().take(enough).read_to_end(&mut body)
-    } else {
-        File::open(file).and_then(|file| file.take(enough).read_to_end(&mut body))
-    };
-    match read {
-        Ok(_) => Ok(body),
-        Err(error) => Err(format!("{}: can't be read: {error}", file.display())),
-    }
+    let unreadable = |error| format!("{}: can't be read: {error}", file.display());
+    read_input(file, enough).map_err(unreadable)
 }
 
 /// The model of this name, in this version or else its highest. Ignores case, as routes do.

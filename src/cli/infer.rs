@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
 
-use super::{EXIT_USAGE, print, report};
+use super::{EXIT_USAGE, print, read_input, report};
 use crate::{infer::infer, model::Model};
 
 const INFER_EXAMPLES: &str = "\
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &InferArguments) -> ExitCode {
         return refuse(&not_a_name(&name));
     }
     let file = arguments.file.display();
-    match read(&arguments.file).map(|body| infer(&name, &body)) {
+    match read_input(&arguments.file, u64::MAX).map(|body| infer(&name, &body)) {
         Ok(Ok(text)) => print(&text),
         Ok(Err(error)) => refuse(&format!("{file}: {error}")),
         Err(error) => refuse(&format!("can't read {file}: {error}")),
@@ -85,16 +85,6 @@ pub(super) fn new_model(arguments: &NewModelArguments) -> ExitCode {
 
 /// The model that `ringest new-model` writes.
 const TEMPLATE: &str = include_str!("model.toml");
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut body = Vec::new();
-        io::stdin().read_to_end(&mut body)?;
-        Ok(body)
-    } else {
-        fs::read(file)
-    }
-}
 
 /// The part of a file's name before the first dot, without what a model's name can't have.
 fn name_of(file: &Path) -> Option<String> {

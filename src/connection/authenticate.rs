@@ -90,8 +90,7 @@ impl Connection {
                 origin,
                 ..Rejected::new(reason, &[])
             };
-            self.context.denied(&rejected, facts);
-            Err(Denial::from(reason).into())
+            Err(self.reject(&rejected, facts))
         };
         let Some(origins) = &principal.grant().origins else {
             return if in_query {
@@ -130,8 +129,7 @@ impl Connection {
                     certificate: self.subject().zip(Some("a page may not use it")),
                     ..Rejected::new(AuthError::Origin, &[])
                 };
-                self.context.denied(&rejected, facts);
-                Err(Denial::from(AuthError::Origin).into())
+                Err(self.reject(&rejected, facts))
             }
         }
     }
@@ -279,8 +277,13 @@ impl Connection {
             certificate: self.subject().zip(Some(cause)),
             ..Rejected::new(AuthError::Certificate, &[])
         };
-        self.context.denied(&rejected, facts);
-        Denial::from(AuthError::Certificate).into()
+        self.reject(&rejected, facts)
+    }
+
+    /// The same where more is known of the credential for the log.
+    fn reject(&self, rejected: &Rejected<'_>, facts: &Facts) -> Refusal {
+        self.context.denied(rejected, facts);
+        Denial::from(rejected.reason).into()
     }
 
     /// Of the client's certificate.

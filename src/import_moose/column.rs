@@ -3,8 +3,9 @@
 
 use super::{
     node::{MapErrors, Node, all},
-    text, types,
+    types,
 };
+use crate::model::text;
 
 /// A column of the map.
 pub(super) enum Column<'a> {

@@ -9,9 +9,8 @@ use std::{
 use super::{
     PUBLIC_KEY,
     project::{Project, Tokens},
-    text,
 };
-use crate::document::grouped;
+use crate::{document::grouped, model::text};
 
 /// The default schema registry of Moose.
 const SCHEMA_REGISTRY: &str = "http://localhost:8081";

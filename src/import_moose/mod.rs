@@ -15,7 +15,6 @@ mod map;
 mod model;
 mod node;
 mod project;
-mod text;
 mod topic;
 mod types;
 

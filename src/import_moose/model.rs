@@ -6,10 +6,11 @@ use super::{
     column::{self, Column},
     map::{self, Map},
     node::{MapErrors, Node, all, both},
-    text, topic,
+    topic,
 };
 use crate::{
     document::ConfigError,
+    model::text,
     model::{Model, Version, is_path},
 };
 

@@ -1,7 +1,7 @@
 //! Topics of the map (`Topic` of Moose's `framework/core/infrastructure/topic.rs`).
 
-use super::{map::Map, node::Node, text};
-use crate::document::ConfigError;
+use super::{map::Map, node::Node};
+use crate::{document::ConfigError, model::text};
 
 /// The default retention of Moose, in seconds.
 const KEPT_SECONDS: u64 = 7 * 24 * 60 * 60;

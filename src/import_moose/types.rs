@@ -4,9 +4,8 @@
 use super::{
     column,
     node::{MapErrors, Node, all},
-    text,
 };
-use crate::document::ConfigError;
+use crate::{document::ConfigError, model::text};
 
 /// A type as `ClickHouse` writes it; `path` is the name of the field in remarks.
 ///

@@ -1,6 +1,7 @@
 //! From what was seen of a place to its type.
 
 use super::{formats::FORMATS, seen::Seen};
+use crate::model::text;
 
 /// Different texts of a `LowCardinality` at most, and how many times as many there must be of all.
 const LOW_CARDINALITY: (usize, u64) = (50, 20);
@@ -40,7 +41,7 @@ fn guess(seen: &Seen, may_be_absent: bool, depth: usize) -> Guess {
         [false, false, false, false, false] => return Err("only null was seen"),
         [true, false, false, false, false] => "Bool".to_owned(),
         [false, true, false, false, false] => number(seen).to_owned(),
-        [false, false, true, false, false] => text(seen),
+        [false, false, true, false, false] => of_texts(seen),
         [false, false, false, true, false] => array(seen, depth)?,
         [false, false, false, false, true] => object(seen, depth),
         _ => return Err("values of different kinds were seen"),
@@ -61,7 +62,7 @@ fn number(seen: &Seen) -> &'static str {
     }
 }
 
-fn text(seen: &Seen) -> String {
+fn of_texts(seen: &Seen) -> String {
     let format = seen.is_not.iter().position(|is_not| !is_not);
     let (most, times) = LOW_CARDINALITY;
     let few = seen.different.len() <= most;
@@ -99,7 +100,7 @@ fn object(seen: &Seen, depth: usize) -> String {
         .iter()
         .filter_map(|(name, _, guess)| Some((name, guess.as_ref().ok()?)));
     let elements: Vec<String> = known
-        .map(|(name, type_)| format!("{} {type_}", quoted(name)))
+        .map(|(name, type_)| format!("{} {type_}", text::name(name)))
         .collect();
     if elements.is_empty() {
         return "JSON".to_owned();
@@ -130,17 +131,4 @@ fn of_map(seen: &Seen, guesses: &[(&str, &Seen, Guess)]) -> Option<String> {
     } else {
         first
     })
-}
-
-/// As the type language needs it: in backquotes, unless it is a word.
-fn quoted(name: &str) -> String {
-    let is_word = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
-        && name
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || it == '_');
-    if is_word {
-        name.to_owned()
-    } else {
-        format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
-    }
 }

@@ -17,19 +17,13 @@ use super::{
 };
 use crate::{
     auth::{LoadedKeys, VerificationKeys},
-    https,
+    https::{self, backoff},
     isolation::PanicError,
     metrics::FetchResult,
 };
 
 /// Minimum time between two fetches, whatever the response headers say.
 pub const FRESH_MIN: Duration = Duration::from_secs(10);
-
-/// Maximum delay after a failed fetch.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
-/// Delay after the first failed fetch.
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
 /// Fetches one issuer's keys.
 pub(super) struct Refresher {
@@ -235,9 +229,7 @@ fn delay_after_success(refresh: Duration, freshness: Option<Duration>) -> Durati
 }
 
 fn delay_after_failure(refresh: Duration, failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    let backoff = BACKOFF_MIN.saturating_mul(doubled).min(BACKOFF_MAX);
-    refresh.min(backoff)
+    refresh.min(backoff(failures))
 }
 
 #[cfg(test)]

@@ -138,14 +138,11 @@ impl Histogram {
         Observed { bucket, micros }
     }
 
-    /// Observations by bucket, not cumulative, in the order of [`BUCKET_BOUNDS_NANOS`].
-    pub(crate) fn buckets(&self) -> [u64; BUCKETS] {
-        self.buckets.each_ref().map(Counter::value)
-    }
-
-    /// The sum of all observations in microseconds, each rounded down.
-    pub(crate) fn sum_micros(&self) -> u64 {
-        self.sum_micros.value()
+    /// Observations by bucket, not cumulative, in the order of [`BUCKET_BOUNDS_NANOS`], and the sum of all in
+    /// microseconds, each rounded down.
+    pub(crate) fn read(&self) -> ([u64; BUCKETS], u64) {
+        let counts = self.buckets.each_ref().map(Counter::value);
+        (counts, self.sum_micros.value())
     }
 }
 
@@ -183,14 +180,11 @@ impl CoarseHistogram {
         self.sum_micros.add(observed.micros);
     }
 
-    /// Observations by bucket, not cumulative, in the order of [`COARSE_BOUNDS_NANOS`].
-    pub(crate) fn buckets(&self) -> [u64; COARSE_BUCKETS] {
-        self.buckets.each_ref().map(Counter::value)
-    }
-
-    /// The sum of all observations in microseconds, each rounded down.
-    pub(crate) fn sum_micros(&self) -> u64 {
-        self.sum_micros.value()
+    /// Observations by bucket, not cumulative, in the order of [`COARSE_BOUNDS_NANOS`], and the sum of all in
+    /// microseconds, each rounded down.
+    pub(crate) fn read(&self) -> ([u64; COARSE_BUCKETS], u64) {
+        let counts = self.buckets.each_ref().map(Counter::value);
+        (counts, self.sum_micros.value())
     }
 }
 
@@ -226,7 +220,7 @@ mod tests {
                 histogram.observe(Duration::from_nanos(nanos));
                 let mut one = [0; BUCKETS];
                 one[expected] = 1;
-                assert_eq!(histogram.buckets(), one, "{nanos} ns");
+                assert_eq!(histogram.read().0, one, "{nanos} ns");
             }
         }
     }
@@ -235,7 +229,7 @@ mod tests {
     fn the_longest_duration_is_counted() {
         let histogram = Histogram::default();
         histogram.observe(Duration::MAX);
-        assert_eq!(histogram.buckets()[BUCKETS - 1], 1);
+        assert_eq!(histogram.read().0[BUCKETS - 1], 1);
     }
 
     #[test]
@@ -268,11 +262,11 @@ mod tests {
                 prop_assert_eq!(counts.iter().sum::<u64>(), latencies.len() as u64);
                 Ok(())
             };
-            check(&BUCKET_BOUNDS_NANOS, &histogram.buckets())?;
-            check(&COARSE_BOUNDS_NANOS, &coarse.buckets())?;
+            check(&BUCKET_BOUNDS_NANOS, &histogram.read().0)?;
+            check(&COARSE_BOUNDS_NANOS, &coarse.read().0)?;
             let micros: u64 = latencies.iter().map(|nanos| nanos / 1_000).sum();
-            prop_assert_eq!(histogram.sum_micros(), micros);
-            prop_assert_eq!(coarse.sum_micros(), micros);
+            prop_assert_eq!(histogram.read().1, micros);
+            prop_assert_eq!(coarse.read().1, micros);
         }
     }
 }

@@ -9,6 +9,7 @@ mod path;
 mod program;
 mod rules;
 mod schema_prefix;
+pub(crate) mod text;
 mod types;
 mod version;
 

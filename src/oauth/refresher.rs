@@ -14,16 +14,14 @@ use std::{
 
 use super::{TokenError, TokenSettings, TokenSource, file};
 use crate::{
+    https::backoff,
     isolation::PanicError,
     log::Reminder,
     metrics::ProcessMetrics,
     produce::{BrokerAccess, Token},
 };
 
-/// Maximum delay after a failed request.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
-/// Delay after the first failed request, and the least between two requests.
+/// The least between two requests.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Between two readings of a file.
@@ -228,11 +226,6 @@ fn left(at: SystemTime) -> Duration {
     at.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-fn backoff(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    INTERVAL_MIN.saturating_mul(doubled).min(BACKOFF_MAX)
-}
-
 /// A random number, so that many processes do not ask at the same time.
 fn between(low: f64, high: f64) -> f64 {
     let random = RandomState::new().hash_one(()) >> 32;
@@ -243,15 +236,6 @@ fn between(low: f64, high: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_backoff_doubles_up_to_its_maximum() {
-        let seconds = [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs);
-        for (failures, expected) in (1..).zip(seconds) {
-            assert_eq!(backoff(failures), expected);
-        }
-        assert_eq!(backoff(u32::MAX), BACKOFF_MAX);
-    }
 
     #[test]
     fn random_numbers_are_within_their_bounds() {

@@ -171,6 +171,25 @@ impl Bench {
         let delivery = self.enqueue(body)?;
         self.finish(delivery)
     }
+
+    /// Sends a record again and again until its handle has been replaced; how many, all of which are delivered.
+    fn send_until_replaced(&mut self, is_replaced: impl Fn(&Self) -> bool) -> usize {
+        let mut deliveries = Vec::new();
+        let until = Instant::now() + PATIENCE;
+        while !is_replaced(self) {
+            assert!(Instant::now() < until, "the handle is not replaced");
+            let delivery = self.enqueue(b"{}");
+            deliveries.push(delivery.expect("there is a handle all the time"));
+            self.producer.drain();
+            self.producer.tick(Instant::now());
+            thread::sleep(Duration::from_millis(1));
+        }
+        let sent = deliveries.len();
+        for delivery in deliveries {
+            assert_eq!(self.finish(delivery).map(|it| it.records()), Ok(1));
+        }
+        sent
+    }
 }
 
 /// For an idempotent producer that waits for a record's report as long as the tests do.
@@ -454,24 +473,8 @@ fn a_handle_with_a_topic_that_no_route_has_any_more_is_replaced_without_loss() {
     assert_eq!(open(&bench), [0]);
     let model = |topic| Model::untyped("Event", "1".parse().expect("a version"), topic);
     bench.serve(model("others").into());
-    let mut deliveries = Vec::new();
     bench.turn_until(|bench| bench.producer.is_serving());
-    let until = Instant::now() + PATIENCE;
-    while open(&bench).contains(&0) {
-        assert!(Instant::now() < until, "the handle is not replaced");
-        deliveries.push(
-            bench
-                .enqueue(b"{}")
-                .expect("there is a handle all the time"),
-        );
-        bench.producer.drain();
-        bench.producer.tick(Instant::now());
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert!(!deliveries.is_empty());
-    for delivery in deliveries {
-        assert_eq!(bench.finish(delivery).map(|it| it.records()), Ok(1));
-    }
+    assert!(bench.send_until_replaced(|bench| !open(bench).contains(&0)) > 0);
     assert_eq!(bench.send(b"{}").map(|it| it.records()), Ok(1));
     assert_eq!(open(&bench), [1]);
     assert_eq!(bench.admission.in_flight_bytes(), 0);

@@ -387,7 +387,6 @@ fn page_facts(config: &Config, public: &ListenAddress) -> PageFacts {
         public: public.clone(),
         has_tls: config.listen.tls.is_some(),
         is_authenticated: config.auth.mode == AuthMode::Required,
-        has_samples: config.samples.is_some(),
         is_dev: config.is_dev,
     }
 }

@@ -14,7 +14,7 @@ use ureq::{Agent, http::header::RETRY_AFTER};
 use super::{HeadersError, QUEUE_MAX, TraceSettings, TracedRequest, otlp::Process};
 use crate::{
     excerpt::excerpt,
-    https::agent,
+    https::{agent, backoff},
     log::{Kind, Line},
     metrics::{ProcessMetrics, TraceResult},
 };
@@ -30,9 +30,6 @@ const MEDIA_TYPE: &str = "application/x-protobuf";
 
 /// How often a batch is posted again that the collector could not accept then.
 const RETRIES: u32 = 3;
-
-/// Before the first of them; then twice as long each time.
-const BACKOFF: Duration = Duration::from_secs(1);
 
 /// The longest pause that a collector may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
@@ -126,18 +123,18 @@ impl Exporter {
 
     fn export(&mut self, batch: &[Box<TracedRequest>]) {
         let message = self.source.encode(batch);
-        let mut retries = 0;
+        let mut failures = 0;
         let exported = loop {
             let Err(error) = self.post(&message) else {
                 break Ok(());
             };
             self.agent = None;
-            let pause = error.retry(BACKOFF * 2_u32.pow(retries));
-            match pause.filter(|_| retries < RETRIES && !self.is_stopping) {
+            failures += 1;
+            let pause = error.retry(backoff(failures));
+            match pause.filter(|_| failures <= RETRIES && !self.is_stopping) {
                 Some(pause) => self.pause(pause),
                 None => break Err(error),
             }
-            retries += 1;
         };
         let result = match exported {
             Ok(()) => TraceResult::Exported,

@@ -54,8 +54,7 @@ fn round_trips(encoder: &mut DescriptorEncoder<'_>, brokers: &[(String, &Broker)
     let mut family =
         encoder.encode_descriptor("broker_round_trip", help, unit, MetricType::Histogram)?;
     for (id, broker) in brokers {
-        let of_workers = broker.of_workers.iter().map(|it| &it.round_trip);
-        let (counts, micros) = sum(of_workers.map(|it| (it.buckets(), it.sum_micros())));
+        let (counts, micros) = sum(broker.of_workers.iter().map(|it| it.round_trip.read()));
         let labels = [("broker", id.as_str())];
         let series = family.encode_family(&labels)?;
         histogram(series, &BUCKET_BOUNDS_NANOS, &counts, micros)?;

@@ -23,8 +23,7 @@ impl Sources {
         let help = "Time from enqueueing a request's records to their last delivery report.";
         let delivery =
             encoder.encode_descriptor("delivery_latency", help, unit, MetricType::Histogram)?;
-        let workers = self.workers.iter().map(|it| &it.delivery_latency);
-        let (counts, micros) = sum(workers.map(|it| (it.buckets(), it.sum_micros())));
+        let (counts, micros) = sum(self.workers.iter().map(|it| it.delivery_latency.read()));
         histogram(delivery, &BUCKET_BOUNDS_NANOS, &counts, micros)?;
 
         let help = "Time from the first byte of a request to its answer, by how it ended: accepted (2xx), \
@@ -33,8 +32,8 @@ impl Sources {
             encoder.encode_descriptor("request_duration", help, unit, MetricType::Histogram)?;
         for class in Class::ALL {
             let workers = self.workers.iter();
-            let workers = workers.map(|it| &it.request_duration[*class as usize]);
-            let (counts, micros) = sum(workers.map(|it| (it.buckets(), it.sum_micros())));
+            let durations = workers.map(|it| it.request_duration[*class as usize].read());
+            let (counts, micros) = sum(durations);
             let labels = [("result", class.as_str())];
             let series = family.encode_family(&labels)?;
             histogram(series, &BUCKET_BOUNDS_NANOS, &counts, micros)?;
@@ -44,11 +43,8 @@ impl Sources {
                     the first.";
         let routes = snapshot.routes.routes().iter().map(|route| {
             let workers = snapshot.metrics.iter();
-            let workers = workers.map(|rows| &rows[route.index].duration);
-            (
-                route,
-                sum(workers.map(|it| (it.buckets(), it.sum_micros()))),
-            )
+            let durations = workers.map(|rows| rows[route.index].duration.read());
+            (route, sum(durations))
         });
         let mut routes = routes
             .filter(|(_, (counts, _))| counts.iter().any(|it| *it > 0))

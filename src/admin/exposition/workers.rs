@@ -42,12 +42,12 @@ impl Sources {
         let mut family =
             encoder.encode_descriptor("worker_loop_lag", help, unit, MetricType::Histogram)?;
         for (index, worker) in self.indexed_workers() {
-            let lag = &worker.loop_lag;
+            let (counts, micros) = worker.loop_lag.read();
             histogram(
                 family.encode_family(&[("worker", index.as_str())])?,
                 &BUCKET_BOUNDS_NANOS,
-                &lag.buckets(),
-                lag.sum_micros(),
+                &counts,
+                micros,
             )?;
         }
         let help = "Time since the last tick of each worker, which ticks every 20 ms; of one that is \

@@ -12,24 +12,7 @@ fn replace(bench: &mut Bench, settings: &ProducerSettings, more: (&str, &str)) -
     properties.push((more.0.to_owned(), more.1.to_owned()));
     settings.access.replace_properties(properties);
     assert!(settings.access.is_newer_than(generation));
-    let mut deliveries = Vec::new();
-    let until = Instant::now() + PATIENCE;
-    while bench.producer.is_outdated_for_test() {
-        assert!(Instant::now() < until, "the handle is not replaced");
-        deliveries.push(
-            bench
-                .enqueue(b"{}")
-                .expect("there is a handle all the time"),
-        );
-        bench.producer.drain();
-        bench.producer.tick(Instant::now());
-        thread::sleep(Duration::from_millis(1));
-    }
-    let sent = deliveries.len();
-    for delivery in deliveries {
-        assert_eq!(bench.finish(delivery).map(|it| it.records()), Ok(1));
-    }
-    sent
+    bench.send_until_replaced(|bench| !bench.producer.is_outdated_for_test())
 }
 
 #[test]

@@ -21,14 +21,14 @@ mod sync {
 
 /// The observations that a histogram has counted so far, bucket by bucket, and their sum in microseconds.
 pub fn observed(histogram: &cell::Histogram) -> (u64, u64) {
-    let buckets: [u64; cell::BUCKETS] = histogram.buckets();
-    (buckets.iter().sum(), histogram.sum_micros())
+    let (buckets, micros): ([u64; cell::BUCKETS], u64) = histogram.read();
+    (buckets.iter().sum(), micros)
 }
 
 /// The same of a histogram with fewer buckets.
 pub fn observed_coarsely(histogram: &cell::CoarseHistogram) -> (u64, u64) {
-    let buckets: [u64; cell::COARSE_BOUNDS_NANOS.len() + 1] = histogram.buckets();
-    (buckets.iter().sum(), histogram.sum_micros())
+    let (buckets, micros): ([u64; cell::COARSE_BOUNDS_NANOS.len() + 1], u64) = histogram.read();
+    (buckets.iter().sum(), micros)
 }
 
 /// What so many counters of a line have counted, after one has counted.

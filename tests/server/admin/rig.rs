@@ -72,7 +72,6 @@ pub(crate) fn page_facts() -> PageFacts {
         public: ListenAddress::Tcp(([127, 0, 0, 1], 4000).into()),
         has_tls: false,
         is_authenticated: true,
-        has_samples: true,
         is_dev: false,
     }
 }

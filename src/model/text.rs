@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 /// A TOML key: bare where it can be (TOML 1.0, "Keys"), else quoted.
-pub(super) fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     let key = TomlKeyBuilder::new(name);
     let key = key.as_unquoted().unwrap_or_else(|| key.as_basic());
     key.to_toml_key()
 }
 
 /// A TOML basic string (TOML 1.0, "String"), on one line.
-pub(super) fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     TomlStringBuilder::new(text).as_basic().to_toml_value()
 }
 
 /// A comment of TOML, a line for each line of the text. Control characters, which TOML has not
 /// even in comments, are shown by their escapes.
-pub(super) fn comment(text: &str) -> String {
+pub(crate) fn comment(text: &str) -> String {
     let mut lines = String::new();
     for line in text.lines() {
         let line: String = line
@@ -38,7 +38,7 @@ pub(super) fn comment(text: &str) -> String {
 
 /// A name in a `ClickHouse` type, such as that of a tuple's element: in backticks unless it is an
 /// identifier.
-pub(super) fn name(name: &str) -> String {
+pub(crate) fn name(name: &str) -> String {
     let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.bytes().next().is_some_and(is_start) && name.bytes().all(is_inside) {
@@ -50,7 +50,7 @@ pub(super) fn name(name: &str) -> String {
 
 /// A path in a `ClickHouse` `JSON` type: names between dots, in backticks where one of them is no
 /// identifier or would be taken for `SKIP`.
-pub(super) fn path(path: &str) -> String {
+pub(crate) fn path(path: &str) -> String {
     let is_plain = |part: &str| name(part) == part;
     if path.split('.').all(is_plain) && !path.eq_ignore_ascii_case("SKIP") {
         path.to_owned()
@@ -60,7 +60,7 @@ pub(super) fn path(path: &str) -> String {
 }
 
 /// A text in a `ClickHouse` type, such as the name of an enum's member.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     quoted(text, '\'')
 }
 
