@@ -2,16 +2,19 @@
 
 import contextlib
 import dataclasses
+import functools
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 import typing
 
-from . import Fault, credentials
+from . import Fault, bodies, credentials
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/ingest/Event/1.0"
@@ -24,7 +27,7 @@ STOP_TIMEOUT_S = 35
 
 RINGEST_CONFIG = """\
 models = "models"
-workers = 1
+workers = {workers}
 [listen]
 address = "127.0.0.1:0"
 [management]
@@ -54,18 +57,52 @@ geo = "Tuple(lat Float64, lon Float64, city String, country FixedString(2))"
 """The fields of the events; the basket and note of larger events are undeclared."""
 
 
+def accepts_each(answer, records):
+    """Whether the answer's body is ringest's for so many accepted records."""
+    return json.loads(answer) == {"accepted": records}
+
+
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A server and the kind of token that its clients send."""
+    """A server, and what is sent to it. Only the first two fields have no default."""
 
     package: str
-    """The cargo package."""
+    """The cargo package; of a server that is not built by cargo, its name and version."""
     arguments: typing.Callable
-    """Returns its arguments, given the broker's address, a directory and the run's credentials."""
+    """Returns its arguments, given the broker's address, a directory and the run's credentials.
+
+    A server that does not print `listening on HOST:PORT` to stderr writes `HOST:PORT` to the file
+    `address` in that directory, its working directory: it has started once it accepts connections
+    there. The topic is `TOPIC`.
+    """
     sends: str = ""
     """Kind of the clients' tokens: `jwt`, `key` or none."""
     checks: bool = False
     """Whether it verifies tokens; if not, clients send them nevertheless."""
+    prepare: typing.Callable | None = None
+    """Downloads and builds it, called once in a run; returns the words of the command that the
+    arguments follow, or raises `Fault` with the reason why there are none. None: cargo builds
+    `package`."""
+    workers: int = 1
+    """Its threads that serve requests; above 1 it gets both cores, which the load shares."""
+    produces: bool = True
+    """Whether an answer 2xx means that the record is in the topic."""
+    splits: bool = True
+    """Whether each record of an array becomes a message; else the request is one."""
+    path: str = PATH
+    """The path of the requests."""
+    body: typing.Callable = bodies.Scenario.body
+    """Returns the body of each request, given the scenario."""
+    accepts: typing.Callable = accepts_each
+    """Whether the body of a 2xx answer is as expected, given it and the number of records."""
+    scenarios: tuple = ()
+    """Names of the scenarios that it can run; empty: all."""
+    start_timeout_s: int = 15
+    """Time limit until it accepts connections."""
+    warmup_s: int = 0
+    """Seconds of warm-up, if above those of the command line: a just-in-time compiler needs more."""
+    promises: tuple = ()
+    """Its cells of the report's table of promises, see `report.PROMISES`; empty: not in the table."""
 
 
 def bare(_bootstrap, _directory, _credentials):
@@ -73,14 +110,14 @@ def bare(_bootstrap, _directory, _credentials):
     return []
 
 
-def ringest(bootstrap, directory, _credentials):
+def ringest(bootstrap, directory, _credentials, workers=1):
     """Accepts any JSON object; no authentication."""
-    return configured(bootstrap, directory, RINGEST_MODEL)
+    return configured(bootstrap, directory, RINGEST_MODEL, workers=workers)
 
 
-def typed(bootstrap, directory, _credentials):
+def typed(bootstrap, directory, _credentials, workers=1):
     """Validates the type of each field; no authentication."""
-    return configured(bootstrap, directory, RINGEST_MODEL + RINGEST_FIELDS)
+    return configured(bootstrap, directory, RINGEST_MODEL + RINGEST_FIELDS, workers=workers)
 
 
 def jwt(bootstrap, directory, made):
@@ -97,19 +134,20 @@ def keyed(hashed):
     return arguments
 
 
-def configured(bootstrap, directory, model, who=""):
+def configured(bootstrap, directory, model, who="", workers=1):
     """Writes ringest's configuration to `directory`: defaults except for what the row needs."""
     (directory / "models").mkdir()
     (directory / "models" / "event.toml").write_text(model)
     config = directory / "ringest.toml"
     mode = "required" if who else "none"
-    config.write_text(RINGEST_CONFIG.format(bootstrap=bootstrap, mode=mode, who=who))
+    config.write_text(RINGEST_CONFIG.format(bootstrap=bootstrap, mode=mode, who=who,
+                                            workers=workers))
     return ["--config", str(config)]
 
 
-def axum(bootstrap, _directory, _credentials):
-    """One tokio worker, like ringest's single worker."""
-    return ["--worker-threads=1", f"--brokers={bootstrap}", f"--route=Event/1.0={TOPIC}"]
+def axum(bootstrap, _directory, _credentials, workers=1):
+    """As many tokio workers as ringest has workers."""
+    return [f"--worker-threads={workers}", f"--brokers={bootstrap}", f"--route=Event/1.0={TOPIC}"]
 
 
 def axum_jwt(bootstrap, directory, made):
@@ -127,8 +165,13 @@ def axum_key(bootstrap, directory, made):
     return [*axum(bootstrap, directory, made), f"--api-key-hashes={hashes}"]
 
 
+def two(package, arguments, **others):
+    """The same with two workers."""
+    return Contender(package, functools.partial(arguments, workers=2), workers=2, **others)
+
+
 CONTENDERS = {
-    "bare": Contender("loadtest-bare", bare),
+    "bare": Contender("loadtest-bare", bare, produces=False),
     "ringest": Contender("ringest", ringest),
     "typed": Contender("ringest", typed),
     "open-jwt": Contender("ringest", ringest, "jwt"),
@@ -139,6 +182,9 @@ CONTENDERS = {
     "axum": Contender("loadtest-axum-gateway", axum),
     "axum-jwt": Contender("loadtest-axum-gateway", axum_jwt, "jwt", checks=True),
     "axum-key": Contender("loadtest-axum-gateway", axum_key, "key", checks=True),
+    "ringest-2": two("ringest", ringest),
+    "typed-2": two("ringest", typed),
+    "axum-2": two("loadtest-axum-gateway", axum),
 }
 ANONYMOUS = ("bare", "ringest", "typed", "axum")
 """Contenders of a scenario without tokens, in the order of their runs."""
@@ -164,23 +210,30 @@ def build(package):
 
 
 @contextlib.contextmanager
-def running(executable, arguments, core, directory):
-    """Starts the server on `core`; yields its process and its `host:port` once it listens."""
+def running(command, arguments, cores, directory, timeout_s=START_TIMEOUT_S):
+    """Starts the server on `cores`; yields its process and its `host:port` once it listens.
+
+    `command` is an executable, or the words of a command. Whatever it has started ends with it.
+    """
+    words = [command] if isinstance(command, (str, pathlib.Path)) else command
     log = directory / "stderr"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), executable, *arguments],
+            ["taskset", "--cpu-list", str(cores), *words, *arguments], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd=directory,
         )
     try:
-        yield process, address(process, log)
+        yield process, address(process, log, timeout_s)
     finally:
         stop(process)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def address(process, log):
-    """Waits for the line with the address that the server listens on."""
-    deadline = time.monotonic() + START_TIMEOUT_S
+def address(process, log, timeout_s=START_TIMEOUT_S):
+    """Waits until the server listens, and returns where: what it has printed, or its file `address`."""
+    deadline = time.monotonic() + timeout_s
+    where = log.with_name("address")
     while time.monotonic() < deadline:
         ended = process.poll()
         text = log.read_text(errors="replace")
@@ -189,8 +242,20 @@ def address(process, log):
         if ended is not None:
             last = text.strip().splitlines()[-1:] or ["without output"]
             raise Fault(f"did not start: exit code {ended}, {last[0][:100]}")
-        time.sleep(0.02)
-    raise Fault(f"did not report its address within {START_TIMEOUT_S} s")
+        if where.exists() and is_open(where.read_text()):
+            return where.read_text()
+        time.sleep(0.005)
+    raise Fault(f"did not listen within {timeout_s} s")
+
+
+def is_open(host_port):
+    """Whether connections are accepted there."""
+    host, port = host_port.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def stop(process):
@@ -204,20 +269,21 @@ def stop(process):
         process.wait()
 
 
-def probe(host_port, body, records, token="", path=PATH):
-    """Sends a request until it is answered 200 and checks the number of accepted records.
+def probe(host_port, body, records, token="", path=PATH, accepts=accepts_each):
+    """Sends a request until it is answered 2xx and checks the answer, by default the number of
+    accepted records; `records`: None if the answer does not matter.
 
-    A server may start before it has reached its broker, so a 503 is retried for a while.
+    A server may start before it has reached its broker, so a 5xx is retried for a while.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
         status, answer = post(host_port, body, token, path)
-        if status == 200:
+        if 200 <= status < 300:
             break
-        if status != 503 or time.monotonic() > deadline:
+        if status < 500 or time.monotonic() > deadline:
             raise Fault(f"answers {status}: {answer[:100]!r}")
-        time.sleep(0.2)
-    if records is not None and json.loads(answer) != {"accepted": records}:
+        time.sleep(0.02)
+    if records is not None and not accepts(answer, records):
         raise Fault(f"sent {records} records, the response was {answer[:100]!r}")
 
 

@@ -1,5 +1,6 @@
 """Measures one row: puts load on a running server and reads the CPU time that it used."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -59,14 +60,14 @@ class Cores:
     load: int
 
 
-def load(row, cores, process, host_port, scenario, files, seconds):
+def load(row, cores, process, host_port, scenario, files, seconds, path=PATH):
     """Puts load on the server for `seconds` and fills `row`.
 
     The CPU time is read just before wrk starts and just after it has ended. An idle server uses
     almost none, so the difference is the cost of the requests and their connections.
     """
     before = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
-    sums = wrk(cores.load, host_port, scenario, files, seconds)
+    sums = wrk(cores.load, host_port, scenario, files, seconds, path)
     after = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
     cpu, server, loading, elapsed = (b - a for a, b in zip(before, after))
 
@@ -108,7 +109,7 @@ def kept(core, process, url, body, seconds, headers=(), connections=64):
         return sums["requests"] / seconds, cpu_s * 1e6 / sums["requests"]
 
 
-def wrk(core, host_port, scenario, files, seconds):
+def wrk(core, host_port, scenario, files, seconds, path=PATH):
     """Runs wrk, closed loop: each connection sends its next request after the previous response.
 
     `files` are the body and, if requests carry tokens, the list of tokens. Unless tokens alternate,
@@ -119,7 +120,7 @@ def wrk(core, host_port, scenario, files, seconds):
         "taskset", "--cpu-list", str(core),
         "wrk", f"--threads={threads}", f"--connections={scenario.connections}",
         f"--duration={seconds}s", f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}",
-        f"http://{host_port}{PATH}",
+        f"http://{host_port}{path}",
         "--", *map(str, files), *(["in turns"] if scenario.in_turns and len(files) > 1 else []),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -131,14 +132,30 @@ def wrk(core, host_port, scenario, files, seconds):
 
 
 def process_s(pid):
-    """CPU seconds of a process so far: all its threads, user and kernel mode (proc(5), stat)."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError as error:
-        raise Fault("the server ended during the measurement") from error
-    # The name in parentheses may contain any character; field 3 follows the last parenthesis.
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[14 - 3]) + int(fields[15 - 3])) / TICKS_PER_S
+    """CPU seconds of a process and its descendants so far: all threads, user and kernel mode, those of
+    ended children included (proc(5), stat: utime, stime, cutime, cstime)."""
+    total = 0
+    for process in tree(pid):
+        try:
+            text = pathlib.Path(f"/proc/{process}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError) as error:
+            if process != pid:
+                continue
+            raise Fault("the server ended during the measurement") from error
+        # The name in parentheses may contain any character; field 3 follows the last parenthesis.
+        fields = text.rpartition(")")[2].split()
+        total += sum(map(int, fields[14 - 3:18 - 3]))
+    return total / TICKS_PER_S
+
+
+def tree(pid):
+    """A process and its descendants, which a server may be started by or made of."""
+    found = [pid]
+    for process in found:
+        for children in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
 
 
 def busy_s(core):
