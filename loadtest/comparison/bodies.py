@@ -13,7 +13,7 @@ EVENT_BYTES = 293
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """The body of each request and the number of connections."""
+    """The body of each request and how it is sent."""
 
     name: str
     records: int
@@ -24,6 +24,12 @@ class Scenario:
     in_turns: bool = False
     """Whether consecutive requests of a connection carry different tokens; else each connection
     always sends the same one."""
+    rate: float = 0
+    """Requests a second in open loop; up to 1: of the contender's peak in `event-293`; 0: closed loop."""
+    idle: int = 0
+    """Further connections, which have sent one request each and send no more."""
+    shares: bool = False
+    """Whether server, load and broker share the cores, instead of one for the server."""
 
     def body(self):
         """The body of each request: one record, or an array of several."""
@@ -42,6 +48,12 @@ SCENARIOS = {
         Scenario("auth-293", records=1, record_bytes=EVENT_BYTES, connections=256, tokens=16),
         Scenario("auth-293-turns", records=1, record_bytes=EVENT_BYTES, connections=256,
                  tokens=256, in_turns=True),
+        Scenario("rate-1000", records=1, record_bytes=EVENT_BYTES, connections=512, rate=1_000),
+        Scenario("rate-10000", records=1, record_bytes=EVENT_BYTES, connections=512, rate=10_000),
+        Scenario("rate-40000", records=1, record_bytes=EVENT_BYTES, connections=512, rate=40_000),
+        Scenario("rate-80%", records=1, record_bytes=EVENT_BYTES, connections=512, rate=0.8),
+        Scenario("idle-9900", records=1, record_bytes=EVENT_BYTES, connections=100, idle=9_900),
+        Scenario("workers", records=1, record_bytes=EVENT_BYTES, connections=256, shares=True),
     )
 }
 

@@ -32,6 +32,8 @@ workers = {workers}
 address = "127.0.0.1:0"
 [management]
 address = ""
+[limits]
+connections_max = 12_000
 [auth]
 mode = "{mode}"
 [kafka]
@@ -101,13 +103,16 @@ class Contender:
     """Time limit until it accepts connections."""
     warmup_s: int = 0
     """Seconds of warm-up, if above those of the command line: a just-in-time compiler needs more."""
-    promises: tuple = ()
-    """Its cells of the report's table of promises, see `report.PROMISES`; empty: not in the table."""
 
 
-def bare(_bootstrap, _directory, _credentials):
-    """The bare server has no arguments."""
-    return []
+def floor(_bootstrap, _directory, _credentials, workers=1):
+    """Reads requests and answers them."""
+    return [f"--workers={workers}"]
+
+
+def bare_default(_bootstrap, _directory, _credentials):
+    """Monoio's own ring, without the flags that ringest sets."""
+    return ["--default-ring"]
 
 
 def ringest(bootstrap, directory, _credentials, workers=1):
@@ -171,7 +176,10 @@ def two(package, arguments, **others):
 
 
 CONTENDERS = {
-    "bare": Contender("loadtest-bare", bare, produces=False),
+    "raw-uring": Contender("loadtest-raw-uring", floor, produces=False),
+    "raw-epoll": Contender("loadtest-raw-epoll", floor, produces=False),
+    "bare": Contender("loadtest-bare", floor, produces=False),
+    "bare-default": Contender("loadtest-bare", bare_default, produces=False),
     "ringest": Contender("ringest", ringest),
     "typed": Contender("ringest", typed),
     "open-jwt": Contender("ringest", ringest, "jwt"),
@@ -182,12 +190,15 @@ CONTENDERS = {
     "axum": Contender("loadtest-axum-gateway", axum),
     "axum-jwt": Contender("loadtest-axum-gateway", axum_jwt, "jwt", checks=True),
     "axum-key": Contender("loadtest-axum-gateway", axum_key, "key", checks=True),
+    "bare-2": two("loadtest-bare", floor, produces=False),
     "ringest-2": two("ringest", ringest),
     "typed-2": two("ringest", typed),
     "axum-2": two("loadtest-axum-gateway", axum),
 }
-ANONYMOUS = ("bare", "ringest", "typed", "axum")
+ANONYMOUS = ("raw-uring", "raw-epoll", "bare", "bare-default", "ringest", "typed", "axum")
 """Contenders of a scenario without tokens, in the order of their runs."""
+WORKERS = ("bare", "bare-2", "ringest", "ringest-2", "typed", "typed-2", "axum", "axum-2")
+"""Contenders of a scenario in which server and load share the cores."""
 AUTHENTICATED = ("ringest", "open-jwt", "jwt", "open-key", "pbkdf2", "sha256",
                  "axum", "axum-jwt", "axum-key")
 """Contenders of a scenario with tokens. Pairs that differ only in verification are adjacent."""

@@ -6,11 +6,13 @@ import json
 import os
 import pathlib
 import re
+import resource
+import socket
 import subprocess
 import tempfile
 import time
 
-from . import Fault
+from . import Fault, bodies
 from .contenders import PATH
 
 SCRIPT = pathlib.Path(__file__).with_name("post.lua")
@@ -31,6 +33,7 @@ class Row:
     seconds: float = 0.0
     p50_us: float = 0.0
     p99_us: float = 0.0
+    p999_us: float = 0.0
     cpu_s: float = 0.0
     """CPU time of all the server's threads, in user and in kernel mode."""
     errors: int = 0
@@ -39,6 +42,14 @@ class Row:
     """Share of the server's core used by other processes or the hypervisor."""
     load_core_busy: float = 0.0
     """Share of the load's core in use, by any process."""
+    start_ms: float = 0.0
+    """From the start of its process to its first answer 2xx."""
+    rss_mib: float = 0.0
+    """Resident memory after the load."""
+    rate: int = 0
+    """Requests a second that were sent, whatever the answers took; 0: closed loop."""
+    note: str = ""
+    """What a valid row did not reach."""
     fault: str = ""
 
     @property
@@ -51,6 +62,11 @@ class Row:
         """CPU microseconds a record, or None without records."""
         return self.cpu_s * 1e6 / self.records if self.records else None
 
+    @property
+    def per_second(self):
+        """Requests a second, or None without requests."""
+        return self.requests / self.seconds if self.requests else None
+
 
 @dataclasses.dataclass(frozen=True)
 class Cores:
@@ -60,33 +76,116 @@ class Cores:
     load: int
 
 
-def load(row, cores, process, host_port, scenario, files, seconds, path=PATH):
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What is sent, to whom, and from which cores."""
+
+    cores: str
+    """As taskset takes them."""
+    host_port: str
+    scenario: bodies.Scenario
+    files: list
+    """The body and, if requests carry tokens, the list of tokens."""
+    path: str = PATH
+    clients: str = ""
+    """The executable that sends at a rate."""
+    rate: int = 0
+    """Requests a second in open loop; 0: closed loop."""
+
+    def run(self, seconds):
+        """Sends for so long; returns counts, and percentiles in microseconds."""
+        return self.steady(seconds) if self.rate else self.wrk(seconds)
+
+    def wrk(self, seconds):
+        """Runs wrk, closed loop: each connection sends its next request after the previous response.
+
+        Unless tokens alternate, all connections of a wrk thread send the same token.
+        """
+        scenario = self.scenario
+        threads = 1 if scenario.in_turns else max(1, scenario.tokens, 2 * scenario.shares)
+        command = [
+            "taskset", "--cpu-list", self.cores,
+            "wrk", f"--threads={threads}", f"--connections={scenario.connections}",
+            f"--duration={seconds}s", f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}",
+            f"http://{self.host_port}{self.path}", "--", *map(str, self.files),
+            *(["in turns"] if scenario.in_turns and len(self.files) > 1 else []),
+        ]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        sums = re.search(r"^SUMS (.*)$", ran.stdout, re.MULTILINE)
+        if ran.returncode != 0 or not sums:
+            said = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or [""]
+            raise Fault(f"wrk failed: {said[0][:100]}")
+        return json.loads(sums[1])
+
+    def steady(self, seconds):
+        """Sends each request when it is due, open loop; response times count from then on."""
+        command = [
+            "taskset", "--cpu-list", self.cores, self.clients, "steady", f"--server={self.host_port}",
+            f"--path={self.path}", f"--body={self.files[0]}", f"--rate={self.rate}",
+            f"--connections={self.scenario.connections}", f"--seconds={seconds}", f"--grace={GRACE_S}",
+        ]
+        began = time.monotonic()
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ran.returncode != 0:
+            said = ran.stderr.strip().splitlines()[-1:] or [""]
+            raise Fault(f"clients failed: {said[0][:100]}")
+        return steady_sums(json.loads(ran.stdout), seconds, time.monotonic() - began)
+
+
+GRACE_S = 1
+"""Seconds that answers are awaited after the last request of an open loop."""
+
+
+def steady_sums(result, seconds, elapsed):
+    """The sums of `clients steady` as wrk's are; an open loop that took longer than its time lasted
+    so long."""
+    good = {status: times for status, times in result["answers"].items() if status.startswith("2")}
+    answered = sum(times["count"] for times in result["answers"].values())
+    count = sum(times["count"] for times in good.values())
+    # A server answers all of its 2xx with the same status.
+    times = max(good.values(), key=lambda it: it["count"], default={})
+    return {
+        "requests": answered, "microseconds": max(seconds, elapsed) * 1e6,
+        **{kind: times.get(f"{kind}_us") or 0 for kind in ("p50", "p99", "p999")},
+        "connect": 0, "read": result["failed"], "write": 0, "timeout": result["unanswered"],
+        "status": answered - count,
+    }
+
+
+def load(row, cores, process, sending, seconds):
     """Puts load on the server for `seconds` and fills `row`.
 
-    The CPU time is read just before wrk starts and just after it has ended. An idle server uses
+    The CPU time is read just before the load starts and just after it has ended. An idle server uses
     almost none, so the difference is the cost of the requests and their connections.
     """
     before = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
-    sums = wrk(cores.load, host_port, scenario, files, seconds, path)
+    sums = sending.run(seconds)
     after = process_s(process.pid), busy_s(cores.server), busy_s(cores.load), time.monotonic()
     cpu, server, loading, elapsed = (b - a for a, b in zip(before, after))
 
     row.requests = sums["requests"] - sums["status"]
-    row.records = row.requests * scenario.records
+    row.records = row.requests * sending.scenario.records
     row.seconds = sums["microseconds"] / 1e6
-    row.p50_us, row.p99_us = sums["p50"], sums["p99"]
+    row.p50_us, row.p99_us, row.p999_us = sums["p50"], sums["p99"], sums["p999"]
     row.cpu_s = cpu
-    row.errors = sum(sums[kind] for kind in ("connect", "read", "write", "timeout", "status"))
-    row.server_core_other = max(0.0, server - cpu) / elapsed
+    row.rss_mib = resident_mib(process.pid)
+    row.errors = sum(sums[kind] for kind in WRK_ERRORS)
+    if not sending.scenario.shares:
+        row.server_core_other = max(0.0, server - cpu) / elapsed
     row.load_core_busy = loading / elapsed
-    if row.errors:
-        row.fault = ", ".join(
-            f"{sums[kind]} {kind}" for kind in sums if kind in WRK_ERRORS and sums[kind]
-        )
-    elif not row.requests:
-        row.fault = "no request was answered"
+    errors = ", ".join(f"{sums[kind]} {kind}" for kind in WRK_ERRORS if sums[kind])
+    if not row.requests:
+        row.fault = errors or "no request was answered"
+    elif sending.rate:
+        is_carried = not errors and row.per_second > CARRIED * sending.rate
+        row.note = "" if is_carried else ", ".join(
+            filter(None, [f"not carried: {row.per_second:,.0f}/s", errors]))
+    else:
+        row.fault = errors
 
 
+CARRIED = 0.95
+"""Share of an open loop's rate that must be answered 2xx; the client's start is part of its time."""
 WRK_ERRORS = ("connect", "read", "write", "timeout", "status")
 
 
@@ -109,26 +208,27 @@ def kept(core, process, url, body, seconds, headers=(), connections=64):
         return sums["requests"] / seconds, cpu_s * 1e6 / sums["requests"]
 
 
-def wrk(core, host_port, scenario, files, seconds, path=PATH):
-    """Runs wrk, closed loop: each connection sends its next request after the previous response.
-
-    `files` are the body and, if requests carry tokens, the list of tokens. Unless tokens alternate,
-    all connections of a wrk thread send the same token.
-    """
-    threads = 1 if scenario.in_turns else max(1, scenario.tokens)
-    command = [
-        "taskset", "--cpu-list", str(core),
-        "wrk", f"--threads={threads}", f"--connections={scenario.connections}",
-        f"--duration={seconds}s", f"--timeout={WRK_TIMEOUT_S}s", f"--script={SCRIPT}",
-        f"http://{host_port}{path}",
-        "--", *map(str, files), *(["in turns"] if scenario.in_turns and len(files) > 1 else []),
-    ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    sums = re.search(r"^SUMS (.*)$", ran.stdout, re.MULTILINE)
-    if ran.returncode != 0 or not sums:
-        said = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or [""]
-        raise Fault(f"wrk failed: {said[0][:100]}")
-    return json.loads(sums[1])
+@contextlib.contextmanager
+def idle(host_port, path, body, count):
+    """Holds so many connections, each with one request that was answered 2xx."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most < count + 1_000:
+        raise Fault(f"needs a limit of {count + 1_000:,} open files, it is {most:,}")
+    host, port = host_port.rsplit(":", 1)
+    request = (f"POST {path} HTTP/1.1\r\nHost: {host_port}\r\nContent-Type: application/json\r\n"
+               f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    with contextlib.ExitStack() as held:
+        left = count
+        while left:
+            some = [held.enter_context(socket.create_connection((host, int(port)), timeout=10))
+                    for _ in range(min(left, 200))]
+            for connection in some:
+                connection.sendall(request)
+            for connection in some:
+                if not connection.recv(4_096).startswith(b"HTTP/1.1 2"):
+                    raise Fault(f"connection {count - left:,} and the next were refused or closed")
+            left -= len(some)
+        yield
 
 
 def process_s(pid):
@@ -156,6 +256,17 @@ def tree(pid):
             with contextlib.suppress(OSError):
                 found += map(int, children.read_text().split())
     return found
+
+
+def resident_mib(pid):
+    """Resident memory of a process and its descendants; pages that they share count for each."""
+    total = 0
+    for process in tree(pid):
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{process}/status").read_text()
+            found = re.search(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)
+            total += int(found[1]) if found else 0
+    return total / 1024
 
 
 def busy_s(core):

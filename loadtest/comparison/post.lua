@@ -43,8 +43,9 @@ end
 function done(summary, latency)
    local errors = summary.errors
    io.write(string.format(
-      '\nSUMS {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,' ..
+      '\nSUMS {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"p999":%d,' ..
       '"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d}\n',
       summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+      latency:percentile(99.9),
       errors.connect, errors.read, errors.write, errors.timeout, errors.status))
 end

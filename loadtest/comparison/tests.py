@@ -4,21 +4,27 @@ import base64
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import unittest.mock
+import xml.etree.ElementTree
 
-from . import Fault, bodies, contenders, credentials, flood_report, flooding, measure, report
+from . import (
+    Fault, bodies, contenders, credentials, flood_report, flooding, measure, plan, plot, publish, report, rows)
 from .measure import Row
 
 RECORDS = pathlib.Path(__file__).parents[1] / "records"
 
 
-def row(contender, number, cpu_s, requests=1_000, scenario="event-293", records=None, fault=""):
-    return Row("mock", scenario, number, contender, requests=requests, seconds=1.0, cpu_s=cpu_s,
-               records=requests if records is None else records, fault=fault)
+def row(contender, number, cpu_s, requests=1_000, scenario="event-293", records=None, fault="", **others):
+    fields = {"broker": "mock", "seconds": 1.0, **others}
+    return Row(scenario=scenario, round=number, contender=contender, requests=requests, cpu_s=cpu_s,
+               records=requests if records is None else records, fault=fault, **fields)
 
 
 class Bodies(unittest.TestCase):
@@ -99,22 +105,42 @@ class Figures(unittest.TestCase):
         text = report.markdown(rows, "loadtest/compare", measure.Cores(0, 1))
         self.assertIn("3 status", text)
 
+    def met(self, start, *rows):
+        """The result of the one target that starts so."""
+        lines = [line for line in report.targets(rows).splitlines() if line.startswith(f"- {start}")]
+        self.assertEqual(len(lines), 1, start)
+        return lines[0].rpartition(": ")[2]
+
     def test_targets_include_their_bound(self):
-        for cpu_s, word in ((0.0125, "met"), (0.0126, "MISSED")):
-            text = report.targets([row("bare", 1, 0.010), row("ringest", 1, cpu_s)])
-            self.assertTrue(text.splitlines()[0].endswith(word), text)
-        for cpu_s, word in ((0.0160, "met"), (0.0159, "MISSED")):
-            text = report.targets([row("ringest", 1, 0.010), row("axum", 1, cpu_s)])
-            self.assertTrue(text.splitlines()[1].endswith(word), text)
-        for cpu_s, word in ((1.0, "met"), (1.01, "MISSED")):
-            arrays = row("ringest", 1, cpu_s, scenario="array-1000", records=1_000_000)
-            self.assertTrue(report.targets([arrays]).splitlines()[2].endswith(word))
+        for start, over, under, cpu_s, word in (
+            ("293 B records: ringest ÷ floor (raw-epoll)", "ringest", "raw-epoll", 0.0125, "met"),
+            ("293 B records: ringest ÷ floor (raw-epoll)", "ringest", "raw-epoll", 0.0126, "MISSED"),
+            ("293 B records: typed ÷ ringest", "typed", "ringest", 0.0110, "met"),
+            ("293 B records: typed ÷ ringest", "typed", "ringest", 0.0111, "MISSED"),
+            ("293 B records: axum ÷ ringest", "axum", "ringest", 0.0160, "met"),
+            ("293 B records: axum ÷ ringest", "axum", "ringest", 0.0159, "MISSED"),
+        ):
+            rows = row(over, 1, cpu_s), row(under, 1, 0.010)
+            self.assertEqual(self.met(start, *rows), word, (start, cpu_s))
+
+    def test_targets_of_single_rows_include_their_bound(self):
+        for cpu_s, word in ((0.75, "met"), (0.76, "MISSED")):
+            arrays = row("typed", 1, cpu_s, scenario="array-1000", records=1_000_000)
+            self.assertEqual(self.met("arrays of 1,000", arrays), word)
+        for cpu_s, word in ((0.050, "met"), (0.051, "MISSED")):
+            low = row("ringest", 1, cpu_s, scenario="rate-1000", rate=1_000)
+            self.assertEqual(self.met("1,000 requests/s", low), word)
         for cpu_s, word in ((0.0103, "met"), (0.0104, "MISSED")):
             rows = [row("open-jwt", 1, 0.010, scenario="auth-293"),
                     row("jwt", 1, cpu_s, scenario="auth-293")]
-            text = report.targets(rows).splitlines()
-            self.assertIn("jwt ÷ open-jwt", text[3])
-            self.assertTrue(text[3].endswith(word), text[3])
+            self.assertEqual(self.met("a token a connection: jwt ÷ open-jwt", *rows), word)
+
+    def test_the_cheapest_other_gateway_is_compared_on_kafka(self):
+        for cpu_s, word in ((0.030, "met"), (0.029, "MISSED")):
+            rows = [row(name, 1, cost, broker="kafka") for name, cost in (
+                ("bare", 0.005), ("ringest", 0.009), ("typed", 0.010), ("dapr", 0.1), ("flume", cpu_s))]
+            start = "Apache Kafka, 293 B records: the cheapest other gateway (flume)"
+            self.assertEqual(self.met(start, *rows), word)
 
     def test_without_measurements_no_target_is_met(self):
         rows = [row("ringest", 1, 0.0, requests=0, fault="did not start")]
@@ -126,6 +152,189 @@ class Figures(unittest.TestCase):
         text = report.markdown([row("bare", 1, 0.01)], "loadtest/compare", measure.Cores(0, 1))
         self.assertNotIn(os.uname().nodename, text)
         self.assertNotIn(str(contenders.REPOSITORY), text)
+
+
+class Floor(unittest.TestCase):
+    ROWS = [row("raw-uring", 1, 0.009), row("raw-epoll", 1, 0.005), row("raw-epoll", 2, 0.007),
+            row("bare", 1, 0.001, fault="3 status"), row("bare", 2, 0.008), row("ringest", 1, 0.004)]
+
+    def test_the_floor_is_the_cheapest_that_only_answers(self):
+        self.assertEqual(report.floor(self.ROWS), "raw-epoll")
+        self.assertEqual(report.floor(self.ROWS[3:]), "bare")
+        self.assertIsNone(report.floor(self.ROWS[5:]))
+
+    def test_the_summary_names_it_and_has_ratios_to_it(self):
+        lines = report.summary(self.ROWS).splitlines()
+        named = [line for line in lines if "(floor)" in line]
+        self.assertEqual(len(named), 1)
+        self.assertIn("raw-epoll (floor)", named[0])
+        uring = next(line for line in lines if "raw-uring" in line)
+        self.assertIn("1.80 (1.80–1.80)", uring)
+
+    def test_floors_do_not_produce(self):
+        for name in (*plan.FLOORS, "bare-default"):
+            self.assertFalse(contenders.CONTENDERS[name].produces)
+            self.assertEqual(plot.kind(name), "floor")
+
+
+class OpenLoop(unittest.TestCase):
+    RESULT = {"answers": {
+        "200": {"count": 3_990, "p50_us": 300, "p99_us": 900, "p999_us": 2_000, "max_us": 4_000},
+        "503": {"count": 10, "p50_us": 5, "p99_us": 5, "p999_us": 5, "max_us": 5},
+    }, "failed": 1, "unanswered": 2}
+
+    def loaded(self, result, elapsed, rate=1_000):
+        """A row of four seconds at 1,000 requests a second."""
+        sums = measure.steady_sums(result, 4, elapsed)
+        sending = unittest.mock.Mock(rate=rate, scenario=bodies.SCENARIOS["rate-1000"])
+        sending.run.return_value = sums
+        found = Row("mock", "rate-1000", 1, "ringest", rate=rate)
+        measure.load(found, measure.Cores(0, 0), unittest.mock.Mock(pid=os.getpid()), sending, 4)
+        return found
+
+    def test_sums_are_of_the_answers_2xx(self):
+        sums = measure.steady_sums(self.RESULT, 4, 4.01)
+        self.assertEqual((sums["requests"], sums["status"], sums["read"], sums["timeout"]), (4_000, 10, 1, 2))
+        self.assertEqual((sums["p50"], sums["p99"], sums["p999"]), (300, 900, 2_000))
+
+    def test_a_rate_that_is_not_carried_is_noted(self):
+        good = {"answers": {"204": self.RESULT["answers"]["200"] | {"count": 4_000}},
+                "failed": 0, "unanswered": 0}
+        self.assertEqual(self.loaded(good, 4.02).note, "")
+        self.assertIn("not carried: 800/s", self.loaded(good, 5).note)
+        self.assertIn("10 status", self.loaded(self.RESULT, 4.02).note)
+        nothing = {"answers": {}, "failed": 4_000, "unanswered": 0}
+        self.assertIn("4000 read", self.loaded(nothing, 4.02).fault)
+
+    def test_a_share_of_the_peak_needs_the_peak(self):
+        scenario = bodies.SCENARIOS["rate-80%"]
+        found = Row("mock", scenario.name, 1, "ringest")
+        with self.assertRaisesRegex(Fault, "peak"):
+            rows.Run.is_worthwhile(found, scenario, None)
+        self.assertTrue(rows.Run.is_worthwhile(found, scenario, [900, 1_000, 2_000]))
+        self.assertEqual(found.rate, 800)
+
+    def test_a_rate_far_above_the_peak_is_not_tried(self):
+        scenario = bodies.SCENARIOS["rate-40000"]
+        found = Row("mock", scenario.name, 1, "ringest")
+        self.assertFalse(rows.Run.is_worthwhile(found, scenario, [20_000]))
+        self.assertIn("20,000/s", found.note)
+        self.assertTrue(rows.Run.is_worthwhile(found, scenario, [30_000]))
+        self.assertEqual(found.rate, 40_000)
+
+
+class Plan(unittest.TestCase):
+    def test_rounds_alternate(self):
+        part = plan.Part("mock", "event-293", ("bare", "ringest"), 2)
+        self.assertEqual(list(part.turns()), [(1, "bare"), (1, "ringest"), (2, "ringest"), (2, "bare")])
+
+    def test_the_headline_run_measures_peaks_before_their_shares(self):
+        parts = plan.headline(("dapr",))
+        for part in parts:
+            if bodies.SCENARIOS[part.scenario].rate <= 1 and bodies.SCENARIOS[part.scenario].rate:
+                before = parts[:parts.index(part)]
+                peaks = next(it for it in before if (it.broker, it.scenario) == (part.broker, rows.PEAK))
+                self.assertLessEqual(set(part.contenders), set(peaks.contenders))
+            for name in set(part.contenders) - {"dapr"}:
+                self.assertIn(name, contenders.CONTENDERS)
+
+    def test_each_broker_has_its_share_of_the_time(self):
+        parts = plan.headline(())
+        known = contenders.CONTENDERS
+        ends = [(broker, until) for broker, _, until in plan.by_broker(parts, known, 4, 1, 18)]
+        self.assertEqual([broker for broker, _ in ends], ["kafka", "mock"])
+        self.assertTrue(0 < ends[0][1] < ends[1][1])
+        self.assertAlmostEqual(ends[1][1], 18 * 60)
+
+    def test_usual_contenders_depend_on_the_scenario(self):
+        self.assertIn("ringest-2", plan.contending("workers", None))
+        self.assertEqual(plan.contending("event-293", ["axum"]), ["axum"])
+        self.assertEqual(plan.contending("auth-293", ["axum-jwt", "bare"]), ["axum-jwt"])
+
+
+class Idle(unittest.TestCase):
+    def test_connections_are_held_and_each_is_answered(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                for _ in range(3):
+                    connection, _ = listener.accept()
+                    connection.recv(4_096)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    kept.append(connection)
+            kept = []
+            thread = threading.Thread(target=serve)
+            thread.start()
+            with measure.idle(f"127.0.0.1:{listener.getsockname()[1]}", "/", b"{}", 3):
+                thread.join(5)
+                self.assertEqual(len(kept), 3)
+            for connection in kept:
+                connection.settimeout(5)
+                self.assertEqual(connection.recv(1), b"")
+                connection.close()
+
+    def test_a_limit_of_files_is_a_fault(self):
+        with self.assertRaisesRegex(Fault, "open files"):
+            with measure.idle("127.0.0.1:1", "/", b"", 10 ** 9):
+                pass
+
+
+class Plots(unittest.TestCase):
+    ROWS = [*Floor.ROWS, row("<other> & co", 1, 0.1), row("dapr", 1, 0, requests=0, fault="go < 1.22 & none"),
+            *(row(name, 1, cost, scenario="rate-1000", rate=rate)
+              for name, rate, cost in (("ringest", 1_000, 0.05), ("ringest", 40_000, 0.01), ("axum", 1_000, 0.2)))]
+
+    def test_they_are_well_formed(self):
+        made = plot.plots(self.ROWS)
+        self.assertEqual(set(made), {"cpu-mock", "curve-mock"})
+        for svg in made.values():
+            root = xml.etree.ElementTree.fromstring(svg)
+            self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
+            self.assertIn("prefers-color-scheme: dark", svg)
+
+    def test_each_contender_has_a_bar_or_says_why_not(self):
+        svg = plot.plots(self.ROWS)["cpu-mock"]
+        root = xml.etree.ElementTree.fromstring(svg)
+        space = "{http://www.w3.org/2000/svg}"
+        texts = [element.text for element in root.iter(f"{space}text")]
+        self.assertEqual(len(list(root.iter(f"{space}rect"))), 5)
+        self.assertIn("<other> & co", texts)
+        self.assertIn("go < 1.22 & none", texts)
+        self.assertIn("6.0 · 1.00 × floor", texts)
+        self.assertEqual(len([it for it in root.iter(f"{space}line") if it.get("class") == "mark"]), 1)
+
+    def test_a_run_without_figures_has_none(self):
+        self.assertEqual(plot.plots([row("bare", 1, 0, requests=0, fault="did not start")]), {
+            "cpu-mock": plot.bars([row("bare", 1, 0, requests=0, fault="did not start")],
+                                  "CPU a request, µs: one record of 293 bytes, a mock broker that answers at once")})
+
+
+class Published(unittest.TestCase):
+    PAGE = "before\n<!-- compare: begin, by hand never -->\nold\n<!-- compare: end -->\nafter\n"
+
+    def test_only_the_marked_place_changes(self):
+        text = publish.filled(self.PAGE, r"new \1")
+        self.assertEqual(text, self.PAGE.replace("old", "\nnew \\1\n"))
+        self.assertEqual(publish.filled(text, "x"), self.PAGE.replace("old", "\nx\n"))
+        with self.assertRaises(ValueError):
+            publish.filled("nothing", "x")
+
+    def test_the_manual_has_a_place_each(self):
+        for page in ("README.md", "docs/performance.md"):
+            publish.filled((contenders.REPOSITORY / page).read_text(), "x")
+
+    def test_bad_rows_are_in_the_table(self):
+        text = publish.readme(Plots.ROWS, "loadtest/runs/x.md", contenders.CONTENDERS)
+        self.assertIn("go < 1.22 & none", text)
+        self.assertIn("(loadtest/runs/x-cpu-mock.svg)", text)
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        self.assertEqual({line.count("|") for line in lines}, {7})
+        self.assertLess(text.index("**ringest**"), text.index("monoio"))
+
+    def test_the_manual_has_the_curve_and_the_targets(self):
+        text = publish.performance(Plots.ROWS, "../loadtest/runs/x.md", contenders.CONTENDERS)
+        self.assertIn("40,000", text)
+        self.assertIn("at most 1.25", text)
+        self.assertTrue(all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|")))
 
 
 class Tokens(unittest.TestCase):

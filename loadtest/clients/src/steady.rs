@@ -22,8 +22,6 @@ use crate::{
 
 /// Between two looks at the connections.
 const PAUSE: Duration = Duration::from_micros(50);
-/// How long answers are awaited after the last request.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -42,6 +40,9 @@ pub(crate) struct Arguments {
     connections: u16,
     #[arg(long)]
     seconds: u64,
+    /// How many seconds answers are awaited after the last request.
+    #[arg(long, default_value_t = 10)]
+    grace: u64,
 }
 
 struct Connection {
@@ -116,6 +117,7 @@ impl Load<'_> {
     fn run(&mut self) -> io::Result<()> {
         let start = Instant::now();
         let end = start + Duration::from_secs(self.arguments.seconds);
+        let last = end + Duration::from_secs(self.arguments.grace);
         let mut events = Events::with_capacity(1_024);
         let mut due_count = 0_u64;
         loop {
@@ -134,7 +136,7 @@ impl Load<'_> {
                 }
             }
             let has_ended = self.free.len() == self.connections.len() && now >= end;
-            if has_ended || now >= end + ANSWER_TIMEOUT {
+            if has_ended || now >= last {
                 return Ok(());
             }
             self.poll.poll(&mut events, Some(Duration::ZERO))?;

@@ -1,0 +1,150 @@
+"""Writes the figures of a run into the manual, between the comments that mark their places."""
+
+import re
+import statistics
+import textwrap
+import time
+
+from .bodies import SCENARIOS
+from .contenders import REPOSITORY
+from .report import contenders_of, curve, describe_cpu, floor, groups, median_cpu_us, targets, valid
+
+NAMES = {
+    "raw-uring": "floor: io_uring without a runtime, reads the POST and answers 200, nothing else",
+    "raw-epoll": "floor: the same with epoll",
+    "bare": "floor: the same with monoio, the body kept in memory",
+    "ringest": "**ringest**, any JSON object is valid",
+    "typed": "**ringest**, eight fields and a nested tuple validated",
+    "axum": "axum, serde_json and `FutureProducer`, no validation",
+}
+"""What the tables call a contender; others by their names."""
+
+
+def publish(rows, report, known=None):
+    """Fills the places in README.md and docs/performance.md; `report` is the run's file."""
+    run = report.resolve().relative_to(REPOSITORY).as_posix()
+    for page, up, made in (("README.md", "", readme), ("docs/performance.md", "../", performance)):
+        file = REPOSITORY / page
+        file.write_text(filled(file.read_text(), made(rows, up + run, known or {})))
+
+
+def filled(text, block):
+    """A page with `block` in its marked place."""
+    marked = re.compile(r"(<!-- compare: begin.*?-->\n).*?(<!-- compare: end -->)", re.DOTALL)
+    if len(marked.findall(text)) != 1:
+        raise ValueError("a page needs one place between `compare: begin` and `compare: end`")
+    return marked.sub(lambda found: f"{found[1]}\n{block}\n\n{found[2]}", text)
+
+
+def table(header, rows):
+    """A Markdown table as the manual has them."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
+
+
+def named(contender, known):
+    """What a table calls a contender."""
+    if contender in NAMES:
+        return NAMES[contender]
+    package = known[contender].package if contender in known else contender
+    return package if known.get(contender) and known[contender].prepare else contender
+
+
+def headline(rows):
+    """The group that the README shows: Apache Kafka's, else the mock broker's; and which it is."""
+    found = groups(rows)
+    for broker in ("kafka", "mock"):
+        if group := found.get((broker, "event-293")):
+            return broker, group
+    return "", []
+
+
+def readme(rows, run, known):
+    """One table and one plot."""
+    broker, group = headline(rows)
+    where = {"kafka": "one node of Apache Kafka", "mock": "librdkafka's mock broker", "": "no broker"}[broker]
+    lowest = floor(group)
+    costs = {name: median_cpu_us(group, name) for name in contenders_of(group)}
+    order = sorted((name for name in costs if costs[name]), key=costs.get)
+    lines = [line(group, name, costs, lowest, known) for name in order]
+    lines += [[named(name, known), "–", "–", "–", "–", reason(group, name)] for name in costs if not costs[name]]
+    rounds = max((row.round for row in group), default=0)
+    return "\n".join([
+        wrapped(
+            f"[Run of {date()}]({run}) ({describe_cpu()}, virtual machine): single records of 293 bytes, the "
+            f"server with all of its threads on one core, load and {where} on the other; medians of {rounds} "
+            "rounds. CPU a request is user and system time of the whole server. Requests a second are what load "
+            "and broker on one core allow, not a capacity. Gateways answer after the broker's acknowledgement; "
+            "the floors only read and answer, and the cheapest of them counts."),
+        "",
+        table(("server", "requests/s", "CPU a request", "÷ floor", "memory", "start"), lines),
+        "",
+        f"![CPU a request, by server]({run.removesuffix('.md')}-cpu-{broker}.svg)",
+    ])
+
+
+def line(group, name, costs, lowest, known):
+    """A contender's cells."""
+    some = valid(group, name)
+    return [
+        named(name, known),
+        f"{statistics.median(row.per_second for row in some):,.0f}",
+        f"{costs[name]:.1f} µs",
+        f"{costs[name] / costs[lowest]:.2f}" if lowest else "–",
+        f"{statistics.median(row.rss_mib for row in some):,.0f} MiB",
+        f"{statistics.median(row.start_ms for row in some) / 1e3:.2f} s",
+    ]
+
+
+def reason(group, name):
+    """Why a contender has no valid row."""
+    return next((row.fault or row.note for row in group if row.contender == name), "").replace("|", "/")
+
+
+def performance(rows, run, known):
+    """The tables of docs/performance.md."""
+    found = groups(rows)
+    parts = [wrapped(f"`loadtest/compare`, [run of {date()}]({run}) ({describe_cpu()}, virtual machine), medians."),
+             ""]
+    sizes = ("event-293", "event-10k", "array-1000")
+    mock = {scenario: found.get(("mock", scenario), []) for scenario in sizes}
+    names = dict.fromkeys(name for group in mock.values() for name in contenders_of(group))
+    if names:
+        lines = [[named(name, known), *(size(mock[scenario], scenario, name) for scenario in sizes)]
+                 for name in names]
+        header = ("mock broker: CPU (÷ floor)", "293 B, a request", "10 KiB, a request",
+                  "arrays of 1,000, a record")
+        parts += [table(header, lines), ""]
+    for scenario, words in (("idle-9900", "100 active connections of 10,000"),
+                            ("workers", "one and two workers (`-2`), load and broker on the same two cores")):
+        if group := found.get(("mock", scenario)):
+            lines = [[name, *line(group, name, {name: median_cpu_us(group, name)}, None, known)[1:3],
+                      *line(group, name, {name: median_cpu_us(group, name)}, None, known)[4:5]]
+                     for name in contenders_of(group) if median_cpu_us(group, name)]
+            parts += [table((words, "requests/s", "CPU a request", "memory"), lines), ""]
+    for broker in ("kafka", "mock"):
+        if any(row.broker == broker and row.rate for row in rows):
+            parts.append(f"![CPU a request by rate, {broker}]({run.removesuffix('.md')}-curve-{broker}.svg)")
+    return "\n".join([
+        *parts, "", "At a rate, open loop:", "", curve(rows), "", "Targets:", "",
+        *(wrapped(target, indent="  ") for target in targets(rows).splitlines())])
+
+
+def wrapped(text, indent=""):
+    """A paragraph as wide as the manual's."""
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def size(group, scenario, name):
+    """CPU a record of a contender at one size, and its ratio to the floor."""
+    cost, lowest = median_cpu_us(group, name), floor(group)
+    if cost is None:
+        return reason(group, name) or "–"
+    each = cost / SCENARIOS[scenario].records
+    figure = f"{each:.1f} µs" if each >= 2 else f"{each:.2f} µs"
+    return f"{figure} ({cost / median_cpu_us(group, lowest):.2f})" if lowest else figure
+
+
+def date():
+    """Today, as the manual writes it."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
