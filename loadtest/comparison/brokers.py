@@ -38,18 +38,25 @@ log.retention.check.interval.ms=5000
 
 
 class Broker:
-    """A running broker that has the topic."""
+    """A running broker that has the topic.
 
-    def __init__(self, counter):
-        self._counter = counter
+    `counter` is the process that counts records, and `server` that of a real broker; a mock broker is both.
+    """
+
+    def __init__(self, counter, server=None):
+        self._counter, self._server = counter, server or counter
         said = counter.stdout.readline().split()
         if said[:1] != ["bootstrap"]:
             raise Fault("the broker did not start")
         self.bootstrap = said[1]
 
     def hang(self):
-        """Stops the process of a mock broker: from now on it answers nothing."""
-        self._counter.send_signal(signal.SIGSTOP)
+        """Freezes the broker's process: from now on it answers nothing."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        """Has a frozen broker run on."""
+        self._server.send_signal(signal.SIGCONT)
 
     def pin(self, cores):
         """Moves a mock broker, with its threads, to these cores; a real one is a process of its own."""
@@ -81,15 +88,15 @@ def kafka(executable, core, partitions):
         ports = dict(zip(("broker", "controller"), free_ports(2)))
         properties = KAFKA_PROPERTIES.format(directory=directory, partitions=partitions, **ports)
         cluster_id = run(["java", "-cp", jars, "kafka.tools.StorageTool", "random-uuid"]).strip()
-        with node(jars, core, pathlib.Path(directory), cluster_id, properties):
+        with node(jars, core, pathlib.Path(directory), cluster_id, properties) as process:
             cluster = f"--cluster=127.0.0.1:{ports['broker']}"
-            with counting(executable, core, [cluster]) as broker:
+            with counting(executable, core, [cluster], process) as broker:
                 yield broker
 
 
 @contextlib.contextmanager
 def node(jars, core, directory, cluster_id, properties, heap="512m"):
-    """One process of Apache Kafka."""
+    """One process of Apache Kafka, which is yielded."""
     file = directory / "server.properties"
     file.write_text(properties)
     run(["java", "-cp", jars, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", file])
@@ -98,7 +105,7 @@ def node(jars, core, directory, cluster_id, properties, heap="512m"):
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     try:
-        yield
+        yield process
     finally:
         stop(process)
 
@@ -187,14 +194,14 @@ def wait_for_brokers(jars, bootstrap, count):
 
 
 @contextlib.contextmanager
-def counting(executable, core, arguments):
+def counting(executable, core, arguments, server=None):
     """The process that runs the mock broker, or only counts the records of a real one."""
     counter = subprocess.Popen(
         ["taskset", "--cpu-list", str(core), executable, f"--topic={TOPIC}", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )
     try:
-        yield Broker(counter)
+        yield Broker(counter, server)
     finally:
         stop(counter)
 

@@ -204,6 +204,11 @@ AUTHENTICATED = ("ringest", "open-jwt", "jwt", "open-key", "pbkdf2", "sha256",
 """Contenders of a scenario with tokens. Pairs that differ only in verification are adjacent."""
 
 
+def command(contender):
+    """The command that starts it, without its arguments; raises `Fault` with the reason why there is none."""
+    return contender.prepare() if contender.prepare else build(contender.package)
+
+
 def build(package):
     """Builds `package` alone, so that features are not unified with others; returns its executable."""
     command = ["cargo", "build", "--release", "--locked", "--package", package]
@@ -307,9 +312,9 @@ def probe_refusal(host_port, body, token):
             raise Fault(f"{'a wrong token' if sent else 'no token'} is answered {status}")
 
 
-def post(host_port, body, token="", path=PATH):
+def post(host_port, body, token="", path=PATH, timeout_s=READY_TIMEOUT_S):
     """Sends a POST on a new connection; returns the status and the body of the response."""
-    connection = http.client.HTTPConnection(host_port, timeout=READY_TIMEOUT_S)
+    connection = http.client.HTTPConnection(host_port, timeout=timeout_s)
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import unittest.mock
 import xml.etree.ElementTree
 
 from . import (
-    Fault, bodies, contenders, credentials, flood_report, flooding, measure, plan, plot, publish, report, rows)
+    Fault, bodies, contenders, credentials, flood_report, flooding, gateways, measure, plan, plot, promises, publish,
+    report, rows)
 from .measure import Row
 
 RECORDS = pathlib.Path(__file__).parents[1] / "records"
@@ -428,6 +430,106 @@ class Floods(unittest.TestCase):
         for kinds in flooding.SERVERS.values():
             for name in kinds.values():
                 self.assertTrue(contenders.CONTENDERS[name].checks, name)
+
+
+class Gateways(unittest.TestCase):
+    def test_the_stated_versions_are_those_of_the_projects(self):
+        for name, gateway in gateways.GATEWAYS.items():
+            text = "".join(file.read_text() for file in (gateways.PROJECTS / name).iterdir() if file.is_file())
+            for version in re.findall(r"\d+\.\d+\.\d+", gateway.package):
+                self.assertIn(version, text, name)
+
+    def test_bodies_hold_the_record_unchanged(self):
+        record = promises.Request(promises.VALID.format(name="any"))
+        logs = json.loads(gateways.otlp(record))["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+        self.assertEqual(base64.b64decode(logs[0]["body"]["bytesValue"]), record.body())
+        self.assertEqual(json.loads(gateways.flume_events(record)), [{"headers": {}, "body": record.text}])
+
+    def test_templates_are_filled(self):
+        with tempfile.TemporaryDirectory() as name:
+            for number, arguments in enumerate((gateways.otelcol, gateways.flume, gateways.dapr,
+                                                gateways.moose_project)):
+                directory = pathlib.Path(name, str(number))
+                directory.mkdir()
+                arguments("127.0.0.1:4711", directory, None)
+                port = (directory / "address").read_text().rpartition(":")[2]
+                (directory / "address").unlink()
+                text = "".join(file.read_text() for file in directory.rglob("*") if file.is_file())
+                self.assertIn("127.0.0.1:4711", text)
+                self.assertEqual(port in text, arguments is not gateways.dapr)
+
+    def test_a_failed_build_leaves_nothing_and_a_good_one_is_used_again(self):
+        calls = []
+        def build(source, made):
+            calls.append(sorted(file.name for file in source.iterdir()))
+            if len(calls) == 1:
+                raise Fault("no network")
+            (made / "server").touch()
+        with tempfile.TemporaryDirectory() as name, \
+                unittest.mock.patch.dict(os.environ, RINGEST_TEST_CACHE=name):
+            with self.assertRaisesRegex(Fault, "no network"):
+                gateways.built("fasthttp", build)
+            self.assertEqual(list(pathlib.Path(name, "gateways").iterdir()), [])
+            made = gateways.built("fasthttp", build)
+            self.assertEqual(made, gateways.built("fasthttp", build))
+            self.assertTrue((made / "server").exists())
+        self.assertEqual(calls, [["go.mod", "go.sum", "main.go"]] * 2)
+
+    def test_the_reason_of_a_failure_is_its_first_error(self):
+        output = "downloading\n[ERROR] no such artifact\n[ERROR] see the log\n"
+        self.assertEqual(gateways.reason(output), "[ERROR] no such artifact")
+        self.assertEqual(gateways.reason("one\nno such host\n\n"), "no such host")
+        self.assertEqual(gateways.reason(""), "without output")
+
+
+class Promises(unittest.TestCase):
+    sent = promises.VALID.format(name="any").encode()
+
+    def test_deviations_deviate_and_nothing_else(self):
+        valid = promises.members(self.sent)
+        for name, change in promises.DEVIATIONS.items():
+            text = change(self.sent.decode())
+            if name == "invalid JSON":
+                with self.assertRaises(ValueError):
+                    json.loads(text)
+            else:
+                changed = promises.members(text)
+                self.assertEqual(1, sum(changed.get(field) != value for field, value in valid.items()), name)
+
+    def test_the_difference_names_what_became_of_a_record(self):
+        value = json.loads(self.sent)
+        for received, words in (
+            (self.sent, "the same"),
+            (self.sent.replace(b", ", b",").replace(b"1e2", b"100"), "rewritten"),
+            (bodies.compact(value), "rewritten; changed twice"),
+            (bodies.compact(value | {"big": 1.2e29}), "rewritten; changed big, twice"),
+            (bodies.compact({"userId": "any"}), "rewritten; lost eventId, timestamp"),
+            (json.dumps(self.sent.decode()).encode(), "not the record alone"),
+            (b"", "not the record alone"),
+        ):
+            self.assertTrue(promises.difference(self.sent, received).startswith(words), words)
+
+    def test_records_are_found_by_their_name_however_they_were_wrapped(self):
+        wrapped = json.dumps({"data": self.sent.decode()}).encode()
+        framed = b"".join(b"%d %s" % (len(record), record) for record in (self.sent, b"1 2\n", wrapped))
+        records = list(promises.framed(framed))
+        self.assertEqual(records, [self.sent, b"1 2\n", wrapped])
+        self.assertEqual([promises.named(record) for record in records], ["any", "", "any"])
+
+    def test_answers_to_requests_of_a_frozen_broker_are_grouped(self):
+        frozen = [(503, 10.0), (None, 30.0), (503, 10.26), (200, 0.04)]
+        self.assertEqual(promises.answers(frozen),
+                         "1 × no answer, 1 × 200 after 0.0 s, 2 × 503 after 10.0–10.3 s")
+        self.assertEqual(promises.copies([1, 0, 2, 1]), "3 of 4 in the topic, 1 twice or more")
+
+    def test_a_2xx_while_the_broker_is_frozen_comes_from_memory(self):
+        subject = promises.Subject("any", None, "")
+        subject.checks = dict.fromkeys(promises.DEVIATIONS, "400")
+        for status, words in ((200, "in its memory"), (503, "acknowledged by the broker"),
+                              (None, "acknowledged by the broker")):
+            subject.frozen = [(503, 1.0), (status, 1.0)]
+            self.assertEqual(subject.cells({})[1], words)
+            self.assertEqual(len(subject.cells({})), len(promises.COLUMNS))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,3 @@
+from setuptools import setup
+
+setup(name="loadtest", version="0.0")
