@@ -1,4 +1,4 @@
-//! The examples of `README.md` and of the pages in `docs/`: every fenced block, with the comment on
+//! The examples of `README.md`, `examples/README.md` and the pages in `docs/`: every fenced block, with the comment on
 //! the line before it that says how it is checked.
 //!
 //! | comment | the block |
@@ -55,7 +55,7 @@ pub(crate) enum Check {
     None(String),
 }
 
-/// `README.md` and all of `docs/`.
+/// `README.md`, all of `docs/`, and `examples/README.md`.
 ///
 /// # Panics
 /// With every block that is not marked as it should be.
@@ -64,7 +64,7 @@ pub(crate) fn pages() -> Vec<Page> {
     let docs = docs.map(|entry| entry.expect("a name").file_name().display().to_string());
     let pages = docs.filter(|name| Path::new(name).extension().is_some_and(|it| it == "md"));
     let mut names: Vec<String> = pages.map(|name| format!("docs/{name}")).collect();
-    names.push("README.md".to_owned());
+    names.extend(["README.md", "examples/README.md"].map(str::to_owned));
     names.sort();
     let mut errors = Vec::new();
     let pages = names.into_iter().map(|name| {

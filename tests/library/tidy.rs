@@ -21,7 +21,7 @@ use source::Source;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Directories and files that are checked, relative to [`ROOT`]; what is missing has nothing to check.
-const CHECKED: [&str; 5] = ["src", "tests", "benches", "docs", "README.md"];
+const CHECKED: [&str; 6] = ["src", "tests", "benches", "docs", "examples", "README.md"];
 
 /// A line that breaks a rule. The first line is 1.
 #[derive(Clone, Debug, PartialEq, Eq)]

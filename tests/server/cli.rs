@@ -7,7 +7,7 @@ mod explain;
 mod health;
 mod infer;
 mod manual;
-mod start;
+pub(crate) mod start;
 mod token;
 mod topics;
 

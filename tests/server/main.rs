@@ -10,6 +10,7 @@ mod admin;
 mod auth;
 mod browsers;
 mod cli;
+mod clients;
 mod drain;
 mod faults;
 mod http_corpus;

@@ -45,9 +45,9 @@ pub(crate) fn check(source: &Source, report: &mut dyn FnMut(usize, &'static str,
     }
 }
 
-/// `README.md` and `docs/`; a directory's own notes are not the manual.
+/// `README.md`, `docs/` and `examples/README.md`; another directory's own notes are not the manual.
 pub(crate) fn is_manual(path: &str) -> bool {
-    path == "README.md" || path.starts_with("docs/")
+    path == "README.md" || path.starts_with("docs/") || path == "examples/README.md"
 }
 
 /// The first line of every function that has a body of several lines, and how many lines it takes.

@@ -22,19 +22,19 @@ const ANY_PORTS: [(&str, &str); 2] = [
 ];
 
 /// `ringest --dev` on free ports, and what it writes, line by line.
-pub(super) struct Dev {
+pub(crate) struct Dev {
     process: Process,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
 
 impl Dev {
-    pub(super) fn start(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_with(&[], variables)
     }
 
     /// With further arguments.
-    pub(super) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(&["--dev"]);
         command.args(arguments);
         Self::start_by(command, variables)
@@ -63,19 +63,19 @@ impl Dev {
     }
 
     /// The next line of stdout.
-    pub(super) fn stdout_line(&self) -> String {
+    pub(crate) fn stdout_line(&self) -> String {
         let line = self.stdout.recv_timeout(PATIENCE);
         line.expect("one more line on stdout")
     }
 
     /// The next line of stderr.
-    pub(super) fn stderr_line(&self) -> String {
+    pub(crate) fn stderr_line(&self) -> String {
         let line = self.stderr.recv_timeout(PATIENCE);
         line.expect("one more line on stderr")
     }
 
     /// Sends SIGTERM and waits for the end; the rest of stdout and of stderr.
-    pub(super) fn terminate(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
+    pub(crate) fn terminate(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         self.process.signal(libc::SIGTERM);
         let status = self.process.wait(PATIENCE).expect("it drains and ends");
         let rest = |lines: &Receiver<String>| lines.iter().collect();
@@ -97,7 +97,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// The address in `listening on ADDRESS` or `listening on ADDRESS (management)`.
-pub(super) fn announced(line: &str, is_management: bool) -> Option<SocketAddr> {
+pub(crate) fn announced(line: &str, is_management: bool) -> Option<SocketAddr> {
     let rest = line.strip_prefix("listening on ")?;
     let address = match rest.strip_suffix(" (management)") {
         Some(address) if is_management => address,

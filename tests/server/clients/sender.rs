@@ -1,0 +1,195 @@
+//! How each sender is started.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{self, Write as _},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    process::{Process, without_forks},
+    wait::PATIENCE,
+};
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// A sender that can be run, or what is missing, and whether CI installs that.
+pub(super) type Finding = Result<Sender, Missing>;
+
+/// Why a sender is not run.
+pub(super) struct Missing {
+    what: &'static str,
+    is_installed_by_ci: bool,
+}
+
+/// A program, and what it needs to be kept.
+pub(super) struct Sender {
+    command: Vec<String>,
+    pub(super) keeps_connections: bool,
+    _built: Option<TempDir>,
+}
+
+/// What it sends, and where to.
+pub(super) struct Run<'a> {
+    pub(super) url: &'a str,
+    pub(super) token: &'a str,
+    pub(super) batch: usize,
+    pub(super) attempts: usize,
+    pub(super) records: &'a str,
+}
+
+/// What a sender has printed.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) stdout: Vec<String>,
+    pub(super) log: String,
+    pub(super) code: Option<i32>,
+}
+
+impl Sender {
+    pub(super) fn curl() -> Finding {
+        if succeeds("curl", &["--version"]) && succeeds("jq", &["--version"]) {
+            let mut sender = Self::of(&[&format!("{EXAMPLES}/curl/send")]);
+            sender.keeps_connections = false;
+            return Ok(sender);
+        }
+        Err(missing("curl and jq", true))
+    }
+
+    pub(super) fn python() -> Finding {
+        let mut interpreters = ["python3", "/usr/bin/python3"].into_iter();
+        let found = interpreters.find(|python| succeeds(python, &["-c", "import httpx"]));
+        let sender = |python: &str| Self::of(&[python, &format!("{EXAMPLES}/python/send.py")]);
+        found.map(sender).ok_or(missing("Python with httpx", true))
+    }
+
+    pub(super) fn node() -> Finding {
+        if succeeds("node", &["--eval", "fetch"]) {
+            return Ok(Self::of(&["node", &format!("{EXAMPLES}/node/send.mjs")]));
+        }
+        Err(missing("Node 18", false))
+    }
+
+    /// Go that is older does not compile it.
+    pub(super) fn go() -> Finding {
+        Self::built(
+            "go",
+            &["build", "-o", "DIRECTORY/send", "go/send.go"],
+            &["DIRECTORY/send"],
+        )
+        .ok_or(missing("Go 1.21", false))
+    }
+
+    pub(super) fn java() -> Finding {
+        Self::built(
+            "javac",
+            &["-d", "DIRECTORY", "java/Send.java"],
+            &["java", "-cp", "DIRECTORY", "Send"],
+        )
+        .ok_or(missing("a JDK 17", true))
+    }
+
+    fn of(command: &[&str]) -> Self {
+        Self {
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+            keeps_connections: true,
+            _built: None,
+        }
+    }
+
+    fn built(compiler: &str, arguments: &[&str], command: &[&str]) -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_str().expect("a plain name");
+        let replaced = |words: &[&str]| {
+            words
+                .iter()
+                .map(|it| it.replace("DIRECTORY", path))
+                .collect()
+        };
+        let arguments: Vec<String> = replaced(arguments);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let command = replaced(command);
+        if !succeeds(compiler, &["version"]) && !succeeds(compiler, &["--version"]) {
+            return None;
+        }
+        assert!(
+            succeeds(compiler, &arguments),
+            "{compiler} does not compile it"
+        );
+        Some(Self {
+            command,
+            keeps_connections: true,
+            _built: Some(directory),
+        })
+    }
+
+    /// Runs it to its end.
+    pub(super) fn run(&self, run: &Run<'_>) -> Printed {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |name: &str| directory.path().join(name);
+        fs::write(file("in"), run.records).expect("written");
+        let create = |name| File::create(file(name)).expect("created");
+        let mut command = Command::new(&self.command[0]);
+        command
+            .args(&self.command[1..])
+            .env("INGEST_URL", run.url)
+            .env("INGEST_TOKEN", run.token)
+            .env("INGEST_BATCH", run.batch.to_string())
+            .env("INGEST_ATTEMPTS", run.attempts.to_string())
+            .stdin(File::open(file("in")).expect("just written"))
+            .stdout(create("out"))
+            .stderr(create("log"));
+        let mut process = Process::spawn(&mut command).expect("it starts");
+        let status = process.wait(PATIENCE);
+        let text = |name: &str| fs::read_to_string(file(name)).expect("text");
+        Printed {
+            stdout: text("out").lines().map(str::to_owned).collect(),
+            log: text("log"),
+            code: status.and_then(|it| it.code()),
+        }
+    }
+}
+
+const fn missing(what: &'static str, is_installed_by_ci: bool) -> Missing {
+    Missing {
+        what,
+        is_installed_by_ci,
+    }
+}
+
+/// The sender; else says, also where a test's output is captured, that it is not tested.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may block: what is skipped shall be seen in CI"
+)]
+pub(super) fn unless_missing(found: Finding) -> Option<Sender> {
+    let Missing {
+        what,
+        is_installed_by_ci,
+    } = match found {
+        Ok(sender) => return Some(sender),
+        Err(missing) => missing,
+    };
+    let is_ci = env::var("CI").is_ok_and(|it| it == "true");
+    assert!(
+        !(is_ci && is_installed_by_ci),
+        "{what}: .ci/run installs it"
+    );
+    writeln!(io::stderr(), "SKIPPED: the sender that needs {what}").expect("stderr is open");
+    None
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(EXAMPLES)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let child = without_forks(|| command.spawn());
+    child.is_ok_and(|mut child| child.wait().is_ok_and(|status| status.success()))
+}
