@@ -125,9 +125,10 @@ def performance(rows, run, known):
     for broker in ("kafka", "mock"):
         if any(row.broker == broker and row.rate for row in rows):
             parts.append(f"![CPU a request by rate, {broker}]({run.removesuffix('.md')}-curve-{broker}.svg)")
+    measured = [target for target in targets(rows).splitlines() if not target.endswith("not measured")]
     return "\n".join([
         *parts, "", "At a rate, open loop:", "", curve(rows), "", "Targets:", "",
-        *(wrapped(target, indent="  ") for target in targets(rows).splitlines())])
+        *(wrapped(target, indent="  ") for target in measured)])
 
 
 def wrapped(text, indent=""):

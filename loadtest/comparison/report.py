@@ -146,7 +146,7 @@ def summary(rows):
 
 
 def curve(rows):
-    """The open-loop rows by broker, contender and rate."""
+    """The open-loop rows by broker, contender and rate; empty without any."""
     lines = []
     for broker in dict.fromkeys(row.broker for row in rows):
         open_loop = [row for row in rows if row.broker == broker and row.scenario.startswith("rate-")]
@@ -161,6 +161,8 @@ def curve(rows):
                     f"{row.load_core_busy:.0%}" if measured else "–",
                     "; ".join(filter(None, [row.note, row.fault])),
                 ])
+    if not lines:
+        return ""
     header = ("broker", "server", "rate", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/req",
               "core: load", "remark")
     return table(header, lines)
@@ -251,10 +253,7 @@ def markdown(rows, command, cores, plots=()):
         "",
         summary(rows),
         "",
-        "## At a rate, open loop",
-        "",
-        curve(rows),
-        "",
+        *(["## At a rate, open loop", "", curve(rows), ""] if curve(rows) else []),
         "## Every row",
         "",
         disturbed(rows),
