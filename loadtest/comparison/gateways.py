@@ -19,7 +19,7 @@ from . import Fault, bodies, brokers
 from .contenders import PATH, REPOSITORY, TOPIC, Contender
 
 PROJECTS = REPOSITORY / "loadtest" / "gateways"
-ONE_RECORD = ("event-293", "event-1k", "event-10k")
+ONE_RECORD = tuple(name for name, it in bodies.SCENARIOS.items() if it.records == 1 and not it.tokens)
 """Scenarios of one record a request, which every gateway takes."""
 ANY = (*ONE_RECORD, "array-1000")
 """The scenarios of those that make a message of each of several records."""
