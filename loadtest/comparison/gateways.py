@@ -49,9 +49,11 @@ def built(name, build):
 
 
 def digest(project):
-    """A short hash of a project's files."""
+    """A short hash of the files that a build depends on: not of those in `config`, which are read at the start."""
     digested = hashlib.sha256()
     for file in sorted(path for path in project.rglob("*") if path.is_file()):
+        if file.relative_to(project).parts[0] == "config":
+            continue
         digested.update(f"{file.relative_to(project)}\0{file.stat().st_size}\0".encode())
         digested.update(file.read_bytes())
     return digested.hexdigest()[:12]
@@ -114,7 +116,8 @@ def mq_bridge():
 
 
 def moose():
-    """The command line from npm, whose server is in Rust, and the library of the project from PyPI."""
+    """The command line from npm, whose server is in Rust, and the library of the project from PyPI. It needs Redis,
+    which serves no requests."""
     python = recent_python()
     def build(source, made):
         run([tool("npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund"], source)
@@ -124,8 +127,9 @@ def moose():
         pip(python, source / "requirements.txt", made / "library")
     made = built("moose", build)
     path = f"{pathlib.Path(python).parent}:{os.environ['PATH']}"
+    redis = f"{tool('redis-server')} --port $1 --save ''"
     return ["env", f"PATH={path}", f"PYTHONPATH={made}/library", "HOME=.", "MOOSE_TELEMETRY__ENABLED=false",
-            str(made / "moose-cli"), "prod"]
+            "MOOSE_LOGGER__LEVEL=ERROR", "sh", "-c", f"{redis} & exec {made}/moose-cli prod", "moose"]
 
 
 def recent_python():
@@ -160,23 +164,24 @@ def port_first(bootstrap, directory, _credentials):
     return [str(port), bootstrap, TOPIC]
 
 
-def configured(file, bootstrap, directory, port):
+def configured(name, file, bootstrap, directory, port):
     """Writes a gateway's configuration from its template; returns the path."""
-    written = directory / file.name
-    written.write_text(file.read_text().format(brokers=bootstrap, topic=TOPIC, port=port))
+    template = PROJECTS / name / "config" / file
+    written = directory / file
+    written.write_text(template.read_text().format(brokers=bootstrap, topic=TOPIC, port=port))
     return written
 
 
 def otelcol(bootstrap, directory, _credentials):
     """The collector's configuration file."""
     port, = listening(directory)
-    return [f"--config=file:{configured(PROJECTS / 'otelcol' / 'config.yaml', bootstrap, directory, port)}"]
+    return [f"--config=file:{configured('otelcol', 'config.yaml', bootstrap, directory, port)}"]
 
 
 def flume(bootstrap, directory, _credentials):
     """The agent's properties."""
     port, = listening(directory)
-    properties = configured(PROJECTS / "flume" / "agent.properties", bootstrap, directory, port)
+    properties = configured("flume", "agent.properties", bootstrap, directory, port)
     return ["--no-reload-conf", "--name=agent", f"--conf-file={properties}"]
 
 
@@ -185,7 +190,7 @@ def dapr(bootstrap, directory, _credentials):
     http, grpc, internal = listening(directory, ports=3)
     resources = directory / "resources"
     resources.mkdir()
-    configured(PROJECTS / "dapr" / "pubsub.yaml", bootstrap, resources, http)
+    configured("dapr", "pubsub.yaml", bootstrap, resources, http)
     return ["--app-id=gateway", "--mode=standalone", f"--resources-path={resources}",
             "--dapr-listen-addresses=127.0.0.1", f"--dapr-http-port={http}", f"--dapr-grpc-port={grpc}",
             f"--dapr-internal-grpc-port={internal}", "--enable-metrics=false", "--log-level=error",
@@ -193,12 +198,13 @@ def dapr(bootstrap, directory, _credentials):
 
 
 def moose_project(bootstrap, directory, _credentials):
-    """The project with one model, without ClickHouse, Temporal and Redis."""
-    http, management = listening(directory, ports=2)
-    shutil.copytree(PROJECTS / "moose" / "project", directory, dirs_exist_ok=True)
+    """The project with one model, without ClickHouse and Temporal; the argument is Redis's port."""
+    http, management, redis = listening(directory, ports=3)
+    shutil.copytree(PROJECTS / "moose" / "config", directory, dirs_exist_ok=True)
     config = directory / "moose.config.toml"
-    config.write_text(config.read_text().format(brokers=bootstrap, port=http, management=management))
-    return []
+    config.write_text(config.read_text().format(
+        brokers=bootstrap, port=http, management=management, redis=redis))
+    return [str(redis)]
 
 
 def records(scenario):

@@ -459,6 +459,17 @@ class Gateways(unittest.TestCase):
                 self.assertIn("127.0.0.1:4711", text)
                 self.assertEqual(port in text, arguments is not gateways.dapr)
 
+    def test_what_is_read_at_the_start_needs_no_new_build(self):
+        with tempfile.TemporaryDirectory() as name:
+            project = pathlib.Path(name)
+            (project / "config").mkdir()
+            (project / "main.go").write_text("package main")
+            before = gateways.digest(project)
+            (project / "config" / "gateway.yaml").touch()
+            self.assertEqual(gateways.digest(project), before)
+            (project / "go.mod").touch()
+            self.assertNotEqual(gateways.digest(project), before)
+
     def test_a_failed_build_leaves_nothing_and_a_good_one_is_used_again(self):
         calls = []
         def build(source, made):
