@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import http.client
 import json
+import operator
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import subprocess
 import time
 import typing
 
-from . import Fault, bodies, credentials
+from . import Fault, credentials
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/ingest/Event/1.0"
@@ -93,7 +94,7 @@ class Contender:
     """Whether each record of an array becomes a message; else the request is one."""
     path: str = PATH
     """The path of the requests."""
-    body: typing.Callable = bodies.Scenario.body
+    body: typing.Callable = operator.methodcaller("body")
     """Returns the body of each request, given the scenario."""
     accepts: typing.Callable = accepts_each
     """Whether the body of a 2xx answer is as expected, given it and the number of records."""

@@ -61,7 +61,7 @@ class Subject:
 
     def __init__(self, name, contender, where):
         self.name, self.contender, self.where = name, contender, where
-        self.checks, self.frozen, self.recovered_s = {}, [], None
+        self.checks, self.frozen, self.recovered_s = {}, {}, None
 
     def send(self, text, timeout_s=contenders.READY_TIMEOUT_S):
         """The status of the answer to a record; None without an answer in time."""
@@ -84,29 +84,29 @@ class Subject:
         """Sends a record while the broker is frozen."""
         began = time.monotonic()
         status = self.send(VALID.format(name=f"{self.name} frozen {number}"), timeout_s)
-        self.frozen.append((status, time.monotonic() - began))
+        self.frozen[number] = status, time.monotonic() - began
 
     def recover(self):
         """Sends until a record is accepted again."""
         began = time.monotonic()
         while time.monotonic() - began < RECOVERY_S:
             status = self.send(VALID.format(name=f"{self.name} after"))
-            if status is not None and status < 300:
+            if is_accepted(status):
                 self.recovered_s = time.monotonic() - began
                 return
             time.sleep(0.2)
 
     def cells(self, found):
         """The row of the table, given the records of the topic by name."""
-        accepted = any(status is not None and status < 300 for status, _ in self.frozen)
         valid = found.get(f"{self.name} valid", [b""])
+        counts = {number: len(found.get(f"{self.name} frozen {number}", [])) for number in self.frozen}
         return [
             self.name,
-            "in its memory" if accepted else "acknowledged by the broker",
+            meaning([counts[number] for number, (status, _) in self.frozen.items() if is_accepted(status)]),
             difference(VALID.format(name=f"{self.name} valid").encode(), valid[-1]),
             *(self.checks[deviation] for deviation in DEVIATIONS),
-            answers(self.frozen),
-            copies([len(found.get(f"{self.name} frozen {number}", [])) for number in range(FROZEN_REQUESTS)]),
+            answers(self.frozen.values()),
+            copies(counts.values()),
             f"{self.recovered_s:.1f} s" if self.recovered_s is not None else f"not in {RECOVERY_S} s",
         ]
 
@@ -177,6 +177,20 @@ def named(record):
     """The name in a record, however it was rewritten."""
     found = NAME.search(record.replace(b"\\", b""))
     return found[1].decode() if found else ""
+
+
+def is_accepted(status):
+    """Whether a status means that the record was accepted."""
+    return status is not None and 200 <= status < 300
+
+
+def meaning(copies_of_accepted):
+    """What a 2xx means, given how often each record is in the topic that was accepted while the broker was
+    frozen."""
+    lost = sum(1 for count in copies_of_accepted if not count)
+    if not copies_of_accepted:
+        return "acknowledged by the broker"
+    return f"received; {lost} of {len(copies_of_accepted)} lost" if lost else "received, not acknowledged"
 
 
 def difference(sent, received):

@@ -534,14 +534,19 @@ class Promises(unittest.TestCase):
                          "1 × no answer, 1 × 200 after 0.0 s, 2 × 503 after 10.0–10.3 s")
         self.assertEqual(promises.copies([1, 0, 2, 1]), "3 of 4 in the topic, 1 twice or more")
 
-    def test_a_2xx_while_the_broker_is_frozen_comes_from_memory(self):
+    def test_a_2xx_while_the_broker_is_frozen_is_no_acknowledgement(self):
         subject = promises.Subject("any", None, "")
         subject.checks = dict.fromkeys(promises.DEVIATIONS, "400")
-        for status, words in ((200, "in its memory"), (503, "acknowledged by the broker"),
-                              (None, "acknowledged by the broker")):
-            subject.frozen = [(503, 1.0), (status, 1.0)]
-            self.assertEqual(subject.cells({})[1], words)
-            self.assertEqual(len(subject.cells({})), len(promises.COLUMNS))
+        there = {f"any frozen {number}": [b"{}"] for number in range(2)}
+        for statuses, words in (
+            ((503, None), "acknowledged by the broker"),
+            ((503, 202), "received, not acknowledged"),
+            ((200, 200, 200, 503), "received; 1 of 3 lost"),
+        ):
+            subject.frozen = {number: (status, 1.0) for number, status in enumerate(statuses)}
+            cells = subject.cells(there)
+            self.assertEqual(cells[1], words)
+            self.assertEqual(len(cells), len(promises.COLUMNS))
 
 
 if __name__ == "__main__":
