@@ -5,7 +5,7 @@
 mod links;
 pub(crate) mod tables;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use ringest::config::Config;
 use tempfile::TempDir;
@@ -113,6 +113,21 @@ fn configurations_and_models_are_loaded() {
         examples.iter().filter(loaded).count() > 10,
         "are they found?"
     );
+}
+
+#[test]
+fn models_of_the_clients_are_loaded() {
+    let directory = place();
+    let from = Path::new(ROOT).join("examples/opentelemetry/models");
+    for file in fs::read_dir(from).expect("models") {
+        let file = file.expect("a name");
+        let to = directory.path().join("models").join(file.file_name());
+        fs::copy(file.path(), to).expect("copied");
+    }
+    let config = load(&directory, &[OPEN, BROKERS].concat()).unwrap_or_else(|it| panic!("{it}"));
+    let names = config.models.iter().map(|model| &*model.name);
+    let names: BTreeSet<&str> = names.collect();
+    assert_eq!(names, ["OtlpLogs", "OtlpMetrics", "OtlpTraces"].into());
 }
 
 #[test]

@@ -73,23 +73,27 @@ impl Sender {
         Err(missing("Node 18", false))
     }
 
-    /// Go that is older does not compile it.
+    /// From 1.21: it has `min`.
     pub(super) fn go() -> Finding {
-        Self::built(
+        if version("go", &["version"], "go1.") < Some(21) {
+            return Err(missing("Go 1.21", false));
+        }
+        Ok(Self::built(
             "go",
             &["build", "-o", "DIRECTORY/send", "go/send.go"],
             &["DIRECTORY/send"],
-        )
-        .ok_or(missing("Go 1.21", false))
+        ))
     }
 
     pub(super) fn java() -> Finding {
-        Self::built(
+        if version("javac", &["--version"], "javac ") < Some(17) {
+            return Err(missing("a JDK 17", true));
+        }
+        Ok(Self::built(
             "javac",
             &["-d", "DIRECTORY", "java/Send.java"],
             &["java", "-cp", "DIRECTORY", "Send"],
-        )
-        .ok_or(missing("a JDK 17", true))
+        ))
     }
 
     fn of(command: &[&str]) -> Self {
@@ -100,30 +104,25 @@ impl Sender {
         }
     }
 
-    fn built(compiler: &str, arguments: &[&str], command: &[&str]) -> Option<Self> {
+    fn built(compiler: &str, arguments: &[&str], command: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().to_str().expect("a plain name");
-        let replaced = |words: &[&str]| {
-            words
-                .iter()
-                .map(|it| it.replace("DIRECTORY", path))
-                .collect()
+        let replaced = |words: &[&str]| -> Vec<String> {
+            let words = words.iter();
+            words.map(|it| it.replace("DIRECTORY", path)).collect()
         };
-        let arguments: Vec<String> = replaced(arguments);
+        let arguments = replaced(arguments);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let command = replaced(command);
-        if !succeeds(compiler, &["version"]) && !succeeds(compiler, &["--version"]) {
-            return None;
-        }
         assert!(
             succeeds(compiler, &arguments),
             "{compiler} does not compile it"
         );
-        Some(Self {
+        Self {
             command,
             keeps_connections: true,
             _built: Some(directory),
-        })
+        }
     }
 
     /// Runs it to its end.
@@ -180,6 +179,16 @@ pub(super) fn unless_missing(found: Finding) -> Option<Sender> {
     );
     writeln!(io::stderr(), "SKIPPED: the sender that needs {what}").expect("stderr is open");
     None
+}
+
+/// The number after a prefix in what a program prints; `None` where there is no such program.
+fn version(program: &str, arguments: &[&str], prefix: &str) -> Option<u32> {
+    let mut command = Command::new(program);
+    let output = without_forks(|| command.args(arguments).stdin(Stdio::null()).output()).ok()?;
+    let printed = String::from_utf8(output.stdout).ok()?;
+    let number = printed.split_once(prefix)?.1;
+    let end = number.find(|it: char| !it.is_ascii_digit())?;
+    number[..end].parse().ok()
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
