@@ -48,6 +48,17 @@ const NO_CONFIG_FILE: &str = "\
 Pass a configuration file with --config FILE; config/ringest.toml in the ringest repository has every
 key. To try ringest without a configuration file: ringest --dev";
 
+/// What `ringest` alone prints where there is no configuration file.
+const WITHOUT_FILE: &str = "\
+ringest has nothing to serve: there is no config/ringest.toml here, and no --config FILE was given.
+
+  ringest --dev             try it: sample models, a broker inside the process, no file needed
+  ringest --config FILE     serve; docs/configuration.md explains the file, config/ringest.toml of the
+                            repository has every key (the package: /usr/share/doc/ringest/ringest.toml)
+  ringest new-model NAME    write the commented file of a new model
+  ringest infer FILE        propose a model for sample records
+  ringest --help            everything else";
+
 const ABOUT: &str = "\
 Ingest gateway: accepts JSON over HTTP, validates it, and forwards it, byte for byte, to Kafka or
 Redpanda. Without a command, ringest serves POST /ingest/<model>/<version>.";
@@ -112,6 +123,15 @@ struct Arguments {
         help_heading = "Modes (default: serve)"
     )]
     models: Option<PathBuf>,
+
+    /// With --dev: port of loopback at which consumers find the broker
+    #[arg(
+        long,
+        value_name = "PORT",
+        requires = "dev",
+        help_heading = "Modes (default: serve)"
+    )]
+    dev_broker: Option<u16>,
 
     /// List the routes and exit
     #[arg(
@@ -179,6 +199,13 @@ impl Arguments {
         }
         Ok(self)
     }
+
+    /// Whether it should serve by the default configuration file, which does not exist.
+    fn lacks_file(&self) -> bool {
+        let serves = !self.list_routes && !self.check;
+        let is_default = self.config == Path::new(CONFIG_FILE);
+        serves && is_default && matches!(self.config.try_exists(), Ok(false))
+    }
 }
 
 /// Runs the command given on the command line and returns the exit code of the process.
@@ -205,7 +232,11 @@ pub fn run() -> ExitCode {
         None => {}
     }
     if arguments.dev {
-        return serve_dev(arguments.models);
+        return serve_dev(arguments.models, arguments.dev_broker);
+    }
+    if arguments.lacks_file() {
+        report(WITHOUT_FILE);
+        return ExitCode::from(EXIT_USAGE);
     }
     let done = if arguments.list_routes {
         Config::load_to_inspect(&arguments.config, environment()).map(|config| {
@@ -259,8 +290,8 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
 }
 
 /// Serves the sample models, or those of a directory, with an in-process broker.
-fn serve_dev(models: Option<PathBuf>) -> ExitCode {
-    let dev = match Dev::start(models, environment) {
+fn serve_dev(models: Option<PathBuf>, broker_port: Option<u16>) -> ExitCode {
+    let dev = match Dev::start(models, broker_port, environment) {
         Ok(dev) => dev,
         Err(error) => {
             report(&error.to_string());

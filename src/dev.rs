@@ -1,8 +1,11 @@
 //! `ringest --dev`: ringest and a Kafka broker in one process, for a first try.
 
+mod forward;
+
 use std::{
     fmt::Write as _,
     io,
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
@@ -32,6 +35,14 @@ pub enum DevError {
     /// There is no broker. Fault of the system.
     #[error("can't start the in-process broker: {0}")]
     Broker(#[from] DevBrokerError),
+    /// `--dev-broker` names a port that can't be had. Fault of the operator.
+    #[error("--dev-broker {port}: {error}")]
+    Port {
+        /// The port.
+        port: u16,
+        /// What the system says.
+        error: io::Error,
+    },
     /// stdout can't be duplicated, or the thread that writes to it can't be created. Fault of the system.
     #[error("can't write to stdout: {0}")]
     Stdout(#[from] io::Error),
@@ -43,6 +54,8 @@ pub enum DevError {
 /// An in-process broker and a configuration that uses it.
 pub struct Dev<E> {
     broker: DevBroker,
+    /// Where clients bootstrap: the broker's own address, or the port of `--dev-broker`.
+    broker_address: String,
     stdout: Arc<LineQueue>,
     /// The directory of the models; `None`: the samples.
     models: Option<PathBuf>,
@@ -56,7 +69,8 @@ where
     E: Fn() -> I + Send + Sync + 'static,
     I: Iterator<Item = (String, String)>,
 {
-    /// Starts the broker. Variables of `environment` override the configuration, `models` overrides both.
+    /// Starts the broker. Variables of `environment` override the configuration, `models` overrides both. With
+    /// `broker_port` clients also reach the broker at that port of loopback.
     ///
     /// # Errors
     /// [`DevError`].
@@ -64,7 +78,11 @@ where
         clippy::disallowed_methods,
         reason = "its descriptor is duplicated; only the queue's thread writes to it"
     )]
-    pub fn start(models: Option<PathBuf>, environment: E) -> Result<Self, DevError> {
+    pub fn start(
+        models: Option<PathBuf>,
+        broker_port: Option<u16>,
+        environment: E,
+    ) -> Result<Self, DevError> {
         let stdout = LineQueue::start("ringest-stdout", io::stdout(), notice, || ())?;
         let stdout = Arc::new(stdout);
         let samples = Arc::new(Samples::shown({
@@ -86,8 +104,19 @@ where
         let mut config = Config::development(servers, models.as_deref(), environment())?;
         config.samples = config.samples.map(|_| samples);
         broker.create_topics(config.routes().topics())?;
+        let broker_address = match broker_port {
+            None => servers.to_owned(),
+            Some(port) => {
+                let broker: Result<SocketAddr, _> = servers.parse();
+                let forwarded = broker.map_err(io::Error::other);
+                let forwarded = forwarded.and_then(|broker| forward::start(port, broker));
+                let error = |error| DevError::Port { port, error };
+                forwarded.map_err(error)?.to_string()
+            }
+        };
         Ok(Self {
             broker,
+            broker_address,
             stdout,
             models,
             environment,
@@ -101,6 +130,7 @@ where
     pub fn serve(self, listening: impl FnOnce(Addresses)) -> ExitCode {
         let Self {
             broker,
+            broker_address,
             stdout,
             models,
             environment,
@@ -124,7 +154,8 @@ where
         let table = config.routes();
         let code = supervisor::run(config, Some(Box::new(load)), |addresses| {
             let mut commands = commands.lock().unwrap_or_else(PoisonError::into_inner);
-            stdout.push(commands.first(table.routes(), &addresses).as_bytes());
+            let text = commands.first(table.routes(), &addresses, &broker_address);
+            stdout.push(text.as_bytes());
             listening(addresses);
         });
         stdout.finish(FINISH_WITHIN);
@@ -140,7 +171,7 @@ struct Commands {
 }
 
 impl Commands {
-    fn first(&mut self, routes: &[Route], addresses: &Addresses) -> String {
+    fn first(&mut self, routes: &[Route], addresses: &Addresses, broker: &str) -> String {
         self.url = match &addresses.public {
             ListenAddress::Tcp(address) => format!("http://{address}"),
             ListenAddress::Unix(path) => {
@@ -157,6 +188,10 @@ impl Commands {
         if let Some(route) = routes.iter().find(|route| route.model.fields.is_none()) {
             text += "\n# Several records in one request; each is forwarded byte for byte.\n";
             let _ = writeln!(text, "curl {}{} -d '{ARRAY}'", self.url, route.path);
+        }
+        if let Some(route) = routes.first() {
+            text += "\n# The broker, for consumers on this machine; --dev-broker PORT gives it a fixed port.\n";
+            let _ = writeln!(text, "# kcat -C -b {broker} -t {}", route.model.topic);
         }
         if let Some(management) = addresses.management {
             let _ = writeln!(text, "\n# Look at it in a browser: http://{management}/");

@@ -215,7 +215,9 @@ impl NotReady {
             Self::Draining => "ringest is shutting down",
             Self::WorkerStuck => "at least one worker makes no progress",
             Self::ProducerFatal => "a Kafka producer had a fatal error and is being replaced",
-            Self::NoBroker => "at least one worker has no connection to a Kafka broker",
+            Self::NoBroker => {
+                "at least one worker has no connection to a Kafka broker; `ringest --check --connect` reports why"
+            }
             Self::BrokerCredentials => {
                 "the Kafka brokers reject the credentials, or there is no token for them; the log has the reason"
             }

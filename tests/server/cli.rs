@@ -107,8 +107,7 @@ key. To try ringest without a configuration file: ringest --dev
 ";
     let empty = tempfile::tempdir().expect("a directory");
     for (arguments, file) in [
-        (&[][..], "config/ringest.toml"),
-        (&["--check"], "config/ringest.toml"),
+        (&["--check"][..], "config/ringest.toml"),
         (&["--config", "nowhere.toml"], "nowhere.toml"),
     ] {
         let output = output(command(arguments).current_dir(empty.path()));
@@ -121,6 +120,24 @@ key. To try ringest without a configuration file: ringest --dev
     }
 }
 
+/// What a newcomer types first.
+#[test]
+fn without_a_configuration_file_ringest_says_what_to_do() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let output = output(command(&[]).current_dir(empty.path()));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output);
+    for way in [
+        "ringest --dev ",
+        "ringest --config FILE ",
+        "ringest new-model NAME ",
+        "docs/configuration.md",
+    ] {
+        assert!(said.contains(way), "{said}");
+    }
+}
+
 #[test]
 fn usage_errors_have_their_own_exit_code() {
     for arguments in [
@@ -128,6 +145,8 @@ fn usage_errors_have_their_own_exit_code() {
         &["--dev", "--config", "config/dev.toml"],
         &["--dev", "--check"],
         &["--dev", "--connect"],
+        &["--dev-broker", "9092"],
+        &["--dev", "--dev-broker", "65536"],
         &["--check", "--list-routes"],
         &["--check", "--format", "json"],
         &["--list-routes", "--connect"],

@@ -1,13 +1,23 @@
 //! `--dev`, from its first line to its exit code.
 
-use std::{collections::BTreeSet, fs, net::SocketAddr};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, Message as _,
+    consumer::{BaseConsumer, Consumer as _},
+};
 
 use super::{
     ringest,
     start::{Dev, announced},
-    stdout,
+    stderr, stdout,
 };
-use crate::support::http::Http;
+use crate::support::{http::Http, wait::PATIENCE};
 
 /// Blanks, escapes and characters beyond ASCII, to be shown as they are.
 const ODD: [&str; 2] = [
@@ -159,6 +169,50 @@ fn ones_own_models_are_read_again() {
     let answer = http.post("/ingest/View/1", b"{}").expect("an answer");
     assert_eq!(answer.status, 200);
     assert_eq!(next("View"), "View_1 partition 0 offset 0 key - value {}");
+    drop(http);
+    assert_eq!(dev.terminate().0.code(), Some(0));
+}
+
+/// Consumers and kcat know one port from start to start. A reserved or used one is reported.
+#[test]
+fn a_consumer_finds_the_broker_at_its_port() {
+    let dev = Dev::start_with(&["--dev-broker", "0"], &[]);
+    let public = loop {
+        if let Some(address) = announced(&dev.stderr_line(), false) {
+            break address;
+        }
+    };
+    let broker = loop {
+        let line = dev.stdout_line();
+        if let Some(rest) = line.strip_prefix("# kcat -C -b ") {
+            break rest.strip_suffix(" -t orders").expect(rest).to_owned();
+        }
+    };
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &broker)
+        .set("group.id", "reader")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&["RawEvent_1_0"]).expect("subscribed");
+    let mut http = Http::connect(public).expect("ringest accepts");
+    let answer = http.post("/ingest/RawEvent", b"{\"n\":1}");
+    assert_eq!(answer.expect("an answer").status, 200);
+    let deadline = Instant::now() + PATIENCE;
+    let message = loop {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => break message,
+            // Such as a group that is not formed yet.
+            other => assert!(Instant::now() < deadline, "{other:?}"),
+        }
+    };
+    assert_eq!(message.payload(), Some(&b"{\"n\":1}"[..]));
+
+    let (_, port) = broker.rsplit_once(':').expect("an address");
+    let second = ringest(&["--dev", "--dev-broker", port]);
+    assert_eq!(second.status.code(), Some(1));
+    let expected = format!("--dev-broker {port}: Address already in use (os error 98)\n");
+    assert_eq!((stdout(&second), stderr(&second)), ("", &*expected));
     drop(http);
     assert_eq!(dev.terminate().0.code(), Some(0));
 }
