@@ -6,6 +6,7 @@ mod import_moose;
 mod infer;
 mod manual;
 mod token;
+mod top;
 mod topics;
 
 use std::{
@@ -73,6 +74,7 @@ Examples:
   ringest token --name mobile            create an API key
   ringest topics --create                create the topics that are missing
   ringest health --ready                 ask a running server whether it can accept records
+  ringest top                            watch a running server in the terminal
   ringest import-moose infrastructure_map.json --project moose.config.toml --out conf
 
 Each configuration key can also be set as the environment variable RINGEST_<SECTION>__<KEY>, which
@@ -179,6 +181,7 @@ enum Command {
     Man(manual::ManArguments),
     NewModel(infer::NewModelArguments),
     Token(token::Arguments),
+    Top(top::Arguments),
     Topics(topics::Arguments),
 }
 
@@ -228,6 +231,7 @@ pub fn run() -> ExitCode {
         Some(Command::NewModel(of)) => return infer::new_model(of),
         Some(Command::Man(of)) => return manual::man(Arguments::command(), of),
         Some(Command::Token(of)) => return token::run(&arguments.config, of),
+        Some(Command::Top(of)) => return top::run(of),
         Some(Command::Topics(of)) => return topics::run(&arguments.config, of),
         None => {}
     }

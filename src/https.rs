@@ -29,7 +29,7 @@ pub(crate) fn backoff(failures: u32) -> Duration {
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The server is too slow.
-    #[error("no response within {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
     /// The connection failed, the certificate is not trusted, or the response is not HTTP.
     #[error("{0}")]
@@ -84,6 +84,21 @@ pub(crate) fn agent(url: &str, accept: &str, timeout: Duration) -> Agent {
         config = config.tls_config(tls.build());
     }
     config.build().into()
+}
+
+/// The status and the body of the answer to GET, by an agent with this `timeout`.
+pub(crate) fn get(
+    agent: &Agent,
+    url: &str,
+    timeout: Duration,
+    bytes_max: u64,
+) -> Result<(u16, String), RequestError> {
+    let failed = |error: ureq::Error| RequestError::new(&error, timeout, bytes_max);
+    let answer = agent.get(url).call().map_err(failed)?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().into_with_config().limit(bytes_max);
+    let body = body.lossy_utf8(true).read_to_string().map_err(failed)?;
+    Ok((status, body))
 }
 
 #[cfg(test)]

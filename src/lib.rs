@@ -44,7 +44,8 @@
 //! Before serving, the control thread asks the schema registry for the IDs of schemas that models
 //! name by subject ([`registry`]). While serving, threads of their own fetch the keys of issuers
 //! ([`jwks`]) and tokens for the brokers ([`oauth`]). [`openapi`] describes the routes for tools,
-//! [`explain`] reports what step 5 finds in a file, and [`admin`] is the management listener.
+//! [`explain`] reports what step 5 finds in a file, [`admin`] is the management listener, and `top` shows in a
+//! terminal what that says of a running server.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
@@ -94,6 +95,7 @@ pub mod snapshot;
 pub mod supervisor;
 mod sync;
 pub mod tls;
+mod top;
 pub mod traces;
 pub mod validate;
 mod verification;

@@ -69,23 +69,11 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
     let path = if arguments.ready { "ready" } else { "health" };
     let url = format!("http://{}/{path}", reachable(address));
     let timeout = Duration::from_millis(arguments.timeout_ms);
-    let answer = match https::agent(&url, "application/json", timeout)
-        .get(&url)
-        .call()
-    {
-        Ok(answer) => answer,
-        Err(error) => return no(&format!("{url}: {error}")),
-    };
-    let good = answer.status() == 200;
-    let body = answer
-        .into_body()
-        .into_with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_string();
-    match body {
-        Ok(body) => {
+    let agent = https::agent(&url, "application/json", timeout);
+    match https::get(&agent, &url, timeout, ANSWER_BYTES_MAX) {
+        Ok((status, body)) => {
             let printed = print(&format!("{}\n", body.trim_end()));
-            if good {
+            if status == 200 {
                 printed
             } else {
                 ExitCode::from(EXIT_CONFIGURATION)

@@ -9,6 +9,7 @@ mod infer;
 mod manual;
 pub(crate) mod start;
 mod token;
+mod top;
 mod topics;
 
 use std::process::{Command, Output, Stdio};
@@ -18,7 +19,7 @@ use crate::support::process::without_forks;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Runs ringest where the configuration of the repository is, and no variable reaches it.
-fn ringest(arguments: &[&str]) -> Output {
+pub(crate) fn ringest(arguments: &[&str]) -> Output {
     output(&mut command(arguments))
 }
 
@@ -38,7 +39,7 @@ fn output(command: &mut Command) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn stdout(output: &Output) -> &str {
+pub(crate) fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).expect("text")
 }
 

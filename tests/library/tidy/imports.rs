@@ -7,7 +7,7 @@ use super::source::Source;
 const ORDER: [&[&str]; 14] = [
     &["main"],
     &["cli"],
-    &["dev", "import_moose", "infer"],
+    &["dev", "import_moose", "infer", "top"],
     &["supervisor"],
     &["admin", "explain", "jwks", "worker"],
     &["connection", "openapi"],

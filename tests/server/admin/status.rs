@@ -9,6 +9,7 @@ use ringest::{
 use serde_json::json;
 
 use super::rig::Rig;
+use crate::cli::{ringest, stdout};
 
 /// Documented in `docs/operation.md`.
 const MEMBERS: [&str; 18] = [
@@ -122,7 +123,38 @@ fn it_has_what_a_page_shows() {
     ] {
         assert_eq!(*at(pointer), value, "{pointer}: {status}");
     }
+    assert_top_reads_it(&rig);
     assert!(at("/workers/1/cpu_seconds").as_f64() > Some(0.0));
     assert!(at("/process/resident_bytes").as_u64() > Some(100_000));
     assert!(at("/time_ms").as_u64() >= at("/brokers/0/since_ms").as_u64());
+}
+
+/// Of `ringest top`, which has types for this document.
+fn assert_top_reads_it(rig: &Rig) {
+    let handle = rig.handle.as_ref().expect("it runs");
+    let address = handle.local_address.to_string();
+    let top = ringest(&["top", "--once", "--interval-ms", "100", &address]);
+    let text = stdout(&top);
+    let lines = text
+        .lines()
+        .map(|it| it.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: BTreeSet<String> = lines.collect();
+    for line in [
+        "not ready: at least one worker has no connection to a Kafka broker",
+        "Requests/s 0",
+        "Latency p99 -",
+        "In flight 4.0 KiB of 256 MiB, 0 %",
+        "Connections 5 of 10,000, 0 %",
+        "/ingest/UserEvent/1.0 topic 0 0 0 4 2 - -",
+        "/ingest/odd\"\\name/2 topic 0 0 0 0 0 - -",
+        "invalid_json 400 0 2",
+        "overloaded 503 0 1",
+        "0 no_broker 0 4.0 KiB - - -",
+        "3 answers in time 0 - -",
+    ] {
+        assert!(lines.contains(line), "{line}: {text}");
+    }
+    let has_cpu = |it: &String| it.starts_with("1 no_broker 5 0 B ") && it.ends_with(" % - -");
+    assert!(lines.iter().any(has_cpu), "{text}");
+    assert!(text.contains(", up "), "{text}");
 }
