@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from . import Fault, contenders
+from . import Fault, brokers, contenders, report
 from .contenders import TOPIC
 
 COLUMNS = ("server", "a 2xx means", "bytes in the topic", "invalid JSON", "wrong type", "missing field",
@@ -177,6 +177,23 @@ def named(record):
     """The name in a record, however it was rewritten."""
     found = NAME.search(record.replace(b"\\", b""))
     return found[1].decode() if found else ""
+
+
+def markdown(header, rows, known):
+    """The report for `loadtest/runs/`."""
+    versions = [f"- {row[0]}: {known[row[0]].package}" for row in rows if known[row[0]].prepare]
+    return "\n".join([
+        f"# {time.strftime('%Y-%m-%d', time.gmtime())}: what gateways promise",
+        "",
+        "`loadtest/promises`, against one node of Apache Kafka; what the columns mean is in loadtest/README.md.",
+        "",
+        f"- finished {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {report.commit()}",
+        f"- librdkafka {report.librdkafka()}, Apache Kafka {brokers.KAFKA}, {os.cpu_count()} cores for all of them",
+        *versions,
+        "",
+        report.table(header, rows),
+        "",
+    ])
 
 
 def is_accepted(status):

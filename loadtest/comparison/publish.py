@@ -28,11 +28,23 @@ def publish(rows, report, known=None):
         file.write_text(filled(file.read_text(), made(rows, up + run, known or {})))
 
 
-def filled(text, block):
-    """A page with `block` in its marked place."""
-    marked = re.compile(r"(<!-- compare: begin.*?-->\n).*?(<!-- compare: end -->)", re.DOTALL)
+def publish_promises(header, lines, report, known):
+    """Fills the place of loadtest/promises in docs/performance.md; `report` is the run's file."""
+    run = report.resolve().relative_to(REPOSITORY).as_posix()
+    block = "\n".join([
+        wrapped(f"`loadtest/promises`, [run of {date()}](../{run}), against one node of Apache Kafka."),
+        "",
+        table(header, [[named(name, known), *cells] for name, *cells in lines]),
+    ])
+    file = REPOSITORY / "docs" / "performance.md"
+    file.write_text(filled(file.read_text(), block, "promises"))
+
+
+def filled(text, block, mark="compare"):
+    """A page with `block` in the place that is marked so."""
+    marked = re.compile(rf"(<!-- {mark}: begin.*?-->\n).*?(<!-- {mark}: end -->)", re.DOTALL)
     if len(marked.findall(text)) != 1:
-        raise ValueError("a page needs one place between `compare: begin` and `compare: end`")
+        raise ValueError(f"a page needs one place between `{mark}: begin` and `{mark}: end`")
     return marked.sub(lambda found: f"{found[1]}\n{block}\n\n{found[2]}", text)
 
 

@@ -534,6 +534,16 @@ class Promises(unittest.TestCase):
                          "1 × no answer, 1 × 200 after 0.0 s, 2 × 503 after 10.0–10.3 s")
         self.assertEqual(promises.copies([1, 0, 2, 1]), "3 of 4 in the topic, 1 twice or more")
 
+    def test_a_report_names_versions_and_the_manual_has_a_place_for_it(self):
+        rows = [["typed", *["cell"] * 8], promises.without("camel", Fault("mvn is not installed"))]
+        header = [column.format(frozen_s=30) for column in promises.COLUMNS]
+        text = promises.markdown(header, rows, contenders.CONTENDERS | gateways.GATEWAYS)
+        self.assertIn("camel: Apache Camel 4.", text)
+        self.assertIn("mvn is not installed", text)
+        self.assertNotIn(str(contenders.REPOSITORY), text)
+        page = (contenders.REPOSITORY / "docs" / "performance.md").read_text()
+        self.assertIn("x", publish.filled(page, "x", "promises"))
+
     def test_a_2xx_while_the_broker_is_frozen_is_no_acknowledgement(self):
         subject = promises.Subject("any", None, "")
         subject.checks = dict.fromkeys(promises.DEVIATIONS, "400")
