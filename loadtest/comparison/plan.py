@@ -12,6 +12,8 @@ BROKER_S = 12
 """Seconds until a broker is started and stopped."""
 FLOORS = ("raw-uring", "raw-epoll", "bare")
 RINGEST = ("ringest", "typed")
+AFTERNOON = ("axum", "fasthttp", "vertx")
+"""Gateways that a good engineer writes in an afternoon; the others beside ringest are products."""
 RATES = ("rate-1000", "rate-10000", "rate-40000", "rate-80%")
 
 

@@ -7,12 +7,14 @@ import time
 
 from .bodies import SCENARIOS
 from .contenders import REPOSITORY
-from .report import contenders_of, curve, describe_cpu, floor, groups, median_cpu_us, targets, valid
+from .plan import RATES
+from .report import contenders_of, describe_cpu, floor, groups, median_cpu_us, milliseconds, targets, valid
 
 NAMES = {
-    "raw-uring": "floor: io_uring without a runtime, reads the POST and answers 200, nothing else",
-    "raw-epoll": "floor: the same with epoll",
-    "bare": "floor: the same with monoio, the body kept in memory",
+    "raw-uring": "floor: io_uring without a runtime",
+    "raw-epoll": "floor: epoll without a runtime",
+    "bare": "floor: monoio, the body kept in memory",
+    "bare-default": "the same with monoio's default ring",
     "ringest": "**ringest**, any JSON object is valid",
     "typed": "**ringest**, eight fields and a nested tuple validated",
     "axum": "axum, serde_json and `FutureProducer`, no validation",
@@ -87,7 +89,7 @@ def readme(rows, run, known):
             f"server with all of its threads on one core, load and {where} on the other; medians of {rounds} "
             "rounds. CPU a request is user and system time of the whole server. Requests a second are what load "
             "and broker on one core allow, not a capacity. Gateways answer after the broker's acknowledgement; "
-            "the floors only read and answer, and the cheapest of them counts."),
+            "a floor reads the POST and answers 200, nothing else, and the cheapest of them counts."),
         "",
         table(("server", "requests/s", "CPU a request", "÷ floor", "memory", "start"), lines),
         "",
@@ -134,13 +136,34 @@ def performance(rows, run, known):
                       *line(group, name, {name: median_cpu_us(group, name)}, None, known)[4:5]]
                      for name in contenders_of(group) if median_cpu_us(group, name)]
             parts += [table((words, "requests/s", "CPU a request", "memory"), lines), ""]
-    for broker in ("kafka", "mock"):
-        if any(row.broker == broker and row.rate for row in rows):
-            parts.append(f"![CPU a request by rate, {broker}]({run.removesuffix('.md')}-curve-{broker}.svg)")
+    for broker, words in (("kafka", "Apache Kafka"), ("mock", "the mock broker")):
+        some = [row for row in rows if row.broker == broker and row.rate]
+        if some:
+            parts += [f"At a rate, open loop, {words}: CPU a request; p50, p99, p99.9 in ms.", "",
+                      rates(some, known), ""]
+        if any(row.requests and not row.fault for row in some):
+            parts += [f"![CPU a request by rate, {words}]({run.removesuffix('.md')}-curve-{broker}.svg)", ""]
     measured = [target for target in targets(rows).splitlines() if not target.endswith("not measured")]
-    return "\n".join([
-        *parts, "", "At a rate, open loop:", "", curve(rows), "", "Targets:", "",
-        *(wrapped(target, indent="  ") for target in measured)])
+    return "\n".join([*parts, "Targets:", "", *(wrapped(target, indent="  ") for target in measured)])
+
+
+def rates(rows, known):
+    """The open-loop rows of one broker, a line for each contender."""
+    scenarios = [name for name in RATES if any(row.scenario == name for row in rows)]
+    cells = {(row.contender, row.scenario): rate_cell(row) for row in rows}
+    header = ["server", *(f"{SCENARIOS[name].rate:,.0f}/s" if SCENARIOS[name].rate > 1
+                          else f"{SCENARIOS[name].rate:.0%} of the peak".replace("%", " %") for name in scenarios)]
+    return table(header, [[named(name, known), *(cells.get((name, scenario), "–") for scenario in scenarios)]
+                          for name in contenders_of(rows)])
+
+
+def rate_cell(row):
+    """The figures of one row, or why there are none."""
+    if not row.requests or row.fault:
+        return (row.fault or row.note).replace("|", "/")
+    rate = f" at {row.rate:,}/s" if SCENARIOS[row.scenario].rate <= 1 else ""
+    note = f" ({row.note})" if row.note else ""
+    return f"{row.cpu_us_per_request:.1f} µs{rate}; {', '.join(milliseconds(row))}{note}"
 
 
 def wrapped(text, indent=""):
