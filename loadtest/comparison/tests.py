@@ -63,6 +63,24 @@ class Processor(unittest.TestCase):
             self.assertAlmostEqual(measure.process_s(process.pid), own, delta=0.05)
             process.communicate("\n")
 
+    def test_the_cpu_time_of_descendants_counts_even_when_they_have_ended(self):
+        spin = "import time\nwhile time.process_time() < 0.2: pass\n"
+        parent = (
+            "import subprocess, sys\n"
+            f"subprocess.run([sys.executable, '-c', {spin!r}])\n"
+            f"subprocess.run([sys.executable, '-c', {spin + 'print(flush=True); time.sleep(10)'!r}])"
+        )
+        process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
+        try:
+            process.stdout.readline()
+            pids = measure.tree(process.pid)
+            self.assertEqual(len(pids), 2)
+            self.assertGreaterEqual(measure.process_s(process.pid), 0.38)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+
     def test_an_ended_process_is_an_error(self):
         ended = subprocess.Popen(["true"])
         ended.wait()

@@ -43,7 +43,7 @@ fn serve(listener: TcpListener) -> io::Result<()> {
         .setup_defer_taskrun()
         .setup_cqsize(COMPLETIONS)
         .build(ENTRIES)?;
-    ring.submitter().register_files_sparse(CONNECTIONS)?;
+    register_descriptors(&ring)?;
     let mut server = Server {
         buffers: Buffers::register(&ring)?,
         listener: listener.as_raw_fd(),
@@ -64,6 +64,17 @@ fn serve(listener: TcpListener) -> io::Result<()> {
             server.complete(&completion, answer)?;
         }
         server.buffers.publish();
+    }
+}
+
+/// Registers as many direct descriptors as the limit of open files permits.
+fn register_descriptors(ring: &IoUring) -> io::Result<()> {
+    let mut count = CONNECTIONS;
+    loop {
+        match ring.submitter().register_files_sparse(count) {
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) && count > 1 => count /= 2,
+            registered => return registered,
+        }
     }
 }
 
