@@ -225,7 +225,7 @@ def difference(sent, received):
 
 
 def members(record):
-    """The values of an object by name, all of them where a name is there twice, with numbers as they are."""
+    """The values of an object by name, all of them where it has a duplicate, with numbers as they are."""
     found = collections.defaultdict(list)
     for name, value in json.loads(record, object_pairs_hook=tuple, parse_float=decimal.Decimal):
         found[name].append(dict(value) if name == "geo" else value)
