@@ -198,14 +198,14 @@ class Floor(unittest.TestCase):
 
 
 class OpenLoop(unittest.TestCase):
-    RESULT = {"answers": {
+    RESULT = {"seconds": 4.02, "answers": {
         "200": {"count": 3_990, "p50_us": 300, "p99_us": 900, "p999_us": 2_000, "max_us": 4_000},
         "503": {"count": 10, "p50_us": 5, "p99_us": 5, "p999_us": 5, "max_us": 5},
     }, "failed": 1, "unanswered": 2}
 
-    def loaded(self, result, elapsed, rate=1_000):
-        """A row of four seconds at 1,000 requests a second."""
-        sums = measure.steady_sums(result, 4, elapsed)
+    def loaded(self, result, seconds=4.02, rate=1_000):
+        """A row of four seconds at 1,000 requests a second, whose last answer came then."""
+        sums = measure.steady_sums(result | {"seconds": seconds})
         sending = unittest.mock.Mock(rate=rate, scenario=bodies.SCENARIOS["rate-1000"])
         sending.run.return_value = sums
         found = Row("mock", "rate-1000", 1, "ringest", rate=rate)
@@ -213,18 +213,18 @@ class OpenLoop(unittest.TestCase):
         return found
 
     def test_sums_are_of_the_answers_2xx(self):
-        sums = measure.steady_sums(self.RESULT, 4, 4.01)
+        sums = measure.steady_sums(self.RESULT)
         self.assertEqual((sums["requests"], sums["status"], sums["read"], sums["timeout"]), (4_000, 10, 1, 2))
         self.assertEqual((sums["p50"], sums["p99"], sums["p999"]), (300, 900, 2_000))
 
     def test_a_rate_that_is_not_carried_is_noted(self):
         good = {"answers": {"204": self.RESULT["answers"]["200"] | {"count": 4_000}},
                 "failed": 0, "unanswered": 0}
-        self.assertEqual(self.loaded(good, 4.02).note, "")
+        self.assertEqual(self.loaded(good).note, "")
         self.assertIn("not carried: 800/s", self.loaded(good, 5).note)
-        self.assertIn("10 status", self.loaded(self.RESULT, 4.02).note)
+        self.assertIn("10 status", self.loaded(self.RESULT).note)
         nothing = {"answers": {}, "failed": 4_000, "unanswered": 0}
-        self.assertIn("4000 read", self.loaded(nothing, 4.02).fault)
+        self.assertIn("4000 read", self.loaded(nothing).fault)
 
     def test_a_share_of_the_peak_needs_the_peak(self):
         scenario = bodies.SCENARIOS["rate-80%"]

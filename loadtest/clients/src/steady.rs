@@ -61,6 +61,8 @@ struct Load<'a> {
     /// Requests that are due and have no connection.
     waiting: VecDeque<Instant>,
     sent: usize,
+    /// From the first request to the last answer.
+    elapsed: Duration,
     sums: Sums,
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<Value> {
         free: (0..usize::from(arguments.connections)).collect(),
         waiting: VecDeque::new(),
         sent: 0,
+        elapsed: Duration::ZERO,
         sums: Sums::default(),
     };
     for index in 0..usize::from(arguments.connections) {
@@ -137,6 +140,7 @@ impl Load<'_> {
             }
             let has_ended = self.free.len() == self.connections.len() && now >= end;
             if has_ended || now >= last {
+                self.elapsed = start.elapsed();
                 return Ok(());
             }
             self.poll.poll(&mut events, Some(Duration::ZERO))?;
@@ -215,7 +219,12 @@ impl Load<'_> {
                 (status.to_string(), times)
             })
             .collect();
-        json!({ "answers": answers, "failed": self.sums.failed, "unanswered": unanswered })
+        json!({
+            "seconds": self.elapsed.as_secs_f64(),
+            "answers": answers,
+            "failed": self.sums.failed,
+            "unanswered": unanswered,
+        })
     }
 }
 
