@@ -25,15 +25,23 @@ const ROUND_MAX: Duration = Duration::from_millis(5);
 /// How long a worker stays overloaded after a request was refused.
 const OVERLOAD: Duration = Duration::from_secs(1);
 
+/// So many answers in a round are few: each is sent at once, by a system call of its own. More are cheaper
+/// together.
+const FEW: u32 = 8;
+
 /// The load of one worker.
 pub(crate) struct Load {
     /// In overload: a byte written here makes the worker call [`has_looked`](Self::has_looked) when it looks
     /// for input next.
     bell: UnixStream,
-    /// Since when the worker has not looked for input, at least, and its CPU time then. In overload `None`
-    /// until the first request of a round.
-    round: Cell<Option<(Instant, Duration)>>,
+    /// Since when the worker has not looked for input, at least. In overload `None` until the first request of
+    /// a round.
+    round: Cell<Option<Instant>>,
+    /// Its CPU time at the last tick; in overload, at the first request of a round.
+    cpu: Cell<Duration>,
     overloaded_until: Cell<Option<Instant>>,
+    /// Answers since the worker has looked for input.
+    answers: Cell<u32>,
 }
 
 impl Load {
@@ -46,12 +54,23 @@ impl Load {
         Ok(Self {
             bell,
             round: Cell::new(None),
+            cpu: Cell::new(cpu_time()),
             overloaded_until: Cell::new(None),
+            answers: Cell::new(0),
         })
     }
 
-    /// The worker has looked for input since the last call: to be called at every tick, and on the bell.
+    /// The worker has looked for input since the last call, to be called at every tick.
+    pub(crate) fn tick(&self) {
+        self.has_looked();
+        if self.round.get().is_some() {
+            self.cpu.set(cpu_time());
+        }
+    }
+
+    /// The worker has looked for input since the last call, to be called on the bell.
     pub(crate) fn has_looked(&self) {
+        self.answers.set(0);
         let is_overloaded = self.overloaded_until.get().is_some();
         let now = Instant::now();
         if self
@@ -61,23 +80,31 @@ impl Load {
         {
             self.overloaded_until.set(None);
         }
-        self.round.set((!is_overloaded).then(|| (now, cpu_time())));
+        self.round.set((!is_overloaded).then_some(now));
+    }
+
+    /// Whether the answer that is sent now is one of few since the worker has looked for input.
+    pub(crate) fn answers_few(&self) -> bool {
+        let answers = self.answers.get();
+        self.answers.set(answers + 1);
+        answers < FEW
     }
 
     /// Whether a request that is handled now has waited for long, and is to be refused.
     pub(crate) fn is_exceeded(&self) -> bool {
         let now = Instant::now();
-        let Some((start, cpu)) = self.round.get() else {
+        let Some(start) = self.round.get() else {
             // The first request of a round in overload. If the bell is full, the next tick ends the round.
             let _ = (&self.bell).write(&[0]);
-            self.round.set(Some((now, cpu_time())));
+            self.round.set(Some(now));
+            self.cpu.set(cpu_time());
             return false;
         };
         let most = match self.overloaded_until.get() {
             None => BURST_MAX,
             Some(_) => ROUND_MAX,
         };
-        if now - start < most || cpu_time().saturating_sub(cpu) < most / 2 {
+        if now - start < most || cpu_time().saturating_sub(self.cpu.get()) < most / 2 {
             return false;
         }
         self.overloaded_until.set(Some(now + OVERLOAD));
@@ -99,6 +126,17 @@ mod tests {
     fn work(time: Duration) {
         let start = cpu_time();
         while cpu_time().saturating_sub(start) < time {}
+    }
+
+    #[test]
+    fn the_first_answers_of_a_round_are_few() {
+        let (bell, _) = UnixStream::pair().expect("a socket pair");
+        let load = Load::new(bell).expect("a socket");
+        for _ in 0..2 {
+            assert!((0..FEW).all(|_| load.answers_few()));
+            assert!(!load.answers_few());
+            load.has_looked();
+        }
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use monoio::time::sleep;
 use nix::{
     sched::CpuSet,
     unistd::{Pid, gettid},
@@ -31,9 +30,11 @@ use crate::{
     traces::{Sampler, Tracer},
 };
 
+use alarm::Alarm;
 use drain::Drain;
 use tasks::{TICK, Tasks};
 
+mod alarm;
 mod drain;
 mod handover;
 mod handshakes;
@@ -139,8 +140,9 @@ async fn serve(
     (listener, wake_reader): (Option<TcpListener>, UnixStream),
     drained: &dyn Fn(Drained),
 ) -> Result<(), WorkerError> {
+    let ticks = Alarm::every(TICK)?;
     let tasks = Tasks::spawn(context, &settings.handover, listener, wake_reader)?;
-    let ended = isolated(until_drained(settings, context, &tasks)).await;
+    let ended = isolated(until_drained(settings, context, (&tasks, ticks))).await;
     match &ended {
         Ok(end) => drained(*end),
         Err(_) => tasks.abandon(context).await,
@@ -151,11 +153,15 @@ async fn serve(
 }
 
 /// The work of every tick, until the end of the drain.
-async fn until_drained(settings: &WorkerSettings, context: &Rc<Context>, tasks: &Tasks) -> Drained {
+async fn until_drained(
+    settings: &WorkerSettings,
+    context: &Rc<Context>,
+    (tasks, ticks): (&Tasks, Alarm),
+) -> Drained {
     let timeout = context.config.timeouts.drain;
     let mut drain = Drain::new(timeout.saturating_sub(EXIT_GRACE.min(timeout / 4)));
     loop {
-        sleep(TICK).await;
+        ticks.rings().await;
         let now = Instant::now();
         let late = (now - context.clock.now()).saturating_sub(TICK);
         context.metrics.loop_lag.observe(late);
@@ -163,7 +169,7 @@ async fn until_drained(settings: &WorkerSettings, context: &Rc<Context>, tasks: 
             context.deadlines.postpone(late);
         }
         context.clock.tick(now, SystemTime::now());
-        context.load.has_looked();
+        context.load.tick();
         context.deadlines.expire(now);
         context.producer.tick(now);
         context.pool.release_unused(now);

@@ -302,6 +302,7 @@ impl Connection {
         let bytes = self.transport.output.capacity();
         let is_large = bytes > OUTPUT_KEPT_BYTES_MAX;
         let _permit = is_large.then(|| self.context.admission.charge(self.holder, bytes));
-        self.transport.send(until).await
+        let at_once = self.context.load.answers_few();
+        self.transport.send(until, at_once).await
     }
 }

@@ -290,7 +290,10 @@ impl Connection {
         if head.expect_continue {
             self.transport.output.extend_from_slice(CONTINUE);
             self.transport
-                .send(self.context.clock.now() + self.context.config.timeouts.idle)
+                .send(
+                    self.context.clock.now() + self.context.config.timeouts.idle,
+                    true,
+                )
                 .await?;
         }
         let until = self.context.clock.now() + self.context.config.timeouts.body;

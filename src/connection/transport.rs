@@ -13,7 +13,10 @@ use monoio::{
     net::TcpStream,
     time::sleep,
 };
-use nix::sys::socket::{MsgFlags, recv};
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv, send},
+};
 use rustls::pki_types::CertificateDer;
 
 use super::session::Session;
@@ -294,11 +297,15 @@ impl Transport {
         }
     }
 
-    /// Writes what is in `output`; the client has until `until` to take it.
-    pub(super) async fn send(&mut self, until: Instant) -> Result<(), Gone> {
+    /// Writes what is in `output`; the client has until `until` to take it. `at_once`: without a wait for the
+    /// ring, if the socket has room.
+    pub(super) async fn send(&mut self, until: Instant, at_once: bool) -> Result<(), Gone> {
+        if at_once && self.session.is_none() && self.send_at_once()? {
+            return Ok(());
+        }
         self.deadline.set(Wait::Write, until);
         let output = std::mem::take(&mut self.output);
-        let (sent, mut output) = match &mut self.session {
+        let (sent, output) = match &mut self.session {
             None => self.stream.write_all(output).await,
             Some(session) => {
                 let sent = Box::pin(session.write_all(&mut self.stream, &output)).await;
@@ -306,11 +313,34 @@ impl Transport {
             }
         };
         self.deadline.clear();
+        self.keep_output(output);
+        sent.map(|_| ()).map_err(|_| Gone)
+    }
+
+    /// Keeps the memory of an answer that was sent, if it is small.
+    fn keep_output(&mut self, mut output: Vec<u8>) {
         if output.capacity() <= OUTPUT_KEPT_BYTES_MAX {
             output.clear();
             self.output = output;
         }
-        sent.map(|_| ()).map_err(|_| Gone)
+    }
+
+    /// Writes as much of `output` as the socket has room for; whether that is all.
+    fn send_at_once(&mut self) -> Result<bool, Gone> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let sent = match send(self.stream.as_raw_fd(), &self.output, flags) {
+            Ok(sent) => sent,
+            Err(Errno::EAGAIN | Errno::EINTR) => 0,
+            Err(_) => return Err(Gone),
+        };
+        if sent < self.output.len() {
+            self.output.drain(..sent);
+            return Ok(false);
+        }
+        self.deadline.clear();
+        let output = std::mem::take(&mut self.output);
+        self.keep_output(output);
+        Ok(true)
     }
 
     /// Whether the rest of the body is small enough to be read and discarded. After

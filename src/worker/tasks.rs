@@ -13,13 +13,10 @@ use std::{
 };
 
 use futures_util::future::join;
-use monoio::{
-    io::AsyncReadRent,
-    task::JoinHandle,
-    time::{sleep, sleep_until},
-};
+use monoio::{io::AsyncReadRent, task::JoinHandle, time::sleep};
 
 use super::{
+    alarm::Alarm,
     handover::Handover,
     listener::{Listening, accept, adopt_all, is_epoll},
 };
@@ -71,8 +68,8 @@ impl Tasks {
             Arc::clone(handover),
             Rc::clone(context),
         ));
-        let round = Round::new(is_epoll(context))?;
-        let batching = isolated(dispatch_batches(Rc::clone(&context.producer), round));
+        let waits = (Alarm::unset()?, Round::new(is_epoll(context))?);
+        let batching = isolated(dispatch_batches(Rc::clone(&context.producer), waits));
         Ok(Self {
             accepting: (monoio::spawn(accepting), listening),
             reporting: (monoio::spawn(reporting), wake_fd),
@@ -131,10 +128,11 @@ impl Tasks {
 }
 
 /// Sends batches when their time to form is over, and those for which there was no time in a round.
-async fn dispatch_batches(producer: Rc<Producer>, round: Round) {
+async fn dispatch_batches(producer: Rc<Producer>, (alarm, round): (Alarm, Round)) {
     let when_due = async {
         while let Some(due) = producer.batch_due().await {
-            sleep_until(due.into()).await;
+            alarm.set(due);
+            alarm.rings().await;
             producer.dispatch(Instant::now());
         }
     };
