@@ -254,6 +254,35 @@ fn segments_that_nothing_needs_are_released() {
     assert_eq!(kept(), 0);
 }
 
+#[test]
+#[cfg_attr(unpooled, ignore = "nothing is kept")]
+fn one_size_may_have_the_whole_pool_and_not_more() {
+    const SIZE: usize = SEGMENT_BYTES_POOLED_MAX;
+    const MOST: usize = Pool::KEPT_BYTES_MAX / SIZE;
+    let pool = Rc::new(Pool::default());
+    let kept = |class: usize| pool.classes[class].borrow().segments.len();
+    let last = Pool::CLASSES - 1;
+    drop((0..=MOST).map(|_| pool.take(SIZE)).collect::<Vec<_>>());
+    drop(pool.take(1));
+    assert_eq!((kept(0), kept(last)), (0, MOST));
+    let in_use = pool.take(SIZE);
+    drop(pool.take(1));
+    assert_eq!((kept(0), kept(last)), (1, MOST - 1));
+    drop(in_use);
+    assert_eq!(kept(last), MOST - 1, "there is no room for it any more");
+    // What is released makes room again.
+    let begin = Instant::now();
+    pool.release_unused(begin);
+    let intervals = 1..;
+    for _ in
+        intervals.take_while(|it| pool.release_unused(begin + *it * RELEASE_INTERVAL) || *it < 3)
+    {
+    }
+    assert_eq!((kept(0), kept(last), pool.kept_bytes.get()), (0, 0, 0));
+    drop((0..=MOST).map(|_| pool.take(SIZE)).collect::<Vec<_>>());
+    assert_eq!(kept(last), MOST);
+}
+
 /// Faults planted where each of the checks of debug builds must find them.
 #[cfg(debug_assertions)]
 mod planted {
