@@ -55,6 +55,10 @@ pub(super) fn is_credential(property: &str) -> bool {
 /// Properties without a default that ringest reads itself, by these of their names.
 const READ: [&str; 2] = ["linger.ms", "max.in.flight.requests.per.connection"];
 
+/// The largest record, in bytes, that librdkafka's thread copies into a request, rather than have the kernel read
+/// it where it is. With librdkafka's own default, 65,535, records of 10 to 30 KB cost 7 % more.
+const COPIED_BYTES_MAX: usize = 4_096;
+
 /// A property set by the operator.
 struct Given {
     /// The canonical name, of which librdkafka has aliases.
@@ -89,6 +93,9 @@ pub(super) fn properties(
         }
     }
     let mut defaults = defaults(limits, ack, queue_records_max);
+    if !access::is_encrypted(reader, &given) {
+        defaults.push(("message.copy.max.bytes", COPIED_BYTES_MAX.to_string()));
+    }
     let mut warnings = access::check(reader, &given, directory.is_some());
     if let Some(acks) = weak_acks(reader, &given) {
         // librdkafka rejects the combination, and the operator did not set this one.

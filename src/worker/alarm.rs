@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{config::DriverChoice, worker::runtime};
 
-    /// Long enough to be told from none.
+    /// Longer than the grain.
     const WAIT: Duration = Duration::from_millis(20);
 
     fn on_each_driver(test: impl AsyncFn()) {

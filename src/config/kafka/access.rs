@@ -24,6 +24,13 @@ use crate::{
 const MECHANISMS: &str = "sasl.mechanisms";
 const PROTOCOL: &str = "security.protocol";
 
+/// Whether the connections to the brokers are encrypted. librdkafka would then send each record that it does not
+/// copy in a TLS record of its own.
+pub(super) fn is_encrypted(reader: &Reader, given: &[Given]) -> bool {
+    let protocol = find(reader, given, PROTOCOL);
+    protocol.is_some_and(|it| it.value.to_ascii_lowercase().ends_with("ssl"))
+}
+
 /// Checks that the properties of SASL and of TLS go together; `with_secrets`: those with secrets are there,
 /// too. Returns warnings of those without effect.
 pub(super) fn check(reader: &mut Reader, given: &[Given], with_secrets: bool) -> Vec<String> {

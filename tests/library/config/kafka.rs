@@ -173,6 +173,17 @@ fn our_properties_follow_the_limits() {
         config.kafka_property("topic.metadata.propagation.max.ms"),
         Some("4999")
     );
+    let copied = |property: &str| {
+        let config = good(&format!("{LEAST}\n{property}"), &[]);
+        (config.kafka_property("message.copy.max.bytes")).map(str::to_owned)
+    };
+    assert_eq!(copied("").as_deref(), Some("4096"));
+    assert_eq!(
+        copied("\"message.copy.max.bytes\" = 7").as_deref(),
+        Some("7")
+    );
+    // librdkafka's own: each record that is not copied would be a TLS record of its own.
+    assert_eq!(copied("\"security.protocol\" = \"ssl\""), None);
     let small = "[limits]\nrecord_bytes_max = 1\n";
     let config = good(&format!("{small}{LEAST}"), &[]);
     assert_eq!(config.kafka_property("message.max.bytes"), Some("1000000"));
