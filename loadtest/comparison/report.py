@@ -122,7 +122,7 @@ def summary(rows):
     """Medians, minima and maxima over the rounds, and ratios of CPU a request; closed loop."""
     lines = []
     for (broker, scenario), group in groups(rows).items():
-        if any(row.rate for row in group):
+        if scenario.startswith("rate-"):
             continue
         lowest = floor(group)
         for contender in contenders_of(group):
