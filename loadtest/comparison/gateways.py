@@ -70,7 +70,8 @@ def run(words, directory):
     """Runs a build tool with low priority; raises `Fault` with the line that says why it failed."""
     ran = subprocess.run(["nice", *map(str, words)], cwd=directory, check=False, capture_output=True, text=True)
     if ran.returncode != 0:
-        raise Fault(f"{pathlib.Path(words[0]).name} failed: {reason(ran.stdout + ran.stderr)}")
+        raise Fault(f"{pathlib.Path(words[0]).name} failed: "
+                    + (reason(ran.stdout + ran.stderr) if ran.returncode > 0 else f"signal {-ran.returncode}"))
 
 
 def reason(output):
@@ -199,11 +200,11 @@ def dapr(bootstrap, directory, _credentials):
 
 def moose_project(bootstrap, directory, _credentials):
     """The project with one model, without ClickHouse and Temporal; the argument is Redis's port."""
-    http, management, redis = listening(directory, ports=3)
+    http, management, proxy, redis = listening(directory, ports=4)
     shutil.copytree(PROJECTS / "moose" / "config", directory, dirs_exist_ok=True)
     config = directory / "moose.config.toml"
     config.write_text(config.read_text().format(
-        brokers=bootstrap, port=http, management=management, redis=redis))
+        brokers=bootstrap, port=http, management=management, proxy=proxy, redis=redis))
     return [str(redis)]
 
 

@@ -138,7 +138,7 @@ def measure(servers, broker, frozen_s, skipped):
 
 def without(name, fault):
     """The row of a server that does not start."""
-    return [name, f"does not start: {fault}", *["–"] * (len(COLUMNS) - 2)]
+    return [name, str(fault), *["–"] * (len(COLUMNS) - 2)]
 
 
 def started(stack, name, contender, command, broker):
