@@ -7,7 +7,6 @@ one core, `acks=all`, an answer only after the brokers' acknowledgement, no comp
 
 import base64
 import hashlib
-import json
 import os
 import pathlib
 import shutil
@@ -16,7 +15,7 @@ import sys
 import tempfile
 
 from . import Fault, bodies, brokers
-from .contenders import PATH, REPOSITORY, TOPIC, Contender
+from .contenders import REPOSITORY, TOPIC, Contender
 
 PROJECTS = REPOSITORY / "loadtest" / "gateways"
 ONE_RECORD = tuple(name for name, it in bodies.SCENARIOS.items() if it.records == 1 and not it.tokens)
@@ -119,15 +118,18 @@ def mq_bridge():
 def moose():
     """The command line from npm, whose server is in Rust, and the library of the project from PyPI. It needs Redis,
     which serves no requests."""
-    python = recent_python()
     def build(source, made):
+        python = recent_python()
         run([tool("npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund"], source)
         packages = source / "node_modules" / "@514labs"
         shutil.copy(next(packages.glob("moose-cli-*/bin/moose-cli")), made)
         (made / "library").mkdir()
         pip(python, source / "requirements.txt", made / "library")
+        # What the library was made for: other versions can't load it.
+        (made / "bin").mkdir()
+        (made / "bin" / "python3").symlink_to(python)
     made = built("moose", build)
-    path = f"{pathlib.Path(python).parent}:{os.environ['PATH']}"
+    path = f"{made}/bin:{os.environ['PATH']}"
     redis = f"{tool('redis-server')} --port $1 --save ''"
     return ["env", f"PATH={path}", f"PYTHONPATH={made}/library", "HOME=.", "MOOSE_TELEMETRY__ENABLED=false",
             "MOOSE_LOGGER__LEVEL=ERROR", "sh", "-c", f"{redis} & exec {made}/moose-cli prod", "moose"]
