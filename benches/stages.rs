@@ -5,6 +5,8 @@ mod bodies;
 #[path = "../tests/support/compress.rs"]
 #[expect(dead_code, reason = "tests use the rest")]
 mod compress;
+#[path = "fixtures/head.rs"]
+mod head;
 #[path = "fixtures/settings.rs"]
 mod settings;
 #[path = "fixtures/sink.rs"]
@@ -15,6 +17,7 @@ use std::hint::black_box;
 use bodies::{EVENT, array, nested};
 use compress::compress;
 use criterion::{Criterion, Throughput};
+use head::HEAD;
 use ringest::{
     admission::Holder,
     clock::Clock,
@@ -26,17 +29,6 @@ use ringest::{
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};
-
-/// A request head of a common client library.
-const HEAD: &str = concat!(
-    "POST /ingest/Event0/1.0 HTTP/1.1\r\n",
-    "Host: ingest.example.com:4000\r\n",
-    "User-Agent: python-requests/2.32.5\r\n",
-    "Accept-Encoding: gzip, deflate\r\n",
-    "Accept: */*\r\n",
-    "Content-Type: application/json\r\n",
-    "Content-Length: 293\r\n\r\n",
-);
 
 fn head(criterion: &mut Criterion) {
     let limits = HeadLimits {

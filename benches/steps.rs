@@ -1,6 +1,6 @@
 //! The longest step of validating each of the costly bodies, for which other requests wait, and the time
 //! of all steps; then the same for producing many records. Prints two tables; an argument is a part of the
-//! names of the bodies to be measured.
+//! names of the bodies to be measured. With `--test` all is small and runs once.
 
 #[path = "fixtures/costly.rs"]
 #[expect(dead_code, reason = "a test uses the rest")]
@@ -39,12 +39,20 @@ const LIMITS: ValidateLimits = ValidateLimits {
 /// Runs of each body, of which the best counts.
 const RUNS: usize = 3;
 
+/// How much less there is of everything with `--test`.
+const TEST_SHARE: usize = 100;
+
 fn main() {
     let name = std::env::args().skip(1).find(|it| !it.starts_with('-'));
-    let mut results: Vec<_> = costly(BODY_BYTES)
+    let (share, runs) = if std::env::args().any(|it| it == "--test") {
+        (TEST_SHARE, 1)
+    } else {
+        (1, RUNS)
+    };
+    let mut results: Vec<_> = costly(BODY_BYTES / share)
         .iter()
         .filter(|it| name.as_ref().is_none_or(|name| it.name.contains(name)))
-        .map(|it| (measure(it), it.name, it.body.len()))
+        .map(|it| (measure(it, runs), it.name, it.body.len()))
         .collect();
     results.sort_unstable();
     println!(
@@ -62,11 +70,11 @@ fn main() {
         "{:>7} {:>7} {:>8} {:>8} {:>7} {:>8}  records",
         "copies", "enter", "take in", "dispatch", "drain", "at once"
     );
-    for many in many() {
+    for many in many(share) {
         if name.as_ref().is_some_and(|name| !many.name.contains(name)) {
             continue;
         }
-        let runs = (0..RUNS).map(|_| produce(&sink, &many));
+        let runs = (0..runs).map(|_| produce(&sink, &many));
         let best = runs.reduce(|one, other| std::array::from_fn(|step| one[step].min(other[step])));
         let [copies, enter, take_in, dispatch, drain, at_once] =
             best.expect("some").map(|it| it.as_micros());
@@ -87,11 +95,11 @@ struct Many {
     has_schema: bool,
 }
 
-fn many() -> Vec<Many> {
-    let of = |name, record: &str, count| Many {
+fn many(share: usize) -> Vec<Many> {
+    let of = |name, record: &str, count: usize| Many {
         name,
         record: record.to_owned(),
-        count,
+        count: count.div_ceil(share),
         is_keyed: false,
         has_header: false,
         has_schema: false,
@@ -190,8 +198,8 @@ fn produce(sink: &Sink, many: &Many) -> [Duration; 6] {
 }
 
 /// The longest step, all of them, and how many there are.
-fn measure(costly: &Costly) -> (Duration, Duration, usize) {
-    let runs = (0..RUNS).map(|_| {
+fn measure(costly: &Costly, runs: usize) -> (Duration, Duration, usize) {
+    let runs = (0..runs).map(|_| {
         let mut validator = Validator::new(LIMITS);
         let mut validation = Validation::new(costly.format);
         let (mut longest, mut steps) = (Duration::ZERO, 0);

@@ -1,0 +1,184 @@
+//! Instructions that each stage executes, counted by Valgrind's callgrind and compared with the committed counts: what
+//! a change makes more expensive is seen on any machine, however noisy.
+//!
+//! - `cargo run --release -p ringest-instructions` compares; exits with 1 if a stage differs by more than 3 %;
+//! - `cargo run --release -p ringest-instructions -- --renew` writes `benches/instructions/counts.toml`.
+//!
+//! Valgrind presents the same CPU on all machines with AVX2, so that simd-json, memchr and libc choose the same code.
+//! Counts still depend on the compiler and a little on Valgrind and libc: the file names the versions of the first two.
+//! It is a package of its own so that its build shares the libraries of `cargo build --release`.
+
+#[path = "../../fixtures/bodies.rs"]
+mod bodies;
+mod counts;
+#[path = "../../fixtures/head.rs"]
+mod head;
+#[path = "../../fixtures/issuer.rs"]
+mod issuer;
+#[path = "../../fixtures/models.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod models;
+#[path = "../../fixtures/sink.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod sink;
+
+use std::{cell::Cell, hint::black_box, process::ExitCode, sync::Arc};
+
+use bodies::{EVENT, array, nested};
+use head::HEAD;
+use issuer::{Issuer, NOW_MS, empty_auth};
+use jsonwebtoken::Algorithm;
+use ringest::{
+    auth::{ApiKey, Auth, Cache, Globs, KeyHash, KeySet},
+    clock::Clock,
+    http::{HeadLimits, HeadParser},
+    model::Rules,
+    outcome::{Outcome, Refusal},
+    response::{Form, Persistence, Responses},
+    validate::{Format, Validator},
+};
+use sink::{LIMITS, PATH, Sink};
+
+fn main() -> ExitCode {
+    let has = |flag| std::env::args().any(|it| it == flag);
+    if has(counts::STAGES) {
+        every_stage(&mut counts::counted);
+        return ExitCode::SUCCESS;
+    }
+    counts::compare(has("--renew"))
+}
+
+/// Is given each stage: its name, and what runs it once.
+type Each<'e> = &'e mut dyn FnMut(&str, &mut dyn FnMut());
+
+fn every_stage(each: Each<'_>) {
+    head(each);
+    route(each);
+    cached_credentials(each);
+    validate(each);
+    let sink = Sink::open();
+    enqueue(each, &sink);
+    answer(each, &sink);
+}
+
+fn head(each: Each<'_>) {
+    let limits = HeadLimits {
+        head_bytes_max: 16_384,
+        headers_max: 100,
+    };
+    let mut parser = HeadParser::new(limits);
+    each("head", &mut || {
+        parser.reset();
+        let parsed = parser.parse(black_box(HEAD.as_bytes()));
+        assert!(matches!(parsed, Ok(Some(_))), "a complete head");
+    });
+}
+
+fn route(each: Each<'_>) {
+    let routes = sink::routes();
+    each("route", &mut || {
+        black_box(routes.find(black_box(PATH.as_bytes())).is_some());
+    });
+}
+
+/// The token of the request before, as on most connections.
+fn cached_credentials(each: Each<'_>) {
+    let routes = Arc::new(sink::routes());
+    let issuer = Issuer::new(Algorithm::HS256);
+    let jwt = issuer.token(0, &serde_json::Value::Null);
+    let key = format!("{:032x}.{:032x}", 1, 2);
+    let api_key = ApiKey {
+        name: "client".into(),
+        hash: KeyHash::sha256(key.as_bytes()),
+        routes: Globs::new(["*"]),
+        expires_ms: None,
+        origins: None,
+        bucket: None,
+    };
+    let auth = Auth {
+        api_keys: vec![api_key],
+        ..empty_auth()
+    };
+    let of_keys = KeySet::new(&auth, &[], &routes);
+    for (name, token, keys) in [
+        ("cached JWT", jwt, issuer.key_set(&routes)),
+        ("cached API key", key, of_keys),
+    ] {
+        let token = token.as_bytes();
+        let checked = keys.check(token, NOW_MS).expect("well-formed");
+        let verified = checked.verify(NOW_MS).map_err(|error| error.reason());
+        let mut cache = Cache::new(8_192);
+        cache.insert(token, verified.expect("valid"), &keys);
+        let hint = Cell::default();
+        each(name, &mut || {
+            let found = cache.find(black_box(token), &hint, &keys, NOW_MS);
+            let principal = found.expect("cached").expect("its key set is the same");
+            black_box(principal);
+        });
+    }
+}
+
+fn validate(each: Each<'_>) {
+    let (any, typed) = (Rules::any(), models::rules(&models::EVENT_FIELDS));
+    let escaped = EVENT.replace("/products/running-shoes", r"\/products\/running-sho");
+    for (name, body, rules) in [
+        ("validate, 293 B", EVENT, &any),
+        ("validate, 293 B with escapes", &escaped, &any),
+        ("validate, 293 B typed", EVENT, &typed),
+        ("validate, 1 KiB", &nested(1 << 10), &any),
+        ("validate, 10 KiB", &nested(10 << 10), &any),
+        ("validate, array of 1000", &array(EVENT), &any),
+        ("validate, array of 1000 typed", &array(EVENT), &typed),
+    ] {
+        let mut validator = Validator::new(LIMITS);
+        each(name, &mut || {
+            let valid = validator.validate(black_box(body.as_bytes()), Format::Json, rules);
+            black_box(valid.expect("valid").len());
+        });
+    }
+}
+
+/// Into the batch that forms while another one is out.
+fn enqueue(each: Each<'_>, sink: &Sink) {
+    let route = &sink.routes.routes()[0];
+    for (name, body) in [
+        ("enqueue, 293 B", EVENT.to_owned()),
+        ("enqueue, array of 1000", array(EVENT)),
+    ] {
+        let mut validator = Validator::new(LIMITS);
+        let records = validator.validate(body.as_bytes(), Format::Json, &Rules::any());
+        let records = records.expect("valid");
+        let mut deliveries = Vec::with_capacity(1_000);
+        let _ = sink.deliver_one();
+        each(name, &mut || {
+            deliveries.push(sink.enqueue(route, sink.body(body.as_bytes()), &records));
+        });
+        drop(deliveries);
+        sink.settle();
+    }
+}
+
+fn answer(each: Each<'_>, sink: &Sink) {
+    let responses = Responses::new();
+    let form = Form {
+        persistence: Persistence::Keep,
+        head_only: false,
+        date: Clock::new().http_date(),
+        fields: &[],
+        request_id: "4bf92f3577b34da6",
+    };
+    let invalid = Validator::new(LIMITS)
+        .validate(b"[1,2]", Format::Json, &Rules::any())
+        .expect_err("not objects");
+    let mut output = Vec::new();
+    for (name, outcome) in [
+        ("answer, accepted", Outcome::Accepted(sink.deliver_one())),
+        ("answer, draining", Outcome::Refused(Refusal::Draining)),
+        ("answer, invalid records", Outcome::Refused(invalid.into())),
+    ] {
+        each(name, &mut || {
+            output.clear();
+            responses.write(black_box(&outcome), form, &mut output);
+        });
+    }
+}
