@@ -40,7 +40,7 @@ const LIMITS: ValidateLimits = ValidateLimits {
 const RUNS: usize = 3;
 
 /// How much less there is of everything with `--test`.
-const TEST_SHARE: usize = 100;
+const TEST_SHARE: usize = 5;
 
 fn main() {
     let name = std::env::args().skip(1).find(|it| !it.starts_with('-'));
