@@ -1,5 +1,5 @@
-//! The cost of validation without types, with types and for each type, compared with simd-json's
-//! tape of the same bytes alone.
+//! The cost of validation without types, with types and for each type, directly and by tape, compared with
+//! simd-json's tape of the same bytes alone.
 
 #[path = "fixtures/bodies.rs"]
 mod bodies;
@@ -59,13 +59,18 @@ fn validate(
     format: Format,
     rules: &Rules,
 ) {
-    let mut validator = Validator::new(LIMITS);
-    group.bench_function(format!("{name}/validate"), |bencher| {
-        bencher.iter(|| {
-            let valid = validator.validate(black_box(body.as_bytes()), format, rules);
-            black_box(valid.expect("valid").len())
+    let validators = [
+        ("validate", Validator::new(LIMITS)),
+        ("validate by tape", Validator::by_tape(LIMITS)),
+    ];
+    for (way, mut validator) in validators {
+        group.bench_function(format!("{name}/{way}"), |bencher| {
+            bencher.iter(|| {
+                let valid = validator.validate(black_box(body.as_bytes()), format, rules);
+                black_box(valid.expect("valid").len())
+            });
         });
-    });
+    }
 }
 
 fn main() {

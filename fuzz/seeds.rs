@@ -28,6 +28,12 @@ const JWT: &[u8] = br#"{"alg":"HS256","typ":"JWT","kid":"k"}
 {"iss":"i","aud":["a"],"sub":"s","exp":1900000000,"nbf":1.5,"iat":1,"c":true,"r":"event/* other"}
 01234567890123456789012345678901"#;
 
+/// Values of the types of the target `direct`.
+const TYPES: &[u8] = br#"[{"a":{"1":[1,-2],"-3":null},"b":{"x":1.5e2,"y":"1.50","z":null},"t":"2026-08-21T10:15:30Z",
+"c":["2026-08-21 10:15:30.123+02:00","2026-08-21","10.0.0.1","::1"],"o":{"a":{"b":"x"},"e":"ab","f":[[],{}]},
+"k":"\u00e9\ud83d\ude00","a_name_of_several_words":{"u":18446744073709551615,"i":-32768,"b":true}}
+,{"k":"Ã©","t":{"ms":1},"a_name_of_several_words":null}]"#;
+
 /// A record in each content coding, as the commands gzip and zstd and Python's zlib make it; the last has a
 /// block of several sequences.
 const COMPRESSED: [(&str, &[u8]); 6] = [
@@ -120,7 +126,10 @@ fn main() -> io::Result<()> {
         let body = &request[head.len..];
         match head.framing {
             Framing::None => {}
-            Framing::Length(_) => write("validate", &case.id, body)?,
+            Framing::Length(_) => {
+                write("validate", &case.id, body)?;
+                write("direct", &case.id, body)?;
+            }
             Framing::Chunked => write("chunked", &case.id, &[&CHOICE, body].concat())?,
         }
     }
@@ -137,5 +146,7 @@ fn main() -> io::Result<()> {
     write("credential", "jwt", JWT)?;
     write("credential", "api-key", &[[b'0'; 32]; 2].join(&b'.'))?;
     let record = fs::read(Path::new(ROOT).join("loadtest/records/event-293.json"))?;
-    write("validate", "event", &record)
+    write("validate", "event", &record)?;
+    write("direct", "event", &record)?;
+    write("direct", "types", TYPES)
 }

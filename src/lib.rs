@@ -21,8 +21,8 @@
 //!    records, behind step 5), memory from the budget ([`admission::Admission`]), then bytes from
 //!    the socket into the buffer that librdkafka will read, through a [`http::Decoder`] where they are
 //!    compressed;
-//! 5. **validate**: [`validate::Validator`] walks simd-json's tape by the model's [`model::Rules`] →
-//!    [`validate::ValidBody`], with the span, partition key and timestamp of each record, or a
+//! 5. **validate**: [`validate::Validator`] walks the bytes by the model's [`model::Rules`], or simd-json's tape
+//!    where something may be wrong → [`validate::ValidBody`], with the span, partition key and timestamp of each record, or a
 //!    [`validate::Rejection`] with all errors;
 //! 6. **produce**: [`produce::Producer::enqueue`] accepts only an authorized route and a valid body;
 //!    for invalid records, dead letters are produced to the model's dead-letter topic

@@ -15,7 +15,9 @@ pub(crate) struct Names {
 #[derive(Clone, Debug)]
 struct Name {
     probe: Probe,
-    text: Box<str>,
+    start: Start,
+    /// As a member of an object begins: the name in quotation marks, and a colon.
+    member: Box<str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +39,7 @@ const SEEDS: u64 = 64;
 impl Names {
     /// Names in their order; of duplicates the first is found.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let names = names.map(|text| Name {
-            probe: Probe::of(text.as_bytes()),
-            text: text.into(),
-        });
+        let names = names.map(Name::new);
         let list: Vec<Name> = names.collect();
         let mut probes: Vec<_> = list.iter().map(|name| name.probe.words()).collect();
         probes.sort_unstable();
@@ -70,7 +69,7 @@ impl Names {
         };
         let mut displacement = 0;
         for (index, name) in (0..EMPTY).zip(&self.list) {
-            let (mut place, tag) = table.place(name.probe, name.text.as_bytes());
+            let (mut place, tag) = table.place(name.probe, name.text().as_bytes());
             while table.slots[place & mask].index != EMPTY {
                 place += 1;
                 displacement += 1;
@@ -82,17 +81,28 @@ impl Names {
 
     /// The name at `index`.
     pub(crate) fn text(&self, index: usize) -> &str {
-        &self.list[index].text
+        self.list[index].text()
     }
 
     /// All of them, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
-        self.list.iter().map(|name| &*name.text)
+        self.list.iter().map(Name::text)
+    }
+
+    /// The length of the quoted name at `index` and a colon, if `json` begins with them.
+    #[inline]
+    pub(crate) fn member_len(&self, index: usize, json: &[u8]) -> Option<usize> {
+        let name = self.list.get(index)?;
+        let len = name.member.len();
+        let is_start = name.start.is_of(json)?;
+        let rest =
+            || json.get(Start::COVERED..len) == Some(&name.member.as_bytes()[Start::COVERED..]);
+        (is_start && (len <= Start::COVERED || rest())).then_some(len)
     }
 
     /// The index of `key`: the likely ones are tried first.
     #[inline]
-    pub(crate) fn find(&self, key: &str, likely: [usize; 2]) -> Option<usize> {
+    pub(crate) fn find(&self, key: &[u8], likely: [usize; 2]) -> Option<usize> {
         let is_key = |index: usize| self.list.get(index).is_some_and(|name| name.is(key));
         if is_key(likely[0]) {
             Some(likely[0])
@@ -105,13 +115,13 @@ impl Names {
 
     /// The index of `key`.
     #[inline(never)]
-    pub(crate) fn look_up(&self, key: &str) -> Option<usize> {
+    pub(crate) fn look_up(&self, key: &[u8]) -> Option<usize> {
         if self.list.len() <= FEW {
             return self.list.iter().position(|name| name.is(key));
         }
         let mask = self.slots.len() - 1;
-        let probe = Probe::of(key.as_bytes());
-        let (mut place, tag) = self.place(probe, key.as_bytes());
+        let probe = Probe::of(key);
+        let (mut place, tag) = self.place(probe, key);
         loop {
             let slot = self.slots[place & mask];
             if slot.index == EMPTY {
@@ -163,20 +173,71 @@ fn mix(a: u64, b: u64) -> u64 {
 }
 
 impl Name {
+    fn new(text: &str) -> Self {
+        let member = format!("\"{text}\":").into_boxed_str();
+        Self {
+            probe: Probe::of(text.as_bytes()),
+            start: Start::of(text, &member),
+            member,
+        }
+    }
+
+    fn text(&self) -> &str {
+        &self.member[1..self.member.len() - 2]
+    }
+
     #[inline]
-    fn is(&self, key: &str) -> bool {
+    fn is(&self, key: &[u8]) -> bool {
         // Most names that are not the expected one differ in this already.
-        self.probe.len == key.len() && self.has(Probe::of(key.as_bytes()), key)
+        self.probe.len == key.len() && self.has(Probe::of(key), key)
     }
 
     /// Whether this is `key`, of which `probe` is made.
     #[inline]
-    fn has(&self, probe: Probe, key: &str) -> bool {
+    fn has(&self, probe: Probe, key: &[u8]) -> bool {
         // One branch for all: each alone would be mispredicted now and then.
         let difference = (self.probe.head ^ probe.head)
             | (self.probe.tail ^ probe.tail)
             | (self.probe.len ^ probe.len) as u64;
-        difference == 0 && (probe.len <= Probe::COVERED || *self.text == *key)
+        difference == 0 && (probe.len <= Probe::COVERED || self.text().as_bytes() == key)
+    }
+}
+
+/// The first bytes of a member, compared in one go.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    bytes: u128,
+    /// Bits of those that count.
+    mask: u128,
+}
+
+impl Start {
+    /// Members up to this many bytes are compared as a whole.
+    const COVERED: usize = size_of::<u128>();
+
+    fn of(name: &str, member: &str) -> Self {
+        if name
+            .bytes()
+            .any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'))
+        {
+            // Escaped in JSON: no text begins so.
+            return Self { bytes: 1, mask: 0 };
+        }
+        let (mut bytes, mut mask) = ([0; Self::COVERED], [0; Self::COVERED]);
+        for ((byte, mask), member) in bytes.iter_mut().zip(&mut mask).zip(member.bytes()) {
+            (*byte, *mask) = (member, u8::MAX);
+        }
+        Self {
+            bytes: u128::from_le_bytes(bytes),
+            mask: u128::from_le_bytes(mask),
+        }
+    }
+
+    /// `None` if there is too little to be compared.
+    #[inline]
+    fn is_of(self, json: &[u8]) -> Option<bool> {
+        let bytes = u128::from_le_bytes(*json.first_chunk()?);
+        Some(bytes & self.mask == self.bytes)
     }
 }
 
@@ -230,7 +291,7 @@ mod tests {
 
     #[test]
     fn none_is_found_among_none() {
-        assert_eq!(names(&[]).find("a", [0, 0]), None);
+        assert_eq!(names(&[]).find(b"a", [0, 0]), None);
     }
 
     #[test]
@@ -241,9 +302,9 @@ mod tests {
         let names = Names::new(texts.iter().map(String::as_str));
         assert!(names.hashes_all);
         for (index, text) in texts.iter().enumerate() {
-            assert_eq!(names.find(text, [0, 1]), Some(index), "{text}");
+            assert_eq!(names.find(text.as_bytes(), [0, 1]), Some(index), "{text}");
         }
-        assert_eq!(names.look_up("customer_1000_percentage"), None);
+        assert_eq!(names.look_up(b"customer_1000_percentage"), None);
     }
 
     #[test]
@@ -264,9 +325,44 @@ mod tests {
         let places: std::collections::BTreeSet<_> = names
             .list
             .iter()
-            .map(|name| names.place(name.probe, name.text.as_bytes()).0 % names.slots.len())
+            .map(|name| names.place(name.probe, name.text().as_bytes()).0 % names.slots.len())
             .collect();
         assert_eq!(places.len(), texts.len());
+    }
+
+    #[test]
+    fn members_are_compared_as_a_whole() {
+        let texts = [
+            "",
+            "a",
+            "é",
+            "of_13_letters",
+            "of_14_letters_",
+            "more_than_16_bytes",
+            r#"a""#,
+        ];
+        let names = names(&texts);
+        let rest = " ".repeat(16);
+        for (index, text) in texts.iter().enumerate() {
+            let member = format!("\"{text}\":");
+            let expected = (!text.contains('"')).then_some(member.len());
+            let len = |json: &str| names.member_len(index, json.as_bytes());
+            assert_eq!(len(&format!("{member}{rest}")), expected, "{text}");
+            for cut in 0..member.len() {
+                assert_eq!(
+                    len(&format!("{}{rest}", &member.get(..cut).unwrap_or_default())),
+                    None
+                );
+            }
+            assert_eq!(len(&format!("\"x{text}\":{rest}")), None);
+            assert_eq!(len(&format!("\"{text}\" :{rest}")), None);
+        }
+        assert_eq!(
+            names.member_len(1, br#""a":1}"#),
+            None,
+            "too short to be compared in one go"
+        );
+        assert_eq!(names.member_len(texts.len(), &[b' '; 32]), None);
     }
 
     proptest! {
@@ -285,7 +381,7 @@ mod tests {
             let names = Names::new(unique.iter().copied());
             for text in texts.iter().chain(&others) {
                 let place = unique.iter().position(|it| it == text);
-                prop_assert_eq!(names.find(text, likely.map(usize::from)), place);
+                prop_assert_eq!(names.find(text.as_bytes(), likely.map(usize::from)), place);
             }
         }
     }

@@ -139,7 +139,7 @@ impl Program {
         for name in path {
             let Op::Object(shape) = op else { return None };
             let shape = self.shape(shape);
-            let field = shape.names.look_up(name)?;
+            let field = shape.names.look_up(name.as_bytes())?;
             op = shape.fields[field].op;
         }
         Some(op)

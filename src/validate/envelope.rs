@@ -86,7 +86,7 @@ const OUT_OF_RANGE: (ErrorCode, &str) = (
 );
 
 /// Parses RFC 3339; also a date or an integer if the field is declared as such.
-fn parse_timestamp(
+pub(super) fn parse_timestamp(
     text: &[u8],
     declared: impl FnOnce() -> Option<Op>,
 ) -> Result<i64, (ErrorCode, &'static str)> {
@@ -109,7 +109,7 @@ fn parse_timestamp(
     }
 }
 
-fn declared(rules: &Rules, names: &[String]) -> Option<Op> {
+pub(super) fn declared(rules: &Rules, names: &[String]) -> Option<Op> {
     rules.program()?.declared(names)
 }
 

@@ -1,28 +1,30 @@
 //! From a body to the spans of its records, each well-formed JSON and valid for its model.
 //!
 //! ```text
-//! body ─ copy ─> simd-json ─> tape + structural offsets ─ walk by the model's rules ─> records | errors
+//! body ─> one pass by the grammar and the model's rules ─> records
+//!   └─ not plainly valid ─> copy ─> simd-json ─> tape + structural offsets ─ walk ─> records | errors
 //! ```
 //!
+//! - **Two ways, one result**: nearly all records are accepted directly, from their bytes (`direct`). That way
+//!   finds no errors: what it does not accept is validated by simd-json's tape, and it accepts nothing that the
+//!   tape would not. [`Validator::by_tape`] goes that way only, to which tests and a fuzz target compare.
 //! - **The body is never written**: [`Validator::validate`] takes `&[u8]`. simd-json decodes escapes
-//!   in place, so it parses a scratch copy. Compared with parsing in place where there is no escape,
-//!   the copy costs 1 to 2 % for a small event and 3 % for an array of a thousand; in return the borrow
-//!   checker guarantees that the bytes produced are the bytes received. The body itself is produced; the
-//!   copy is used for validation only.
+//!   in place, so it parses a scratch copy; the borrow checker guarantees that the bytes produced are the bytes
+//!   received.
 //! - **JSON**: strictly RFC 8259, in UTF-8 without a byte order mark. Duplicate keys and integers
 //!   beyond 64 bits are accepted. Three things that the grammar allows are rejected: an escaped lone
 //!   surrogate (it is not a Unicode character), a number beyond a 64-bit float (`1e400`; `1e-400` is
 //!   accepted), and nesting deeper than the limit.
 //! - **Record**: an object that is valid for the [`Rules`](crate::model::Rules) of its model: a flat
-//!   program, walked in step with the tape. The same walk validates and reports errors, so the two
-//!   can't disagree. No check converts a number to a float: numbers beyond 64 bits, and integers
-//!   written with a fraction or exponent, are checked as text.
+//!   program, walked in step with the bytes or with the tape. The same walk over the tape validates and reports
+//!   errors. No check converts a number to a float: integers are checked as text.
 //! - **Steps**: a long body is validated in parts ([`Validator::advance`]), with other requests served in
 //!   between: an array a run of elements at a time, never looking at it as a whole.
-//! - **Cost**: time is linear in the body, scratch memory in its longest record. Only the walk recurses, at
+//! - **Cost**: time is linear in the body, scratch memory in its longest record. Only the walks recurse, at
 //!   most as deep as the model's types. A field is first looked for at its declared position, then by a
 //!   precomputed hash. Once the scratch has grown to the usual body size, nothing is allocated for a valid body.
 
+mod direct;
 mod document;
 mod envelope;
 mod error;
@@ -31,6 +33,7 @@ mod lines;
 mod mismatch;
 mod path;
 mod record;
+mod seen;
 mod split;
 mod syntax;
 mod text;

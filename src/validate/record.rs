@@ -42,6 +42,11 @@ impl<'v> ValidBody<'v> {
         self.records.accepted.len()
     }
 
+    /// How many of them were accepted directly, without a tape.
+    pub fn accepted_directly(&self) -> usize {
+        self.records.direct
+    }
+
     /// Whether there are no records: the body was `[]`.
     pub fn is_empty(&self) -> bool {
         self.records.accepted.is_empty()
@@ -63,6 +68,8 @@ pub(super) struct Records {
     key_bytes: Vec<u8>,
     /// Empty if the model has no timestamp.
     timestamps: Vec<Option<i64>>,
+    /// How many were accepted without a tape.
+    pub(super) direct: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +100,7 @@ impl Records {
         self.keys.clear();
         self.timestamps.clear();
         self.key_bytes.clear();
+        self.direct = 0;
         if self.key_bytes.capacity() > Self::KEY_BYTES_RETAINED_MAX {
             self.key_bytes = Vec::new();
         }

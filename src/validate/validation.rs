@@ -1,5 +1,9 @@
 //! The validation of one body, in steps.
 
+use self::{
+    accept::Progress,
+    stage::{Aim, Stage},
+};
 use super::{
     Format, Rejection, RejectionKind, Span, ValidBody, ValidateLimits,
     document::{JsonParser, JsonValue, ParseFailed},
@@ -34,38 +38,6 @@ pub struct Validation {
     rejection: Option<Rejection>,
 }
 
-#[derive(Debug)]
-enum Stage {
-    Json,
-    /// In the array `json`; the next element is at `at`.
-    Elements {
-        json: Span,
-        at: usize,
-        splitter: Splitter,
-    },
-    /// The next line is at this offset.
-    Lines(usize),
-    /// Checks the syntax of `json`, of which `utf8_len` bytes are UTF-8.
-    Syntax {
-        json: Span,
-        utf8_len: usize,
-        check: SyntaxCheck,
-        aim: Aim,
-    },
-    Done,
-}
-
-/// Why the syntax is checked.
-#[derive(Debug)]
-enum Aim {
-    /// There is an error.
-    Error,
-    /// The text is too long for a record, and not an object.
-    Text,
-    /// The element at `at` is too long for a record; an element of the array follows.
-    Element { at: usize, splitter: Splitter },
-}
-
 /// What a step needs beside the state of the validation.
 pub(super) struct Step<'s> {
     pub(super) parser: &'s mut JsonParser,
@@ -75,6 +47,8 @@ pub(super) struct Step<'s> {
 /// The same while the parser is in use.
 pub(super) struct Input<'s> {
     pub(super) limits: ValidateLimits,
+    /// Whether records are not accepted directly.
+    pub(super) by_tape: bool,
     pub(super) body: &'s [u8],
     pub(super) rules: &'s Rules,
     /// Scratch of the walk: which fields have been seen.
@@ -180,6 +154,9 @@ impl Validation {
             }
             Some(_) => {}
         }
+        if self.accept(&mut step.input, text) {
+            return Stage::Done;
+        }
         let parsed = step.parser.parse(json, |root| {
             self.value(&mut step.input, root, base);
         });
@@ -198,6 +175,17 @@ impl Validation {
         at: usize,
         mut splitter: Splitter,
     ) -> Stage {
+        let at = match self.accept_elements(&mut step.input, text, at) {
+            Progress::Complete => return Stage::Done,
+            Progress::Paused(at) => {
+                return Stage::Elements {
+                    json: text,
+                    at,
+                    splitter,
+                };
+            }
+            Progress::Unknown(at) => at,
+        };
         let json = text.of(step.input.body);
         let record_bytes_max = step.input.limits.record_bytes_max;
         let mut split = splitter.next(json, at, record_bytes_max);
@@ -377,6 +365,9 @@ impl Validation {
         if json.len() > step.input.limits.record_bytes_max {
             return self.too_large(step, line);
         }
+        if self.accept(&mut step.input, line) {
+            return;
+        }
         let parsed = step.parser.parse(json, |root| {
             self.value(&mut step.input, root, base);
         });
@@ -461,32 +452,7 @@ impl Validation {
     }
 }
 
-impl Stage {
-    fn of(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Ndjson => Self::Lines(0),
-        }
-    }
-
-    /// Behind the separator at `separator`.
-    fn elements(json: Span, separator: usize, splitter: Splitter) -> Self {
-        Self::Elements {
-            json,
-            at: separator + 1,
-            splitter,
-        }
-    }
-
-    fn syntax(json: &[u8], text: Span, check: SyntaxCheck, aim: Aim) -> Self {
-        Self::Syntax {
-            json: text,
-            utf8_len: syntax::utf8_len(json),
-            check,
-            aim,
-        }
-    }
-}
-
+mod accept;
+mod stage;
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ const LONG_RETAINED_BYTES_MAX: usize = Validator::SCRATCH_RETAINED_BYTES_MAX - S
 #[derive(Debug)]
 struct Scratch {
     limits: ValidateLimits,
+    by_tape: bool,
     parser: JsonParser,
     /// For bodies longer than a part: its memory is given back behind each of them, if it is much, and
     /// never by a short one in between.
@@ -45,12 +46,20 @@ impl Validator {
         Self {
             scratch: Scratch {
                 limits,
+                by_tape: false,
                 parser: JsonParser::new(limits.json_depth_max),
                 long_parser: JsonParser::new(limits.json_depth_max),
                 seen: Vec::new(),
             },
             validation: Validation::new(Format::Json),
         }
+    }
+
+    /// One that never accepts a record without a tape, so that the two can be compared: it finds the same.
+    pub fn by_tape(limits: ValidateLimits) -> Self {
+        let mut validator = Self::new(limits);
+        validator.scratch.by_tape = true;
+        validator
     }
 
     /// Bodies longer than this should be validated in steps, so that other requests are served in between.
@@ -180,6 +189,7 @@ impl Scratch {
             },
             input: Input {
                 limits: self.limits,
+                by_tape: self.by_tape,
                 body,
                 rules,
                 seen: &mut self.seen,

@@ -6,16 +6,16 @@
 
 mod report;
 mod scalar;
-mod seen;
 
 use simd_json::{Node, StaticNode};
 
-use self::seen::SeenFields;
 use super::{
     document::{JsonValue, NodeCursor},
     error::RecordErrors,
     mismatch::TypeMismatch,
     path::{Container, Path},
+    seen::SeenFields,
+    text::typed,
 };
 use crate::model::{Instruction, Op, Program, UnknownFields};
 
@@ -73,7 +73,7 @@ impl<'a> Walk<'_, 'a> {
     ) -> usize {
         let Instruction { op, nullable, .. } = *instruction;
         let result = match node {
-            Node::String(text) => self.text(op, text),
+            Node::String(text) => typed::string(self.program, op, text.as_bytes()),
             Node::Static(StaticNode::Null) if nullable => Ok(()),
             Node::Static(scalar) => self.scalar(op, scalar, at, path),
             Node::Object { count, .. } => {
@@ -132,7 +132,7 @@ impl<'a> Walk<'_, 'a> {
         let mut predicted = [0, 0];
         while next < end {
             let key = self.key(next);
-            if let Some(field) = shape.names.find(key, predicted) {
+            if let Some(field) = shape.names.find(key.as_bytes(), predicted) {
                 if field != predicted[0] {
                     predicted[1] = predicted[0];
                 }
@@ -161,7 +161,8 @@ impl<'a> Walk<'_, 'a> {
         let mut next = at + 1;
         while next < end {
             entry.step = next;
-            if let Err(mismatch) = self.map_key(key_type.op, self.key(next)) {
+            let key = self.key(next).as_bytes();
+            if let Err(mismatch) = typed::map_key(self.program, key_type.op, key) {
                 self.report_key_mismatch(next, key_type, &entry, mismatch);
             }
             next = self.value(next + 1, value_type, &entry);

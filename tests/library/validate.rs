@@ -25,9 +25,13 @@ const LIMITS: ValidateLimits = ValidateLimits {
 
 /// Each record's bytes.
 fn records(limits: ValidateLimits, body: &[u8], format: Format) -> Result<Vec<&[u8]>, Rejection> {
-    let mut validator = Validator::new(limits);
-    let valid = validator.validate(body, format, &Rules::any())?;
-    Ok(valid.records().map(|record| record.span.of(body)).collect())
+    let [mut direct, mut by_tape] = [Validator::new(limits), Validator::by_tape(limits)];
+    let [direct, by_tape] = [&mut direct, &mut by_tape].map(|it| {
+        let valid = it.validate(body, format, &Rules::any())?;
+        Ok(valid.records().map(|it| it.span.of(body)).collect())
+    });
+    assert_eq!(direct, by_tape, "{}", body.escape_ascii());
+    direct
 }
 
 /// The first error's code, if there is any.

@@ -7,6 +7,7 @@ mod reference;
 mod support;
 
 mod batches;
+mod direct;
 mod rig;
 mod rows;
 mod table;

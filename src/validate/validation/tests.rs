@@ -13,8 +13,7 @@ const LIMITS: ValidateLimits = ValidateLimits {
 type Found = (Vec<(usize, Span)>, Option<Rejection>);
 
 /// What is found in a body whose arrays are split into parts of `part_bytes`.
-fn found(body: &[u8], rules: &Rules, part_bytes: usize) -> Found {
-    let mut validator = Validator::new(LIMITS);
+fn found(mut validator: Validator, body: &[u8], rules: &Rules, part_bytes: usize) -> Found {
     let mut validation = Validation::new(Format::Json);
     validation.part_bytes = part_bytes;
     while !validator.advance(&mut validation, body, rules) {}
@@ -79,15 +78,21 @@ proptest! {
     fn an_array_in_parts_is_validated_as_in_one(body in array(), part_bytes in 1_usize..100) {
         for on_invalid in [OnInvalid::RejectAll, OnInvalid::AcceptValid] {
             let rules = rules(on_invalid);
-            let whole = found(&body, &rules, usize::MAX / 4);
-            let parts = found(&body, &rules, part_bytes);
+            let whole = found(Validator::by_tape(LIMITS), &body, &rules, usize::MAX / 4);
+            let direct = found(Validator::new(LIMITS), &body, &rules, usize::MAX / 4);
+            prop_assert_eq!(&whole, &direct, "{}", String::from_utf8_lossy(&body));
+            let by_tape = found(Validator::by_tape(LIMITS), &body, &rules, part_bytes);
+            let parts = found(Validator::new(LIMITS), &body, &rules, part_bytes);
             // Both end where there are too many records; only the whole has looked at what follows.
             let ends = |found: &Found| {
                 let first = found.1.as_ref().and_then(|it| it.errors.first());
                 first.is_some_and(|error| error.code == ErrorCode::TooManyRecords)
             };
             if !ends(&parts) {
-                prop_assert_eq!(whole, parts, "{}", String::from_utf8_lossy(&body));
+                prop_assert_eq!(&whole, &parts, "{}", String::from_utf8_lossy(&body));
+            }
+            if !ends(&by_tape) {
+                prop_assert_eq!(whole, by_tape, "{}", String::from_utf8_lossy(&body));
             }
         }
     }

@@ -9,9 +9,9 @@ use super::{
         error::{ErrorCode, RecordError, quote},
         mismatch::{self, FoundValue, TypeMismatch},
         path::{self, Path},
+        seen::SeenFields,
     },
     Walk,
-    seen::SeenFields,
 };
 use crate::model::{Instruction, Shape};
 
@@ -164,7 +164,7 @@ impl Walk<'_, '_> {
         let keys = keys.take(KEYS_COMPARED_MAX);
         let is_candidate = |key: &&str| {
             let is_short = path::shown(key) == **key;
-            is_short && shape.names.look_up(key).is_none()
+            is_short && shape.names.look_up(key.as_bytes()).is_none()
         };
         let keys: Vec<_> = keys.filter(is_candidate).collect();
         mismatch::similar_name(name, keys.into_iter())

@@ -1,4 +1,4 @@
-//! Strings, numbers and booleans.
+//! Numbers and booleans.
 
 use simd_json::StaticNode;
 
@@ -8,7 +8,7 @@ use super::{
         path::Path,
         text::{
             integer::{self, IntegerCheck},
-            ip, number, time, uuid,
+            number,
         },
     },
     Walk,
@@ -16,57 +16,6 @@ use super::{
 use crate::model::Op;
 
 impl Walk<'_, '_> {
-    /// Validates an unescaped JSON string.
-    #[inline]
-    pub(super) fn text(&self, op: Op, text: &str) -> Result<(), TypeMismatch> {
-        let bytes = text.as_bytes();
-        match op {
-            Op::Any | Op::String => Ok(()),
-            Op::FixedString(len) if bytes.len() <= len as usize => Ok(()),
-            Op::FixedString(_) => Err(TypeMismatch::TooLong),
-            Op::Integer { signed, bits } => match integer::check(bytes, signed, bits) {
-                IntegerCheck::Fits if bytes == b"-0" && !signed => {
-                    Err(TypeMismatch::BadFormat(&"not an integer"))
-                }
-                IntegerCheck::Fits => Ok(()),
-                IntegerCheck::OutOfRange => Err(TypeMismatch::OutOfRange),
-                IntegerCheck::NotAnInteger => Err(TypeMismatch::BadFormat(&"not an integer")),
-            },
-            Op::Float => number::float(bytes).map_err(TypeMismatch::BadFormat),
-            Op::Decimal => number::decimal(bytes).map_err(TypeMismatch::BadFormat),
-            Op::Date => time::date(bytes)
-                .map(|_| ())
-                .map_err(TypeMismatch::BadFormat),
-            Op::DateTime => time::date_time(bytes)
-                .map(|_| ())
-                .map_err(TypeMismatch::BadFormat),
-            Op::Uuid => uuid::check(bytes).map_err(TypeMismatch::BadFormat),
-            Op::Ipv4 => ip::v4(bytes).map_err(TypeMismatch::BadFormat),
-            Op::Ipv6 => ip::v6(text).map_err(TypeMismatch::BadFormat),
-            Op::Enum(members) | Op::Literals(members) => {
-                let found = self.program.members(members).names.look_up(text);
-                found.map(|_| ()).ok_or(TypeMismatch::NotInEnum)
-            }
-            Op::Bool
-            | Op::Array(_)
-            | Op::Map { .. }
-            | Op::Object(_)
-            | Op::Tuple { .. }
-            | Op::Json
-            | Op::Number
-            | Op::WholeNumber(_) => Err(TypeMismatch::WrongType),
-        }
-    }
-
-    /// Validates the key of a map entry, which is a string in JSON whatever its declared type.
-    pub(super) fn map_key(&self, op: Op, key: &str) -> Result<(), TypeMismatch> {
-        match op {
-            Op::Bool if matches!(key, "true" | "false") => Ok(()),
-            Op::Bool => Err(TypeMismatch::BadFormat(&"not `true` or `false`")),
-            _ => self.text(op, key),
-        }
-    }
-
     /// Validates a number, a boolean, or a null that is not allowed.
     #[inline]
     pub(super) fn scalar(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use ringest::{
     model::{Model as LoadedModel, OnInvalid},
-    validate::{ERRORS_MAX, Format, Rejection, ValidateLimits, Validator},
+    validate::{ERRORS_MAX, Format, Record, Rejection, ValidBody, ValidateLimits, Validator},
 };
 
 use super::{
@@ -64,6 +64,7 @@ proptest! {
     fn ringest_accepts_what_the_reference_accepts(subjects in Subject::any()) {
         let config = subject::load(&subjects);
         let mut validator = Validator::new(LIMITS);
+        let mut by_tape = Validator::by_tape(LIMITS);
         for (subject, model) in subjects.iter().zip(&config.models) {
             for (format, body) in &subject.bodies {
                 let records = reference_results(&subject.model, *format, body);
@@ -71,9 +72,20 @@ proptest! {
                     let shown = body.escape_ascii();
                     TestCaseError::fail(format!("{error}\n{format:?} {shown}\n{}", subject.text))
                 })?;
+                let [found, expected] = [&mut validator, &mut by_tape]
+                    .map(|it| found(it.validate(body, *format, &model.rules)));
+                let shown = body.escape_ascii();
+                prop_assert_eq!(found, expected, "{:?} {}\n{}", format, shown, subject.text);
             }
         }
     }
+}
+
+/// All that a validation finds.
+fn found(
+    result: Result<ValidBody<'_>, Rejection>,
+) -> Result<(Vec<Record<'_>>, Option<Rejection>), Rejection> {
+    result.map(|valid| (valid.records().collect(), valid.rejection().cloned()))
 }
 
 /// The result of the reference for each record, or for the whole body if it is not JSON.

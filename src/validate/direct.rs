@@ -1,0 +1,98 @@
+//! Accepts records without a tape: one pass over the bytes checks grammar and types together.
+//!
+//! A field that is expected next is compared as a whole, quotation marks and colon included; a number is checked
+//! as text; a string is looked at once, eight bytes at a time; nothing is copied.
+//!
+//! It only ever finds that a record is valid. `None` means that it may be valid or not: there is an error, or
+//! something too rare to have code here, such as an escape in a key. Then simd-json and the walk over its tape
+//! validate the record from the start, so that only they report errors. What is accepted here must be valid
+//! there, with the same span, key and timestamp; a property test and a fuzz target compare the two.
+
+mod json;
+mod members;
+mod typed;
+
+use self::members::Fields;
+use crate::model::Rules;
+
+/// Reads records of a text.
+pub(super) struct Direct<'d> {
+    /// What follows the record shall be in it, too: words are read.
+    text: &'d [u8],
+    rules: &'d Rules,
+    /// Maximum nesting of a record, which is one level itself.
+    depth_max: usize,
+    /// Overflow storage of the fields that have been seen, as of the walk.
+    seen: &'d mut Vec<u64>,
+    /// The bits of all bytes of strings: whether one is beyond ASCII.
+    bits: u64,
+    fields: Fields<'d>,
+}
+
+/// A valid record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted<'d> {
+    /// Its end in the text.
+    pub(super) end: usize,
+    pub(super) key: Option<&'d [u8]>,
+    pub(super) timestamp_ms: Option<i64>,
+}
+
+/// The highest bit of each byte.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+impl<'d> Direct<'d> {
+    pub(super) fn new(
+        text: &'d [u8],
+        rules: &'d Rules,
+        depth_max: usize,
+        seen: &'d mut Vec<u64>,
+    ) -> Self {
+        Self {
+            text,
+            rules,
+            depth_max,
+            seen,
+            bits: 0,
+            fields: Fields::of(rules),
+        }
+    }
+
+    /// The record that begins at `at`, if it is valid for sure.
+    pub(super) fn record(&mut self, at: usize) -> Option<Accepted<'d>> {
+        let mark = self.seen.len();
+        let end = self.record_end(at);
+        // Left behind where it ended early.
+        self.seen.truncate(mark);
+        let end = end?;
+        if self.bits & HIGH_BITS != 0 {
+            self.bits = 0;
+            simdutf8::basic::from_utf8(&self.text[at..end]).ok()?;
+        }
+        let key = match self.fields.key.clone() {
+            Some(field) => self.key_of(&field).ok()?,
+            None => None,
+        };
+        let timestamp_ms = match self.fields.timestamp.clone() {
+            Some(field) => self.timestamp_of(&field).ok()?,
+            None => None,
+        };
+        Some(Accepted {
+            end,
+            key,
+            timestamp_ms,
+        })
+    }
+
+    fn record_end(&mut self, at: usize) -> Option<usize> {
+        if self.peek(at)? != b'{' {
+            return None;
+        }
+        self.fields.clear();
+        match self.rules.program() {
+            Some(program) => self.object(at, program, program.root(), self.depth_max),
+            None if self.fields.is_empty() => self.container(at, self.depth_max),
+            None => self.open_object(at),
+        }
+    }
+}
