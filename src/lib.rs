@@ -22,8 +22,8 @@
 //!    the socket into the buffer that librdkafka will read, through a [`http::Decoder`] where they are
 //!    compressed;
 //! 5. **validate**: [`validate::Validator`] walks the bytes by the model's [`model::Rules`], or simd-json's tape
-//!    where something may be wrong → [`validate::ValidBody`], with the span, partition key and timestamp of each record, or a
-//!    [`validate::Rejection`] with all errors;
+//!    where something may be wrong → [`validate::ValidBody`], with the span, partition key and timestamp of each
+//!    record, or a [`validate::Rejection`] with all errors;
 //! 6. **produce**: [`produce::Producer::enqueue`] accepts only an authorized route and a valid body;
 //!    for invalid records, dead letters are produced to the model's dead-letter topic
 //!    (`dead_letter`);

@@ -336,8 +336,8 @@ mod tests {
             "",
             "a",
             "é",
-            "of_13_letters",
-            "of_14_letters_",
+            "of_13_bytes_x",
+            "of_14_bytes_xy",
             "more_than_16_bytes",
             r#"a""#,
         ];

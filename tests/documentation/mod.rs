@@ -132,8 +132,10 @@ pub(crate) fn examples(page: &str, text: &str) -> Result<Vec<Example>, Vec<Strin
                 }
                 section += usize::from(line.starts_with('#'));
                 let comment = line.trim().strip_prefix("<!--");
-                // Those of a table that loadtest/compare writes mark no block.
-                if let Some(comment) = comment.filter(|it| !it.starts_with(" compare: ")) {
+                // Those of a table that a script of loadtest writes mark no block.
+                let published = [" compare: ", " promises: "];
+                let marks = |it: &&str| !published.iter().any(|by| it.starts_with(by));
+                if let Some(comment) = comment.filter(marks) {
                     marker = comment.strip_suffix("-->").and_then(Check::parse);
                     if marker.is_none() {
                         errors.push(format!("{place}: no such comment: {line}"));
