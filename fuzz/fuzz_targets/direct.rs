@@ -29,12 +29,18 @@ static RULES: LazyLock<[Rules; 4]> = LazyLock::new(|| {
 fn rules(unknown_fields: UnknownFields) -> Rules {
     let types = [
         ("a", "Nullable(Map(Int256, Nullable(Array(Int8))))"),
-        ("b", "Nullable(Tuple(x Float64, y Decimal(9, 2), z Nullable(UUID)))"),
+        (
+            "b",
+            "Nullable(Tuple(x Float64, y Decimal(9, 2), z Nullable(UUID)))",
+        ),
         ("c", "Nullable(Tuple(DateTime64(3), Date, IPv4, IPv6))"),
         ("o", "Nullable(JSON(a.b Enum8('x' = 1), e FixedString(2)))"),
         ("t", "Nullable(DateTime)"),
         ("k", "Nullable(String)"),
-        ("a_name_of_several_words", "Nullable(Nested(u UInt64, i Int16, b Bool))"),
+        (
+            "a_name_of_several_words",
+            "Nullable(Nested(u UInt64, i Int16, b Bool))",
+        ),
     ];
     let fields = types.map(|(name, type_)| {
         Field::declared(name.to_owned(), Type::parse(type_).expect("a type"), false)
@@ -55,7 +61,12 @@ fuzz_target!(|body: &[u8]| {
 
 type Found<'v> = Result<(Vec<Record<'v>>, Option<Rejection>), Rejection>;
 
-fn found<'v>(validator: &'v mut Validator, body: &[u8], format: Format, rules: &Rules) -> Found<'v> {
+fn found<'v>(
+    validator: &'v mut Validator,
+    body: &[u8],
+    format: Format,
+    rules: &Rules,
+) -> Found<'v> {
     let valid = validator.validate(body, format, rules)?;
     Ok((valid.records().collect(), valid.rejection().cloned()))
 }
