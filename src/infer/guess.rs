@@ -22,7 +22,10 @@ pub(super) fn guesses(members: &[(String, Seen)], objects: u64) -> Vec<(&str, &S
 
 fn within(members: &[(String, Seen)], objects: u64, depth: usize) -> Vec<(&str, &Seen, Guess)> {
     let guesses = members.iter().map(|(name, seen)| {
-        let guess = guess(seen, seen.times < objects, depth);
+        let guess = match name.as_str() {
+            "" => Err("a field needs a name"),
+            _ => guess(seen, seen.times < objects, depth),
+        };
         (name.as_str(), seen, guess)
     });
     guesses.collect()
