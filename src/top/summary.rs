@@ -39,8 +39,8 @@ pub(super) const TILES: [Tile; 8] = [
     Tile::Series(Series::Records, "Records/s", per_second),
     Tile::Series(Series::Bytes, "Received/s", bytes),
     Tile::Series(Series::Refused, "Refused/s", per_second),
-    Tile::Series(Series::P50, "Latency p50", time),
-    Tile::Series(Series::P99, "Latency p99", time),
+    Tile::Series(Series::P50, "Time p50", time),
+    Tile::Series(Series::P99, "Time p99", time),
     Tile::Level(
         "In flight",
         |it| (it.in_flight.bytes, it.in_flight.bytes_max),
