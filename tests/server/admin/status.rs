@@ -140,9 +140,10 @@ fn assert_top_reads_it(rig: &Rig) {
         .map(|it| it.split_whitespace().collect::<Vec<_>>().join(" "));
     let lines: BTreeSet<String> = lines.collect();
     for line in [
-        "not ready: at least one worker has no connection to a Kafka broker",
+        "not ready: at least one worker has no connection to a Kafka broker; \
+         `ringest --check --connect` reports why",
         "Requests/s 0",
-        "Latency p99 -",
+        "Time p99 -",
         "In flight 4.0 KiB of 256 MiB, 0 %",
         "Connections 5 of 10,000, 0 %",
         "/ingest/UserEvent/1.0 topic 0 0 0 4 2 - -",
