@@ -1,5 +1,7 @@
 //! The cost of each stage: head, route, decompression, prefix, enqueue, response. Validation has its own benchmark.
 
+#[path = "fixtures/answers.rs"]
+mod answers;
 #[path = "fixtures/bodies.rs"]
 mod bodies;
 #[path = "../tests/support/compress.rs"]
@@ -14,18 +16,17 @@ mod sink;
 
 use std::hint::black_box;
 
+use answers::{form, outcomes};
 use bodies::{EVENT, array, nested};
 use compress::compress;
 use criterion::{Criterion, Throughput};
 use head::HEAD;
 use ringest::{
     admission::Holder,
-    clock::Clock,
     http::{Coding, HeadLimits, HeadParser, IdleDecoders},
     model::{Rules, schema_prefix},
-    outcome::{Outcome, Refusal},
     produce::Payloads,
-    response::{Form, Persistence, Responses},
+    response::Responses,
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};
@@ -178,22 +179,8 @@ fn prefix(criterion: &mut Criterion, sink: &Sink) {
 }
 
 fn answer(criterion: &mut Criterion, sink: &Sink) {
-    let responses = Responses::new();
-    let form = Form {
-        persistence: Persistence::Keep,
-        head_only: false,
-        date: Clock::new().http_date(),
-        fields: &[],
-        request_id: "4bf92f3577b34da6",
-    };
-    let invalid = Validator::new(LIMITS)
-        .validate(b"[1,2]", Format::Json, &Rules::any())
-        .expect_err("not objects");
-    let outcomes = [
-        ("accepted", Outcome::Accepted(sink.deliver_one())),
-        ("draining", Outcome::Refused(Refusal::Draining)),
-        ("invalid records", Outcome::Refused(invalid.into())),
-    ];
+    let (responses, form) = (Responses::new(), form());
+    let outcomes = outcomes(sink);
     let mut output = Vec::new();
     let mut group = criterion.benchmark_group("answer");
     for (name, outcome) in &outcomes {

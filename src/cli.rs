@@ -5,14 +5,13 @@ mod health;
 mod import_moose;
 mod infer;
 mod manual;
+mod streams;
 mod token;
 mod top;
 mod topics;
 
 use std::{
     fmt::Write as _,
-    fs::File,
-    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -34,6 +33,8 @@ use crate::{
     supervisor::{self, Addresses},
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+use streams::{failed, print, read_input, refuse, report};
 
 /// The configuration is invalid, or `--check` found a problem.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -239,8 +240,7 @@ pub fn run() -> ExitCode {
         return serve_dev(arguments.models, arguments.dev_broker);
     }
     if arguments.lacks_file() {
-        report(WITHOUT_FILE);
-        return ExitCode::from(EXIT_USAGE);
+        return refuse(WITHOUT_FILE);
     }
     let done = if arguments.list_routes {
         Config::load_to_inspect(&arguments.config, environment()).map(|config| {
@@ -261,17 +261,6 @@ pub fn run() -> ExitCode {
         })
     };
     done.unwrap_or_else(|errors| unusable(&arguments.config, &errors))
-}
-
-/// Reads a file, or stdin for `-`, up to so many bytes.
-fn read_input(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let mut input = Vec::new();
-    if file.as_os_str() == "-" {
-        io::stdin().take(bytes_max).read_to_end(&mut input)?;
-    } else {
-        File::open(file)?.take(bytes_max).read_to_end(&mut input)?;
-    }
-    Ok(input)
 }
 
 /// Reports the errors of a configuration.
@@ -297,10 +286,7 @@ fn serve(config: Config, file: PathBuf) -> ExitCode {
 fn serve_dev(models: Option<PathBuf>, broker_port: Option<u16>) -> ExitCode {
     let dev = match Dev::start(models, broker_port, environment) {
         Ok(dev) => dev,
-        Err(error) => {
-            report(&error.to_string());
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
+        Err(error) => return failed(&error.to_string()),
     };
     let _log = match start_log(&dev.config) {
         Ok(log) => log,
@@ -323,10 +309,8 @@ fn announce(addresses: &Addresses) {
 /// Starts the log as configured and logs the warnings of the configuration. From here on nothing is
 /// written to stderr but by the log.
 fn start_log(config: &Config) -> Result<LogGuard, ExitCode> {
-    let log = log::start(&config.log).map_err(|error| {
-        report(&format!("can't start the log: {error}"));
-        ExitCode::from(EXIT_CONFIGURATION)
-    })?;
+    let log = log::start(&config.log)
+        .map_err(|error| failed(&format!("can't start the log: {error}")))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -341,8 +325,7 @@ fn check(file: &Path, config: &Config, connect: bool) -> ExitCode {
         report(&format!("warning: {warning}"));
     }
     if let Err(error) = config.check_kafka() {
-        report(&format!("{}: [kafka]: {error}", file.display()));
-        return ExitCode::from(EXIT_CONFIGURATION);
+        return failed(&format!("{}: [kafka]: {error}", file.display()));
     }
     let printed = print(&format!(
         "configuration is valid\nroutes {}, workers {}, worst-case memory:\n{}\n",
@@ -472,28 +455,4 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
         (text(name), text(value))
     })
-}
-
-/// Writes requested output to stdout. A closed pipe is not an error.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "of a command, which does not serve"
-)]
-fn print(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            report(&format!("can't write to stdout: {error}"));
-            ExitCode::from(EXIT_CONFIGURATION)
-        }
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-/// Writes a line to stderr; failures are ignored.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "of a command, or before the log is started"
-)]
-fn report(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }

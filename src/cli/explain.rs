@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_USAGE, environment, print, read_input, report, unusable};
+use super::{environment, print, read_input, refuse, report, unusable};
 use crate::{
     config::Config,
     explain::{errors, summary},
@@ -77,10 +77,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
         .and_then(|model| Ok((model, read(arguments, &config)?)));
     match input {
         Ok((model, body)) => validate(model, &body, &config, arguments),
-        Err(message) => {
-            report(&message);
-            ExitCode::from(EXIT_USAGE)
-        }
+        Err(message) => refuse(&message),
     }
 }
 

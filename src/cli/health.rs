@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, environment, print, report, unusable};
+use super::{EXIT_CONFIGURATION, environment, failed, print, unusable};
 use crate::{config::Config, https};
 
 const ABOUT: &str = "Ask a running ringest whether it serves";
@@ -55,13 +55,15 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
         None => match Config::load_to_inspect(file, environment()) {
             Ok(config) => match config.management {
                 Some(address) if address.port() == 0 => {
-                    return no(
+                    return failed(
                         "management.address has port 0, for which the system chooses one when the server starts: \
                          give the listener's address by --address",
                     );
                 }
                 Some(address) => address,
-                None => return no("management.address = \"\": there is no management listener"),
+                None => {
+                    return failed("management.address = \"\": there is no management listener");
+                }
             },
             Err(errors) => return unusable(file, &errors),
         },
@@ -79,13 +81,8 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
                 ExitCode::from(EXIT_CONFIGURATION)
             }
         }
-        Err(error) => no(&format!("{url}: {error}")),
+        Err(error) => failed(&format!("{url}: {error}")),
     }
-}
-
-fn no(reason: &str) -> ExitCode {
-    report(reason);
-    ExitCode::from(EXIT_CONFIGURATION)
 }
 
 /// Where to reach a listener on this machine that is bound to every address.

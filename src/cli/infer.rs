@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{EXIT_USAGE, print, read_input, report};
+use super::{print, read_input, refuse};
 use crate::{infer::infer, model::Model};
 
 const INFER_EXAMPLES: &str = "\
@@ -96,9 +96,4 @@ fn name_of(file: &Path) -> Option<String> {
 
 fn not_a_name(name: &str) -> String {
     format!("\"{name}\" is not a model's name: a letter, then letters, digits, _ and -")
-}
-
-fn refuse(message: &str) -> ExitCode {
-    report(message);
-    ExitCode::from(EXIT_USAGE)
 }

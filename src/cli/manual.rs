@@ -6,7 +6,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{EXIT_USAGE, print, report};
+use super::{print, refuse};
 
 #[derive(Debug, Args)]
 #[command(about = "Print a manual page, in the format of man(1)")]
@@ -30,8 +30,7 @@ pub(super) fn man(mut ringest: Command, arguments: &ManArguments) -> ExitCode {
         Some(name) => ringest.find_subcommand(name),
     };
     let Some(page) = page.cloned() else {
-        report("no such command; ringest --help lists them");
-        return ExitCode::from(EXIT_USAGE);
+        return refuse("no such command; ringest --help lists them");
     };
     written(|text| Man::new(page).render(text))
 }

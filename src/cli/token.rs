@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use super::{EXIT_CONFIGURATION, EXIT_USAGE, print, report};
+use super::{failed, print, refuse, report};
 use crate::{
     auth::{ApiKey, KeyHash},
     cors::OriginPattern,
@@ -114,12 +114,10 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
         return verify::run(config);
     }
     if matches!(arguments.kind, Kind::Pbkdf2) && !arguments.origins.is_empty() {
-        report("--origins can't be combined with --kind pbkdf2: a key for pages is public");
-        return ExitCode::from(EXIT_USAGE);
+        return refuse("--origins can't be combined with --kind pbkdf2: a key for pages is public");
     }
     let Some((token, hash)) = new_token(arguments.kind) else {
-        report("can't get random numbers from the operating system");
-        return ExitCode::from(EXIT_CONFIGURATION);
+        return failed("can't get random numbers from the operating system");
     };
     let expires = arguments.expires.as_deref();
     let now = Timestamp::now().as_millisecond();

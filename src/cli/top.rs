@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, print, report};
+use super::{failed, print};
 use crate::top::{Address, follow, once};
 
 const ABOUT: &str = "Watch a running ringest in the terminal";
@@ -66,9 +66,4 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(text) => print(&text),
         Err(error) => failed(&format!("{address}: {error}")),
     }
-}
-
-fn failed(reason: &str) -> ExitCode {
-    report(reason);
-    ExitCode::from(EXIT_CONFIGURATION)
 }

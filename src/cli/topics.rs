@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, access, aligned, environment, print, report, unusable};
+use super::{EXIT_CONFIGURATION, access, aligned, environment, failed, print, report, unusable};
 use crate::{
     config::Config,
     produce::{
@@ -65,10 +65,7 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> ExitCode {
     });
     let (access, survey) = match surveyed {
         Ok(surveyed) => surveyed,
-        Err(error) => {
-            report(&error);
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
+        Err(error) => return failed(&error),
     };
     let missing = survey.topics.iter().filter(|it| !it.exists());
     let missing: Vec<_> = missing.map(|it| it.name.as_str()).collect();
@@ -93,10 +90,7 @@ fn create(access: &BrokerAccess, missing: &[&str], arguments: &Arguments) -> Exi
     let (partitions, replicas) = (arguments.partitions, arguments.replication_factor);
     let created = match probe::create(access, missing, partitions, replicas) {
         Ok(created) => created,
-        Err(error) => {
-            report(&error);
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
+        Err(error) => return failed(&error),
     };
     let mut code = ExitCode::SUCCESS;
     for (topic, result) in created {

@@ -1,29 +1,20 @@
 //! `ringest infer`: what it proposes, and that it takes every record that it is from.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use proptest::prelude::*;
 use ringest::{
-    config::Config,
     infer::{InferError, infer},
     model::Model,
     validate::{Format, ValidateLimits, Validator},
 };
 use serde_json::{Value, json};
 
+use crate::model_files;
+
 /// The model in a file's text.
 fn load(text: &str) -> Model {
-    let place = tempfile::tempdir().expect("a directory");
-    let models = place.path().join("models");
-    fs::create_dir(&models).expect("ours");
-    fs::write(models.join("m.toml"), text).expect("ours");
-    let file = place.path().join("ringest.toml");
-    fs::write(
-        &file,
-        "models = \"models\"\n[kafka]\n\"bootstrap.servers\" = \"localhost:1\"\n",
-    )
-    .expect("ours");
-    let config = Config::load_to_inspect(&file, std::iter::empty());
+    let config = model_files::load(&BTreeMap::from([("m".to_owned(), text.to_owned())]));
     let config = config.unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     (*config.models[0]).clone()
 }

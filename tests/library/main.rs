@@ -12,6 +12,8 @@ mod examples;
 
 #[path = "../support/compress.rs"]
 mod compress;
+#[path = "../support/models.rs"]
+mod model_files;
 
 mod config;
 mod content;

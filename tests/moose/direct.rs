@@ -1,16 +1,13 @@
 //! The table's rows on the library, accepted directly or by simd-json's tape: both find the same, and nearly
 //! all records are plain enough for the former.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
+use crate::{models, table};
 use ringest::{
-    config::Config,
     model::Rules,
     validate::{Format, Record, Rejection, ValidBody, ValidateLimits, Validator},
 };
-use tempfile::TempDir;
-
-use crate::table;
 
 const LIMITS: ValidateLimits = ValidateLimits {
     record_bytes_max: 1_000_000,
@@ -101,21 +98,7 @@ fn found(valid: Result<ValidBody<'_>, Rejection>) -> Found<'_> {
 
 /// The rules of each model by its name.
 fn rules() -> BTreeMap<String, Rules> {
-    let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
-    let (file, models) = (
-        directory.path().join("ringest.toml"),
-        directory.path().join("models"),
-    );
-    let config = "[listen]\naddress = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n[kafka]\n\
-                  \"bootstrap.servers\" = \"127.0.0.1:1\"\n";
-    fs::write(&file, config).expect("the directory is ours");
-    fs::create_dir(&models).expect("the directory is ours");
-    let texts = table::models();
-    for (name, text) in &texts {
-        fs::write(models.join(format!("{name}.toml")), text).expect("the directory is ours");
-    }
-    let config =
-        Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
+    let config = models::load(&table::models()).unwrap_or_else(|errors| panic!("{errors}"));
     let models = config.models.iter();
     models
         .map(|model| (model.name.clone(), model.rules.clone()))

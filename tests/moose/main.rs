@@ -1,6 +1,8 @@
 //! The measure: what Moose 0.6.533 accepted and refused, row by row, and where ringest is to do
 //! better (`README.md` beside this file).
 
+#[path = "../support/models.rs"]
+mod models;
 #[path = "../reference/mod.rs"]
 mod reference;
 #[path = "../support/mod.rs"]

@@ -8,6 +8,8 @@
 //! Counts still depend on the compiler and a little on Valgrind and libc: the file names the versions of the first two.
 //! It is a package of its own so that its build shares the libraries of `cargo build --release`.
 
+#[path = "../../fixtures/answers.rs"]
+mod answers;
 #[path = "../../fixtures/bodies.rs"]
 mod bodies;
 mod counts;
@@ -24,17 +26,16 @@ mod sink;
 
 use std::{cell::Cell, hint::black_box, process::ExitCode, sync::Arc};
 
+use answers::{form, outcomes};
 use bodies::{EVENT, array, nested};
 use head::HEAD;
 use issuer::{Issuer, NOW_MS, empty_auth};
 use jsonwebtoken::Algorithm;
 use ringest::{
     auth::{ApiKey, Auth, Cache, Globs, KeyHash, KeySet},
-    clock::Clock,
     http::{HeadLimits, HeadParser},
     model::Rules,
-    outcome::{Outcome, Refusal},
-    response::{Form, Persistence, Responses},
+    response::Responses,
     validate::{Format, Validator},
 };
 use sink::{LIMITS, PATH, Sink};
@@ -159,24 +160,10 @@ fn enqueue(each: Each<'_>, sink: &Sink) {
 }
 
 fn answer(each: Each<'_>, sink: &Sink) {
-    let responses = Responses::new();
-    let form = Form {
-        persistence: Persistence::Keep,
-        head_only: false,
-        date: Clock::new().http_date(),
-        fields: &[],
-        request_id: "4bf92f3577b34da6",
-    };
-    let invalid = Validator::new(LIMITS)
-        .validate(b"[1,2]", Format::Json, &Rules::any())
-        .expect_err("not objects");
+    let (responses, form) = (Responses::new(), form());
     let mut output = Vec::new();
-    for (name, outcome) in [
-        ("answer, accepted", Outcome::Accepted(sink.deliver_one())),
-        ("answer, draining", Outcome::Refused(Refusal::Draining)),
-        ("answer, invalid records", Outcome::Refused(invalid.into())),
-    ] {
-        each(name, &mut || {
+    for (name, outcome) in outcomes(sink) {
+        each(&format!("answer, {name}"), &mut || {
             output.clear();
             responses.write(black_box(&outcome), form, &mut output);
         });

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
-use super::super::{EXIT_USAGE, environment, print, report, unusable};
+use super::super::{environment, print, refuse, report, unusable};
 use crate::{
     auth::{
         ApiKey, Auth, AuthError, AuthMode, FetchedKeys, Grant, JwksUrl, KeyHash, KeySet, KeySource,
@@ -36,10 +36,7 @@ pub(super) fn run(config: &Path) -> ExitCode {
     };
     let token = match read() {
         Ok(token) => token,
-        Err(error) => {
-            report(&format!("stdin: can't be read: {error}"));
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(error) => return refuse(&format!("stdin: can't be read: {error}")),
     };
     if config.auth.mode == AuthMode::None {
         report("warning: auth.mode is \"none\": the server does not check tokens");

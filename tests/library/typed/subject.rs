@@ -1,13 +1,12 @@
 //! What a case is about: a model and bodies for it.
 
-use std::{fmt, fs};
+use std::fmt;
 
 use proptest::{collection::vec, prelude::*};
 use ringest::{config::Config, validate::Format};
-use tempfile::TempDir;
 
 use super::{bodies, choices::Choices, models};
-use crate::reference::types::Model;
+use crate::{model_files, reference::types::Model};
 
 /// Models that are loaded together.
 const MODELS: usize = 40;
@@ -61,19 +60,10 @@ impl fmt::Debug for Subject {
 
 /// ringest's own reading of the models' texts, in their order.
 pub(crate) fn load(subjects: &[Subject]) -> Config {
-    let directory = TempDir::with_prefix("ringest-").expect("a temporary directory");
-    let (file, models) = (
-        directory.path().join("ringest.toml"),
-        directory.path().join("models"),
-    );
-    let config = "[listen]\naddress = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n[kafka]\n\
-                  \"bootstrap.servers\" = \"127.0.0.1:1\"\n";
-    fs::write(&file, config).expect("the directory is ours");
-    fs::create_dir(&models).expect("the directory is ours");
-    for (index, subject) in subjects.iter().enumerate() {
+    let file = |(index, subject): (usize, &Subject)| {
         let text = format!("name = \"M{index}\"\nversion = \"1\"\n{}", subject.text);
-        fs::write(models.join(format!("{index:04}.toml")), text).expect("the directory is ours");
-    }
-    Config::load(&file, std::iter::empty())
-        .unwrap_or_else(|errors| panic!("{errors}\nin {subjects:#?}"))
+        (format!("{index:04}"), text)
+    };
+    let files = subjects.iter().enumerate().map(file).collect();
+    model_files::load(&files).unwrap_or_else(|errors| panic!("{errors}\nin {subjects:#?}"))
 }

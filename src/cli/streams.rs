@@ -1,0 +1,56 @@
+//! What commands read from stdin, and write to stdout and stderr.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use super::{EXIT_CONFIGURATION, EXIT_USAGE};
+
+/// Reads a file, or stdin for `-`, up to so many bytes.
+pub(super) fn read_input(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut input = Vec::new();
+    if file.as_os_str() == "-" {
+        io::stdin().take(bytes_max).read_to_end(&mut input)?;
+    } else {
+        File::open(file)?.take(bytes_max).read_to_end(&mut input)?;
+    }
+    Ok(input)
+}
+
+/// Writes requested output to stdout. A closed pipe is not an error.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a command, which does not serve"
+)]
+pub(super) fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            failed(&format!("can't write to stdout: {error}"))
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Writes a line to stderr; failures are ignored.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a command, or before the log is started"
+)]
+pub(super) fn report(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Reports what did not work.
+pub(super) fn failed(reason: &str) -> ExitCode {
+    report(reason);
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+/// Reports what was wrong with the command.
+pub(super) fn refuse(reason: &str) -> ExitCode {
+    report(reason);
+    ExitCode::from(EXIT_USAGE)
+}
