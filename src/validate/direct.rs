@@ -9,10 +9,13 @@
 //! there, with the same span, key and timestamp; a property test and a fuzz target compare the two.
 
 mod json;
+mod marks;
 mod members;
+mod numbers;
+mod strings;
 mod typed;
 
-use self::members::Fields;
+use self::{members::Fields, strings::Block};
 use crate::model::Rules;
 
 /// Reads records of a text.
@@ -24,8 +27,10 @@ pub(super) struct Direct<'d> {
     depth_max: usize,
     /// Overflow storage of the fields that have been seen, as of the walk.
     seen: &'d mut Vec<u64>,
-    /// The bits of all bytes of strings: whether one is beyond ASCII.
-    bits: u64,
+    /// Where strings are being read.
+    block: Block,
+    /// Whether a byte of the blocks that the record has to do with is beyond ASCII.
+    is_beyond_ascii: bool,
     fields: Fields<'d>,
 }
 
@@ -37,9 +42,6 @@ pub(super) struct Accepted<'d> {
     pub(super) key: Option<&'d [u8]>,
     pub(super) timestamp_ms: Option<i64>,
 }
-
-/// The highest bit of each byte.
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 impl<'d> Direct<'d> {
     pub(super) fn new(
@@ -53,20 +55,22 @@ impl<'d> Direct<'d> {
             rules,
             depth_max,
             seen,
-            bits: 0,
+            block: Block::NONE,
+            is_beyond_ascii: false,
             fields: Fields::of(rules),
         }
     }
 
     /// The record that begins at `at`, if it is valid for sure.
     pub(super) fn record(&mut self, at: usize) -> Option<Accepted<'d>> {
+        // The block of the record before may reach into this one.
+        self.is_beyond_ascii = self.block.is_beyond_ascii();
         let mark = self.seen.len();
         let end = self.record_end(at);
         // Left behind where it ended early.
         self.seen.truncate(mark);
         let end = end?;
-        if self.bits & HIGH_BITS != 0 {
-            self.bits = 0;
+        if self.is_beyond_ascii {
             simdutf8::basic::from_utf8(&self.text[at..end]).ok()?;
         }
         let key = match self.fields.key.clone() {

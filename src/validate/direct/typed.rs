@@ -71,17 +71,6 @@ impl<'d> Direct<'d> {
         Some((shape.names.look_up(key).ok_or(key), start))
     }
 
-    /// The comma behind a member or an element, up to the next one; or the closing bracket, and true.
-    #[inline]
-    pub(super) fn follower(&self, at: usize, closer: u8) -> Option<(bool, usize)> {
-        let at = self.space(at);
-        match self.peek(at)? {
-            b',' => Some((false, self.space(at + 1))),
-            byte if byte == closer => Some((true, at)),
-            _ => None,
-        }
-    }
-
     fn map(
         &mut self,
         at: usize,
