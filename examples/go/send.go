@@ -2,13 +2,14 @@
 //
 //	INGEST_URL=http://127.0.0.1:4000/ingest/RawEvent/1.0 INGEST_TOKEN=… go run send.go <records.ndjson >left.ndjson
 //
-// Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, else 1.
-// Why each answer is handled as it is: ../python/send.py.
+// Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, 1 if
+// not, 2 for an invalid setting. Why each answer is handled as it is: ../python/send.py.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,11 @@ import (
 	"math/rand"
 	"net/http"
 	"os"
+	"os/signal"
+	"regexp"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -46,6 +51,7 @@ type answer struct {
 }
 
 type sender struct {
+	stopping       context.Context // Done after a signal.
 	client         http.Client
 	url, token     string
 	attempts       int
@@ -63,6 +69,9 @@ func (s *sender) send(records batch) error {
 	pending, failures := []batch{records}, 0
 	for len(pending) > 0 {
 		last := len(pending) - 1
+		if s.stopping.Err() != nil {
+			return s.stop(pending)
+		}
 		again, wait, err := s.attempt(pending[last])
 		pending = pending[:last]
 		for _, part := range again {
@@ -74,18 +83,26 @@ func (s *sender) send(records batch) error {
 			failures = 0
 		}
 		if err != nil || failures == s.attempts {
-			for at := len(pending) - 1; at >= 0; at-- {
-				s.leave(pending[at])
-			}
-			return errStop
+			return s.stop(pending)
 		}
 		if wait != progress {
 			// Retry-After is the same for all clients that were refused; the random part spreads them.
 			most := math.Min(30, 0.1*math.Pow(2, float64(failures)))
-			time.Sleep(wait + time.Duration(rand.Float64()*most*float64(time.Second)))
+			select {
+			case <-s.stopping.Done():
+			case <-time.After(wait + time.Duration(rand.Float64()*most*float64(time.Second))):
+			}
 		}
 	}
 	return nil
+}
+
+// Prints what remains to be sent.
+func (s *sender) stop(pending []batch) error {
+	for at := len(pending) - 1; at >= 0; at-- {
+		s.leave(pending[at])
+	}
+	return errStop
 }
 
 // One request. The batches to send again, and how much later.
@@ -95,11 +112,11 @@ func (s *sender) attempt(records batch) ([]batch, time.Duration, error) {
 		fmt.Fprintln(os.Stderr, err)
 		return []batch{records}, 0, nil // Without an answer: this may make duplicates.
 	}
-	switch a.status {
-	case 200:
+	switch {
+	case a.status == 200 && a.Accepted == len(records):
 		s.accepted += len(records)
 		return nil, progress, nil
-	case 207:
+	case a.status == 207 && a.Accepted+len(a.Errors) > 0:
 		s.accepted += a.Accepted
 		invalid := s.refuse(records, a)
 		s.left += len(records) - a.Accepted - len(invalid)
@@ -174,12 +191,26 @@ func (s *sender) refuse(records batch, a answer) map[int]bool {
 	return invalid
 }
 
-// Prints records that are not accepted.
+// Prints records that are not accepted; ends the program where they can't be written.
 func (s *sender) leave(records batch) {
-	s.left += len(records)
 	for _, record := range records {
-		fmt.Println(string(record))
+		s.left++
+		if _, err := os.Stdout.Write(append(record, '\n')); err != nil {
+			s.end(err)
+		}
 	}
+}
+
+// Ends the program: with 0 if every record was accepted.
+func (s *sender) end(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%v: stopped after %d records\n", err, s.accepted+s.left)
+	}
+	fmt.Fprintf(os.Stderr, "accepted %d, left %d\n", s.accepted, s.left)
+	if s.left > 0 || err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // The records with these indices, or those without.
@@ -201,49 +232,70 @@ func set(all indices) map[int]bool {
 	return set
 }
 
-func setting(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
+// A variable of the environment, without the spaces around it; an invalid one ends the program.
+func setting(name, otherwise, pattern, meaning string) string {
+	value := strings.TrimSpace(os.Getenv(name))
+	if value == "" {
+		value = otherwise
 	}
-	return otherwise
+	if !regexp.MustCompile("^(" + pattern + ")$").MatchString(value) {
+		fmt.Fprintf(os.Stderr, "%s must be %s\n", name, meaning)
+		os.Exit(2)
+	}
+	return value
 }
 
+func count(name, otherwise string) int {
+	count, _ := strconv.Atoi(setting(name, otherwise, "[1-9][0-9]{0,5}", "a number from 1 to 999999"))
+	return count
+}
+
+const host = `([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?`
+
 func main() {
-	size, _ := strconv.Atoi(setting("INGEST_BATCH", "500"))
-	attempts, _ := strconv.Atoi(setting("INGEST_ATTEMPTS", "10"))
+	size := count("INGEST_BATCH", "500")
 	s := &sender{
-		client:   http.Client{Timeout: 30 * time.Second}, // Above ringest's timeouts.ack_timeout_ms.
-		url:      setting("INGEST_URL", "http://127.0.0.1:4000/ingest/RawEvent/1.0"),
-		token:    os.Getenv("INGEST_TOKEN"),
-		attempts: attempts,
+		client: http.Client{
+			Timeout: 30 * time.Second, // Above ringest's timeouts.ack_timeout_ms.
+			// Else a POST becomes a GET, whose 200 says nothing of the records.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		url: setting("INGEST_URL", "http://127.0.0.1:4000/ingest/RawEvent/1.0", "https?://"+host+"/[!-~]+",
+			"an http(s) URL"),
+		token:    setting("INGEST_TOKEN", "", "[!-~]*", "one word of ASCII"),
+		attempts: count("INGEST_ATTEMPTS", "10"),
 	}
-	var err error
+	signal.Ignore(syscall.SIGPIPE) // Writing to a closed stdout is an error as others are.
+	// After a signal nothing more is sent, and the rest of stdin is printed; the next one ends the program at once.
+	stopping, restore := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(stopping, restore)
+	s.stopping = stopping
+
+	var stopped error
 	var records batch
 	flush := func() {
 		switch {
-		case err != nil:
+		case stopped != nil:
 			s.leave(records)
 		case len(records) > 0:
-			err = s.send(records)
+			stopped = s.send(records)
 		}
 		records = nil
 	}
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		if record := bytes.TrimSpace(lines.Bytes()); len(record) > 0 {
-			records = append(records, bytes.Clone(record))
+	lines := bufio.NewReader(os.Stdin)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(bytes.Trim(line, " \t\r\n")) > 0 {
+			records = append(records, bytes.TrimSuffix(line, []byte{'\n'}))
 		}
-		if len(records) >= size {
+		if len(records) >= size || err != nil {
 			flush()
 		}
-	}
-	flush()
-	fmt.Fprintf(os.Stderr, "accepted %d, left %d\n", s.accepted, s.left)
-	if lines.Err() != nil {
-		fmt.Fprintln(os.Stderr, lines.Err())
-	}
-	if s.left > 0 || lines.Err() != nil {
-		os.Exit(1)
+		if err == io.EOF {
+			s.end(nil)
+		}
+		if err != nil {
+			s.end(err)
+		}
 	}
 }

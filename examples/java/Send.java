@@ -1,6 +1,10 @@
-import java.io.BufferedReader;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -15,7 +19,9 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -25,17 +31,20 @@ import java.util.stream.IntStream;
  *
  * <pre>INGEST_URL=http://127.0.0.1:4000/ingest/RawEvent/1.0 INGEST_TOKEN=… java Send.java &lt;records.ndjson &gt;left.ndjson</pre>
  *
- * Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, else 1.
- * Why each answer is handled as it is: ../python/send.py.
+ * Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, 1 if
+ * not, 2 for an invalid setting. Why each answer is handled as it is: ../python/send.py.
  */
 public final class Send {
-    private static final URI URL = URI.create(setting("INGEST_URL", "http://127.0.0.1:4000/ingest/RawEvent/1.0"));
-    private static final String TOKEN = setting("INGEST_TOKEN", "");
-    private static final int BATCH = Integer.parseInt(setting("INGEST_BATCH", "500"));
-    private static final int ATTEMPTS = Integer.parseInt(setting("INGEST_ATTEMPTS", "10"));
-    private static final Set<Integer> RETRYABLE = Set.of(408, 429, 502, 503, 504);
-    private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     private static final PrintStream ERR = new PrintStream(System.err, true, StandardCharsets.UTF_8);
+    // Not System.out: it hides that stdout is closed or full.
+    private static final OutputStream OUT = new FileOutputStream(FileDescriptor.out);
+    private static final Set<Integer> RETRYABLE = Set.of(408, 429, 502, 503, 504);
+    private static final String HOST = "([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?";
+    private static final URI URL = URI.create(setting("INGEST_URL", "http://127.0.0.1:4000/ingest/RawEvent/1.0",
+            "https?://" + HOST + "/[!-~]+", "an http(s) URL"));
+    private static final String TOKEN = setting("INGEST_TOKEN", "", "[!-~]*", "one word of ASCII");
+    private static final int BATCH = count("INGEST_BATCH", "500");
+    private static final int ATTEMPTS = count("INGEST_ATTEMPTS", "10");
 
     /** What is sent from now on would be refused, too. */
     private static final class Stop extends Exception {
@@ -43,8 +52,8 @@ public final class Send {
     }
 
     /** The batches to send again, and how many seconds later; a negative number after progress. */
-    private record Next(List<List<String>> again, long seconds) {
-        static Next progress(List<List<String>> again) {
+    private record Next(List<List<byte[]>> again, long seconds) {
+        static Next progress(List<List<byte[]>> again) {
             return new Next(again, -1);
         }
     }
@@ -52,15 +61,19 @@ public final class Send {
     // ringest speaks HTTP/1.1.
     private final HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1)
             .connectTimeout(Duration.ofSeconds(5)).build();
+    private final CountDownLatch stopping = new CountDownLatch(1); // Zero after a signal.
     private int accepted;
     private int left;
 
     /** Sends records until each is accepted or refused; before it throws Stop, those that remain are printed. */
-    private void send(List<String> records) throws Stop, InterruptedException {
-        Deque<List<String>> pending = new ArrayDeque<>(List.of(records));
+    private void send(List<byte[]> records) throws Stop, IOException, InterruptedException {
+        Deque<List<byte[]>> pending = new ArrayDeque<>(List.of(records));
         int failures = 0;
         try {
             while (!pending.isEmpty()) {
+                if (stopping.getCount() == 0) {
+                    throw new Stop();
+                }
                 Next next = attempt(pending.pop());
                 failures = next.seconds < 0 ? 0 : failures + 1;
                 next.again.stream().filter(part -> !part.isEmpty()).forEach(pending::push);
@@ -70,17 +83,19 @@ public final class Send {
                 if (next.seconds >= 0) {
                     // Retry-After is the same for all clients that were refused; the random part spreads them.
                     double more = ThreadLocalRandom.current().nextDouble() * Math.min(30, 0.1 * Math.pow(2, failures));
-                    Thread.sleep((long) (1000 * (next.seconds + more)));
+                    stopping.await((long) (1000 * (next.seconds + more)), TimeUnit.MILLISECONDS);
                 }
             }
         } catch (Stop stop) {
-            pending.forEach(this::leave);
+            for (List<byte[]> part : pending) {
+                leave(part);
+            }
             throw stop;
         }
     }
 
     /** One request. */
-    private Next attempt(List<String> batch) throws Stop, InterruptedException {
+    private Next attempt(List<byte[]> batch) throws Stop, IOException, InterruptedException {
         HttpResponse<String> answer;
         try {
             answer = post(batch);
@@ -90,12 +105,12 @@ public final class Send {
         }
         int status = answer.statusCode();
         String body = answer.body();
-        if (status == 200) {
+        if (status == 200 && String.valueOf(batch.size()).equals(member(body, "accepted"))) {
             accepted += batch.size();
             return Next.progress(List.of());
         }
         ERR.println(status + " " + body);
-        if (status == 207) {
+        if (status == 207 && member(body, "accepted") != null) {
             int delivered = Integer.parseInt(member(body, "accepted"));
             accepted += delivered;
             int invalid = refuse(batch, body).size();
@@ -134,11 +149,11 @@ public final class Send {
         throw new Stop();
     }
 
-    private HttpResponse<String> post(List<String> batch) throws IOException, InterruptedException {
+    private HttpResponse<String> post(List<byte[]> batch) throws IOException, InterruptedException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URL)
                 .timeout(Duration.ofSeconds(30)) // Above ringest's timeouts.ack_timeout_ms.
                 .header("Content-Type", "application/x-ndjson")
-                .POST(HttpRequest.BodyPublishers.ofString(String.join("\n", batch)));
+                .POST(HttpRequest.BodyPublishers.ofByteArray(joined(batch)));
         if (!TOKEN.isEmpty()) {
             request.header("Authorization", "Bearer " + TOKEN);
         }
@@ -146,7 +161,7 @@ public final class Send {
     }
 
     /** Prints the records that an answer lists as invalid; their indices. */
-    private Set<Integer> refuse(List<String> batch, String body) {
+    private Set<Integer> refuse(List<byte[]> batch, String body) throws IOException {
         Set<Integer> invalid = new TreeSet<>();
         Matcher found = Pattern.compile("\"index\":\\s*(\\d+)").matcher(body);
         while (found.find()) {
@@ -157,12 +172,36 @@ public final class Send {
     }
 
     /** Prints records that are not accepted. */
-    private void leave(Collection<String> records) {
+    private void leave(Collection<byte[]> records) throws IOException {
         left += records.size();
-        records.forEach(OUT::println);
+        OUT.write(joined(records));
     }
 
-    private static List<String> without(List<String> batch, Set<Integer> indices) {
+    private static byte[] joined(Collection<byte[]> records) {
+        ByteArrayOutputStream lines = new ByteArrayOutputStream();
+        for (byte[] record : records) {
+            lines.writeBytes(record);
+            lines.write('\n');
+        }
+        return lines.toByteArray();
+    }
+
+    /** The next line, null at the end. As bytes: text would lose those that are not UTF-8. */
+    private static byte[] line(InputStream in) throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int next = in.read();
+        boolean isEnd = next < 0;
+        for (; next >= 0 && next != '\n'; next = in.read()) {
+            line.write(next);
+        }
+        return isEnd ? null : line.toByteArray();
+    }
+
+    private static boolean isBlank(byte[] line) {
+        return IntStream.range(0, line.length).allMatch(it -> " \t\r".indexOf(line[it]) >= 0);
+    }
+
+    private static List<byte[]> without(List<byte[]> batch, Set<Integer> indices) {
         return IntStream.range(0, batch.size()).filter(it -> !indices.contains(it)).mapToObj(batch::get).toList();
     }
 
@@ -184,35 +223,68 @@ public final class Send {
         return indices;
     }
 
-    private static String setting(String name, String otherwise) {
-        String value = System.getenv(name);
-        return value == null || value.isEmpty() ? otherwise : value;
+    /** A variable of the environment, without the spaces around it; an invalid one ends the program. */
+    private static String setting(String name, String otherwise, String pattern, String meaning) {
+        String given = System.getenv().getOrDefault(name, "").strip();
+        String value = given.isEmpty() ? otherwise : given;
+        if (!value.matches(pattern)) {
+            ERR.println(name + " must be " + meaning);
+            System.exit(2);
+        }
+        return value;
     }
 
-    public static void main(String[] arguments) throws IOException, InterruptedException {
-        Send sender = new Send();
-        BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        List<String> batch = new ArrayList<>();
+    private static int count(String name, String otherwise) {
+        return Integer.parseInt(setting(name, otherwise, "[1-9][0-9]{0,5}", "a number from 1 to 999999"));
+    }
+
+    private void run(InputStream in) throws IOException, InterruptedException {
+        List<byte[]> batch = new ArrayList<>();
         boolean stopped = false;
-        for (String line = lines.readLine(); line != null || !batch.isEmpty(); line = lines.readLine()) {
-            if (line != null && !line.isBlank()) {
-                batch.add(line.strip());
+        for (byte[] line = line(in); line != null || !batch.isEmpty(); line = line(in)) {
+            if (line != null && !isBlank(line)) {
+                batch.add(line);
             }
             if (batch.size() < BATCH && line != null) {
                 continue;
             }
             try {
                 if (stopped) {
-                    sender.leave(batch);
+                    leave(batch);
                 } else {
-                    sender.send(batch);
+                    send(batch);
                 }
             } catch (Stop stop) {
                 stopped = true;
             }
             batch = new ArrayList<>();
         }
+    }
+
+    /** After a signal nothing more is sent, and the rest of stdin is printed. */
+    private void handleSignals() {
+        Thread main = Thread.currentThread();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            stopping.countDown();
+            try {
+                main.join(); // Which halts.
+            } catch (InterruptedException interrupted) {
+                // Nobody does.
+            }
+        }));
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Send sender = new Send();
+        sender.handleSignals();
+        boolean failed = false;
+        try {
+            sender.run(new BufferedInputStream(System.in));
+        } catch (IOException error) {
+            ERR.println(error + ": stopped after " + (sender.accepted + sender.left) + " records");
+            failed = true;
+        }
         ERR.println("accepted " + sender.accepted + ", left " + sender.left);
-        System.exit(sender.left > 0 ? 1 : 0);
+        Runtime.getRuntime().halt(failed || sender.left > 0 ? 1 : 0);
     }
 }

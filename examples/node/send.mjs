@@ -3,18 +3,35 @@
 //
 //   INGEST_URL=http://127.0.0.1:4000/ingest/RawEvent/1.0 INGEST_TOKEN=… node send.mjs <records.ndjson >left.ndjson
 //
-// Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, else 1.
-// Why each answer is handled as it is: ../python/send.py.
-import { createInterface } from 'node:readline';
+// Records that were not accepted go to stdout, the reasons to stderr. Exit code: 0 if every record was accepted, 1 if
+// not, 2 for an invalid setting. Why each answer is handled as it is: ../python/send.py.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
-const URL = process.env.INGEST_URL ?? 'http://127.0.0.1:4000/ingest/RawEvent/1.0';
-const BATCH = Number(process.env.INGEST_BATCH ?? 500);
-const ATTEMPTS = Number(process.env.INGEST_ATTEMPTS ?? 10);
+// A variable of the environment, without the spaces around it; an invalid one ends the program.
+function setting(name, otherwise, pattern, meaning) {
+  const value = (process.env[name] ?? '').trim() || otherwise;
+  if (!pattern.test(value)) {
+    console.error(`${name} must be ${meaning}`);
+    process.exit(2);
+  }
+  return value;
+}
+
+const COUNT = [/^[1-9][0-9]{0,5}$/, 'a number from 1 to 999999'];
+const URL = setting(
+  'INGEST_URL',
+  'http://127.0.0.1:4000/ingest/RawEvent/1.0',
+  /^https?:\/\/([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\/[!-~]+$/,
+  'an http(s) URL',
+);
+const TOKEN = setting('INGEST_TOKEN', '', /^[!-~]*$/, 'one word of ASCII');
+const BATCH = Number(setting('INGEST_BATCH', '500', ...COUNT));
+const ATTEMPTS = Number(setting('INGEST_ATTEMPTS', '10', ...COUNT));
 const RETRYABLE = new Set([408, 429, 502, 503, 504]);
 const HEADERS = { 'Content-Type': 'application/x-ndjson' };
-if (process.env.INGEST_TOKEN) {
-  HEADERS.Authorization = `Bearer ${process.env.INGEST_TOKEN}`;
+if (TOKEN) {
+  HEADERS.Authorization = `Bearer ${TOKEN}`;
 }
 
 class Stop extends Error {}
@@ -22,18 +39,34 @@ class Stop extends Error {}
 let accepted = 0;
 let left = 0;
 
-function leave(records) {
+// After a signal nothing more is sent, and the rest of stdin is printed; the next signal ends the program at once.
+const stopping = new AbortController();
+process.once('SIGTERM', () => stopping.abort()).once('SIGINT', () => stopping.abort());
+
+// Rejects where stdout is closed or full, which console.log ignores.
+const write = promisify(process.stdout.write.bind(process.stdout));
+process.stdout.on('error', () => {});
+
+// Joins records into lines.
+function joined(records) {
+  return Buffer.concat(records.flatMap((record) => [record, Buffer.from('\n')]));
+}
+
+// Prints records that are not accepted.
+async function leave(records) {
   left += records.length;
-  records.forEach((record) => console.log(record));
+  if (records.length > 0) {
+    await write(joined(records));
+  }
 }
 
 // Prints the records that an answer lists as invalid; their indices.
-function refuse(batch, { errors }) {
+async function refuse(batch, { errors }) {
   for (const { index, path, message } of errors) {
     console.error(`record ${index} of ${batch.length}: ${path}: ${message}`);
   }
   const invalid = new Set(errors.map(({ index }) => index));
-  leave(batch.filter((_, index) => invalid.has(index)));
+  await leave(batch.filter((_, index) => invalid.has(index)));
   return invalid;
 }
 
@@ -42,7 +75,8 @@ async function post(batch) {
   const answer = await fetch(URL, {
     method: 'POST',
     headers: HEADERS,
-    body: batch.join('\n'),
+    body: joined(batch),
+    redirect: 'manual', // Else a POST becomes a GET, whose 200 says nothing of the records.
     signal: AbortSignal.timeout(30_000), // Above ringest's timeouts.ack_timeout_ms.
   });
   const text = await answer.text();
@@ -66,19 +100,19 @@ async function attempt(batch) {
     return { again: [batch], wait: 0 }; // Without an answer: this may make duplicates.
   }
   const { status, problem, wait } = answer;
-  if (status === 200) {
+  if (status === 200 && problem.accepted === batch.length) {
     accepted += batch.length;
     return { again: [] };
   }
-  if (status === 207) {
+  if (status === 207 && problem.accepted !== undefined) {
     accepted += problem.accepted;
     left += batch.length - problem.accepted - new Set(problem.errors.map(({ index }) => index)).size;
-    refuse(batch, problem);
+    await refuse(batch, problem);
     return { again: [] };
   }
   console.error(`${status} ${problem.code}: ${problem.detail} (request ${problem.request_id})`);
   if (status === 400 && problem.errors?.length > 0) {
-    const invalid = refuse(batch, problem);
+    const invalid = await refuse(batch, problem);
     return { again: [batch.filter((_, index) => !invalid.has(index))] };
   }
   if (status === 413 && batch.length > 1) {
@@ -86,24 +120,24 @@ async function attempt(batch) {
     return { again: [batch.slice(half), batch.slice(0, half)] };
   }
   if (status === 413) {
-    leave(batch);
+    await leave(batch);
     return { again: [] };
   }
   if (problem.persisted === 'partial') {
     const { delivered, not_delivered: notDelivered, unknown } = problem;
     const missing = new Set([...notDelivered, ...unknown]);
     accepted += delivered.length;
-    leave(batch.filter((_, index) => !missing.has(index) && !delivered.includes(index)));
+    await leave(batch.filter((_, index) => !missing.has(index) && !delivered.includes(index)));
     batch = batch.filter((_, index) => missing.has(index));
     if (status === 500) {
-      leave(batch);
+      await leave(batch);
       return { again: [] };
     }
   }
   if (RETRYABLE.has(status)) {
     return { again: [batch], wait };
   }
-  leave(batch);
+  await leave(batch);
   throw new Stop();
 }
 
@@ -112,6 +146,9 @@ async function send(records) {
   let failures = 0;
   try {
     while (pending.length > 0) {
+      if (stopping.signal.aborted) {
+        throw new Stop();
+      }
       const { again, wait } = await attempt(pending.pop());
       failures = wait === undefined ? 0 : failures + 1;
       pending.push(...again.filter((part) => part.length > 0));
@@ -119,13 +156,31 @@ async function send(records) {
         throw new Stop();
       }
       if (wait !== undefined) {
-        await sleep(1000 * (wait + Math.random() * Math.min(30, 0.1 * 2 ** failures)));
+        // Retry-After is the same for all clients that were refused; the random part spreads them.
+        const seconds = wait + Math.random() * Math.min(30, 0.1 * 2 ** failures);
+        await sleep(1000 * seconds, null, { signal: stopping.signal }).catch(() => {});
       }
     }
   } catch (error) {
-    pending.reverse().forEach(leave);
+    if (error instanceof Stop) {
+      await leave(pending.reverse().flat());
+    }
     throw error;
   }
+}
+
+// The lines of stdin, but for blank ones. As bytes: text would lose those that are not UTF-8.
+async function* lines() {
+  let parts = [];
+  for await (const chunk of process.stdin) {
+    let start = 0;
+    for (let end; (end = chunk.indexOf('\n', start)) >= 0; start = end + 1) {
+      yield Buffer.concat([...parts, chunk.subarray(start, end)]);
+      parts = [];
+    }
+    parts.push(chunk.subarray(start));
+  }
+  yield Buffer.concat(parts);
 }
 
 let batch = [];
@@ -135,7 +190,7 @@ async function flush() {
   const records = batch;
   batch = [];
   if (stopped) {
-    leave(records);
+    await leave(records);
     return;
   }
   try {
@@ -148,14 +203,18 @@ async function flush() {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  const record = line.trim();
-  if (record !== '' && batch.push(record) === BATCH) {
+process.exitCode = 1;
+try {
+  for await (const line of lines()) {
+    if (line.some((byte) => ![0x20, 0x09, 0x0d].includes(byte)) && batch.push(line) === BATCH) {
+      await flush();
+    }
+  }
+  if (batch.length > 0) {
     await flush();
   }
-}
-if (batch.length > 0) {
-  await flush();
+  process.exitCode = left > 0 ? 1 : 0;
+} catch (error) {
+  console.error(`${error.message}: stopped after ${accepted + left} records`);
 }
 console.error(`accepted ${accepted}, left ${left}`);
-process.exitCode = left > 0 ? 1 : 0;

@@ -3,6 +3,7 @@
 
 mod dialogue;
 mod sender;
+mod trouble;
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
@@ -53,6 +54,10 @@ fn check(found: Finding) {
             scope.spawn(move || holds(sender, &dialogue));
         }
         scope.spawn(|| arrive(&sender));
+        scope.spawn(|| trouble::invalid_settings_are_refused(&sender));
+        scope.spawn(|| trouble::what_cannot_be_printed_is_an_error(&sender));
+        scope.spawn(|| trouble::nothing_is_logged_among_the_records(&sender));
+        scope.spawn(|| trouble::a_signal_leaves_the_rest(&sender));
     });
 }
 
@@ -62,10 +67,12 @@ fn holds(sender: &Sender, dialogue: &Dialogue) {
     let url = format!("{}/ingest/Event/1.0", server.url);
     let run = sender.run(&Run {
         url: &url,
-        token: TOKEN,
-        batch: dialogue.batch,
-        attempts: dialogue.attempts,
-        records: &dialogue.records(),
+        settings: &[
+            ("INGEST_BATCH", &dialogue.batch.to_string()),
+            ("INGEST_ATTEMPTS", &dialogue.attempts.to_string()),
+        ],
+        records: dialogue.records().as_bytes(),
+        redirections: "",
     });
     let name = dialogue.name;
     let sent = server.requests();
@@ -106,18 +113,25 @@ fn arrive(sender: &Sender) {
         )
     };
     let records: Vec<String> = (0..8).map(record).collect();
+    // Lines end with LF or CRLF, or with the file; blank lines are no records.
+    let mut lines = records.join("\r\n \n").into_bytes();
+    let mut left = format!("{}\r\n", records[4]).into_bytes();
+    for odd in odd_lines(&records[0]) {
+        lines.push(b'\n');
+        lines.extend(&odd);
+        left.extend(odd);
+        left.push(b'\n');
+    }
     let run = sender.run(&Run {
         url: &format!("http://{public}/ingest/Order/1.0"),
-        token: TOKEN,
-        batch: 3,
-        attempts: 3,
-        // Lines end with LF or CRLF, or with the file; blank lines are no records.
-        records: &records.join("\r\n \n"),
+        settings: &[("INGEST_BATCH", "3"), ("INGEST_ATTEMPTS", "3")],
+        records: &lines,
+        redirections: "",
     });
-    assert_eq!(run.stdout, [&*records[4]], "{run:?}");
+    assert_eq!(run.stdout, left.escape_ascii().to_string());
     assert_eq!(
         run.log.lines().last(),
-        Some("accepted 7, left 1"),
+        Some("accepted 7, left 9"),
         "{run:?}"
     );
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -134,9 +148,28 @@ fn arrive(sender: &Sender) {
             assert!(taken.insert(record.to_owned()), "{line}: a duplicate");
         }
     }
-    // Of four requests; Node begins the second one before the first one's connection is free again.
+    // Of ten requests and more; Node begins the second one before the first one's connection is free again.
     assert_eq!(connections(management) <= 2, sender.keeps_connections);
     assert_eq!(dev.terminate().0.code(), Some(0));
+}
+
+/// Not one is a record that is accepted, and each is left as it is.
+fn odd_lines(record: &str) -> Vec<Vec<u8>> {
+    let with = |from: &str, to: &[u8]| {
+        let (before, after) = record.split_once(from).expect("part of the record");
+        [before.as_bytes(), to, after.as_bytes()].concat()
+    };
+    vec![
+        with("caf", b"\xff\xfe caf\xe9"),
+        with("caf", b"\0"),
+        [record.as_bytes(), b"\0"].concat(),
+        [b"\xef\xbb\xbf", record.as_bytes()].concat(),
+        [record.as_bytes(), "\u{a0}".as_bytes()].concat(),
+        b" \x0b \x85".to_vec(),
+        b"\\".to_vec(),
+        // Above `limits.record_bytes_max`.
+        with("caf", &b"x".repeat(1_000_001)),
+    ]
 }
 
 /// How many connections it has accepted.

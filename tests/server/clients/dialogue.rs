@@ -29,6 +29,8 @@ pub(super) struct Dialogue {
 enum Answer {
     /// A status, `Retry-After`, and the body.
     Status(u16, Option<u64>, String),
+    /// 302, to where the next answer is.
+    Moved,
     /// The connection is closed.
     None,
 }
@@ -77,6 +79,9 @@ pub(super) fn dialogues() -> Vec<Dialogue> {
         ),
         (vec![0], problem(403, None, "route_not_allowed", &json!({}))),
     ];
+    // A proxy sends to another place, and that answers; something answers that is no ringest.
+    let moved = [(vec![0, 1], Answer::Moved)];
+    let elsewhere = [(vec![0, 1], Answer::Status(200, None, "{}".to_owned()))];
     let broken = || problem(503, Some(0), "broker_unavailable", &json!({}));
     vec![
         Dialogue {
@@ -100,6 +105,14 @@ pub(super) fn dialogues() -> Vec<Dialogue> {
             3,
             missing.into(),
             vec![2, 3, 4],
+        ),
+        stop("a redirect", 2, 3, moved.into(), vec![0, 1, 2, 3, 4]),
+        stop(
+            "a server that is no ringest",
+            2,
+            3,
+            elsewhere.into(),
+            vec![0, 1, 2, 3, 4],
         ),
         stop(
             "a refusal within a halved batch",
@@ -218,8 +231,9 @@ impl Dialogue {
     }
 
     /// What is printed.
-    pub(super) fn expected_left(&self) -> Vec<String> {
-        self.left.iter().map(|it| record(*it)).collect()
+    pub(super) fn expected_left(&self) -> String {
+        let lines = self.left.iter().map(|it| record(*it) + "\n");
+        lines.collect::<String>().escape_default().to_string()
     }
 
     /// The last line that is logged.
@@ -237,7 +251,7 @@ impl Dialogue {
         self.exchanges.iter().map(|(_, answer)| match answer {
             Answer::Status(502, ..) => Duration::from_secs(1),
             Answer::Status(_, wait, _) => Duration::from_secs(wait.unwrap_or(0)),
-            Answer::None => Duration::ZERO,
+            Answer::Moved | Answer::None => Duration::ZERO,
         })
     }
 
@@ -261,6 +275,9 @@ impl Dialogue {
                         let wait = wait.map(|seconds| format!("Retry-After: {seconds}"));
                         let fields: Vec<&str> = wait.as_deref().into_iter().collect();
                         write_with(stream, status, &fields, body.as_bytes());
+                    }
+                    Some(Answer::Moved) => {
+                        write_with(stream, 302, &["Location: /elsewhere"], b"");
                     }
                     Some(Answer::None) => {}
                     None => write_with(stream, 418, &[], b"{}"),

@@ -9,6 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::TOKEN;
 use crate::support::{
     process::{Process, without_forks},
     wait::PATIENCE,
@@ -35,16 +36,24 @@ pub(super) struct Sender {
 /// What it sends, and where to.
 pub(super) struct Run<'a> {
     pub(super) url: &'a str,
-    pub(super) token: &'a str,
-    pub(super) batch: usize,
-    pub(super) attempts: usize,
-    pub(super) records: &'a str,
+    /// Where a variable is set again, the last value is taken.
+    pub(super) settings: &'a [(&'a str, &'a str)],
+    pub(super) records: &'a [u8],
+    /// As a shell writes them, where stdout and stderr are no files.
+    pub(super) redirections: &'a str,
+}
+
+/// One that runs, and the files that it reads and writes.
+pub(super) struct Running {
+    process: Process,
+    directory: TempDir,
 }
 
 /// What a sender has printed.
 #[derive(Debug)]
 pub(super) struct Printed {
-    pub(super) stdout: Vec<String>,
+    /// Bytes beyond printable ASCII are escaped.
+    pub(super) stdout: String,
     pub(super) log: String,
     pub(super) code: Option<i32>,
 }
@@ -127,26 +136,41 @@ impl Sender {
 
     /// Runs it to its end.
     pub(super) fn run(&self, run: &Run<'_>) -> Printed {
+        self.start(run).end()
+    }
+
+    pub(super) fn start(&self, run: &Run<'_>) -> Running {
         let directory = tempfile::tempdir().expect("a directory");
         let file = |name: &str| directory.path().join(name);
         fs::write(file("in"), run.records).expect("written");
         let create = |name| File::create(file(name)).expect("created");
-        let mut command = Command::new(&self.command[0]);
+        let mut command = Command::new("/bin/sh");
         command
-            .args(&self.command[1..])
+            .args(["-c", &format!("exec \"$@\" {}", run.redirections), "sh"])
+            .args(&self.command)
             .env("INGEST_URL", run.url)
-            .env("INGEST_TOKEN", run.token)
-            .env("INGEST_BATCH", run.batch.to_string())
-            .env("INGEST_ATTEMPTS", run.attempts.to_string())
+            .env("INGEST_TOKEN", format!(" {TOKEN}\n"))
+            .envs(run.settings.iter().copied())
             .stdin(File::open(file("in")).expect("just written"))
             .stdout(create("out"))
             .stderr(create("log"));
-        let mut process = Process::spawn(&mut command).expect("it starts");
-        let status = process.wait(PATIENCE);
-        let text = |name: &str| fs::read_to_string(file(name)).expect("text");
+        let process = Process::spawn(&mut command).expect("it starts");
+        Running { process, directory }
+    }
+}
+
+impl Running {
+    pub(super) fn terminate(&self) {
+        self.process.signal(libc::SIGTERM);
+    }
+
+    /// Waits for its end.
+    pub(super) fn end(mut self) -> Printed {
+        let status = self.process.wait(PATIENCE);
+        let bytes = |name: &str| fs::read(self.directory.path().join(name)).expect("it is there");
         Printed {
-            stdout: text("out").lines().map(str::to_owned).collect(),
-            log: text("log"),
+            stdout: bytes("out").escape_ascii().to_string(),
+            log: String::from_utf8_lossy(&bytes("log")).into_owned(),
             code: status.and_then(|it| it.code()),
         }
     }
