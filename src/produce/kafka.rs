@@ -21,6 +21,7 @@ use super::{
     access::BrokerAccess,
     batcher::BatchKey,
     event::{Event, text},
+    malloc::keep_requests,
     message::{PARTITION_UNASSIGNED, Scratch, plain_message},
     record::Record,
 };
@@ -82,6 +83,7 @@ impl Handle {
         // that does not fit is one that is already waiting.
         wake.set_nonblocking(true)
             .map_err(|error| OpenError(error.to_string()))?;
+        keep_requests();
         let (generation, properties) = access.properties();
         let batches: &[(&str, &str)] = if alone { ALONE } else { &[] };
         let client = new_client(&properties, batches)?;

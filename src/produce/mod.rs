@@ -18,6 +18,7 @@ mod headers;
 mod in_flight;
 mod kafka;
 mod lane;
+mod malloc;
 mod message;
 mod murmur2;
 mod outgoing;
