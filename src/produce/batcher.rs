@@ -270,18 +270,31 @@ impl Batcher {
         place.is_some_and(|it| has_failed(&topic.partitions[it], &self.brokers, now))
     }
 
-    /// Takes in a record, which waits no longer than until `deadline`. Records of one topic come in the
-    /// order of their deadlines.
-    pub(super) fn push(&mut self, topic: usize, record: Record, deadline: Instant) {
-        self.waiting += 1;
+    /// Takes in records, which wait no longer than until `deadline`. Records of one topic come in the order of
+    /// their deadlines.
+    pub(super) fn extend(
+        &mut self,
+        topic: usize,
+        records: impl IntoIterator<Item = Record>,
+        deadline: Instant,
+    ) {
         let it = &mut self.topics[topic];
-        if !self.rules.places_keys && record.is_keyed() && !it.placed_by_librdkafka {
-            it.placed_by_librdkafka = true;
-            it.learned = None;
-            it.set_partitions(&[]);
+        for record in records {
+            self.waiting += 1;
+            if !self.rules.places_keys && record.is_keyed() && !it.placed_by_librdkafka {
+                it.placed_by_librdkafka = true;
+                it.learned = None;
+                it.set_partitions(&[]);
+            }
+            it.push(record, deadline);
         }
-        it.push(record, deadline);
         self.try_again(topic);
+    }
+
+    /// Takes in a record.
+    #[cfg(test)]
+    fn push(&mut self, topic: usize, record: Record, deadline: Instant) {
+        self.extend(topic, [record], deadline);
     }
 
     fn try_again(&mut self, topic: usize) {

@@ -161,24 +161,35 @@ impl InFlight {
         position: u32,
         end: Result<(), (Fault, bool)>,
     ) -> bool {
-        let Some(request) = self.find(key).filter(|request| request.pending > 0) else {
-            return false;
-        };
-        if let Err((fault, maybe_persisted)) = end {
+        if let Err((fault, maybe_persisted)) = end
+            && let Some(request) = self.find(key).filter(|request| request.pending > 0)
+        {
             request.misses.push(Miss {
                 record: position,
                 fault,
                 maybe_persisted,
             });
         }
-        request.pending -= 1;
+        self.settle(key, 1)
+    }
+
+    /// Records that so many of a request's records were delivered. False if fewer are pending, which must not happen.
+    pub(super) fn delivered(&mut self, key: RequestKey, records: usize) -> bool {
+        self.settle(key, records)
+    }
+
+    fn settle(&mut self, key: RequestKey, records: usize) -> bool {
+        let Some(request) = self.find(key).filter(|request| request.pending >= records) else {
+            return false;
+        };
+        request.pending -= records;
         let (holder, ended) = (request.holder, request.pending == 0);
         let waiting = request.waiting;
         if ended && let Some(waker) = request.waker.take() {
             waker.wake();
         }
-        self.records -= 1;
-        self.held[holder.index()] -= 1;
+        self.records -= records;
+        self.held[holder.index()] -= records;
         if ended && !waiting {
             self.requests.remove(key.index as usize);
         }

@@ -1,6 +1,6 @@
 //! What reports bring about: records end, batches end, and what is learned from how they do.
 
-use std::time::Instant;
+use std::{ops::Range, time::Instant};
 
 use super::{
     Alone, Batcher,
@@ -69,6 +69,31 @@ impl Batcher {
             self.end(key.index, now);
         }
         reported
+    }
+
+    /// Reports on neighbours in a batch, all of which were delivered: `each` is given them. `false` if they are not
+    /// out, which must not happen.
+    pub(in crate::produce) fn delivered(
+        &mut self,
+        (key, positions): (BatchKey, Range<usize>),
+        now: Instant,
+        each: impl FnOnce(&[Record]),
+    ) -> bool {
+        let batch = self.batches.get_mut(key.index);
+        let batch = batch.filter(|it| it.generation == key.generation);
+        let Some(batch) = batch.filter(|it| it.pending >= positions.len()) else {
+            return false;
+        };
+        let count = positions.len();
+        let Some(records) = batch.records.get(positions) else {
+            return false;
+        };
+        each(records);
+        batch.pending -= count;
+        if batch.pending == 0 {
+            self.end(key.index, now);
+        }
+        true
     }
 
     /// A record of a partition is not sent alone any more.

@@ -4,7 +4,7 @@
     reason = "borrowed payloads are promised to librdkafka here"
 )]
 
-use std::time::Instant;
+use std::{ops::Range, time::Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tracing::Level;
@@ -143,11 +143,40 @@ impl Producer {
             }
             Reported::Unknown => false,
         };
-        if !known && let Some(Line { count }) = UNKNOWN_REPORTS.admit() {
-            tracing::error!(
-                count,
-                "a delivery report for a record that is not in flight"
-            );
+        if !known {
+            log_unknown();
         }
+    }
+
+    /// Records that neighbours in a batch were delivered.
+    pub(super) fn delivered(
+        &self,
+        batcher: &mut Batcher,
+        neighbours: Option<(BatchKey, Range<usize>)>,
+        now: Instant,
+    ) {
+        let Some(neighbours) = neighbours else {
+            return;
+        };
+        self.evidence.answered(now);
+        let mut known = true;
+        let are_out = batcher.delivered(neighbours, now, |records| {
+            let mut in_flight = self.in_flight.borrow_mut();
+            for of_one in records.chunk_by(|one, next| one.request == next.request) {
+                known &= in_flight.delivered(of_one[0].request, of_one.len());
+            }
+        });
+        if !known || !are_out {
+            log_unknown();
+        }
+    }
+}
+
+fn log_unknown() {
+    if let Some(Line { count }) = UNKNOWN_REPORTS.admit() {
+        tracing::error!(
+            count,
+            "a delivery report for a record that is not in flight"
+        );
     }
 }

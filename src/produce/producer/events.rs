@@ -1,6 +1,6 @@
 //! What reaches a producer from librdkafka's threads and from the clock.
 
-use std::{task::Poll, time::Instant};
+use std::{ops::Range, task::Poll, time::Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tracing::Level;
@@ -65,20 +65,7 @@ impl Producer {
     /// cannot be used any more.
     fn read_event(&self, event: &mut Event, reports_left: &mut usize, now: Instant) -> bool {
         match event.kind() {
-            EventKind::Reports => {
-                let mut batcher = self.batcher.borrow_mut();
-                for report in event.reports().take(*reports_left) {
-                    *reports_left -= 1;
-                    let end = report
-                        .end
-                        .map_err(|(code, maybe)| (self.fault(code), maybe));
-                    if end.is_ok() || matches!(end, Err((fault, _)) if fault.is_of_a_batch()) {
-                        self.evidence.answered(now);
-                    }
-                    let place = BatchKey::from_opaque(report.opaque);
-                    self.settle(&mut batcher, place, end, now);
-                }
-            }
+            EventKind::Reports => self.read_reports(event, reports_left, now),
             EventKind::Error {
                 text, fatal: true, ..
             } => {
@@ -118,6 +105,36 @@ impl Producer {
             EventKind::Other => {}
         }
         false
+    }
+
+    fn read_reports(&self, event: &mut Event, reports_left: &mut usize, now: Instant) {
+        let mut batcher = self.batcher.borrow_mut();
+        // Reports come in the order of the records: those of neighbours that were delivered are one.
+        let mut delivered: Option<(BatchKey, Range<usize>)> = None;
+        for report in event.reports().take(*reports_left) {
+            *reports_left -= 1;
+            let (batch, position) = BatchKey::from_opaque(report.opaque);
+            match (report.end, &mut delivered) {
+                (Ok(()), Some((same, positions)))
+                    if *same == batch && positions.end == position =>
+                {
+                    positions.end += 1;
+                }
+                (Ok(()), _) => {
+                    let before = delivered.replace((batch, position..position + 1));
+                    self.delivered(&mut batcher, before, now);
+                }
+                (Err((code, maybe)), _) => {
+                    self.delivered(&mut batcher, delivered.take(), now);
+                    let fault = self.fault(code);
+                    if fault.is_of_a_batch() {
+                        self.evidence.answered(now);
+                    }
+                    self.settle(&mut batcher, (batch, position), Err((fault, maybe)), now);
+                }
+            }
+        }
+        self.delivered(&mut batcher, delivered, now);
     }
 
     fn count(&self, error: KafkaError) {

@@ -57,20 +57,17 @@ impl<'k, R: ExactSizeIterator<Item = OutgoingRecord<'k>>> Intake<R> {
     /// Takes in the next records, as many as take as long as `most` without keys. Whether all are in.
     pub(super) fn advance(&mut self, most: usize, now: Instant) -> bool {
         let (producer, entered) = (&*self.producer, &mut self.entered);
-        let mut batcher = producer.batcher.borrow_mut();
         let (topic, deadline) = (entered.topic, now + producer.report_timeout);
         let allowed_ms = LazyCell::new(|| producer.times.borrow()[topic].now());
-        let mut done = 0;
-        while done < most {
-            let Some(record) = self.records.next() else {
-                return true;
-            };
+        let (mut done, position, records) = (0, &mut self.position, &mut self.records);
+        let records = std::iter::from_fn(|| {
+            let record = (done < most).then(|| records.next())??;
             let key = record.key.map_or(ptr::null(), |_| entered.key_at);
             let key_len = record.key.map_or(0, <[u8]>::len);
             entered.key_at = entered.key_at.wrapping_add(key_len);
             let record = Record {
                 request: entered.request,
-                position: self.position,
+                position: *position,
                 len: narrow(record.place.len()),
                 bytes: entered.bytes_at.wrapping_add(record.place.start),
                 key,
@@ -82,10 +79,14 @@ impl<'k, R: ExactSizeIterator<Item = OutgoingRecord<'k>>> Intake<R> {
                     .map_or(0, |time| carried_time(time, &allowed_ms)),
                 headers: entered.headers,
             };
-            batcher.push(topic, record, deadline);
-            self.position += 1;
+            *position += 1;
             done += 1 + key_len / KEY_BYTES;
-        }
+            Some(record)
+        });
+        producer
+            .batcher
+            .borrow_mut()
+            .extend(topic, records, deadline);
         self.records.len() == 0
     }
 }
