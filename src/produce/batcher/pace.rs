@@ -5,6 +5,9 @@
 //! - while batches are out, the next follows the last by (smoothed round trip / partitions), so that
 //!   the partitions take turns and a record waits a part of a round trip, not a whole one (Nagle's idea,
 //!   RFC 896, over several connections);
+//! - where the round trip is a multiple of the shortest one, batches wait for each other at the brokers: Kafka
+//!   reads a connection's next request when the one before is answered. So the next follows by so much more, and
+//!   records wait here, where they share a batch (TCP Vegas' idea). By up to a round trip: one batch is out then;
 //! - where records come so fast that several more are due within the linger time, it is awaited.
 
 use std::time::{Duration, Instant};
@@ -14,6 +17,9 @@ const RECORDS_WORTH_WAITING: f64 = 4.0;
 
 /// The longest wait for the next of several batches: one late batch says little of the next.
 const SPREAD_MAX: Duration = Duration::from_millis(250);
+
+/// The shortest round trip is that of the last one or two such windows.
+const SHORTEST_WINDOW: Duration = Duration::from_secs(30);
 
 /// The time over which the rate of arrival is averaged.
 const RATE_WINDOW: Duration = Duration::from_millis(20);
@@ -32,10 +38,39 @@ pub(in crate::produce) struct Linger {
 pub(super) struct Pace {
     /// When the last batch went.
     last: Option<Instant>,
-    /// Smoothed, from a batch's departure to its last report.
-    round_trip: Option<Duration>,
+    /// From a batch's departure to its last report.
+    round_trip: Option<RoundTrip>,
     /// Smoothed records a second.
     rate: f64,
+}
+
+#[derive(Debug)]
+struct RoundTrip {
+    smoothed: Duration,
+    /// The shortest since `since`, and that of the window before.
+    shortest: [Duration; 2],
+    since: Instant,
+}
+
+impl RoundTrip {
+    /// The time between two batches over so many partitions.
+    fn spread(&self, partitions: usize) -> Duration {
+        let [shortest, before] = self.shortest;
+        let shortest = shortest.min(before).as_secs_f64().max(1e-6);
+        let multiple = (self.smoothed.as_secs_f64() / shortest).max(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "few partitions")]
+        let part = multiple / partitions.max(1) as f64;
+        self.smoothed.mul_f64(part.min(1.0))
+    }
+
+    fn observe(&mut self, round_trip: Duration, now: Instant) {
+        self.smoothed = (self.smoothed * 7 + round_trip) / 8;
+        if now - self.since >= SHORTEST_WINDOW {
+            self.shortest = [round_trip, self.shortest[0]];
+            self.since = now;
+        }
+        self.shortest[0] = self.shortest[0].min(round_trip);
+    }
 }
 
 impl Pace {
@@ -48,10 +83,8 @@ impl Pace {
         partitions: usize,
         linger: Linger,
     ) -> Option<Instant> {
-        let spread = match self.round_trip.filter(|_| out) {
-            Some(round_trip) => round_trip / u32::try_from(partitions.max(1)).unwrap_or(u32::MAX),
-            None => Duration::ZERO,
-        };
+        let round_trip = self.round_trip.as_ref().filter(|_| out);
+        let spread = round_trip.map_or(Duration::ZERO, |it| it.spread(partitions));
         let spread = spread.min(SPREAD_MAX);
         let is_worth_waiting = self.rate * linger.time.as_secs_f64() >= RECORDS_WORTH_WAITING;
         let under_load = if is_worth_waiting {
@@ -82,11 +115,16 @@ impl Pace {
     }
 
     /// A batch was acknowledged after that time.
-    pub(super) fn acknowledged(&mut self, round_trip: Duration) {
-        self.round_trip = Some(match self.round_trip {
-            Some(smoothed) => (smoothed * 7 + round_trip) / 8,
-            None => round_trip,
-        });
+    pub(super) fn acknowledged(&mut self, round_trip: Duration, now: Instant) {
+        if let Some(known) = &mut self.round_trip {
+            known.observe(round_trip, now);
+        } else {
+            self.round_trip = Some(RoundTrip {
+                smoothed: round_trip,
+                shortest: [round_trip; 2],
+                since: now,
+            });
+        }
     }
 }
 
@@ -138,7 +176,7 @@ mod tests {
         let mut pace = Pace::default();
         let start = Instant::now();
         pace.sent(1, start);
-        pace.acknowledged(ms(20));
+        pace.acknowledged(ms(20), start);
         assert_eq!(pace.due(start, false, 4, LINGER), None);
         assert_eq!(pace.due(start, true, 4, LINGER), Some(start + ms(5)));
         let given = Linger {
@@ -147,9 +185,37 @@ mod tests {
         };
         assert_eq!(pace.due(start, true, 4, given), Some(start + ms(2)));
         for _ in 0..100 {
-            pace.acknowledged(ms(4));
+            pace.acknowledged(ms(4), start);
         }
         let due = pace.due(start, true, 4, LINGER).expect("not yet");
         assert!(due - start < ms(2), "{:?}", due - start);
+    }
+
+    /// The time until the next batch when the last ones took so long.
+    fn wait(pace: &mut Pace, round_trip: Duration, now: Instant) -> Duration {
+        for _ in 0..100 {
+            pace.acknowledged(round_trip, now);
+        }
+        pace.sent(1, now);
+        let due = pace.due(now, true, 4, LINGER);
+        due.expect("a batch is out") - now
+    }
+
+    #[test]
+    fn batches_that_wait_for_each_other_are_fewer() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        // (round trip, time between batches over four partitions)
+        for (took, between) in [(8, 2), (12, 4), (16, 8), (24, 18), (64, 64), (8, 2)] {
+            let waits = wait(&mut pace, ms(took), start);
+            let expected = ms(between);
+            assert!(waits.abs_diff(expected) < ms(1), "{took}: {waits:?}");
+        }
+        // The way to the brokers has become longer: what was measured long ago does not count.
+        for window in 1..=2 {
+            wait(&mut pace, ms(24), start + SHORTEST_WINDOW * window);
+        }
+        let waits = wait(&mut pace, ms(24), start + SHORTEST_WINDOW * 2);
+        assert!(waits.abs_diff(ms(6)) < ms(1), "{waits:?}");
     }
 }

@@ -143,7 +143,7 @@ impl Batcher {
         if batch.kind == Kind::Any {
             topic.out -= 1;
             if !batch.failed {
-                topic.pace.acknowledged(round_trip);
+                topic.pace.acknowledged(round_trip, now);
             }
         }
         topic.ahead -= usize::from(batch.kind.is_ordered(batch.partition));

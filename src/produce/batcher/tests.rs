@@ -452,3 +452,40 @@ fn records_with_and_without_keys_take_turns_at_a_partition() {
     }
     assert!(kinds.windows(2).all(|two| two[0] != two[1]), "{kinds:?}");
 }
+
+/// Batches out over four partitions of a broker, on average, while 50 records a millisecond come: `answered` has when
+/// the broker answers a batch, given when it was sent and when the answer before came.
+fn out_at(answered: fn(Instant, Instant) -> Instant) -> f64 {
+    let rules = BatchRules {
+        bytes_max: 1_000_000,
+        records_max: 10_000,
+        ..rules()
+    };
+    let mut bench = Bench::new(rules, &[1; 4]);
+    let mut out: VecDeque<(BatchKey, Instant)> = VecDeque::new();
+    let (mut last, mut sum) = (bench.now, 0);
+    for step in 0..10_000 {
+        bench.push(5);
+        while let Some((batch, due)) = out.front().copied().filter(|(_, due)| *due <= bench.now) {
+            bench.end(batch, Ok(()));
+            out.pop_front();
+            last = due;
+        }
+        for batch in bench.sent() {
+            let before = out.back().map_or(last, |(_, due)| *due);
+            out.push_back((batch, answered(bench.now, before)));
+        }
+        sum += if step < 5_000 { 0 } else { out.len() };
+        bench.now += Duration::from_micros(100);
+    }
+    f64::from(u32::try_from(sum).expect("few")) / 5_000.0
+}
+
+#[test]
+fn batches_do_not_queue_at_a_broker_that_answers_one_after_the_other() {
+    const TIME: Duration = Duration::from_millis(4);
+    let at_once = out_at(|sent, _| sent + TIME);
+    assert!((3.0..=4.0).contains(&at_once), "{at_once}");
+    let one_by_one = out_at(|sent, before| sent.max(before) + TIME);
+    assert!((1.0..2.5).contains(&one_by_one), "{one_by_one}");
+}
