@@ -2,7 +2,8 @@
 
 None is a dependency of ringest: `prepare` fetches and builds one into the cache directory of the tests, the
 first time that a run selects it. The projects are in `loadtest/gateways/`. What all of them have in common:
-one core, `acks=all`, an answer only after the brokers' acknowledgement, no compression, 1 ms of linger.
+one core, no compression, and, but for Moose and Dapr, which keep their own producer settings, `acks=all`, an answer
+only after the brokers' acknowledgement, 1 ms of linger.
 """
 
 import base64
