@@ -31,6 +31,33 @@ fn within(members: &[(String, Seen)], objects: u64, depth: usize) -> Vec<(&str, 
     guesses.collect()
 }
 
+/// Calls `note` with each place within a member, such as `user.tags[]`, about which its type does not say all.
+pub(super) fn notes(path: &str, seen: &Seen, note: &mut impl FnMut(&str, String)) {
+    notes_within(path, seen, 0, note);
+}
+
+fn notes_within(path: &str, seen: &Seen, depth: usize, note: &mut impl FnMut(&str, String)) {
+    if seen.integers + seen.fractions > 0 && number(seen) == "Float64" && seen.rounded > 0 {
+        let times = seen.rounded;
+        let text =
+            format!("{times} beyond 2^53, which Float64 rounds; Int256 or UInt256 keeps integers");
+        note(path, text);
+    }
+    if let (Some(elements), true) = (&seen.elements, depth < DEPTH_MAX) {
+        notes_within(&format!("{path}[]"), elements, depth + 1, note);
+    }
+    if seen.objects == 0 || !object(seen, depth).starts_with("Tuple(") {
+        return;
+    }
+    for (name, member, guess) in within(&seen.members, seen.objects, depth + 1) {
+        let path = format!("{path}.{}", text::key(name));
+        match guess {
+            Ok(_) => notes_within(&path, member, depth + 1, note),
+            Err(reason) => note(&path, format!("no element of the Tuple: {reason}")),
+        }
+    }
+}
+
 fn guess(seen: &Seen, may_be_absent: bool, depth: usize) -> Guess {
     let numbers = seen.integers + seen.fractions;
     let kinds = [

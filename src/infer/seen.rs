@@ -15,6 +15,9 @@ const DIFFERENT_MAX: usize = 1_000;
 /// Members of an object that are looked at each for itself.
 const MEMBERS_MAX: usize = 1_000;
 
+/// From here on a 64-bit float does not hold each integer.
+const EXACT_MAX: u64 = 1 << 53;
+
 /// The values in one place: how many of each kind, and what their parts were.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -26,6 +29,8 @@ pub(super) struct Seen {
     pub(super) large: u64,
     pub(super) negative: u64,
     pub(super) fractions: u64,
+    /// Numbers that are whole and beyond 2^53: a `Float64` rounds them where they are integers.
+    pub(super) rounded: u64,
     pub(super) texts: u64,
     pub(super) different: BTreeSet<String>,
     /// Of each of the formats, whether a text has not been in it.
@@ -93,17 +98,21 @@ impl<'de> Visitor<'de> for Place<'_> {
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
         self.seen.integers += 1;
         self.seen.negative += u64::from(value < 0);
+        self.seen.rounded += u64::from(value.unsigned_abs() > EXACT_MAX);
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
         self.seen.integers += 1;
         self.seen.large += u64::from(i64::try_from(value).is_err());
+        self.seen.rounded += u64::from(value > EXACT_MAX);
         Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
         self.seen.fractions += 1;
+        // Beyond 2^53 there are no fractions.
+        self.seen.rounded += u64::from(value.abs() > 9_007_199_254_740_992.0);
         Ok(())
     }
 

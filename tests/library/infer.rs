@@ -109,6 +109,72 @@ fn what_holds_no_records_is_an_error() {
     assert!(error.to_string().contains("line 2"), "{error}");
 }
 
+#[test]
+fn integers_that_a_float_rounds_are_named() {
+    let records = r#"
+        {"a": 123456789012345678901234567890, "b": {"c": -9223372036854775809, "no": null}, "d": [9007199254740993, 0.5],
+         "small": 0.5, "exact": 9007199254740992}"#;
+    let proposed = infer("M", records.as_bytes()).expect("records");
+    for line in [
+        "# Proposed from 1 record. ",
+        "\n# a: 1 beyond 2^53, which Float64 rounds; Int256 or UInt256 keeps integers\n",
+        "\n# b.c: 1 beyond 2^53, ",
+        "\n# b.no: no element of the Tuple: only null was seen\n",
+        "\n# d[]: 1 beyond 2^53, ",
+        "\na = \"Float64\"\n",
+        "\nexact = \"Int64\"\n",
+    ] {
+        assert!(proposed.contains(line), "{line}: {proposed}");
+    }
+    assert!(
+        !proposed.contains("# small") && !proposed.contains("# exact"),
+        "{proposed}"
+    );
+    load(&proposed);
+}
+
+#[test]
+fn what_is_wrong_with_the_input_is_named() {
+    let deep = "[".repeat(200);
+    for (body, message) in [
+        (
+            &b"\xef\xbb\xbf{}"[..],
+            "it begins with a byte order mark (EF BB BF), which ringest rejects",
+        ),
+        (b"\xff\xfe{\0", "it is UTF-16: convert it to UTF-8"),
+        (b"\xfe\xff\0{", "it is UTF-16: convert it to UTF-8"),
+        (b"\x1f\x8b\x08\0", "it is compressed by gzip: decompress it"),
+        (
+            b"\x28\xb5\x2f\xfd\x04",
+            "it is compressed by zstd: decompress it",
+        ),
+        (b"{}\n{\"a\":\"\xff\"}", "line 2: it is not UTF-8"),
+        (
+            b"{}\n{\"a\":1e400}",
+            "line 2, column 10: a number beyond the range of a 64-bit float",
+        ),
+        (
+            b"{\"a\":-1e400}",
+            "line 1, column 11: a number beyond the range of a 64-bit float",
+        ),
+        (
+            deep.as_bytes(),
+            "line 1, column 128: more than 127 arrays and objects within one another",
+        ),
+        (
+            b"[{}]\n[{}]",
+            "2 of 2 values are not objects, and a record is one",
+        ),
+        (
+            b"a,b\n1,2",
+            "it is not JSON: expected value at line 1 column 1",
+        ),
+    ] {
+        let error = infer("M", body).expect_err(message).to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
+
 /// Names that need quotation marks or none, and the one that no field can have.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
