@@ -81,7 +81,7 @@ fn check_encoding(body: &[u8]) -> Result<(), InferError> {
     }
     std::str::from_utf8(body).map(drop).map_err(|error| {
         let before = &body[..error.valid_up_to()];
-        InferError::NotUtf8(1 + before.iter().filter(|&&it| it == b'\n').count())
+        InferError::NotUtf8(before.split(|&it| it == b'\n').count())
     })
 }
 

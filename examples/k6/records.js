@@ -13,6 +13,9 @@ import { check } from 'k6';
 
 const URL = __ENV.INGEST_URL || 'http://127.0.0.1:4000/ingest/RawEvent/1.0';
 const BATCH = Number(__ENV.BATCH || 100);
+if (!(Number.isInteger(BATCH) && BATCH > 0)) {
+  throw new Error('BATCH must be a number from 1');
+}
 
 const records = new SharedArray('records', () =>
   open(__ENV.RECORDS).split('\n').filter((line) => line.trim() !== ''));
