@@ -20,7 +20,7 @@ use answers::{form, outcomes};
 use bodies::{EVENT, array, nested};
 use compress::compress;
 use criterion::{Criterion, Throughput};
-use head::HEAD;
+use head::{HEAD, of_another_client};
 use ringest::{
     admission::Holder,
     http::{Coding, HeadLimits, HeadParser, IdleDecoders},
@@ -39,12 +39,16 @@ fn head(criterion: &mut Criterion) {
     let mut parser = HeadParser::new(limits);
     let mut group = criterion.benchmark_group("head");
     group.throughput(Throughput::Bytes(HEAD.len() as u64));
-    group.bench_function(format!("{} B", HEAD.len()), |bencher| {
-        bencher.iter(|| {
-            parser.reset();
-            parser.parse(black_box(HEAD.as_bytes()))
+    let (same, other) = (HEAD.to_owned(), of_another_client());
+    for (name, heads) in [("first", [&same, &other]), ("again", [&same, &same])] {
+        let mut heads = heads.into_iter().cycle();
+        group.bench_function(format!("{} B, {name}", HEAD.len()), |bencher| {
+            bencher.iter(|| {
+                parser.reset();
+                parser.parse(black_box(heads.next().expect("endless").as_bytes()))
+            });
         });
-    });
+    }
     group.finish();
 }
 
@@ -56,6 +60,14 @@ fn route(criterion: &mut Criterion) {
             bencher.iter(|| routes.find(black_box(path.as_bytes())).map(|it| it.index));
         });
     }
+    group.bench_function("that of the request before", |bencher| {
+        let path = PATH.as_bytes();
+        bencher.iter(|| {
+            routes
+                .find_likely(black_box(0), black_box(path))
+                .map(|it| it.index)
+        });
+    });
     group.finish();
 }
 

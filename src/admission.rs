@@ -22,8 +22,8 @@ pub const SHARE: usize = 4;
 const ANNOUNCED_SHARE: usize = 4;
 
 /// The most that a connection takes beside the segment that it reads into and what is counted as in flight:
-/// its task and state, a small answer, its places in the worker's tables.
-pub const CONNECTION_BYTES: usize = 4 * 1024;
+/// its task and state, a small answer, the head of the last request, its places in the worker's tables.
+pub const CONNECTION_BYTES: usize = 5 * 1024;
 
 /// What a worker takes from the process's budget at a time, in bytes.
 const CHUNK: usize = 1024 * 1024;

@@ -96,6 +96,8 @@ pub(crate) struct Connection {
     holder: Holder,
     /// When the first byte of the current request was there.
     began: Option<Instant>,
+    /// When the current request last waited for something before its body.
+    waited: Instant,
     /// No request has begun.
     is_new: bool,
     /// It is beyond the limit of connections: one request is answered, and only `/health` is served.
@@ -106,6 +108,8 @@ pub(crate) struct Connection {
     certified: Option<Box<Certified>>,
     /// Where the cache had the last credential.
     cache_hint: Cell<Hint>,
+    /// The index of the last request's route.
+    last_route: usize,
     /// Pipelined requests before the current one whose answers are due, in their order. Allocated
     /// with the first one.
     unanswered: VecDeque<Processed>,
@@ -131,11 +135,13 @@ impl Connection {
             client: Client::new(peer, &context.config.listen.trusted_proxies),
             holder: context.admission.holder(None, Subnet::of(peer).number()),
             began: None,
+            waited: context.clock.now(),
             is_new: true,
             is_reserved,
             ends_at,
             certified: None,
             cache_hint: Cell::default(),
+            last_route: 0,
             unanswered: VecDeque::new(),
             context,
         })
@@ -237,17 +243,19 @@ impl Connection {
         facts.end_stage(Stage::Authenticated);
         let subnet = Subnet::of(self.client.address());
         self.holder = (context.admission).holder(principal.name(), subnet.number());
-        let Some(route) = active.snapshot.routes.find(self.path(head)) else {
+        let routes = &active.snapshot.routes;
+        let Some(route) = routes.find_likely(self.last_route, self.path(head)) else {
             facts.unknown_path = Some(cut(self.path(head)).into());
             return Err(Refusal::UnknownRoute.into());
         };
         facts.route = Some(route.index);
+        self.last_route = route.index;
         let destination = Destination::new(active, &principal, route)?;
         let (format, coding) = body_format(head, context.config.limits.content_encodings)?;
         if context.ending() == Ending::Refusing {
             return Err(Refusal::Draining.into());
         }
-        if context.load.is_exceeded() || self.waits_long(head) {
+        if context.load.is_exceeded(self.waited) || self.waits_long(head) {
             return Err(Refusal::Overloaded.into());
         }
         let quotas = destination.quotas;

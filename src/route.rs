@@ -6,6 +6,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
+use memchr::memchr;
 
 use crate::{
     model::{Model, Schema, SchemaPrefix, is_latest, path, paths, schema_prefix},
@@ -149,24 +150,20 @@ impl RouteTable {
     /// encoded slash is no separator; a path with one, or with a malformed encoding, a dot segment or
     /// a double slash, has no route.
     pub fn find(&self, target_path: &[u8]) -> Option<&Route> {
-        let mut rest = target_path.strip_suffix(b"/").unwrap_or(target_path);
+        let path = target_path.strip_suffix(b"/").unwrap_or(target_path);
         let mut buffer = [0; PATH_BYTES_MAX];
-        let mut length = 0;
-        while let [first, after @ ..] = rest {
-            if length == self.path_bytes_max {
-                return None;
-            }
-            let (byte, after) = match (*first, after) {
-                (b'%', [high, low, after @ ..]) => (decoded(*high, *low)?, after),
-                (b'%', _) => return None,
-                (byte, after) => (byte, after),
-            };
-            buffer[length] = byte.to_ascii_lowercase();
-            length += 1;
-            rest = after;
-        }
-        let index = self.by_path.get(&buffer[..length])?;
+        let path = decode(path, &mut buffer[..self.path_bytes_max])?;
+        path.make_ascii_lowercase();
+        let index = self.by_path.get(&*path)?;
         self.routes.get(*index)
+    }
+
+    /// As [`find`](Self::find), where the path is probably that of the route at the index `likely`, as declared: most
+    /// connections have requests for one route.
+    pub fn find_likely(&self, likely: usize, target_path: &[u8]) -> Option<&Route> {
+        let route = self.routes.get(likely);
+        let route = route.filter(|route| route.path.as_bytes() == target_path);
+        route.or_else(|| self.find(target_path))
     }
 }
 
@@ -195,6 +192,27 @@ impl Topics {
         self.by_name.insert(name, index);
         index
     }
+}
+
+/// The percent-decoded path in `buffer`; `None` where it has no room, or an encoding is malformed.
+fn decode<'b>(path: &[u8], buffer: &'b mut [u8]) -> Option<&'b mut [u8]> {
+    if memchr(b'%', path).is_none() {
+        let copy = buffer.get_mut(..path.len())?;
+        copy.copy_from_slice(path);
+        return Some(copy);
+    }
+    let (mut rest, mut length) = (path, 0);
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match (*first, after) {
+            (b'%', [high, low, after @ ..]) => (decoded(*high, *low)?, after),
+            (b'%', _) => return None,
+            (byte, after) => (byte, after),
+        };
+        *buffer.get_mut(length)? = byte;
+        length += 1;
+        rest = after;
+    }
+    Some(&mut buffer[..length])
 }
 
 /// The byte that two hexadecimal digits encode; `None` for a slash, which would be a separator.

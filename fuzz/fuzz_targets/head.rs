@@ -1,4 +1,4 @@
-//! A head reads the same whole and split where the input's first bytes say.
+//! A head reads the same whole and split where the input's first bytes say, and whatever its connection had before.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -29,6 +29,18 @@ fuzz_target!(|data: &[u8]| {
             }
         };
         assert_eq!(whole, split);
+        // After itself, and after itself with another byte.
+        for change in [0, 1] {
+            let mut before = request.to_vec();
+            let len = before.len();
+            if let Some(byte) = before.get_mut(usize::from(*seed) % len.max(1)) {
+                *byte ^= change;
+            }
+            let mut parser = HeadParser::new(limits);
+            let _ = parser.parse(&before);
+            parser.reset();
+            assert_eq!(parser.parse(request), whole);
+        }
         if let Ok(Some(head)) = whole {
             assert!(head.len <= request.len() && head.len <= limits.head_bytes_max);
             assert!(head.path.of(request).len() < head.len);

@@ -144,6 +144,9 @@ impl Connection {
         let body_bytes = request.body_bytes();
         let looks =
             self.unanswered.capacity() > 0 || body_bytes >= self.transport.input().capacity();
+        if !looks && self.transport.rest().is_empty() {
+            return false;
+        }
         let before = self.unanswered.iter().map(Processed::body_bytes);
         self.unanswered.len() + 1 < IN_FLIGHT_MAX
             && body_bytes + before.sum::<usize>() <= BODY_BYTES_MAX

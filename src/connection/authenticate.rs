@@ -69,7 +69,9 @@ impl Connection {
                 drop(token);
                 self.answer_unanswered().await?;
                 // Rare: boxed, so that its state does not enlarge every connection's future.
-                Box::pin(self.verify_presented(active, head, facts)).await?
+                let verified = Box::pin(self.verify_presented(active, head, facts)).await?;
+                self.waited = Instant::now();
+                verified
             }
         };
         self.check_page(&principal, head, in_query, facts)?;

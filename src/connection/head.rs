@@ -43,7 +43,8 @@ impl Connection {
             let has_begun =
                 !transport.rest().is_empty() || (is_idle && transport.await_record().await?);
             if has_begun {
-                self.began.get_or_insert_with(Instant::now);
+                self.waited = Instant::now();
+                self.began.get_or_insert(self.waited);
             }
             if !transport.rest().is_empty() {
                 let trusted = &context.config.listen.trusted_proxies;
@@ -70,7 +71,8 @@ impl Connection {
 
     /// The next request's head, if it has arrived.
     fn arrived_head(&mut self) -> Result<Option<RequestHead>, HeadError> {
-        self.began = Some(Instant::now());
+        self.waited = Instant::now();
+        self.began = Some(self.waited);
         loop {
             if !self.transport.rest().is_empty()
                 && let Some(head) = self.parser.parse(self.transport.rest())?

@@ -10,6 +10,7 @@ mod bytes;
 mod error;
 mod fields;
 mod media;
+mod repeated;
 mod request;
 mod target;
 
@@ -18,7 +19,6 @@ use std::mem::MaybeUninit;
 use httparse::{Header, Request, Status};
 use memchr::memchr_iter;
 
-use self::fields::{Fields, span_in};
 pub(super) use self::{
     bytes::is_token_byte,
     fields::{Field, LONGEST_NAME, field_values},
@@ -26,10 +26,15 @@ pub(super) use self::{
 pub use self::{
     error::HeadError,
     fields::{field_value, origin},
+    repeated::HEAD_KEPT_BYTES_MAX,
     request::{
         Authorization, ContentCoding, Framing, Identifiers, MediaType, Method, RequestHead, Span,
         Version,
     },
+};
+use self::{
+    fields::{Fields, span_in},
+    repeated::Repeated,
 };
 
 /// Most bytes of a request line, its CRLF included; RFC 9112 section 3 asks for at least 8,000.
@@ -50,10 +55,18 @@ pub struct HeadLimits {
     pub headers_max: usize,
 }
 
-/// Reads one head, however its bytes arrive; each byte is scanned once and parsed once.
+/// Reads the heads of one connection, however their bytes arrive; each byte is scanned once and parsed once,
+/// or compared with that of the head before.
 #[derive(Clone, Debug)]
 pub struct HeadParser {
     limits: HeadLimits,
+    scan: Scan,
+    before: Repeated,
+}
+
+/// The search for the end of a head.
+#[derive(Clone, Debug, Default)]
+struct Scan {
     /// Offset of the request line: 0, or 2 behind an empty line. `None` until it is known.
     start: Option<usize>,
     /// Bytes already searched for line ends.
@@ -74,16 +87,14 @@ impl HeadParser {
         };
         Self {
             limits,
-            start: None,
-            scanned: 0,
-            line: 0,
-            lines: 0,
+            scan: Scan::default(),
+            before: Repeated::default(),
         }
     }
 
     /// Starts over: the next bytes are the first ones of another request.
     pub fn reset(&mut self) {
-        *self = Self::new(self.limits);
+        self.scan = Scan::default();
     }
 
     /// Reads the head of the request that starts at `bytes[0]`; `None`: more bytes are needed.
@@ -94,26 +105,34 @@ impl HeadParser {
     /// # Errors
     /// [`HeadError`] as soon as the bytes so far determine it; more bytes never change it.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
-        let start = match self.start {
+        let start = match self.scan.start {
             Some(start) => start,
-            None => match request_line_start(bytes)? {
-                Some(start) => self.begin_at(start),
-                None => return Ok(None),
-            },
+            None => {
+                if let Some(head) = self.before.repeated(bytes) {
+                    return Ok(Some(head));
+                }
+                match request_line_start(bytes)? {
+                    Some(start) => self.scan.begin_at(start),
+                    None => return Ok(None),
+                }
+            }
         };
-        let Some(len) = self.scan(bytes, start)? else {
+        let Some(len) = self.scan.advance(bytes, start, self.limits)? else {
             return Ok(None);
         };
-        let head = &bytes[..len];
-        let fields = self.lines - 1;
-        let head = if fields <= HEADERS_USUAL {
-            interpret::<HEADERS_USUAL>(head, start)
+        let bytes = &bytes[..len];
+        let fields = self.scan.lines - 1;
+        let (head, length) = if fields <= HEADERS_USUAL {
+            interpret::<HEADERS_USUAL>(bytes, start)?
         } else {
-            interpret_many(head, start)
+            interpret_many(bytes, start)?
         };
-        head.map(Some)
+        self.before.keep(bytes, head, length);
+        Ok(Some(head))
     }
+}
 
+impl Scan {
     fn begin_at(&mut self, start: usize) -> usize {
         self.start = Some(start);
         self.scanned = start;
@@ -122,11 +141,16 @@ impl HeadParser {
     }
 
     /// Continues the search for the blank line; its end is the head's length.
-    fn scan(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, HeadError> {
-        let window = bytes.len().min(self.limits.head_bytes_max);
+    fn advance(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        limits: HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
+        let window = bytes.len().min(limits.head_bytes_max);
         let line_max = start
             .saturating_add(REQUEST_LINE_BYTES_MAX)
-            .min(self.limits.head_bytes_max);
+            .min(limits.head_bytes_max);
         let from = self.scanned.min(window);
         for found in memchr_iter(b'\n', &bytes[from..window]) {
             let end = from + found;
@@ -143,7 +167,7 @@ impl HeadParser {
                 return Err(HeadError::Folded);
             }
             // This line is field number `lines`: the request line was number 0.
-            if self.lines > self.limits.headers_max {
+            if self.lines > limits.headers_max {
                 return Err(HeadError::TooManyHeaders);
             }
             self.lines += 1;
@@ -153,7 +177,7 @@ impl HeadParser {
         if self.lines == 0 && window >= line_max {
             return Err(HeadError::RequestLineTooLong);
         }
-        if window == self.limits.head_bytes_max {
+        if window == limits.head_bytes_max {
             return Err(HeadError::HeadTooLarge);
         }
         Ok(None)
@@ -181,12 +205,13 @@ fn request_line_start(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
 /// [`interpret`] for the maximum number of fields, in a stack frame of its own.
 #[cold]
 #[inline(never)]
-fn interpret_many(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
+fn interpret_many(head: &[u8], start: usize) -> Result<(RequestHead, Span), HeadError> {
     interpret::<HEADERS_MAX>(head, start)
 }
 
-/// Checks a complete head whose lines all end in LF; only the last one is empty.
-fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, HeadError> {
+/// Checks a complete head whose lines all end in LF; only the last one is empty. Also the position of the value of
+/// `Content-Length`, which is empty where there is none.
+fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<(RequestHead, Span), HeadError> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; N];
     let mut request = Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(&head[start..], &mut headers);
@@ -211,7 +236,7 @@ fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, H
         fields.add(head, header.name.as_bytes(), header.value)?;
     }
     fields.check(version)?;
-    Ok(RequestHead {
+    let interpreted = RequestHead {
         len: head.len(),
         method,
         path: span_in(head, path),
@@ -223,7 +248,8 @@ fn interpret<const N: usize>(head: &[u8], start: usize) -> Result<RequestHead, H
         content_encoding: fields.content_encoding(),
         authorization: fields.authorization(),
         identifiers: fields.identifiers(),
-    })
+    };
+    Ok((interpreted, fields.length_span()))
 }
 
 /// The rule behind an error of httparse.

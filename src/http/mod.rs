@@ -10,8 +10,8 @@ pub use body::{BodyError, ChunkedDecoder, ChunkedLimits, ChunkedStep};
 pub use content::{Coding, Codings, ContentError, Decoder, IdleDecoders, Progress};
 pub use forwarded::client;
 pub use head::{
-    Authorization, ContentCoding, Framing, HEADERS_MAX, HeadError, HeadLimits, HeadParser,
-    Identifiers, MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version,
+    Authorization, ContentCoding, Framing, HEAD_KEPT_BYTES_MAX, HEADERS_MAX, HeadError, HeadLimits,
+    HeadParser, Identifiers, MediaType, Method, REQUEST_LINE_BYTES_MAX, RequestHead, Span, Version,
     field_value, origin,
 };
 pub use proxy_header::{ConnectionStart, PROXY_HEADER_BYTES_MAX, ProxyHeader, proxy_header};

@@ -160,6 +160,27 @@ fn what_is_no_route() {
 }
 
 #[test]
+fn a_route_is_found_whatever_was_likely() {
+    let table = sample();
+    for path in [
+        "/ingest/UserEvent/1.9",
+        "/ingest/userEVENT/1.2",
+        "/ingest/User",
+        "/ingest/none",
+        "",
+    ] {
+        for likely in 0..=table.routes().len() {
+            let route = table.find_likely(likely, path.as_bytes());
+            assert_eq!(
+                route.map(|route| route.index),
+                found(&table, path),
+                "{path}, {likely}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_longest_path_is_found_and_a_longer_one_is_not() {
     let name = "n".repeat(Model::NAME_BYTES_MAX);
     let version = "1".repeat(Version::BYTES_MAX);

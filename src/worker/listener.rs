@@ -295,7 +295,7 @@ fn log_failure(error: &io::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission::CONNECTION_BYTES;
+    use crate::{admission::CONNECTION_BYTES, http::HEAD_KEPT_BYTES_MAX};
 
     /// The task that an idle connection is.
     #[test]
@@ -303,8 +303,8 @@ mod tests {
         fn bytes_of<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
             size_of::<F>()
         }
-        // What is kept of the last answer, and the places in the worker's tables and the driver's.
-        const BESIDE: usize = 1_024 + 512;
+        // What is kept of the last answer and of the last head, and the places in the worker's tables and the driver's.
+        const BESIDE: usize = 1_024 + HEAD_KEPT_BYTES_MAX + 512;
         let (task, state) = (bytes_of(serve), size_of::<Connection>());
         let bytes = task + state + BESIDE;
         assert!(bytes <= CONNECTION_BYTES, "{task} + {state} bytes");

@@ -7,6 +7,7 @@ mod fields;
 mod head;
 mod limits;
 mod proxies;
+mod repeated;
 mod splits;
 
 use ringest::http::{

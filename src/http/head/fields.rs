@@ -50,7 +50,8 @@ impl Field {
 #[expect(clippy::struct_excessive_bools, reason = "each is set by one field")]
 pub(super) struct Fields {
     host: bool,
-    content_length: Option<u64>,
+    /// With its position.
+    content_length: Option<(u64, Span)>,
     chunked: bool,
     close: bool,
     keep_alive: bool,
@@ -89,6 +90,7 @@ impl Fields {
             Field::Host => self.add_host(value)?,
             Field::ContentLength => {
                 let length = decimal(value).ok_or(HeadError::ContentLength)?;
+                let length = (length, span_in(head, value));
                 if self.content_length.replace(length).is_some() {
                     return Err(HeadError::ContentLengthRepeated);
                 }
@@ -181,10 +183,16 @@ impl Fields {
 
     pub(super) fn framing(&self) -> Framing {
         match self.content_length {
-            Some(length) => Framing::Length(length),
+            Some((length, _)) => Framing::Length(length),
             None if self.chunked => Framing::Chunked,
             None => Framing::None,
         }
+    }
+
+    /// Where the value of `Content-Length` is; empty where there is none.
+    pub(super) fn length_span(&self) -> Span {
+        self.content_length
+            .map_or(Span::default(), |(_, span)| span)
     }
 
     /// RFC 9112 section 9.3: `close` takes precedence; HTTP/1.0 needs `keep-alive`.
@@ -287,7 +295,7 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// 1*DIGIT within 64 bits.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }

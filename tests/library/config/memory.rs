@@ -149,7 +149,7 @@ fn the_worst_case_memory_counts_every_worker() {
     let config = good(&format!("workers = 2\n{LEAST}"), &[]);
     let memory = config.memory_max();
     // And 64 more of each worker.
-    assert_eq!(memory.connections, (10_000 + 2 * 64) * (16_384 + 4_096));
+    assert_eq!(memory.connections, (10_000 + 2 * 64) * (16_384 + 5_120));
     assert_eq!(memory.in_flight, 268_435_456);
     let limits = ValidateLimits::from(&config.limits);
     // Of each worker, handle and broker: five batches of a megabyte.
@@ -185,7 +185,7 @@ fn the_worst_case_memory_counts_every_worker() {
         &format!("workers = 2\n[limits]\nconnections_max = 1\nhead_bytes_max = 16_385\n{LEAST}"),
         &[],
     );
-    let connections = (1 + 2 * 64) * (32_768 + 4_096);
+    let connections = (1 + 2 * 64) * (32_768 + 5_120);
     assert_eq!(fewer.memory_max().connections, connections);
 }
 

@@ -5,7 +5,7 @@ use ringest::http::{ChunkedLimits, HeadLimits};
 
 use super::{Decoded, LIMITS, decode, decode_whole, parse, parse_split};
 
-fn sorted(mut cuts: Vec<prop::sample::Index>, len: usize) -> Vec<usize> {
+pub(super) fn sorted(mut cuts: Vec<prop::sample::Index>, len: usize) -> Vec<usize> {
     let mut ends: Vec<usize> = cuts.drain(..).map(|cut| cut.index(len + 1)).collect();
     ends.sort_unstable();
     ends
@@ -48,7 +48,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn any_request() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn any_request() -> impl Strategy<Value = Vec<u8>> {
     let first = select(vec![
         "POST /a HTTP/1.1",
         "GET /a?b HTTP/1.0",
