@@ -221,6 +221,8 @@ fn publish_state(settings: &WorkerSettings, context: &Context) {
     } else {
         WorkerState::NoBroker
     };
+    let has_none = matches!(state, WorkerState::Refused | WorkerState::NoBroker);
+    metrics.brokers.set_reachable(!has_none);
     settings.readiness.set_worker(settings.index, state);
 }
 

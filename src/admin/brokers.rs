@@ -41,8 +41,8 @@ pub(super) fn brokers(
 }
 
 impl Broker {
-    /// Whether it answers every worker in time, and since when, in milliseconds since 1970; `None` before any has
-    /// a partition there.
+    /// Whether it is there and answers every worker in time, and since when, in milliseconds since 1970; `None` before
+    /// any has a partition there.
     pub(super) fn state(&self) -> Option<(bool, u64)> {
         let states = || self.of_workers.iter().map(|it| it.state());
         let down_since = states().filter(|(is_up, _)| !is_up).map(|(_, at)| at).min();
@@ -67,7 +67,7 @@ mod tests {
         };
         let latest = first.state().1.max(second.state().1);
         assert_eq!(both.state(), Some((true, latest)));
-        second.set_up(false);
+        second.set_in_time(false);
         assert_eq!(both.state(), Some((false, second.state().1)));
     }
 }

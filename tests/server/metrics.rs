@@ -115,6 +115,25 @@ fn a_broker_that_does_not_answer_is_down() {
     assert_eq!(ringest.count("ringest_partitions_without_leader"), 0);
 }
 
+/// `/ready`, the metric and `/status`, which the page and `top` show.
+#[test]
+fn a_broker_that_dies_while_no_batch_goes_to_it_is_down() {
+    let mock = Mock::with_topics(&[TOPIC]);
+    let ringest = Ringest::of_events(&mock.brokers(), "auto", 2).start();
+    ringest.await_accepted();
+    let ready = || ringest.ready();
+    assert_eq!((ready(), ringest.count("ringest_broker_up")), (200, 1));
+    mock.down(ALL);
+    await_that("it stays ready", || ready() == 503);
+    ringest.await_count("ringest_broker_up", 0);
+    let status: serde_json::Value =
+        serde_json::from_slice(&ringest.manage("/status").body).expect("JSON");
+    assert_eq!(status["brokers"][0]["up"], false, "{status}");
+    mock.up(ALL);
+    await_that("it does not get ready", || ready() == 200);
+    ringest.await_count("ringest_broker_up", 1);
+}
+
 #[test]
 fn what_expires_is_shown() {
     let hash = "0".repeat(64);

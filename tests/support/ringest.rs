@@ -393,7 +393,7 @@ impl Ringest {
         tasks.filter_map(status).collect()
     }
 
-    fn manage(&self, path: &str) -> super::http::Answer {
+    pub(crate) fn manage(&self, path: &str) -> super::http::Answer {
         let mut http = Http::connect(self.management).expect("the management listener accepts");
         http.send(format!("GET {path} HTTP/1.1\r\nHost: ringest\r\n\r\n").as_bytes())
             .expect("the management listener reads");

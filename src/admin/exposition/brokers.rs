@@ -85,8 +85,7 @@ fn states(encoder: &mut DescriptorEncoder<'_>, brokers: &[(String, &Broker)]) ->
     let states: Vec<_> = (brokers.iter())
         .filter_map(|(id, broker)| Some((id, broker.state()?)))
         .collect();
-    let help =
-        "1 while a broker answers batches in time, 0 while it is late for a worker, by broker.";
+    let help = "1 while a broker answers batches in time, 0 while it is late for a worker or a worker has no broker, by broker.";
     let mut family = encoder.encode_descriptor("broker_up", help, None, MetricType::Gauge)?;
     for (id, (is_up, _)) in &states {
         let labels = [("broker", id.as_str())];

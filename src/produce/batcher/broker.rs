@@ -96,7 +96,7 @@ impl Broker {
         match end {
             Ok(round_trip) => {
                 self.metrics.round_trip.observe(round_trip);
-                self.metrics.set_up(true);
+                self.metrics.set_in_time(true);
                 self.late = None;
                 self.round_trip = Some(match self.round_trip {
                     Some(smoothed) => (smoothed * 7 + round_trip) / 8,
@@ -113,7 +113,7 @@ impl Broker {
             }
             Err(true) => {
                 self.metrics.batches_failed.add(1);
-                self.metrics.set_up(false);
+                self.metrics.set_in_time(false);
                 self.late = Some(Late {
                     failed: true,
                     probe_due: now + PROBE_INTERVAL,
@@ -129,7 +129,7 @@ impl Broker {
         if self.is_late() || age < (usual * LATE_ROUND_TRIPS).clamp(LATE_MIN, LATE_MAX) {
             return false;
         }
-        self.metrics.set_up(false);
+        self.metrics.set_in_time(false);
         self.late = Some(Late {
             failed: false,
             probe_due: now + PROBE_INTERVAL,

@@ -60,7 +60,7 @@ fn brokers_are_shown_as_the_workers_find_them() {
         broker.batches_out.add(1);
         worker.kafka_errors[KafkaError::Tls as usize].add(1);
     }
-    rig.workers[1].brokers.of(7).set_up(false);
+    rig.workers[1].brokers.of(7).set_in_time(false);
     let series = rig.scrape();
     for (key, value) in [
         (r#"broker_round_trip_seconds_count{broker="3"}"#, 2.0),
