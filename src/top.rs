@@ -30,7 +30,7 @@ use ratatui::{
     crossterm::event::{self, Event as TerminalEvent},
 };
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     iterator::Signals,
 };
 
@@ -72,7 +72,7 @@ pub(crate) fn once(address: &Address, interval: Duration) -> Result<String, Sour
 /// The terminal can't be read or written, or the system has no thread for this.
 pub(crate) fn follow(address: &Address, interval: Duration) -> io::Result<()> {
     let (sender, events) = mpsc::channel();
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     let signalled = sender.clone();
     spawn("top-signals", move || {
         // The receiver is gone only when the process ends.

@@ -1,6 +1,6 @@
 //! Reads the head of a request with monoio-http's decoder, bounded in size.
 
-use std::{io, net::IpAddr};
+use std::{io, net::IpAddr, os::fd::AsRawFd as _};
 
 use monoio::{
     BufResult,
@@ -12,6 +12,7 @@ use monoio_http::{
     common::error::HttpError,
     h1::codec::decoder::{DecodeError, RequestDecoder},
 };
+use nix::sys::socket::{MsgFlags, recv};
 
 /// No further read begins once this many bytes have arrived. Far below 65,535, the length of a header
 /// name beyond which the decoder panics.
@@ -40,8 +41,19 @@ pub(super) enum Received {
     Gone,
 }
 
+/// The first byte of TLS: the content type of a handshake (RFC 8446, section 5.1), which no method begins with.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// Reads one head.
 pub(super) async fn receive(stream: &mut TcpStream) -> Received {
+    // Its bytes may never have what ends a head.
+    if stream.readable(false).await.is_ok() {
+        let mut first = [0];
+        let looked = recv(stream.as_raw_fd(), &mut first, MsgFlags::MSG_PEEK);
+        if looked == Ok(1) && first[0] == TLS_HANDSHAKE {
+            return Received::Malformed;
+        }
+    }
     let mut bounded = Bounded {
         stream,
         left: HEAD_BYTES_MAX,

@@ -30,7 +30,7 @@ failed; 2 usage error.";
 #[derive(Debug, Args)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The management listener: HOST:PORT or a URL
+    /// The management listener: a port of this machine, HOST:PORT or a URL
     #[arg(default_value = "http://127.0.0.1:4001")]
     address: Address,
 

@@ -14,11 +14,11 @@ const PREFIX: &str = "/ingest/";
 
 const ROUTES: [Column; 9] = [
     Column::text("ROUTE", 0),
-    Column::text("TOPIC", 110),
+    Column::text("TOPIC", 136),
     Column::number("REQ/S", 6, 0),
     Column::number("REC/S", 6, 56),
     Column::number("REF/S", 6, 0),
-    Column::number("RECORDS", 7, 100),
+    Column::number("RECORDS", 7, 86),
     Column::number("INVALID", 7, 66),
     Column::number("P50", 7, 76),
     Column::number("P99", 7, 0),
@@ -188,8 +188,11 @@ pub(super) fn codes(figures: &Figures) -> Table {
     }
 }
 
-/// Workers, in their order.
-pub(super) fn workers(figures: &Figures) -> Table {
+/// The state of what is not known any more: the server does not answer.
+const UNKNOWN: &str = "not known";
+
+/// Workers, in their order. `is_stale`: the figures are those of before.
+pub(super) fn workers(figures: &Figures, is_stale: bool) -> Table {
     let rows = figures.latest().map(|latest| {
         let workers = latest.workers.iter().enumerate();
         let rows = workers.map(|(index, worker)| {
@@ -200,7 +203,11 @@ pub(super) fn workers(figures: &Figures) -> Table {
             };
             let cpu = figures.rate_of(|it| it.workers.get(index)?.cpu_seconds);
             vec![
-                format!("{} {}", worker.index, worker.state),
+                format!(
+                    "{} {}",
+                    worker.index,
+                    if is_stale { UNKNOWN } else { &worker.state }
+                ),
                 count(float(worker.connections_open)),
                 bytes(float(worker.in_flight_bytes)),
                 or_none(cpu, percent),
@@ -216,8 +223,8 @@ pub(super) fn workers(figures: &Figures) -> Table {
     }
 }
 
-/// Brokers, in their order.
-pub(super) fn brokers(figures: &Figures) -> Table {
+/// Brokers, in their order. `is_stale`: the figures are those of before.
+pub(super) fn brokers(figures: &Figures, is_stale: bool) -> Table {
     let rows = figures.latest().map(|latest| {
         let rows = latest.brokers.iter().map(|broker| {
             let round_trip = |q| {
@@ -228,6 +235,7 @@ pub(super) fn brokers(figures: &Figures) -> Table {
             };
             let address = broker.address.as_ref();
             let state = match broker.up {
+                _ if is_stale => UNKNOWN,
                 Some(true) => "answers in time",
                 Some(false) => "late or not connected",
                 None => "not used yet",

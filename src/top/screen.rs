@@ -15,6 +15,7 @@ use strum::VariantArray as _;
 use super::{
     details,
     figures::Figures,
+    numbers::duration,
     rows::{self, RouteRow},
     source::Kept,
     summary,
@@ -22,19 +23,22 @@ use super::{
     view::{Next, Pane, View},
 };
 
-/// From this width, and this height below the summary, all tables are shown at once.
-const WIDE: u16 = 110;
+/// From this width, and this height below the summary, all tables are shown at once: the routes have no column less
+/// than alone in a narrower terminal.
+const WIDE: u16 = 138;
 const TALL: u16 = 18;
 /// The width of the tables beside the routes.
 const ASIDE: u16 = 48;
 /// Before a route: whether it is marked.
 const MARKS: [&str; 2] = ["  ", "> "];
 
+const KEYS_OF_ROUTE: &str = "Esc all routes  q quit  ? help  arrows scroll";
+
 const KEYS: &str = "q quit  ? help  Tab table  Enter route  / filter  s sort  r reverse";
 
 const HELP: [&str; 15] = [
     "Keys",
-    "  q, Ctrl-C, Esc    quit; Esc first closes what is open",
+    "  q, Ctrl-C, Esc    quit; Esc first closes a route, then clears the filter",
     "  Tab, 1 to 4       another table",
     "  arrows, j, k      another route, or scroll; also Page Up and Down",
     "  Enter             one route, with its last refused records",
@@ -149,11 +153,16 @@ impl Screen {
         if *is_typing {
             let typed = format!("filter: {filter}_  (Enter keeps it, Esc clears it)");
             Line::styled(typed, Modifier::BOLD)
+        } else if self.view.is_open {
+            Line::styled(KEYS_OF_ROUTE, Modifier::DIM)
         } else if filter.is_empty() {
             Line::styled(KEYS, Modifier::DIM)
         } else {
-            let filtered = format!("filter: {filter}  (Esc clears it)  {KEYS}");
-            Line::styled(filtered, Modifier::DIM)
+            let filtered = format!("filter: {filter}  Esc clears it");
+            Line::from(vec![
+                Span::styled(filtered, Modifier::BOLD),
+                Span::styled(format!("  {KEYS}"), Modifier::DIM),
+            ])
         }
     }
 
@@ -168,7 +177,17 @@ impl Screen {
                 Span::styled(format!(" {number} {name}  "), Modifier::DIM)
             }
         };
-        Pane::VARIANTS.iter().enumerate().map(tab).collect()
+        let mut tabs: Line<'static> = Pane::VARIANTS.iter().enumerate().map(tab).collect();
+        if let Some(age) = self.stale() {
+            tabs.push_span(Span::styled(age, self.theme.bad()));
+        }
+        tabs
+    }
+
+    /// That the figures are those of before, and how old.
+    fn stale(&self) -> Option<String> {
+        let is_stale = self.failure.is_some() && self.figures.latest().is_some();
+        is_stale.then(|| format!("{} old", duration(self.age)))
     }
 
     /// All tables, each below its name.
@@ -199,7 +218,11 @@ impl Screen {
             };
             let number = pane as usize + 1;
             let heading = format!(" {number} {} ", pane.name());
-            line(frame, name, Line::from(Span::styled(heading, style)));
+            let mut heading = Line::from(Span::styled(heading, style));
+            if let Some(age) = self.stale() {
+                heading.push_span(Span::styled(format!(" {age}"), self.theme.bad()));
+            }
+            line(frame, name, heading);
             self.draw_pane(frame, content, pane);
         }
     }
@@ -208,8 +231,8 @@ impl Screen {
         match pane {
             Pane::Routes => rows::route_table(&self.routes(), true),
             Pane::Refused => rows::codes(&self.figures),
-            Pane::Workers => rows::workers(&self.figures),
-            Pane::Brokers => rows::brokers(&self.figures),
+            Pane::Workers => rows::workers(&self.figures, self.failure.is_some()),
+            Pane::Brokers => rows::brokers(&self.figures, self.failure.is_some()),
         }
     }
 

@@ -28,9 +28,20 @@ impl fmt::Display for Address {
     }
 }
 
+/// What a browser or a script may have behind the address of a management listener.
+const PAGES: [&str; 7] = [
+    "status",
+    "samples",
+    "metrics",
+    "ready",
+    "health",
+    "routes",
+    "openapi.json",
+];
+
 /// A text that is no address.
 #[derive(Debug, thiserror::Error)]
-#[error("expected HOST:PORT or a URL like http://127.0.0.1:4001")]
+#[error("expected a port, HOST:PORT or a URL like http://127.0.0.1:4001")]
 pub(crate) struct AddressError;
 
 impl FromStr for Address {
@@ -38,8 +49,11 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let has_scheme = text.contains("://");
+        let port = text.strip_prefix(':').unwrap_or(text);
         let url = if has_scheme {
             text.to_owned()
+        } else if !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) {
+            format!("http://127.0.0.1:{port}")
         } else {
             format!("http://{text}")
         };
@@ -52,6 +66,11 @@ impl FromStr for Address {
         if !is_http || !is_complete || !is_plain || authority.host().is_empty() {
             return Err(AddressError);
         }
+        let url = url.trim_end_matches('/');
+        let page = url
+            .rsplit_once('/')
+            .filter(|(_, page)| PAGES.contains(page));
+        let url = page.map_or(url, |(listener, _)| listener);
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
 }
@@ -61,7 +80,12 @@ impl FromStr for Address {
 pub(crate) enum SourceError {
     /// No complete response.
     #[error(transparent)]
-    Request(#[from] RequestError),
+    Request(RequestError),
+    /// The same, by TLS.
+    #[error(
+        "{0}; the management listener speaks HTTP without TLS: http://… unless a proxy is before it"
+    )]
+    Tls(RequestError),
     /// Answered, but not by a management listener.
     #[error("HTTP status {0} for /{1}: is this the management address of ringest?")]
     Status(u16, &'static str),
@@ -113,9 +137,16 @@ impl Source {
         }
     }
 
-    fn get(&self, path: &str) -> Result<(u16, String), RequestError> {
+    fn get(&self, path: &str) -> Result<(u16, String), SourceError> {
         let url = format!("{}/{path}", self.address);
-        https::get(&self.agent, &url, TIMEOUT, ANSWER_BYTES_MAX)
+        let answer = https::get(&self.agent, &url, TIMEOUT, ANSWER_BYTES_MAX);
+        answer.map_err(|error| {
+            if url.starts_with("https:") {
+                SourceError::Tls(error)
+            } else {
+                SourceError::Request(error)
+            }
+        })
     }
 }
 
@@ -137,6 +168,12 @@ mod tests {
     #[test]
     fn addresses_have_a_port_or_a_scheme() {
         for (text, address) in [
+            ("9464", "http://127.0.0.1:9464"),
+            (":9464", "http://127.0.0.1:9464"),
+            ("127.0.0.1:4001/status", "http://127.0.0.1:4001"),
+            ("http://[::1]:4001/metrics/", "http://[::1]:4001"),
+            ("https://proxy/ringest/ready", "https://proxy/ringest"),
+            ("http://status:1", "http://status:1"),
             ("127.0.0.1:4001", "http://127.0.0.1:4001"),
             ("[::1]:4001", "http://[::1]:4001"),
             ("ringest-0.ringest:4001", "http://ringest-0.ringest:4001"),
@@ -148,9 +185,10 @@ mod tests {
         }
         for text in [
             "",
-            "4001",
+            "0",
+            "65536",
             "localhost",
-            ":4001",
+            ":",
             "host:0",
             "host:port",
             "ftp://host",

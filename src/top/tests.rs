@@ -246,10 +246,70 @@ fn without_routes_brokers_or_figures_it_says_so() {
     }
     started.failure = Some("no response within 5 s".to_owned());
     started.age = Duration::from_secs(75);
+    press(&mut started, &[KeyCode::Char('1')]);
     let text = drawn(&mut started, 80, 24);
     let stale = "\nno answer, figures are 1 min 15 s old: no response within 5 s\n";
     assert!(text.contains(stale), "{text}");
     assert!(text.contains("Requests/s"), "the figures stay: {text}");
+}
+
+#[test]
+fn what_is_not_known_any_more_is_marked() {
+    let mut screen = screen(12, &ROUTES);
+    let fresh = drawn(&mut screen, 160, 50);
+    assert!(
+        fresh.contains("answers in time") && fresh.contains("0 ready"),
+        "{fresh}"
+    );
+    assert!(!fresh.contains(" old"), "{fresh}");
+    screen.failure = Some("connection refused".to_owned());
+    screen.age = Duration::from_secs(7);
+    for (width, height, marks) in [(160, 50, 4), (80, 24, 1)] {
+        for key in ['3', '4'] {
+            press(&mut screen, &[KeyCode::Char(key)]);
+            let text = drawn(&mut screen, width, height);
+            assert_eq!(text.matches(" 7 s old").count(), marks, "{text}");
+            assert!(text.contains(" not known "), "{text}");
+            assert!(
+                !text.contains("answers in time") && !text.contains("0 ready"),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// What a narrower terminal shows of the routes, a wider one shows, too.
+#[test]
+fn a_wider_terminal_has_no_column_less() {
+    let mut screen = screen(12, &ROUTES);
+    let mut before = Vec::new();
+    for width in 40..=240 {
+        let text = drawn(&mut screen, width, 50);
+        let head = text
+            .lines()
+            .find(|it| it.contains("ROUTE"))
+            .unwrap_or_default();
+        let columns: Vec<_> = head.split_whitespace().map(str::to_owned).collect();
+        let missing = before.iter().find(|it| !columns.contains(it));
+        assert_eq!(missing, None, "{width}: {text}");
+        before = columns;
+    }
+    assert!(before.len() > 9, "{before:?}");
+}
+
+#[test]
+fn the_foot_says_what_escape_does() {
+    let mut screen = screen(12, &ROUTES);
+    let mut foot = |codes: &[KeyCode]| {
+        press(&mut screen, codes);
+        let text = drawn(&mut screen, 80, 24);
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let filter = [KeyCode::Char('/'), KeyCode::Char('o'), KeyCode::Enter];
+    assert!(foot(&filter).starts_with("filter: o  Esc clears it  q quit"));
+    assert!(foot(&[KeyCode::Enter]).starts_with("Esc all routes  q quit"));
+    assert!(foot(&[KeyCode::Esc]).starts_with("filter: o  Esc clears it"));
+    assert!(foot(&[KeyCode::Esc]).starts_with("q quit  ? help"));
 }
 
 #[test]

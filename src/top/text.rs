@@ -33,8 +33,8 @@ pub(super) fn text(address: &Address, figures: &Figures) -> String {
     for table in [
         rows::route_table(&routes, false),
         rows::codes(figures),
-        rows::workers(figures),
-        rows::brokers(figures),
+        rows::workers(figures, false),
+        rows::brokers(figures, false),
     ] {
         let _ = write!(text, "\n{}", table.text());
     }

@@ -72,7 +72,8 @@ impl View {
         }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return match key.code {
-                KeyCode::Char('c') => Next::Quit,
+                // Some terminals send 4 for Ctrl-\, by which people quit what does not react.
+                KeyCode::Char('c' | '\\' | '4') => Next::Quit,
                 _ => Next::Go,
             };
         }
@@ -245,10 +246,12 @@ mod tests {
         for code in [KeyCode::Esc, KeyCode::Char('q')] {
             assert_eq!(press(&mut View::default(), &[code]), Next::Quit);
         }
-        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         let mut typing = View::default();
         press(&mut typing, &[KeyCode::Char('/')]);
-        assert_eq!(typing.press(interrupt, &[]), Next::Quit);
+        for key in ['c', '\\', '4'] {
+            let interrupt = KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
+            assert_eq!(typing.press(interrupt, &[]), Next::Quit, "{key}");
+        }
         let mut helped = View::default();
         press(&mut helped, &[KeyCode::Char('?')]);
         assert!(helped.has_help);

@@ -72,7 +72,15 @@ fn it_shows_what_happens_and_gives_the_terminal_back() {
     });
     // Closes the route, clears the filter, ends.
     terminal.press("\u{1b}");
-    terminal.await_line("all routes", |line| line.contains("filter: Order"));
+    terminal.await_line("all routes", |line| {
+        line.starts_with("filter: Order  Esc clears it")
+    });
+    terminal.press("\u{1b}");
+    terminal.await_line("no filter", |line| line.starts_with("q quit"));
+    terminal.press("4");
+    terminal.await_line("what was known of the broker", |line| {
+        line.contains(" not known ")
+    });
     terminal.press("q");
     terminal.assert_restored();
 }
@@ -82,7 +90,7 @@ fn signals_end_it_and_give_the_terminal_back() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address").to_string();
     drop(listener);
-    for signal in [libc::SIGTERM, libc::SIGINT] {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
         let mut terminal = Terminal::start(&address, 40, 12);
         terminal.await_line("the error", |line| line.starts_with("no answer for "));
         terminal.signal(signal);
@@ -93,6 +101,12 @@ fn signals_end_it_and_give_the_terminal_back() {
 #[test]
 fn without_a_terminal_it_prints_the_figures_once() {
     let (dev, public, management) = dev();
+    let began = std::time::Instant::now();
+    let by_tls = ringest(&["top", "--once", &format!("https://{management}/status")]);
+    let hint = "the management listener speaks HTTP without TLS";
+    assert!(stderr(&by_tls).contains(hint), "{}", stderr(&by_tls));
+    // It would be five seconds, the time limits of both ends.
+    assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
     assert_eq!(post(public, "/ingest/RawEvent/1.0", b"[{},{}]"), 200);
     assert_eq!(post(public, "/ingest/Order/1.0", INVALID), 400);
     let url = format!("http://{management}/");
@@ -165,5 +179,5 @@ fn without_a_terminal_it_prints_the_figures_once() {
         "{}",
         stderr(&gone)
     );
-    assert_eq!(ringest(&["top", "4001"]).status.code(), Some(2));
+    assert_eq!(ringest(&["top", "localhost"]).status.code(), Some(2));
 }

@@ -12,7 +12,7 @@ use vt100::{Cell, Color, Screen};
 
 use super::{super::ROOT, INVALID, dev, post, terminal::Terminal};
 
-const COLUMNS: u16 = 112;
+const COLUMNS: u16 = 138;
 const ROWS: u16 = 32;
 /// Pixels of a character.
 const WIDTH: u16 = 8;
