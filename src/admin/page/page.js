@@ -136,7 +136,9 @@ function fill(table, rows) {
     cells.forEach((cell, index) => {
       const place = row.cells[index];
       if (cell instanceof Node) {
-        if (!place.firstChild) place.append(cell);
+        const kept = place.firstElementChild;
+        if (kept?.tagName !== cell.tagName) place.replaceChildren(cell);
+        else if (kept.textContent !== cell.textContent) kept.textContent = cell.textContent;
       } else if (place.textContent !== cell) {
         place.textContent = cell;
       }
@@ -151,6 +153,20 @@ function fill(table, rows) {
 let routes = [];
 let chosen;
 
+/** How many records of a route were refused, and why the last one was, as a link to those that are kept. */
+function refusals(path, invalid) {
+  const last = samples?.refused.findLast((it) => it.route === path)?.faults[0];
+  if (!last) return count(invalid);
+  const open = (event) => {
+    event.preventDefault();
+    chosen = path;
+    showRoute();
+    by("samples").scrollIntoView();
+  };
+  return element("a", { href: "#samples", class: "reason", click: open },
+    `${count(invalid)}, last: ${last.path}: ${last.message}`);
+}
+
 function routeTable() {
   const { routes: now, route_bucket_bounds_ms: bounds } = seen.at(-1);
   const ranked = now.length > ROUTES_SHOWN ? now.toSorted((a, b) => b.requests - a.requests) : now;
@@ -160,7 +176,7 @@ function routeTable() {
     const button = element("button", { type: "button", "aria-controls": "route", click: () => choose(path) }, path);
     return { key: path, cells: [
       button, topic, perSecond(rate((it) => its(it)?.requests)), perSecond(rate((it) => its(it)?.records)),
-      count(records), count(invalid),
+      count(records), refusals(path, invalid),
       ...[0.5, 0.99].map((q) => time(quantile(q, bounds, (it) => [its(it)?.latency]))),
     ] };
   }));
