@@ -34,7 +34,7 @@ use crate::{
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use streams::{failed, print, read_input, refuse, report};
+use streams::{failed, print, print_exactly, read_input, refuse, report};
 
 /// The configuration is invalid, or `--check` found a problem.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -245,11 +245,11 @@ pub fn run() -> ExitCode {
     let done = if arguments.list_routes {
         Config::load_to_inspect(&arguments.config, environment()).map(|config| {
             let table = config.routes();
-            print(&match arguments.format {
-                Format::Table => route_table(table.routes()),
-                Format::Json => routes_json(table.routes()),
-                Format::Openapi => openapi::text(table.routes()),
-            })
+            match arguments.format {
+                Format::Table => print(&route_table(table.routes())),
+                Format::Json => print_exactly(&routes_json(table.routes())),
+                Format::Openapi => print_exactly(&openapi::text(table.routes())),
+            }
         })
     } else {
         Config::load(&arguments.config, environment()).map(|config| {

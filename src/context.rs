@@ -285,7 +285,8 @@ impl Context {
             self.metrics.answered(metrics, class, duration);
         }
         active.count_principal(facts, outcome, ended);
-        if let Some(line) = request_log::admit(active, code, self.is_draining()) {
+        let line = request_log::admit(active, code, facts.client, self.is_draining());
+        if let Some(line) = line {
             request_log::answer(&line, outcome, active, facts, ended);
         }
         if let (Some(sampler), Some(span)) = (&self.sampler, facts.span.take()) {

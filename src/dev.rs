@@ -15,7 +15,9 @@ use std::{
 use crate::{
     config::{Config, ListenAddress},
     document::ConfigErrors,
+    excerpt,
     log::{FINISH_WITHIN, LineQueue},
+    networks::bind_failure,
     produce::dev_broker::{DevBroker, DevBrokerError, TakenRecord},
     route::Route,
     samples::Samples,
@@ -36,7 +38,7 @@ pub enum DevError {
     #[error("can't start the in-process broker: {0}")]
     Broker(#[from] DevBrokerError),
     /// `--dev-broker` names a port that can't be had. Fault of the operator.
-    #[error("--dev-broker {port}: {error}")]
+    #[error("--dev-broker {port}: {}", bind_failure(.error, *.port))]
     Port {
         /// The port.
         port: u16,
@@ -226,17 +228,13 @@ fn refused_line(route: &str, faults: &[&ValidationError], value: &str) -> String
     text
 }
 
-/// A text whose control characters a terminal must not obey, but for blanks, tabs and line ends, which JSON may have.
+/// A text that a terminal shows and does not act on, but for the blanks and line ends that JSON may have.
 fn printable(text: &str) -> String {
     let mut shown = String::new();
     for char in text.chars() {
         match char {
             '\t' | '\n' | '\r' => shown.push(char),
-            // Those that reverse the direction of a text, too (UAX 9).
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(char.escape_unicode());
-            }
-            char if char.is_control() => shown.extend(char.escape_unicode()),
+            char if excerpt::acts(char) => shown.extend(char.escape_default()),
             char => shown.push(char),
         }
     }

@@ -20,14 +20,21 @@ use std::{
 use jiff::Timestamp;
 use tracing::Level;
 use tracing_subscriber::{
-    Registry, filter::Targets, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+    Registry,
+    field::MakeExt as _,
+    filter::Targets,
+    fmt::{self, format::debug_fn},
+    layer::SubscriberExt as _,
+    reload,
+    util::SubscriberInitExt as _,
 };
 
-use format::EitherFormat;
-pub(crate) use kind::{KAFKA, Kind, Kinds, Labels, Line};
+use self::format::EitherFormat;
+pub(crate) use kind::{ClientLine, KAFKA, Kind, Kinds, Labels, Line};
 pub(crate) use queue::{LineQueue, MEMORY_MAX};
 pub(crate) use reminder::Reminder;
 
+mod clients;
 mod format;
 mod kind;
 mod queue;
@@ -123,6 +130,7 @@ pub fn start(settings: &LogSettings) -> io::Result<LogGuard> {
     let layer = fmt::layer()
         .with_writer(move || queue)
         .with_ansi(has_colours())
+        .fmt_fields(debug_fn(format::field).delimited(" "))
         .event_format(EitherFormat::new());
     let (filter, handle) = reload::Layer::new(with_what_always_passes(&settings.filter));
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);

@@ -2,7 +2,7 @@
 //! 2.3).
 
 use std::{
-    fmt,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::ParseIntError,
     str::FromStr,
@@ -34,6 +34,27 @@ impl fmt::Display for ClientAddress {
 
 /// How settings and the log call the other end of a unix socket.
 const UNIX: &str = "unix";
+
+/// Why an address can't be listened on: what the system says, and what the operator can do about it.
+pub(crate) fn bind_failure(error: &io::Error, port: u16) -> String {
+    let hint = match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => {
+            format!(
+                "; `ss -ltnp sport = :{port}` shows which process has it: stop that, or choose another port"
+            )
+        }
+        Some(libc::EADDRNOTAVAIL) => {
+            "; no interface of this machine has it: 0.0.0.0 is all of them in IPv4, [::] in both"
+                .to_owned()
+        }
+        Some(libc::EACCES) => {
+            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE or a passed socket"
+                .to_owned()
+        }
+        _ => String::new(),
+    };
+    format!("{error}{hint}")
+}
 
 /// The addresses that count as one client: one address in IPv4, a /64 network in IPv6, which is the least
 /// that a site gets (RFC 6177 section 2), and all unix sockets.

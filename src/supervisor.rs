@@ -234,9 +234,13 @@ fn forward_signals(sender: mpsc::Sender<Message>, reloads: bool) -> io::Result<(
         .name("ringest-signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
-                let message = match signal {
-                    SIGHUP => Message::Reload,
-                    _ => Message::Terminate,
+                let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+                let message = if signal == SIGHUP {
+                    tracing::info!("received {name}: reloading");
+                    Message::Reload
+                } else {
+                    tracing::info!("received {name}: shutting down");
+                    Message::Terminate
                 };
                 if sender.send(message).is_err() {
                     return;

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{environment, print, read_input, refuse, report, unusable};
+use super::{environment, print, print_exactly, read_input, refuse, report, unusable};
 use crate::{
     config::Config,
     explain::{errors, summary},
@@ -119,7 +119,7 @@ fn validate(model: &Model, body: &[u8], config: &Config, arguments: &Arguments) 
 fn print_errors(rejection: Option<&Rejection>) -> ExitCode {
     let reported = rejection.map_or(&[][..], |rejection| &rejection.errors);
     let errors: serde_json::Value = reported.iter().map(ValidationError::to_json).collect();
-    print(&format!("{errors:#}\n"))
+    print_exactly(&format!("{errors:#}\n"))
 }
 
 fn body_format(arguments: &Arguments) -> Format {

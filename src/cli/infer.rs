@@ -2,15 +2,18 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
 
-use super::{print, read_input, refuse};
-use crate::{infer::infer, model::Model};
+use super::{print, print_exactly, read_input, refuse};
+use crate::{
+    infer::infer,
+    model::{Model, declared_name, read_directory},
+};
 
 const INFER_EXAMPLES: &str = "\
 Reads a JSON object, an array of them, or NDJSON, and prints the file of a model whose types fit
@@ -60,7 +63,7 @@ pub(super) fn run(arguments: &InferArguments) -> ExitCode {
     }
     let file = arguments.file.display();
     match read_input(&arguments.file, u64::MAX).map(|body| infer(&name, &body)) {
-        Ok(Ok(text)) => print(&text),
+        Ok(Ok(text)) => print_exactly(&text),
         Ok(Err(error)) => refuse(&format!("{file}: {error}")),
         Err(error) => refuse(&format!("can't read {file}: {error}")),
     }
@@ -72,6 +75,16 @@ pub(super) fn new_model(arguments: &NewModelArguments) -> ExitCode {
     if !Model::is_name(name) {
         return refuse(&not_a_name(name));
     }
+    match existing(dir, name) {
+        Ok(None) => {}
+        Ok(Some(file)) => {
+            return refuse(&format!(
+                "{file} has this model already (upper and lower case are one name); nothing was written. Another \
+                 version is a copy of the file with another `version`"
+            ));
+        }
+        Err(error) => return refuse(&format!("can't read {error}")),
+    }
     let path = dir.join(format!("{name}.toml"));
     let text = TEMPLATE.replace("NAME", name);
     let written = fs::create_dir_all(dir)
@@ -81,6 +94,20 @@ pub(super) fn new_model(arguments: &NewModelArguments) -> ExitCode {
         Ok(()) => print(&format!("{}\n", path.display())),
         Err(error) => refuse(&format!("can't write {}: {error}", path.display())),
     }
+}
+
+/// The file among the models of a directory that has this name or declares a model with it, in any case.
+fn existing(dir: &Path, name: &str) -> io::Result<Option<String>> {
+    if !dir.try_exists()? {
+        return Ok(None);
+    }
+    let models = read_directory(dir)?.models;
+    let mut paths = models.into_iter().filter(|file| {
+        let stem = Path::new(&file.path).file_stem();
+        let has_name = stem.is_some_and(|it| it.eq_ignore_ascii_case(name));
+        has_name || declared_name(file).is_some_and(|it| it.eq_ignore_ascii_case(name))
+    });
+    Ok(paths.next().map(|it| it.path))
 }
 
 /// The model that `ringest new-model` writes.

@@ -6,7 +6,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{print, refuse};
+use super::{print_exactly, refuse};
 
 #[derive(Debug, Args)]
 #[command(about = "Print a manual page, in the format of man(1)")]
@@ -47,5 +47,5 @@ pub(super) fn completions(mut ringest: Command, arguments: &CompletionsArguments
 fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> ExitCode {
     let mut text = Vec::new();
     write(&mut text).expect("a Vec takes everything");
-    print(&String::from_utf8_lossy(&text))
+    print_exactly(&String::from_utf8_lossy(&text))
 }

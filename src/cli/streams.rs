@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{EXIT_CONFIGURATION, EXIT_USAGE};
+use crate::excerpt::{LineFeeds, printable};
 
 /// Reads a file, or stdin for `-`, up to so many bytes.
 pub(super) fn read_input(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
@@ -20,12 +21,17 @@ pub(super) fn read_input(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(input)
 }
 
-/// Writes requested output to stdout. A closed pipe is not an error.
+/// Writes text for people to stdout, what a terminal would act on escaped. A closed pipe is not an error.
+pub(super) fn print(text: &str) -> ExitCode {
+    print_exactly(&printable(text, LineFeeds::All))
+}
+
+/// Writes what programs read, such as a file, to stdout as it is. A closed pipe is not an error.
 #[expect(
     clippy::disallowed_methods,
     reason = "of a command, which does not serve"
 )]
-pub(super) fn print(text: &str) -> ExitCode {
+pub(super) fn print_exactly(text: &str) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             failed(&format!("can't write to stdout: {error}"))
@@ -34,13 +40,13 @@ pub(super) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Writes a line to stderr; failures are ignored.
+/// Writes a line or more to stderr, what a terminal would act on escaped; failures are ignored.
 #[expect(
     clippy::disallowed_methods,
     reason = "of a command, or before the log is started"
 )]
 pub(super) fn report(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text, LineFeeds::All));
 }
 
 /// Reports what did not work.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use super::{failed, print, refuse, report};
+use super::{failed, print_exactly, refuse, report};
 use crate::{
     auth::{ApiKey, KeyHash},
     cors::OriginPattern,
@@ -135,7 +135,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> ExitCode {
         expires,
         origins: &arguments.origins,
     };
-    print(&match arguments.format {
+    print_exactly(&match arguments.format {
         Format::Text => new.text(),
         Format::Json => new.json(),
         Format::Toml => new.toml(),

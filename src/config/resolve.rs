@@ -430,7 +430,7 @@ impl Reader {
                 models
             }
             Err(error) => {
-                self.fail(MODELS.at(), error.to_string());
+                self.fail(MODELS.at(), format!("can't read {error}"));
                 Vec::new()
             }
         }

@@ -11,7 +11,7 @@ use tracing::Level;
 use super::{Connection, Interrupt, certified::Certified, session::Session};
 use crate::{
     deadline::Wait,
-    log::{Kind, Line},
+    log::{ClientLine, Kind},
     outcome::Refusal,
     tls::{HANDSHAKE_BYTES_MAX, Tls},
 };
@@ -49,9 +49,9 @@ impl Connection {
             }
             Err(error) => {
                 metrics.failed.add(1);
-                if let Some(Line { count }) = FAILURES.admit() {
-                    let peer = self.client.address();
-                    tracing::info!(count, %peer, "TLS handshake failed: {error}");
+                let peer = self.client.address();
+                if let Some(ClientLine { count, clients }) = FAILURES.admit_from(1, Some(peer)) {
+                    tracing::info!(count, clients, %peer, "TLS handshake failed: {error}");
                 }
                 return Err(Interrupt::Gone);
             }

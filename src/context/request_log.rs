@@ -12,7 +12,7 @@ use tracing::Level;
 use super::ActiveSnapshot;
 use crate::{
     auth::{self, AuthError, Principal},
-    log::{Kind, Labels, Line, RequestLines, RequestLog},
+    log::{ClientLine, Kind, Labels, RequestLines, RequestLog},
     networks::ClientAddress,
     outcome::{Code, Outcome, Refusal, Row, TABLE},
     request_id::RequestId,
@@ -153,20 +153,26 @@ impl RequestLines {
 }
 
 /// The line for an answer with this code, if one is due.
-pub(super) fn admit(active: &ActiveSnapshot, code: Code, is_draining: bool) -> Option<Line> {
+pub(super) fn admit(
+    active: &ActiveSnapshot,
+    code: Code,
+    client: ClientAddress,
+    is_draining: bool,
+) -> Option<ClientLine> {
     let RequestLines { of, rate_max } = active.snapshot.log;
     let row = code.row();
     let is_fault = row.level <= Level::WARN;
     let is_logged = match of {
-        RequestLog::All => return Some(Line { count: None }),
+        RequestLog::All => return Some(ClientLine::ONE),
         _ if is_draining => false,
         RequestLog::None => is_fault,
         RequestLog::Refused => row.level < Level::TRACE,
         RequestLog::Sampled => true,
     };
     let max = if is_fault { 1 } else { rate_max };
+    let refused = (row.status >= 400).then_some(client);
     is_logged
-        .then(|| ANSWERS[code as usize].admit_of(max))
+        .then(|| ANSWERS[code as usize].admit_from(max, refused))
         .flatten()
 }
 
@@ -181,7 +187,7 @@ fn text(row: &Row) -> &'static str {
 
 /// Logs an answer.
 pub(super) fn answer(
-    Line { count }: &Line,
+    ClientLine { count, clients }: &ClientLine,
     outcome: &Outcome,
     active: &ActiveSnapshot,
     facts: &Facts,
@@ -202,6 +208,7 @@ pub(super) fn answer(
         ($level:ident) => {
             tracing::$level!(
                 count,
+                clients,
                 route,
                 path = facts.unknown_path.as_deref(),
                 code = row.name,
@@ -288,9 +295,10 @@ pub(super) fn rejection(rejected: &Rejected<'_>, facts: &Facts) {
     let reason = rejected.reason.as_str();
     /// A line at this level.
     macro_rules! line {
-        ($level:ident, $count:expr) => {
+        ($level:ident, $line:expr) => {
             tracing::$level!(
-                count = $count,
+                count = $line.count,
+                clients = $line.clients,
                 reason,
                 client = %facts.client,
                 request_id = facts.id.as_str(),
@@ -304,9 +312,11 @@ pub(super) fn rejection(rejected: &Rejected<'_>, facts: &Facts) {
         };
     }
     if tracing::enabled!(Level::DEBUG) {
-        line!(debug, None::<u64>);
-    } else if let Some(Line { count }) = REJECTIONS[rejected.reason as usize].admit() {
-        line!(info, count);
+        line!(debug, ClientLine::ONE);
+    } else if let Some(line) =
+        REJECTIONS[rejected.reason as usize].admit_from(1, Some(facts.client))
+    {
+        line!(info, line);
     }
 }
 

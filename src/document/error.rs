@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::excerpt::{LineFeeds, printable};
+
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -24,8 +26,8 @@ impl fmt::Display for Origin {
             Self::File {
                 path,
                 line: Some(line),
-            } => write!(f, "{path}:{line}"),
-            Self::File { path, line: None } => f.write_str(path),
+            } => write!(f, "{}:{line}", printable(path, LineFeeds::None)),
+            Self::File { path, line: None } => f.write_str(&printable(path, LineFeeds::None)),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag(flag) => f.write_str(flag),
         }
@@ -46,10 +48,11 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+        // A flag names what its key does.
+        if !self.key.is_empty() && !matches!(self.origin, Origin::Flag(_)) {
+            write!(f, "{}: ", printable(&self.key, LineFeeds::None))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&printable(&self.message, LineFeeds::Indented))
     }
 }
 

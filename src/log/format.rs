@@ -1,8 +1,11 @@
 //! The format of lines, which can change while they are written.
 
-use std::{fmt::Result, sync::atomic::Ordering::Relaxed};
+use std::{
+    fmt::{Debug, Result},
+    sync::atomic::Ordering::Relaxed,
+};
 
-use tracing::{Event, Subscriber};
+use tracing::{Event, Subscriber, field::Field};
 use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields,
@@ -12,6 +15,7 @@ use tracing_subscriber::{
 };
 
 use super::IS_JSON;
+use crate::excerpt::{LineFeeds, acts, printable};
 
 /// Text or JSON, as configured now.
 pub(super) struct EitherFormat {
@@ -38,13 +42,43 @@ where
     fn format_event(
         &self,
         context: &FmtContext<'_, S, N>,
-        writer: Writer<'_>,
+        mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> Result {
         if IS_JSON.load(Relaxed) {
-            self.json.format_event(context, writer, event)
+            let mut line = String::new();
+            self.json
+                .format_event(context, Writer::new(&mut line), event)?;
+            json_escaped(&line, &mut writer)
         } else {
             self.text.format_event(context, writer, event)
         }
     }
+}
+
+/// Writes a field of a line of text, the message without its name. What a terminal would act on is escaped; a message
+/// of several lines has them indented.
+pub(super) fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> Result {
+    let value = format!("{value:?}");
+    let value = printable(&value, LineFeeds::Indented);
+    match field.name() {
+        "message" => write!(writer, "{value}"),
+        name if writer.has_ansi_escapes() => {
+            write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value}")
+        }
+        name => write!(writer, "{name}={value}"),
+    }
+}
+
+/// Writes a line of JSON with what JSON may have in a string and a terminal would act on as `\uXXXX`.
+fn json_escaped(line: &str, writer: &mut Writer<'_>) -> Result {
+    for char in line.chars() {
+        if char != '\n' && acts(char) {
+            // None of these is beyond the first plane.
+            write!(writer, "\\u{:04x}", u32::from(char))?;
+        } else {
+            writer.write_char(char)?;
+        }
+    }
+    Ok(())
 }

@@ -12,7 +12,8 @@ use std::{
 
 use tracing::Level;
 
-use crate::sync::locked;
+use super::clients::Clients;
+use crate::{networks::ClientAddress, sync::locked};
 
 /// Between two lines of a kind.
 const INTERVAL_MS: u64 = 1_000;
@@ -41,6 +42,8 @@ pub(crate) struct Kind {
     repeated: AtomicU64,
     /// The text of the last event without a line, where texts differ from event to event.
     text: Mutex<Option<String>>,
+    /// Of the events since the last line, where they are of clients.
+    clients: Mutex<Clients>,
 }
 
 /// What all events of a kind have in common, as fields of its lines.
@@ -66,6 +69,14 @@ pub(crate) struct Line {
     pub(crate) count: Option<u64>,
 }
 
+/// A line about what clients do.
+pub(crate) struct ClientLine {
+    /// As of [`Line`].
+    pub(crate) count: Option<u64>,
+    /// Whose events these are, where they are several.
+    pub(crate) clients: Option<String>,
+}
+
 impl Kind {
     /// What is logged of events after the last line, when no further one comes, has only this name.
     pub(crate) const fn new(name: &'static str, level: Level) -> Self {
@@ -83,6 +94,7 @@ impl Kind {
             lines: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             text: Mutex::new(None),
+            clients: Mutex::new(Clients::new()),
         }
     }
 
@@ -100,6 +112,26 @@ impl Kind {
             locked(&REPEATED).push(self);
         }
         None
+    }
+
+    /// As [`Kind::admit_of`], of an event that this client causes; `None` where that is not of interest.
+    pub(crate) fn admit_from(
+        &'static self,
+        lines_max: u64,
+        client: Option<ClientAddress>,
+    ) -> Option<ClientLine> {
+        // A worker waits for no other: a client that is not counted changes little.
+        if let Some(client) = client
+            && let Ok(mut clients) = self.clients.try_lock()
+        {
+            clients.count(client);
+        }
+        let Line { count } = self.admit_of(lines_max)?;
+        let clients = locked(&self.clients).take();
+        Some(ClientLine {
+            count,
+            clients: clients.filter(|_| count.is_some()),
+        })
     }
 
     /// The events to report with a line now, if there were fewer lines in this second.
@@ -129,12 +161,13 @@ impl Kind {
             Some(0) => {}
             Some(events) => {
                 let text = locked(&self.text).take();
-                self.write(&Line::of(events), text.as_deref());
+                let clients = locked(&self.clients).take();
+                self.write(&Line::of(events), text.as_deref(), clients.as_deref());
             }
         }
     }
 
-    fn write(&self, &Line { count }: &Line, text: Option<&str>) {
+    fn write(&self, &Line { count }: &Line, text: Option<&str>, clients: Option<&str>) {
         let name = &self.name;
         let (separator, text) = text.map_or(("", ""), |text| (": ", text));
         let Labels {
@@ -148,7 +181,14 @@ impl Kind {
                 if self.is_of_kafka {
                     tracing::$level!(target: KAFKA, count, "{name}{separator}{text}");
                 } else {
-                    tracing::$level!(count, code, status, reason, "{name}{separator}{text}");
+                    tracing::$level!(
+                        count,
+                        clients,
+                        code,
+                        status,
+                        reason,
+                        "{name}{separator}{text}"
+                    );
                 }
             };
         }
@@ -158,6 +198,14 @@ impl Kind {
             _ => line!(info),
         }
     }
+}
+
+impl ClientLine {
+    /// Of one event.
+    pub(crate) const ONE: Self = Self {
+        count: None,
+        clients: None,
+    };
 }
 
 impl Line {
@@ -181,7 +229,7 @@ impl Kinds {
     pub(crate) fn log(&self, name: &str, level: Level, text: &str) {
         let kind = self.of(name, level);
         match kind.admit() {
-            Some(line) => kind.write(&line, Some(text)),
+            Some(line) => kind.write(&line, Some(text), None),
             None => *locked(&kind.text) = Some(text.to_owned()),
         }
     }
@@ -216,7 +264,7 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
+    use std::{net::IpAddr, thread, time::Duration};
 
     use super::*;
 
@@ -261,6 +309,32 @@ mod tests {
         }
         assert!(repeated > 0 || until > Instant::now());
         assert_eq!(KIND.repeated.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_line_for_several_events_names_their_clients() {
+        static KIND: Kind = Kind::new("a kind of clients", Level::INFO);
+        let client = |text: &str| Some(text.parse::<IpAddr>().expect("an address").into());
+        let first = KIND.admit_from(1, client("10.0.0.1")).expect("the first");
+        assert_eq!((first.count, first.clients), (None, None));
+        let next = |text| KIND.admit_from(1, client(text));
+        let until = Instant::now() + Duration::from_mins(1);
+        let line = loop {
+            let line = ["10.0.0.2", "10.0.0.2", "10.0.0.3"]
+                .into_iter()
+                .find_map(next);
+            if line.is_some() || Instant::now() >= until {
+                break line.expect("one a second");
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        assert!(line.count.is_some());
+        let clients = line.clients.expect("several");
+        assert!(
+            clients.starts_with("10.0.0.2 (") && clients.ends_with(", 1 other"),
+            "{clients}"
+        );
+        assert_eq!(locked(&KIND.clients).take(), None, "none is counted twice");
     }
 
     #[test]

@@ -189,3 +189,40 @@ fn a_log_is_set_anew() {
         "{text}"
     );
 }
+
+/// Names of files and fields, texts of brokers: in every form that a field can have.
+#[test]
+fn what_a_terminal_acts_on_is_escaped_in_both_formats() {
+    const TEXT: &str = "a\u{1b}[2J\r\u{9b}1m\u{7f}\u{202e}b\nINFO forged";
+    if env::var_os(INNER).is_some() {
+        let log = start(&settings(LogFormat::Text, LevelFilter::INFO)).expect("a thread");
+        for format in [LogFormat::Text, LogFormat::Json] {
+            set(&settings(format, LevelFilter::INFO));
+            tracing::info!(text = TEXT, shown = %TEXT, "{TEXT}\n    ^");
+        }
+        drop(log);
+        return;
+    }
+    let output = again(
+        "what_a_terminal_acts_on_is_escaped_in_both_formats",
+        Stdio::piped(),
+    );
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("text");
+    let acting = |it: char| it != '\n' && crate::excerpt::acts(it);
+    assert!(!text.contains(acting), "{text:?}");
+    let lines: Vec<_> = text.lines().collect();
+    let [first, second, json] = lines[..] else {
+        panic!("{text}");
+    };
+    let escaped = r"a\u{1b}[2J\r\u{9b}1m\u{7f}\u{202e}b\nINFO forged";
+    assert!(first.ends_with(escaped), "{first}");
+    // A text is quoted, as those of clients are.
+    let fields = format!("    ^ text=\"{escaped}\" shown={escaped}");
+    assert_eq!(second, fields);
+    let json: serde_json::Value = serde_json::from_str(json).expect(json);
+    assert_eq!(
+        (&json["text"], &json["shown"]),
+        (&TEXT.into(), &TEXT.into())
+    );
+}

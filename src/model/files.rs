@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Model, parse, path};
-use crate::document::{ConfigError, read_text};
+use crate::document::{ConfigError, Document, Value, read_text};
 
 /// The text of a model's file.
 pub(crate) struct File {
@@ -136,6 +136,20 @@ fn looks_like_model(path: &Path, extensions: &[&str]) -> bool {
 fn is_named_by(models: &[File], path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str);
     name.is_some_and(|name| models.iter().any(|model| model.text.contains(name)))
+}
+
+/// The name that a file declares, if it can be read so far, valid or not.
+pub(crate) fn declared_name(file: &File) -> Option<String> {
+    let document = Document {
+        path: &file.path,
+        text: &file.text,
+    };
+    let table = document.parse().ok()?;
+    let name = table.inner.into_iter().find(|it| it.name == "name")?;
+    match name.value {
+        Value::Text(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// The models of some files, in their order; errors are added to `errors`.

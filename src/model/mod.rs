@@ -13,7 +13,7 @@ pub(crate) mod text;
 mod types;
 mod version;
 
-pub(crate) use files::{Directory, File, load, read_directory, samples};
+pub(crate) use files::{Directory, File, declared_name, load, read_directory, samples};
 pub use path::is_path;
 pub(crate) use path::{is_latest, path, paths};
 pub(crate) use program::{Instruction, Op, Program, Shape};

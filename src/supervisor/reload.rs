@@ -155,7 +155,9 @@ impl Supervisor {
             reload.key_files.set(config.watched());
         }
         log::set(&config.log);
-        for warning in &config.warnings {
+        // The others were logged before, and hold as they did.
+        let before = &self.config.warnings;
+        for warning in config.warnings.iter().filter(|it| !before.contains(it)) {
             tracing::warn!("{warning}");
         }
         if !needs_restart.is_empty() {

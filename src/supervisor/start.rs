@@ -33,6 +33,7 @@ use crate::{
     isolation::PanicError,
     jwks::Fetcher,
     metrics::{ProcessMetrics, WorkerMetrics},
+    networks::bind_failure,
     oauth::TokenRefresher,
     outcome::{Row, TABLE},
     produce::{BrokerAccess, BrokerWatch, ProducerSettings},
@@ -60,17 +61,23 @@ const REPORT_GRACE: Duration = Duration::from_millis(1_500);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartupError {
     #[error("listen.address = \"{0}\": {1}")]
-    Listen(ListenAddress, io::Error),
+    Listen(ListenAddress, String),
     #[error("LISTEN_FDS: {0}")]
     Passed(io::Error),
     #[error("management.address = \"{0}\": {1}")]
-    Management(SocketAddr, io::Error),
+    Management(SocketAddr, String),
     #[error("listen.driver = \"io_uring\": not available ({0}); set \"auto\" or \"epoll\"")]
     NoIoUring(NoIoUring),
     #[error("[kafka]: {0}")]
     Kafka(String),
     #[error("operating system error: {0}")]
     System(#[from] io::Error),
+}
+
+impl StartupError {
+    fn management(address: SocketAddr, error: &io::Error) -> Self {
+        Self::Management(address, bind_failure(error, address.port()))
+    }
 }
 
 /// What the `listening` line waits for beside the workers.
@@ -123,7 +130,7 @@ impl Supervisor {
                 page: page_facts(&config, &listeners.public),
                 samples: config.samples.clone(),
             };
-            admin::spawn(address, state).map_err(|it| StartupError::Management(address, it))
+            admin::spawn(address, state).map_err(|error| StartupError::management(address, &error))
         };
         let admin = config.management.map(admin).transpose()?;
         let reload = load.map(|load| Reload::new(load, &config, &sender));
@@ -412,7 +419,13 @@ impl Listeners {
 /// The sockets that were passed or, where there are none, those of `listen.address`.
 fn listeners(config: &Config) -> Result<Listeners, StartupError> {
     let (address, workers) = (&config.listen.address, config.workers.get());
-    let failed = |error| StartupError::Listen(address.clone(), error);
+    let failed = |error: io::Error| {
+        let reason = match address {
+            ListenAddress::Tcp(address) => bind_failure(&error, address.port()),
+            ListenAddress::Unix(_) => error.to_string(),
+        };
+        StartupError::Listen(address.clone(), reason)
+    };
     let passed = SharedSockets::passed().map_err(StartupError::Passed)?;
     let shared = match (passed, address) {
         (Some(passed), _) => {

@@ -173,7 +173,7 @@ headers_max = 3
          \"localhost:9092\"",
         "ringest.toml:1: colour: unknown key",
         "ringest.toml:2: workers: \"two\" is not allowed: a whole number from 0 to 1_024",
-        "ringest.toml:3: models: nowhere: No such file or directory (os error 2)",
+        "ringest.toml:3: models: can't read nowhere: No such file or directory (os error 2)",
         "ringest.toml:5: listen.address: \"localhost:4000\" is not allowed: an IP address and a \
          port, such as \"127.0.0.1:4000\", or a unix socket by an absolute path of at most 107 bytes, \
          such as \"unix:/run/ringest/ingest.sock\"",

@@ -107,6 +107,37 @@ fn client(address: SocketAddr, stop: &AtomicBool) -> usize {
     accepted
 }
 
+/// Those that hold as before; the signals that ask for something are named.
+#[test]
+fn a_reload_repeats_no_warning() {
+    let (_mock, mut ringest) =
+        start(|it| it.kafka("acks", "1").kafka("enable.idempotence", "false"));
+    let warned = |text: &str| {
+        let log = ringest.log();
+        log.lines()
+            .filter(|it| it.contains(" WARN ") && it.contains(text))
+            .count()
+    };
+    assert_eq!(warned("kafka.acks = 1: "), 1, "{}", ringest.log());
+    ringest.write("models/old.yaml", b"");
+    for generation in 1..=2 {
+        reload(&ringest, "ok");
+        assert_logged(
+            &ringest,
+            &[
+                "configuration reloaded",
+                &format!("generation={generation}"),
+            ],
+        );
+        assert_eq!(warned("kafka.acks = 1: "), 1, "{}", ringest.log());
+        assert_eq!(warned("not read: old.yaml"), 1, "{}", ringest.log());
+    }
+    assert_logged(&ringest, &["received SIGHUP: reloading"]);
+    ringest.begin_drain();
+    assert_eq!(ringest.exited().code(), Some(0));
+    assert_logged(&ringest, &["received SIGTERM: shutting down"]);
+}
+
 #[test]
 fn models_that_change_are_reloaded_where_that_is_configured() {
     let (_mock, ringest) = start(|it| it.set("reload_on_change", "true"));

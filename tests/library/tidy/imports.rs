@@ -28,8 +28,8 @@ const ORDER: [&[&str]; 14] = [
     &["https", "model"],
 ];
 
-/// Modules that import none but the one below them.
-const LEAVES: [&str; 22] = [
+/// Modules that import none but those below them.
+const LEAVES: [&str; 20] = [
     "admission",
     "buffer",
     "cgroup",
@@ -38,7 +38,6 @@ const LEAVES: [&str; 22] = [
     "cors",
     "deadline",
     "document",
-    "excerpt",
     "http",
     "isolation",
     "lib",
@@ -46,7 +45,6 @@ const LEAVES: [&str; 22] = [
     "log",
     "long_work",
     "metrics",
-    "networks",
     "published",
     "quota",
     "readiness",
@@ -54,8 +52,8 @@ const LEAVES: [&str; 22] = [
     "tls",
 ];
 
-/// The module below the leaves.
-const FLOOR: &str = "sync";
+/// The modules below the leaves.
+const FLOOR: [&str; 3] = ["excerpt", "networks", "sync"];
 
 /// A word of the code, where alone in `src` it may stand, and the rule.
 const CONFINED: [(&str, &[&str], &str); 3] = [
@@ -109,7 +107,7 @@ fn rank(module: &str) -> Option<usize> {
     let listed = ORDER.iter().position(|line| line.contains(&module));
     listed
         .or_else(|| LEAVES.contains(&module).then_some(ORDER.len()))
-        .or_else(|| (module == FLOOR).then_some(ORDER.len() + 1))
+        .or_else(|| FLOOR.contains(&module).then_some(ORDER.len() + 1))
 }
 
 /// The top-level module that a file of `src` belongs to.

@@ -45,7 +45,7 @@ fn a_bad_configuration_shows_every_error() {
         let expected = [
             "bad.toml: kafka.bootstrap.servers: missing: ",
             "bad.toml: listen.address: \"0.0.0.0:4000\" is reachable from the network",
-            "bad.toml: models: models: No such file or directory",
+            "bad.toml: models: can't read models: No such file or directory",
             "bad.toml:1: workers: -1 is not allowed: a whole number from 0 to 1_024",
             "bad.toml:5: limits.head_byte_max: unknown key; did you mean \"head_bytes_max\"?",
             "environment variable RINGEST_LOG__FORMAT: log.format: \"xml\" is not allowed: ",
@@ -58,6 +58,41 @@ fn a_bad_configuration_shows_every_error() {
         }
         assert_eq!(errors.lines().count(), expected.len(), "{errors}");
     }
+}
+
+/// Names of files and keys, and values: whoever writes them, the operator's terminal shows them.
+#[test]
+fn what_a_terminal_acts_on_is_escaped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let models = directory.path().join("models\u{1b}[1m");
+    std::fs::create_dir(&models).expect("ours");
+    let model = "name = \"A\"\nversion = \"1\"\n[fields]\n\"a\\u001b[2J\\nb.toml: forged\" = \"Foo\"\n\"\\u009b\" = 3\n";
+    std::fs::write(models.join("a\nb\u{202e}.toml"), model).expect("ours");
+    let file = directory.path().join("c\r.toml");
+    let text = "models = \"models\\u001b[1m\"\n\"wor\\u0007ers\" = 1\n[auth]\nmode = \"\\u007f\"\n";
+    std::fs::write(&file, text).expect("ours");
+    let check = |arguments: &[&str]| {
+        let output = output(command(arguments).arg(&file));
+        assert_eq!(output.status.code(), Some(1));
+        let errors = stderr(&output).to_owned();
+        let acts = |it: char| it != '\n' && (it.is_control() || it == '\u{202e}');
+        assert!(!errors.contains(acts), "{errors:?}");
+        errors
+    };
+    let errors = check(&["--check", "--config"]);
+    for escaped in [
+        r"/c\r.toml:2: wor\u{7}ers: unknown key",
+        r"/models\u{1b}[1m/a\nb\u{202e}.toml:4: fields.a\u{1b}[2J\nb.toml: forged: unknown type",
+        r"toml:5: fields.\u{9b}: 3 is not allowed",
+    ] {
+        assert!(errors.contains(escaped), "{escaped}\n{errors}");
+    }
+    std::fs::remove_file(&file).expect("ours");
+    check(&["--check", "--config"]);
+    // The flag says which directory is meant.
+    let missing = output(&mut command(&["--dev", "--models", "no\u{1b}where"]));
+    let expected = "--models: can't read no\\u{1b}where: No such file or directory (os error 2)\n";
+    assert_eq!(stderr(&missing), expected);
 }
 
 #[test]

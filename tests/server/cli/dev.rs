@@ -211,7 +211,10 @@ fn a_consumer_finds_the_broker_at_its_port() {
     let (_, port) = broker.rsplit_once(':').expect("an address");
     let second = ringest(&["--dev", "--dev-broker", port]);
     assert_eq!(second.status.code(), Some(1));
-    let expected = format!("--dev-broker {port}: Address already in use (os error 98)\n");
+    let expected = format!(
+        "--dev-broker {port}: Address already in use (os error 98); `ss -ltnp sport = :{port}` shows which process \
+         has it: stop that, or choose another port\n"
+    );
     assert_eq!((stdout(&second), stderr(&second)), ("", &*expected));
     drop(http);
     assert_eq!(dev.terminate().0.code(), Some(0));

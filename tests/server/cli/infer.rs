@@ -57,5 +57,18 @@ fn a_new_model_does_not_replace_one() {
     assert!(text.contains("name = \"Click\"\n"), "{text}");
     let again = new();
     assert_eq!(again.status.code(), Some(2));
-    assert!(stderr(&again).contains("File exists"), "{}", stderr(&again));
+    let expected = format!("{} has this model already ", path.display());
+    assert!(stderr(&again).starts_with(&expected), "{}", stderr(&again));
+    // File systems and routes do not all distinguish these.
+    fs::rename(&path, models.join("click.toml")).expect("ours");
+    let same_file = new();
+    assert!(stderr(&same_file).contains("models/click.toml has this model already"));
+    fs::write(models.join("click.toml"), "name = \"Other\"\n").expect("ours");
+    fs::write(models.join("events.toml"), text.replace("Click", "CLICK")).expect("ours");
+    fs::remove_file(models.join("click.toml")).expect("ours");
+    let same_name = new();
+    assert_eq!(same_name.status.code(), Some(2));
+    assert!(stderr(&same_name).contains("models/events.toml has this model already"));
+    let files = fs::read_dir(&models).expect("ours");
+    assert_eq!(files.count(), 1, "nothing was written");
 }

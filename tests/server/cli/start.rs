@@ -249,6 +249,9 @@ fn an_address_in_use_is_reported_with_its_key() {
         assert_eq!(stdout(&output), "", "{key}");
         let expected = format!(" ERROR {key} = \"{}\": Address already in use", taken.0);
         assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+        let port = taken.0.rsplit_once(':').expect("an address").1;
+        let hint = format!("`ss -ltnp sport = :{port}` shows which process has it");
+        assert!(stderr(&output).contains(&hint), "{}", stderr(&output));
     }
 }
 

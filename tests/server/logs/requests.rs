@@ -166,7 +166,10 @@ fn a_flood_of_requests_is_some_lines_that_count_all() {
                     value(line, "code").is_some() && is_number(line, "status"),
                     "{line}"
                 );
-                value(line, "count").map_or(Some(1), |it| it.parse::<u64>().ok())
+                let count = value(line, "count");
+                let clients = (count.is_some() && requests == "refused").then_some("127.0.0.1");
+                assert_eq!(value(line, "clients"), clients, "{line}");
+                count.map_or(Some(1), |it| it.parse::<u64>().ok())
             });
             counts.flatten().collect::<Vec<_>>()
         };
