@@ -16,7 +16,7 @@ mod version;
 pub(crate) use files::{Directory, File, declared_name, load, read_directory, samples};
 pub use path::is_path;
 pub(crate) use path::{is_latest, path, paths};
-pub(crate) use program::{Instruction, Op, Program, Shape};
+pub(crate) use program::{Bounds, Instruction, Op, Program, Shape};
 pub use rules::Rules;
 pub use schema_prefix::{SchemaPrefix, schema_prefix};
 pub use types::{Kind, Object, Type, TypeError};

@@ -1,7 +1,8 @@
 //! Accepts records without a tape: one pass over the bytes checks grammar and types together.
 //!
-//! A field that is expected next is compared as a whole, quotation marks and colon included; a number is checked
-//! as text; a string is looked at once, eight bytes at a time; nothing is copied.
+//! A field that is expected next is compared as a whole, quotation marks and colon included. Strings are searched a
+//! block of 64 bytes at a time: a bit for each byte that may end one, so that all strings within a block are found
+//! in its bits. A number is checked as text, up to 16 bytes in one go. Nothing is copied but the end of the text.
 //!
 //! It only ever finds that a record is valid. `None` means that it may be valid or not: there is an error, or
 //! something too rare to have code here, such as an escape in a key. Then simd-json and the walk over its tape
@@ -13,18 +14,23 @@ mod marks;
 mod members;
 mod numbers;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use self::{members::Fields, strings::Block};
-use crate::model::Rules;
+use crate::model::{Program, Rules};
 
 /// Reads records of a text.
 pub(super) struct Direct<'d> {
     /// What follows the record shall be in it, too: words are read.
     text: &'d [u8],
     rules: &'d Rules,
+    program: Option<&'d Program>,
     /// Maximum nesting of a record, which is one level itself.
     depth_max: usize,
+    /// The same of the next value.
+    depth: usize,
     /// Overflow storage of the fields that have been seen, as of the walk.
     seen: &'d mut Vec<u64>,
     /// Where strings are being read.
@@ -44,6 +50,7 @@ pub(super) struct Accepted<'d> {
 }
 
 impl<'d> Direct<'d> {
+    #[inline]
     pub(super) fn new(
         text: &'d [u8],
         rules: &'d Rules,
@@ -53,7 +60,9 @@ impl<'d> Direct<'d> {
         Self {
             text,
             rules,
+            program: rules.program(),
             depth_max,
+            depth: depth_max,
             seen,
             block: Block::NONE,
             is_beyond_ascii: false,
@@ -73,13 +82,10 @@ impl<'d> Direct<'d> {
         if self.is_beyond_ascii {
             simdutf8::basic::from_utf8(&self.text[at..end]).ok()?;
         }
-        let key = match self.fields.key.clone() {
-            Some(field) => self.key_of(&field).ok()?,
-            None => None,
-        };
-        let timestamp_ms = match self.fields.timestamp.clone() {
-            Some(field) => self.timestamp_of(&field).ok()?,
-            None => None,
+        let (key, timestamp_ms) = if self.fields.is_empty() {
+            (None, None)
+        } else {
+            self.key_and_timestamp().ok()?
         };
         Some(Accepted {
             end,
@@ -93,9 +99,10 @@ impl<'d> Direct<'d> {
             return None;
         }
         self.fields.clear();
-        match self.rules.program() {
-            Some(program) => self.object(at, program, program.root(), self.depth_max),
-            None if self.fields.is_empty() => self.container(at, self.depth_max),
+        self.depth = self.depth_max;
+        match self.program {
+            Some(program) => self.object(at, program.root()),
+            None if self.fields.is_empty() => self.container(at),
             None => self.open_object(at),
         }
     }

@@ -33,7 +33,15 @@ pub(super) fn leading(text: &[u8], is_kind: impl Fn(&u8) -> bool) -> usize {
 const BLOCK_BYTES: usize = 32;
 
 /// `body[start..end]` without surrounding whitespace.
+#[inline]
 pub(super) fn trim(body: &[u8], start: usize, end: usize) -> Span {
+    match &body[start..end] {
+        [first, .., last] if *first > b' ' && *last > b' ' => Span::new(start, end),
+        _ => trim_whitespace(body, start, end),
+    }
+}
+
+fn trim_whitespace(body: &[u8], start: usize, end: usize) -> Span {
     let start = start + leading_whitespace(&body[start..end]);
     let text = &body[start..end];
     let is_block = |block: &&[u8]| {

@@ -47,6 +47,9 @@ impl SeenFields {
     /// Whether all required fields have been seen.
     #[inline]
     pub(super) fn has_all(&self, shape: &Shape, scratch: &[u64]) -> bool {
+        if let [required] = *shape.required {
+            return required & !self.first == 0;
+        }
         let mut words = shape.required.iter().zip(self.words(scratch));
         words.all(|(required, seen)| required & !seen == 0)
     }

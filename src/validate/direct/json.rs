@@ -9,20 +9,6 @@ impl<'d> Direct<'d> {
         self.text.get(at).copied()
     }
 
-    /// The bytes from `at` on; zeros behind the text.
-    #[inline]
-    pub(super) fn padded<const LEN: usize>(&self, at: usize) -> [u8; LEN] {
-        let text = self.text.get(at..).unwrap_or_default();
-        match text.first_chunk() {
-            Some(bytes) => *bytes,
-            None => {
-                let mut bytes = [0; LEN];
-                bytes[..text.len()].copy_from_slice(text);
-                bytes
-            }
-        }
-    }
-
     /// Behind any whitespace.
     #[inline]
     pub(in super::super) fn space(&self, at: usize) -> usize {
@@ -32,18 +18,18 @@ impl<'d> Direct<'d> {
         }
     }
 
-    /// A value of any kind, with containers nested to at most `depth`.
+    /// A value of any kind.
     #[inline]
-    pub(super) fn any(&mut self, at: usize, depth: usize) -> Option<usize> {
+    pub(super) fn any(&mut self, at: usize) -> Option<usize> {
         match self.peek(at)? {
-            b'{' | b'[' => self.container(at, depth),
+            b'{' | b'[' => self.container(at),
             first => self.scalar(at, first),
         }
     }
 
     /// An object or an array with whatever is in it.
-    pub(super) fn container(&mut self, mut at: usize, depth: usize) -> Option<usize> {
-        let depth = depth.min(u64::BITS as usize);
+    pub(super) fn container(&mut self, mut at: usize) -> Option<usize> {
+        let depth = self.depth.min(u64::BITS as usize);
         // Which of the open containers are objects; the innermost has the lowest bit.
         let (mut objects, mut open) = (0_u64, 0);
         loop {
@@ -90,7 +76,7 @@ impl<'d> Direct<'d> {
         }
     }
 
-    /// The same with whitespace around it.
+    /// The same as [`follower`](Self::follower) with whitespace around it.
     #[inline(never)]
     fn spaced_follower(&self, at: usize, closer: u8) -> Option<(bool, usize)> {
         let at = self.space(at);
@@ -108,15 +94,10 @@ impl<'d> Direct<'d> {
             return None;
         }
         let end = self.plain(at + 1);
-        match self.text.get(end..)? {
-            [b'"', b':', first, ..] if *first > b' ' => Some(end + 2),
-            [b'"', ..] => self.spaced_colon(end + 1),
-            [b'\\', ..] => {
-                let end = self.escaped_string(end)?;
-                self.spaced_colon(end)
-            }
-            _ => None,
-        }
+        self.key_end(end).or_else(|| {
+            let end = self.string_end(end)?;
+            self.spaced_colon(end)
+        })
     }
 
     /// The same of a key without an escape, with its text.
@@ -125,8 +106,22 @@ impl<'d> Direct<'d> {
         if self.peek(at)? != b'"' {
             return None;
         }
-        let (key, end) = self.plain_string(at + 1)?;
-        Some((key, self.spaced_colon(end)?))
+        let end = self.plain(at + 1);
+        let key = &self.text[at + 1..end];
+        if let Some(start) = self.key_end(end) {
+            return Some((key, start));
+        }
+        let start = (self.peek(end)? == b'"').then(|| self.spaced_colon(end + 1))??;
+        Some((key, start))
+    }
+
+    /// The usual end of a key: up to the value, without whitespace.
+    #[inline]
+    fn key_end(&self, end: usize) -> Option<usize> {
+        match self.text.get(end..)? {
+            [b'"', b':', first, ..] if *first > b' ' => Some(end + 2),
+            _ => None,
+        }
     }
 
     /// The colon behind a key, up to the value, with whitespace around it.
@@ -141,10 +136,11 @@ impl<'d> Direct<'d> {
     pub(super) fn scalar(&mut self, at: usize, first: u8) -> Option<usize> {
         match first {
             b'"' => self.string(at + 1),
+            b'-' | b'0'..=b'9' => self.number(at).map(|(end, _)| end),
             b't' => self.literal(at, b"true"),
             b'f' => self.literal(at, b"false"),
             b'n' => self.literal(at, b"null"),
-            _ => self.number(at).map(|(end, _)| end),
+            _ => None,
         }
     }
 

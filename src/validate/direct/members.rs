@@ -48,13 +48,18 @@ impl<'d> Field<'d> {
 }
 
 impl<'d> Fields<'d> {
+    #[inline]
     pub(super) fn of(rules: &'d Rules) -> Self {
+        if rules.partition_key.is_none() && rules.timestamp_field.is_none() {
+            return Self::default();
+        }
         Self {
             key: Field::of(rules.partition_key.as_deref(), rules),
             timestamp: Field::of(rules.timestamp_field.as_deref(), rules),
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.key.is_none() && self.timestamp.is_none()
     }
@@ -79,8 +84,15 @@ impl<'d> Fields<'d> {
 }
 
 impl<'d> Direct<'d> {
-    /// The key of the record that was read.
-    pub(super) fn key_of(&mut self, field: &Field<'d>) -> Result<Option<&'d [u8]>, Unsure> {
+    /// The key and the timestamp of the record that was read.
+    pub(super) fn key_and_timestamp(&mut self) -> Result<(Option<&'d [u8]>, Option<i64>), Unsure> {
+        let (key, timestamp) = (self.fields.key.clone(), self.fields.timestamp.clone());
+        let key = key.map_or(Ok(None), |field| self.key_of(&field))?;
+        let timestamp_ms = timestamp.map_or(Ok(None), |field| self.timestamp_of(&field))?;
+        Ok((key, timestamp_ms))
+    }
+
+    fn key_of(&mut self, field: &Field<'d>) -> Result<Option<&'d [u8]>, Unsure> {
         let value = self.last_value(field).ok_or(Unsure)?;
         match &self.text[value] {
             [] | b"null" => Ok(None),
@@ -90,8 +102,7 @@ impl<'d> Direct<'d> {
         }
     }
 
-    /// Its timestamp.
-    pub(super) fn timestamp_of(&mut self, field: &Field<'d>) -> Result<Option<i64>, Unsure> {
+    fn timestamp_of(&mut self, field: &Field<'d>) -> Result<Option<i64>, Unsure> {
         let value = self.last_value(field).ok_or(Unsure)?;
         let ms = match &self.text[value] {
             [] | b"null" => return Ok(None),
@@ -131,12 +142,12 @@ impl<'d> Direct<'d> {
 
     /// An object whose members are passed to `see`.
     fn members(&mut self, at: usize, mut see: impl FnMut(&[u8], Range<usize>)) -> Option<usize> {
-        let depth = self.depth_max.checked_sub(1)?;
+        self.depth = self.depth_max.checked_sub(1)?;
         let mut at = self.space(at + 1);
         let mut is_complete = self.peek(at)? == b'}';
         while !is_complete {
             let (key, start) = self.key(at)?;
-            at = self.any(start, depth)?;
+            at = self.any(start)?;
             see(key, start..at);
             (is_complete, at) = self.follower(at, b'}')?;
         }

@@ -16,35 +16,35 @@ impl Direct<'_> {
     #[inline]
     pub(super) fn number(&self, at: usize) -> Option<(usize, bool)> {
         let start = at + usize::from(self.peek(at)? == b'-');
-        let others = not_digits(&self.padded(start));
+        let text = self.text.get(start..)?;
+        let Some(bytes) = text.first_chunk() else {
+            return self.long_number(start);
+        };
+        let others = not_digits(bytes);
         let whole = others.trailing_zeros() as usize;
-        let end = start + whole;
-        let has_leading_zero = whole > 1 && self.text[start] == b'0';
-        if whole == 0 || has_leading_zero {
+        if whole == 0 || whole > 1 && bytes[0] == b'0' {
             return None;
         }
-        match self.peek(end) {
+        match bytes.get(whole) {
             Some(b'.') => {
-                let behind = (others & (others - 1)).trailing_zeros() as usize;
-                let end = start + behind;
-                let is_plain = behind < SHORT_BYTES && behind > whole + 1;
-                match self.peek(end) {
-                    Some(b'e' | b'E') => self.long_number(start),
-                    _ if is_plain => Some((end, false)),
-                    _ => self.long_number(start),
+                let end = (others & (others - 1)).trailing_zeros() as usize;
+                match bytes.get(end) {
+                    Some(b'e' | b'E') | None => self.long_number(start),
+                    Some(_) => (end > whole + 1).then_some((start + end, false)),
                 }
             }
-            Some(b'e' | b'E' | b'0'..=b'9') => self.long_number(start),
-            _ => Some((end, true)),
+            Some(b'e' | b'E') | None => self.long_number(start),
+            Some(_) => Some((start + whole, true)),
         }
     }
 
-    /// The same of any length, from its first digit on, which is no leading zero.
+    /// The same of any length, behind the sign.
     #[inline(never)]
     fn long_number(&self, start: usize) -> Option<(usize, bool)> {
         let mut at = self.digits(start);
         let whole = at - start;
-        if whole > WHOLE_DIGITS_MAX {
+        let has_leading_zero = whole > 1 && self.text[start] == b'0';
+        if whole == 0 || whole > WHOLE_DIGITS_MAX || has_leading_zero {
             return None;
         }
         let mut is_whole = true;
@@ -79,14 +79,9 @@ impl Direct<'_> {
     }
 
     /// Behind any digits.
-    fn digits(&self, mut at: usize) -> usize {
-        loop {
-            let digits = not_digits(&self.padded(at)).trailing_zeros() as usize;
-            at += digits;
-            if digits < SHORT_BYTES {
-                return at;
-            }
-        }
+    fn digits(&self, at: usize) -> usize {
+        let digits = self.text.get(at..).unwrap_or_default().iter();
+        at + digits.take_while(|byte| byte.is_ascii_digit()).count()
     }
 }
 

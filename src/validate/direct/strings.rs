@@ -22,6 +22,25 @@ impl Block {
         },
     };
 
+    /// The block that begins at `start`; zeros follow the text, which are control characters.
+    #[inline]
+    fn of(text: &[u8], start: usize) -> Self {
+        let text = text.get(start..).unwrap_or_default();
+        let marks = match text.first_chunk() {
+            Some(block) => Marks::of(block),
+            None => Self::last(text),
+        };
+        Self { start, marks }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn last(text: &[u8]) -> Marks {
+        let mut padded = [0; BLOCK_BYTES];
+        padded[..text.len()].copy_from_slice(text);
+        Marks::of(&padded)
+    }
+
     pub(super) fn is_beyond_ascii(&self) -> bool {
         self.marks.beyond_ascii
     }
@@ -32,6 +51,12 @@ impl<'d> Direct<'d> {
     #[inline]
     pub(super) fn string(&mut self, at: usize) -> Option<usize> {
         let end = self.plain(at);
+        self.string_end(end)
+    }
+
+    /// The rest of a string from the end of its plain text on.
+    #[inline]
+    pub(super) fn string_end(&mut self, end: usize) -> Option<usize> {
         match self.peek(end)? {
             b'"' => Some(end + 1),
             b'\\' => self.escaped_string(end),
@@ -48,7 +73,7 @@ impl<'d> Direct<'d> {
 
     /// The rest of a string from an escape on.
     #[inline(never)]
-    pub(super) fn escaped_string(&mut self, mut at: usize) -> Option<usize> {
+    fn escaped_string(&mut self, mut at: usize) -> Option<usize> {
         loop {
             at = match self.peek(at)? {
                 b'"' => return Some(at + 1),
@@ -110,8 +135,7 @@ impl<'d> Direct<'d> {
             at
         };
         loop {
-            let marks = Marks::of(&self.padded(start));
-            self.block = Block { start, marks };
+            self.block = Block::of(self.text, start);
             self.is_beyond_ascii |= self.block.is_beyond_ascii();
             let special = self.block.marks.special;
             if special != 0 {

@@ -2,7 +2,7 @@
 
 use super::Direct;
 use crate::{
-    model::{Instruction, Op, Program, Shape, UnknownFields},
+    model::{Bounds, Instruction, Op, Shape, UnknownFields},
     validate::{
         seen::SeenFields,
         text::{
@@ -14,71 +14,68 @@ use crate::{
 };
 
 impl<'d> Direct<'d> {
-    /// An object of a shape, with containers nested to at most `depth`.
-    pub(super) fn object(
-        &mut self,
-        at: usize,
-        program: &'d Program,
-        shape: u32,
-        depth: usize,
-    ) -> Option<usize> {
-        let has_fields = depth == self.depth_max && !self.fields.is_empty();
-        let depth = depth.checked_sub(1)?;
-        let shape = program.shape(shape);
+    /// An object of a shape.
+    #[inline(never)]
+    pub(super) fn object(&mut self, at: usize, shape: u32) -> Option<usize> {
+        let has_fields = self.depth == self.depth_max && !self.fields.is_empty();
+        self.depth = self.depth.checked_sub(1)?;
+        let shape = self.program?.shape(shape);
         let mut seen = SeenFields::new(self.seen);
         // As in the walk.
-        let mut predicted = [0, 0];
+        let (mut expected, mut missed) = (0, 0);
         let mut at = self.space(at + 1);
         let mut is_complete = self.peek(at)? == b'}';
         while !is_complete {
-            let (field, start) = self.field(at, shape, predicted)?;
-            at = match field {
+            let (member, start) = match shape.names.member_len(expected, self.text.get(at..)?) {
+                Some(len) => (Ok(expected), self.space(at + len)),
+                None => self.other_member(at, shape, missed)?,
+            };
+            at = match member {
                 Ok(field) => {
-                    if field != predicted[0] {
-                        predicted[1] = predicted[0];
+                    if field != expected {
+                        missed = expected;
                     }
-                    predicted[0] = field + 1;
+                    expected = field + 1;
                     seen.insert(field, self.seen);
-                    self.value(start, program, &shape.fields[field], depth)?
+                    self.value(start, &shape.fields[field])?
                 }
-                Err(_) if shape.unknown_fields == UnknownFields::Reject => return None,
-                Err(_) => self.any(start, depth)?,
+                Err(_) => self.any(start)?,
             };
             if has_fields {
-                self.fields.see(field, start..at);
+                self.fields.see(member, start..at);
             }
             (is_complete, at) = self.follower(at, b'}')?;
         }
         let has_all = seen.has_all(shape, self.seen);
         seen.release(self.seen);
+        self.depth += 1;
         has_all.then_some(at + 1)
     }
 
-    /// The field that begins at `at`, or the name of one that is not declared; and where its value begins.
+    /// The member that begins at `at`, which is a field or the name of none, and where its value begins. It is
+    /// probably the field that was `missed` before.
     #[inline]
-    fn field(
+    fn other_member(
         &mut self,
         at: usize,
         shape: &Shape,
-        predicted: [usize; 2],
+        missed: usize,
     ) -> Option<(Result<usize, &'d [u8]>, usize)> {
-        for field in predicted {
-            if let Some(len) = shape.names.member_len(field, &self.text[at..]) {
-                return Some((Ok(field), self.space(at + len)));
-            }
+        if let Some(len) = shape.names.member_len(missed, &self.text[at..]) {
+            return Some((Ok(missed), self.space(at + len)));
         }
         let (key, start) = self.key(at)?;
-        Some((shape.names.look_up(key).ok_or(key), start))
+        match shape.names.look_up(key) {
+            Some(field) => Some((Ok(field), start)),
+            None if shape.unknown_fields == UnknownFields::Reject => None,
+            None => Some((Err(key), start)),
+        }
     }
 
-    fn map(
-        &mut self,
-        at: usize,
-        program: &'d Program,
-        (key_type, value_type): (u32, u32),
-        depth: usize,
-    ) -> Option<usize> {
-        let depth = depth.checked_sub(1)?;
+    #[inline(never)]
+    fn map(&mut self, at: usize, key_type: u32, value_type: u32) -> Option<usize> {
+        self.depth = self.depth.checked_sub(1)?;
+        let program = self.program?;
         let key_type = program.instruction(key_type).op;
         let value_type = program.instruction(value_type);
         let mut at = self.space(at + 1);
@@ -86,89 +83,104 @@ impl<'d> Direct<'d> {
         while !is_complete {
             let (key, start) = self.key(at)?;
             typed::map_key(program, key_type, key).ok()?;
-            at = self.value(start, program, value_type, depth)?;
+            at = self.value(start, value_type)?;
             (is_complete, at) = self.follower(at, b'}')?;
         }
+        self.depth += 1;
         Some(at + 1)
+    }
+
+    #[inline(never)]
+    fn array(&mut self, at: usize, element: u32) -> Option<usize> {
+        let element = self.program?.instruction(element);
+        self.elements(at, &mut std::iter::repeat(element))
+    }
+
+    #[inline(never)]
+    fn tuple(&mut self, at: usize, first: u32, len: u32) -> Option<usize> {
+        let mut types = self.program?.elements(first, len).iter();
+        let end = self.elements(at, &mut types)?;
+        types.next().is_none().then_some(end)
     }
 
     /// An array of as many elements as there are types, or fewer.
-    fn array<'t>(
+    fn elements<'t>(
         &mut self,
         at: usize,
-        program: &'d Program,
         types: &mut impl Iterator<Item = &'t Instruction>,
-        depth: usize,
     ) -> Option<usize> {
-        let depth = depth.checked_sub(1)?;
+        self.depth = self.depth.checked_sub(1)?;
         let mut at = self.space(at + 1);
         let mut is_complete = self.peek(at)? == b']';
         while !is_complete {
-            at = self.value(at, program, types.next()?, depth)?;
+            at = self.value(at, types.next()?)?;
             (is_complete, at) = self.follower(at, b']')?;
         }
+        self.depth += 1;
         Some(at + 1)
     }
 
-    fn value(
-        &mut self,
-        at: usize,
-        program: &'d Program,
-        type_: &Instruction,
-        depth: usize,
-    ) -> Option<usize> {
+    fn value(&mut self, at: usize, type_: &Instruction) -> Option<usize> {
         let Instruction { op, nullable, .. } = *type_;
-        match (self.peek(at)?, op) {
-            (b'"', Op::String | Op::Any) => self.string(at + 1),
-            (b'"', _) => {
-                let (text, end) = self.plain_string(at + 1)?;
-                typed::string(program, op, text).ok().map(|()| end)
-            }
-            (b'{', Op::Object(shape)) => self.object(at, program, shape, depth),
-            (b'{', Op::Map { key, value }) => self.map(at, program, (key, value), depth),
-            (b'{', Op::Json) | (b'{' | b'[', Op::Any) => self.container(at, depth),
-            (b'[', Op::Array(element)) => {
-                let element = program.instruction(element);
-                self.array(at, program, &mut std::iter::repeat(element), depth)
-            }
-            (b'[', Op::Tuple { first, len }) => {
-                let mut elements = program.elements(first, len).iter();
-                let end = self.array(at, program, &mut elements, depth)?;
-                elements.next().is_none().then_some(end)
-            }
-            (b'n', _) if nullable => self.literal(at, b"null"),
-            (b't', Op::Bool | Op::Any) => self.literal(at, b"true"),
-            (b'f', Op::Bool | Op::Any) => self.literal(at, b"false"),
-            (b'-' | b'0'..=b'9', _) => self.number_of(at, program, op),
-            _ => None,
+        let first = self.peek(at)?;
+        match op {
+            Op::Any => self.any(at),
+            Op::String if first == b'"' => self.string(at + 1),
+            Op::Bool if first == b't' => self.literal(at, b"true"),
+            Op::Bool if first == b'f' => self.literal(at, b"false"),
+            Op::Object(shape) if first == b'{' => self.object(at, shape),
+            Op::Map { key, value } if first == b'{' => self.map(at, key, value),
+            Op::Json if first == b'{' => self.container(at),
+            Op::Array(element) if first == b'[' => self.array(at, element),
+            Op::Tuple { first: from, len } if first == b'[' => self.tuple(at, from, len),
+            _ => match first {
+                b'"' => self.typed_string(at + 1, op),
+                b'-' | b'0'..=b'9' => self.typed_number(at, op),
+                b'n' if nullable => self.literal(at, b"null"),
+                _ => None,
+            },
         }
     }
 
-    fn number_of(&self, at: usize, program: &Program, op: Op) -> Option<usize> {
+    #[inline(never)]
+    fn typed_string(&mut self, at: usize, op: Op) -> Option<usize> {
+        let program = self.program?;
+        let (text, end) = self.plain_string(at)?;
+        typed::string(program, op, text).ok().map(|()| end)
+    }
+
+    #[inline(never)]
+    fn typed_number(&mut self, at: usize, op: Op) -> Option<usize> {
+        let program = self.program?;
         let (end, is_whole) = self.number(at)?;
-        let text = &self.text[at..end];
+        let text = || &self.text[at..end];
         let is_valid = match op {
             Op::Any | Op::Float | Op::Decimal | Op::Number => true,
-            Op::Integer { signed, bits } => {
-                is_whole && integer::check(text, signed, bits) == IntegerCheck::Fits
-            }
-            Op::WholeNumber(bounds) => {
-                let bounds = program.bounds(bounds);
-                match number::integer_value(text) {
-                    IntegerValue::Exact(number) => {
-                        bounds.minimum.is_none_or(|minimum| minimum <= number)
-                            && bounds.maximum.is_none_or(|maximum| number <= maximum)
-                    }
-                    IntegerValue::NotAnInteger | IntegerValue::OutOfRange => false,
-                }
-            }
+            Op::Integer { signed, bits } => is_whole && is_integer(text(), signed, bits),
+            Op::WholeNumber(bounds) => is_within(program.bounds(bounds), text()),
             Op::Enum(members) => {
-                let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                let number = str::from_utf8(text()).ok();
+                let number = number.and_then(|number| number.parse().ok());
                 let numbers = &program.members(members).numbers;
                 number.is_some_and(|number| numbers.binary_search(&number).is_ok())
             }
             _ => false,
         };
         is_valid.then_some(end)
+    }
+}
+
+fn is_integer(text: &[u8], signed: bool, bits: u16) -> bool {
+    integer::is_short(text, signed, bits)
+        || integer::check(text, signed, bits) == IntegerCheck::Fits
+}
+
+fn is_within(bounds: Bounds, number: &[u8]) -> bool {
+    match number::integer_value(number) {
+        IntegerValue::Exact(number) => {
+            bounds.minimum.is_none_or(|minimum| minimum <= number)
+                && bounds.maximum.is_none_or(|maximum| number <= maximum)
+        }
+        IntegerValue::NotAnInteger | IntegerValue::OutOfRange => false,
     }
 }

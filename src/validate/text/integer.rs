@@ -49,6 +49,14 @@ pub(in super::super) fn limits(signed: bool, bits: u16) -> (&'static str, &'stat
     }
 }
 
+/// Whether an integer, as JSON writes it, has so few bytes that it fits for sure.
+#[inline]
+pub(in super::super) fn is_short(text: &[u8], signed: bool, bits: u16) -> bool {
+    // Fewer digits than the limits have, and the sign: log 2 is more than 3 / 10.
+    let digits = usize::from(bits.saturating_sub(1)) * 3 / 10;
+    text.len() <= digits && (signed || !text.starts_with(b"-"))
+}
+
 /// Checks a text against a type. `-0` counts as 0, signed or not; the caller rejects it where it is not
 /// allowed.
 pub(in super::super) fn check(text: &[u8], signed: bool, bits: u16) -> IntegerCheck {
@@ -91,6 +99,25 @@ mod tests {
         let text = String::from_utf8(digits).expect("digits");
         let trimmed = text.trim_start_matches('0');
         if trimmed.is_empty() { "0" } else { trimmed }.to_owned()
+    }
+
+    #[test]
+    fn short_integers_fit() {
+        for (bits, signed) in LIMITS
+            .iter()
+            .flat_map(|row| [(row.0, true), (row.0, false)])
+        {
+            let longest = (1..100)
+                .filter(|len| is_short(&b"9".repeat(*len), signed, bits))
+                .max();
+            let nines = "9".repeat(longest.expect("one digit fits"));
+            assert_eq!(check(nines.as_bytes(), signed, bits), Fits, "{nines}");
+            let (least, greatest) = limits(signed, bits);
+            assert!(nines.len() < greatest.len(), "{nines}");
+            assert_eq!(is_short(b"-1", signed, bits), signed && least.len() > 1);
+            assert!(is_short(b"0", signed, bits));
+        }
+        assert!(!is_short(b"-0", false, 64));
     }
 
     #[test]
