@@ -37,33 +37,6 @@ impl Marks {
     }
 }
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
-impl Marks {
-    /// The same eight bytes at a time, on any processor.
-    fn by_words(block: &[u8; BLOCK_BYTES]) -> Self {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const LOW_BITS: u64 = ONES * 0x7f;
-        let (mut special, mut all) = (0, 0);
-        let (words, _) = block.as_chunks();
-        for (part, word) in (0..).zip(words) {
-            let word = u64::from_le_bytes(*word);
-            all |= word;
-            // The highest bit of each byte tells whether it is greater than these; there is no carry between bytes.
-            let flipped = word ^ (ONES * 2);
-            let above_control_and_quote = ((flipped & LOW_BITS) + ONES * (0x7f - 0x20)) | flipped;
-            let other = word ^ (ONES * 0x5c);
-            let not_backslash = ((other & LOW_BITS) + LOW_BITS) | other;
-            let found = !(above_control_and_quote & not_backslash) & !LOW_BITS;
-            // Moves the highest bits of the bytes together.
-            special |= ((found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * part);
-        }
-        Self {
-            special,
-            beyond_ascii: all & !LOW_BITS != 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -89,11 +62,6 @@ mod tests {
                 let mut block = [around; BLOCK_BYTES];
                 block[place] = byte;
                 assert_eq!(Marks::of(&block), expected(&block), "{byte} at {place}");
-                assert_eq!(
-                    Marks::by_words(&block),
-                    expected(&block),
-                    "{byte} at {place}"
-                );
             }
         }
     }
@@ -105,7 +73,6 @@ mod tests {
         ], BLOCK_BYTES)) {
             let block = bytes.try_into().expect("so many");
             prop_assert_eq!(Marks::of(&block), expected(&block));
-            prop_assert_eq!(Marks::by_words(&block), expected(&block));
         }
     }
 }
