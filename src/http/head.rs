@@ -105,16 +105,15 @@ impl HeadParser {
     /// # Errors
     /// [`HeadError`] as soon as the bytes so far determine it; more bytes never change it.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
-        let start = match self.scan.start {
-            Some(start) => start,
-            None => {
-                if let Some(head) = self.before.repeated(bytes) {
-                    return Ok(Some(head));
-                }
-                match request_line_start(bytes)? {
-                    Some(start) => self.scan.begin_at(start),
-                    None => return Ok(None),
-                }
+        let start = if let Some(start) = self.scan.start {
+            start
+        } else {
+            if let Some(head) = self.before.repeated(bytes) {
+                return Ok(Some(head));
+            }
+            match request_line_start(bytes)? {
+                Some(start) => self.scan.begin_at(start),
+                None => return Ok(None),
             }
         };
         let Some(len) = self.scan.advance(bytes, start, self.limits)? else {
