@@ -7,12 +7,13 @@
 //!   RFC 896, over several connections);
 //! - where the round trip is a multiple of the shortest one, batches wait for each other at the brokers: Kafka
 //!   reads a connection's next request when the one before is answered. So the next follows by so much more, and
-//!   records wait here, where they share a batch (TCP Vegas' idea). By up to a round trip: one batch is out then;
+//!   records wait here, where they share a batch (TCP Vegas' idea). By up to a round trip: one batch is out then.
+//!   Only where several records come meanwhile: a slow network is no queue;
 //! - where records come so fast that several more are due within the linger time, it is awaited.
 
 use std::time::{Duration, Instant};
 
-/// Records expected within the linger time from which on waiting for them pays.
+/// Records expected within a time from which on waiting for them pays.
 const RECORDS_WORTH_WAITING: f64 = 4.0;
 
 /// The longest wait for the next of several batches: one late batch says little of the next.
@@ -55,12 +56,17 @@ struct RoundTrip {
 impl RoundTrip {
     /// The time between two batches over so many partitions.
     fn spread(&self, partitions: usize) -> Duration {
+        self.smoothed / u32::try_from(partitions.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The same where they wait for each other at the brokers.
+    fn spread_of_queued(&self, partitions: usize) -> Duration {
         let [shortest, before] = self.shortest;
         let shortest = shortest.min(before).as_secs_f64().max(1e-6);
         let multiple = (self.smoothed.as_secs_f64() / shortest).max(1.0);
-        #[expect(clippy::cast_precision_loss, reason = "few partitions")]
-        let part = multiple / partitions.max(1) as f64;
-        self.smoothed.mul_f64(part.min(1.0))
+        let spread = self.spread(partitions).as_secs_f64() * multiple;
+        self.smoothed
+            .min(Duration::try_from_secs_f64(spread).unwrap_or(self.smoothed))
     }
 
     fn observe(&mut self, round_trip: Duration, now: Instant) {
@@ -85,14 +91,18 @@ impl Pace {
     ) -> Option<Instant> {
         let round_trip = self.round_trip.as_ref().filter(|_| out);
         let spread = round_trip.map_or(Duration::ZERO, |it| it.spread(partitions));
-        let spread = spread.min(SPREAD_MAX);
-        let is_worth_waiting = self.rate * linger.time.as_secs_f64() >= RECORDS_WORTH_WAITING;
-        let under_load = if is_worth_waiting {
+        let queued = round_trip.map_or(Duration::ZERO, |it| it.spread_of_queued(partitions));
+        let under_load = if self.is_worth_waiting(linger.time) {
             linger.time
         } else {
             Duration::ZERO
         };
-        let wait = spread.max(under_load);
+        let spread = if self.is_worth_waiting(queued) {
+            queued
+        } else {
+            spread
+        };
+        let wait = spread.min(SPREAD_MAX).max(under_load);
         let wait = if linger.is_given {
             wait.min(linger.time)
         } else {
@@ -100,6 +110,11 @@ impl Pace {
         };
         let due = self.last? + wait;
         (due > now).then_some(due)
+    }
+
+    /// Whether several records come in that time.
+    fn is_worth_waiting(&self, time: Duration) -> bool {
+        self.rate * time.as_secs_f64() >= RECORDS_WORTH_WAITING
     }
 
     /// A batch of so many records goes now.
@@ -196,9 +211,24 @@ mod tests {
         for _ in 0..100 {
             pace.acknowledged(round_trip, now);
         }
-        pace.sent(1, now);
+        // 50,000 a second.
+        pace.sent(1_000, now);
         let due = pace.due(now, true, 4, LINGER);
         due.expect("a batch is out") - now
+    }
+
+    #[test]
+    fn a_rare_record_does_not_wait_for_others_where_round_trips_vary() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        pace.acknowledged(ms(4), start);
+        for batch in 0..100 {
+            pace.sent(1, start + ms(batch));
+            pace.acknowledged(ms(8), start + ms(batch));
+        }
+        let last = start + ms(99);
+        let waits = pace.due(last, true, 4, LINGER).expect("not yet") - last;
+        assert!(waits.abs_diff(ms(2)) < ms(1), "{waits:?}");
     }
 
     #[test]
