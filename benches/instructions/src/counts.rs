@@ -14,7 +14,7 @@ pub(crate) const STAGES: &str = "--stages";
 
 /// Runs of a stage that are counted, after as many that are not: what is allocated or learned at first is no cost of
 /// a request.
-const RUNS: u64 = 50;
+pub(crate) const RUNS: u64 = 50;
 
 /// What a count may differ from the committed one before the comparison fails: this share of it,
 const TOLERANCE: f64 = 0.03;

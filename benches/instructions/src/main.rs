@@ -24,7 +24,14 @@ mod models;
 #[expect(dead_code, reason = "other benchmarks use the rest")]
 mod sink;
 
-use std::{cell::Cell, hint::black_box, process::ExitCode, sync::Arc};
+use std::{
+    cell::Cell,
+    hint::black_box,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use answers::{form, outcomes};
 use bodies::{EVENT, array, nested};
@@ -48,6 +55,9 @@ fn main() -> ExitCode {
     }
     counts::compare(has("--renew"))
 }
+
+/// Runs of a stage, at most.
+const BODIES: u64 = 2 * counts::RUNS;
 
 /// Is given each stage: its name, and what runs it once.
 type Each<'e> = &'e mut dyn FnMut(&str, &mut dyn FnMut());
@@ -157,23 +167,36 @@ fn validate(each: Each<'_>) {
     }
 }
 
-/// Into the batch that forms while another one is out.
+/// Into the batch that forms while another one is out; and to the broker and back, on the worker's thread, with what
+/// librdkafka does there.
 fn enqueue(each: Each<'_>, sink: &Sink) {
     let route = &sink.routes.routes()[0];
-    for (name, body) in [
-        ("enqueue, 293 B", EVENT.to_owned()),
-        ("enqueue, array of 1000", array(EVENT)),
-    ] {
+    // The partitions are learned of meanwhile.
+    for _ in 0..20 {
+        let _ = sink.deliver_one();
+        sink.producer.tick(Instant::now());
+        thread::sleep(Duration::from_millis(5));
+    }
+    for (name, body) in [("293 B", EVENT.to_owned()), ("array of 1000", array(EVENT))] {
         let mut validator = Validator::new(LIMITS);
         let records = validator.validate(body.as_bytes(), Format::Json, &Rules::any());
         let records = records.expect("valid");
         let mut deliveries = Vec::with_capacity(1_000);
         let _ = sink.deliver_one();
-        each(name, &mut || {
-            deliveries.push(sink.enqueue(route, sink.body(body.as_bytes()), &records));
+        let bodies = || (0..BODIES).map(|_| sink.body(body.as_bytes())).collect();
+        let mut received: Vec<_> = bodies();
+        each(&format!("enqueue, {name}"), &mut || {
+            let body = received.pop().expect("one for each run");
+            deliveries.push(sink.enqueue(route, body, &records));
         });
-        drop(deliveries);
+        deliveries.clear();
         sink.settle();
+        let mut received: Vec<_> = bodies();
+        each(&format!("enqueue to report, {name}"), &mut || {
+            let body = received.pop().expect("one for each run");
+            drop(sink.enqueue(route, body, &records));
+            sink.settle();
+        });
     }
 }
 
