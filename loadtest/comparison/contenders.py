@@ -242,9 +242,24 @@ def running(command, arguments, cores, directory, timeout_s=START_TIMEOUT_S):
     try:
         yield process, address(process, log, timeout_s)
     finally:
-        stop(process)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            stop(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def kept_running(process):
+    """Raises `Fault` if the server ends by itself meanwhile, in place of what its clients saw of that."""
+    try:
+        yield
+    except Fault:
+        if process.poll() is None:
+            raise
+    code = process.poll()
+    if code is not None:
+        raise Fault(f"the server ended, {f'exit code {code}' if code >= 0 else f'signal {-code}'}")
 
 
 def address(process, log, timeout_s=START_TIMEOUT_S):

@@ -74,9 +74,10 @@ def contending(scenario_name, names):
 
 
 def by_broker(parts, known, seconds, warmup, minutes):
-    """The parts of each broker, and after how many seconds of the run no more of their rows begin."""
+    """The parts of each broker, and after how many seconds of the run, in which starts of brokers do not count, no
+    more of their rows begin."""
     def estimate(some):
-        return BROKER_S + sum(part.estimate_s(known, seconds, warmup) for part in some)
+        return sum(part.estimate_s(known, seconds, warmup) for part in some)
     groups = [(broker, list(some)) for broker, some in itertools.groupby(parts, lambda it: it.broker)]
     total, until = sum(estimate(some) for _, some in groups), 0.0
     for broker, some in groups:
@@ -84,7 +85,8 @@ def by_broker(parts, known, seconds, warmup, minutes):
         yield broker, some, 60 * minutes * until / total if minutes else float("inf")
 
 
-def estimate_minutes(parts, known, seconds, warmup):
-    """About how many minutes the parts take."""
+def estimate_minutes(parts, known, seconds, warmup, minutes=None):
+    """About how many minutes the parts take, with a limit of `minutes` for their rows."""
     count = len({part.broker for part in parts})
-    return (BROKER_S * count + sum(part.estimate_s(known, seconds, warmup) for part in parts)) / 60
+    rows = sum(part.estimate_s(known, seconds, warmup) for part in parts) / 60
+    return BROKER_S * count / 60 + min(rows, minutes or rows)

@@ -6,9 +6,11 @@ import textwrap
 import time
 
 from .bodies import SCENARIOS
+from .command_line import counted
 from .contenders import REPOSITORY
 from .plan import RATES
-from .report import contenders_of, describe_cpu, floor, groups, median_cpu_us, milliseconds, targets, valid
+from .report import (
+    contenders_of, describe_cpu, disturbed, floor, groups, median_cpu_us, milliseconds, targets, valid)
 
 NAMES = {
     "raw-uring": "floor: io_uring without a runtime",
@@ -86,14 +88,13 @@ def readme(rows, run, known):
     return "\n".join([
         wrapped(
             f"[Run of {date()}]({run}) ({describe_cpu()}, virtual machine): single records of 293 bytes, the "
-            f"server with all of its threads on one core, load and {where} on the other; medians of {rounds} "
-            "rounds. CPU a request is user and system time of the whole server. Requests a second are what load "
+            f"server with all of its threads on one core, load and {where} on the other; medians of "
+            f"{counted(rounds, 'round')}. {disturbed(group)} CPU a request is user and system time of the whole server. Requests a second are what load "
             "and broker on one core allow, not a capacity. Gateways answer after the broker's acknowledgement; "
             "a floor reads the POST and answers 200, nothing else, and the cheapest of them counts."),
         "",
         table(("server", "requests/s", "CPU a request", "÷ floor", "memory", "start"), lines),
-        "",
-        f"![CPU a request, by server]({run.removesuffix('.md')}-cpu-{broker}.svg)",
+        *(["", f"![CPU a request, by server]({run.removesuffix('.md')}-cpu-{broker}.svg)"] if order else []),
     ])
 
 
@@ -118,7 +119,8 @@ def reason(group, name):
 def performance(rows, run, known):
     """The tables of docs/performance.md."""
     found = groups(rows)
-    parts = [wrapped(f"`loadtest/compare`, [run of {date()}]({run}) ({describe_cpu()}, virtual machine), medians."),
+    parts = [wrapped(f"`loadtest/compare`, [run of {date()}]({run}) ({describe_cpu()}, virtual machine), medians. "
+                     f"{disturbed(rows)}"),
              ""]
     sizes = ("event-293", "event-10k", "array-1000")
     mock = {scenario: found.get(("mock", scenario), []) for scenario in sizes}
@@ -144,7 +146,9 @@ def performance(rows, run, known):
         if any(row.requests and not row.fault for row in some):
             parts += [f"![CPU a request by rate, {words}]({run.removesuffix('.md')}-curve-{broker}.svg)", ""]
     measured = [target for target in targets(rows).splitlines() if not target.endswith("not measured")]
-    return "\n".join([*parts, "Targets:", "", *(wrapped(target, indent="  ") for target in measured)])
+    if measured:
+        parts += ["Targets:", "", *(wrapped(target, indent="  ") for target in measured)]
+    return "\n".join(parts).rstrip()
 
 
 def rates(rows, known):

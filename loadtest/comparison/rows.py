@@ -17,7 +17,7 @@ HOPELESS = 1.5
 """A rate so many times the peak is not tried."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Run:
     """What all rows of a run have in common."""
 
@@ -33,24 +33,26 @@ class Run:
     seconds: int
     warmup: int
     partitions: int
-    began: float
-    """When the run began, by the monotonic clock."""
+    spent_s: float = 0.0
+    """Seconds that the rows of earlier brokers took."""
 
     def rows(self, broker_name, parts, until_s):
-        """The rows of one broker; a failed one is a row with an error. After `until_s` of the run no
-        further one begins."""
+        """The rows of one broker; a failed one is a row with an error. After `until_s` of the
+        run, in which starts of brokers do not count, no further one begins."""
         peaks = {}
         try:
             make = brokers.BROKERS[broker_name]
             with make(self.tools["broker"], self.cores.load, self.partitions) as broker:
+                began = time.monotonic() - self.spent_s
                 for part in parts:
                     for number, name in part.turns():
                         row = Row(broker_name, part.scenario, number, name)
-                        if time.monotonic() - self.began > until_s:
+                        if time.monotonic() - began > until_s:
                             row.fault = "not run: the time was over"
                         else:
                             self.attempt(row, broker, peaks)
                         yield row
+                self.spent_s = time.monotonic() - began
         except Fault as fault:
             yield Row(broker_name, "–", 0, "–", fault=str(fault))
 
@@ -100,6 +102,7 @@ class Run:
             began = time.monotonic()
             process, where = stack.enter_context(contenders.running(
                 command, options, where_served, directory, contender.start_timeout_s))
+            stack.enter_context(contenders.kept_running(process))
             records = scenario.records if contender.produces else None
             contenders.probe(where, body, records, token, contender.path, contender.accepts)
             row.start_ms = (time.monotonic() - began) * 1e3

@@ -1,10 +1,14 @@
 """Tests of what the comparison computes: `python3 -m unittest comparison.tests` in `loadtest/`."""
 
 import base64
+import contextlib
+import io
 import json
 import os
 import pathlib
 import re
+import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -110,6 +114,76 @@ class Start(unittest.TestCase):
             self.started("echo no broker >&2; exit 3")
         self.assertLess(time.monotonic() - before, contenders.START_TIMEOUT_S)
 
+    def test_a_server_that_ends_under_load_is_an_error_with_its_code(self):
+        for end, words in (("exit 3", "ended, exit code 3"), ("kill -9 $$", "ended, signal 9")):
+            server = subprocess.Popen(["sh", "-c", end])
+            with self.assertRaisesRegex(Fault, words), contenders.kept_running(server):
+                server.wait()
+                raise Fault("256 read")
+        server = subprocess.Popen(["sleep", "60"])
+        with self.assertRaisesRegex(Fault, "256 read"), contenders.kept_running(server):
+            raise Fault("256 read")
+        with contenders.kept_running(server):
+            pass
+        contenders.stop(server)
+
+
+class CommandLine(unittest.TestCase):
+    DIRECTORY = pathlib.Path(__file__).parents[1]
+
+    def usage(self, tool, *options):
+        """What a tool says about options that it rejects."""
+        said = io.StringIO()
+        with unittest.mock.patch.object(sys, "argv", [tool, *options]), contextlib.redirect_stderr(said), \
+                self.assertRaises(SystemExit) as ended:
+            runpy.run_path(str(self.DIRECTORY / tool))["arguments"]()
+        self.assertEqual(ended.exception.code, 2, options)
+        return said.getvalue()
+
+    def test_options_that_select_nothing_or_have_no_effect_are_usage_errors(self):
+        for options, words in (
+            (["--scenario", "auth-293", "--server", "typed"], "none of the servers typed runs in auth-293"),
+            (["--headline", "--server", "typed", "--rounds", "2"], "it excludes --server, --rounds"),
+            (["--headline", "--scenario", "workers", "--broker", "mock"], "it excludes --scenario, --broker"),
+            (["--minutes", "0"], "--minutes"), (["--minutes", "nan"], "--minutes"),
+            (["--publish", "--markdown", str(self.DIRECTORY / "runs" / "x.md")], "--publish needs --headline"),
+            (["--publish", "--headline"], "--markdown FILE"),
+            (["--markdown", "/nowhere/x.md"], "there is no directory /nowhere"),
+        ):
+            self.assertIn(words, self.usage("compare", *options))
+
+    def test_files_are_checked_before_the_run(self):
+        self.assertIn("no directory /nowhere", self.usage("promises", "--markdown", "/nowhere/x.md"))
+        self.assertIn("no directory /nowhere", self.usage("flamegraph", "--out", "/nowhere/x.svg"))
+        self.assertIn("no directory /nowhere", self.usage("flood", "--markdown", "/nowhere/x.md"))
+        self.assertIn("can't be written", self.usage("flamegraph", "--out", "/"))
+        self.assertIn("in the repository", self.usage("promises", "--publish", "--markdown", "/tmp/x.md"))
+
+    def test_a_signal_stops_whatever_was_started(self):
+        script = (
+            "import pathlib, subprocess, sys, tempfile\n"
+            "from comparison import command_line, contenders\n"
+            "def main():\n"
+            "    with tempfile.TemporaryDirectory() as name:\n"
+            "        server = ['-c', 'echo listening on 127.0.0.1:4711 >&2; exec sleep 60']\n"
+            "        with contenders.running('sh', server, sys.argv[1], pathlib.Path(name)) as (process, _):\n"
+            # Its line comes when `subprocess.run` waits for it: an earlier signal finds it half started.
+            "            client = ['sh', '-c', 'sleep 1; echo $$ $0 $1; exec sleep 60', str(process.pid), name]\n"
+            "            subprocess.run(client)\n"
+            "command_line.run(main, 'tool')\n")
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            words = [sys.executable, "-c", script, str(min(os.sched_getaffinity(0)))]
+            with subprocess.Popen(words, cwd=self.DIRECTORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as tool:
+                client, server, directory = tool.stdout.readline().split()
+                tool.send_signal(number)
+                said = tool.communicate(timeout=60)[1]
+            self.assertEqual(tool.returncode, code, said)
+            self.assertEqual(said, "tool: interrupted\n" if code == 130 else "")
+            self.assertFalse(pathlib.Path(directory).exists())
+            for pid in (client, server):
+                self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
+
 
 class Figures(unittest.TestCase):
     def test_ratios_pair_the_rows_of_a_round(self):
@@ -167,6 +241,18 @@ class Figures(unittest.TestCase):
         text = report.targets(rows)
         self.assertEqual(text.count("not measured"), len(text.splitlines()))
         self.assertIn("did not start", report.cells(rows[0]))
+
+    def test_targets_of_other_scenarios_are_not_listed(self):
+        self.assertEqual(len(report.targets([row("typed", 1, 0.01, scenario="array-1000")]).splitlines()), 1)
+        others = [row("typed", 1, 0.01, scenario="event-1k")]
+        self.assertEqual(report.targets(others), "")
+        self.assertNotIn("## Targets", report.markdown(others, "loadtest/compare", measure.Cores(0, 1)))
+
+    def test_an_interrupted_run_is_marked(self):
+        for interrupted in (True, False):
+            text = report.markdown([row("bare", 1, 0.01)], "loadtest/compare", measure.Cores(0, 1),
+                                   interrupted=interrupted)
+            self.assertEqual(report.INTERRUPTED in text, interrupted)
 
     def test_a_report_has_no_host_name_and_no_path(self):
         text = report.markdown([row("bare", 1, 0.01)], "loadtest/compare", measure.Cores(0, 1))
@@ -266,6 +352,23 @@ class Plan(unittest.TestCase):
         self.assertEqual([broker for broker, _ in ends], ["kafka", "mock"])
         self.assertTrue(0 < ends[0][1] < ends[1][1])
         self.assertAlmostEqual(ends[1][1], 18 * 60)
+        starts = 2 * plan.BROKER_S / 60
+        self.assertAlmostEqual(plan.estimate_minutes(parts, known, 4, 1, 1), 1 + starts)
+        self.assertEqual(plan.estimate_minutes(parts, known, 4, 1, 600), plan.estimate_minutes(parts, known, 4, 1))
+
+    def test_the_start_of_a_broker_takes_no_time_from_its_rows(self):
+        @contextlib.contextmanager
+        def slow(*_):
+            time.sleep(0.3)
+            yield None
+        run = rows.Run({}, {}, {"broker": ""}, None, measure.Cores(0, 1), 1, 1, 4)
+        part = plan.Part("slow", "event-293", ("bare",), 1)
+        with unittest.mock.patch.dict(rows.brokers.BROKERS, slow=slow), \
+                unittest.mock.patch.object(rows.Run, "attempt", lambda *_: None):
+            made = [*run.rows("slow", [part], 0.25), *run.rows("slow", [part], 0.25)]
+            self.assertEqual([it.fault for it in made], ["", ""])
+            run.spent_s = 1
+            self.assertIn("not run", next(run.rows("slow", [part], 0.25)).fault)
 
     def test_usual_contenders_depend_on_the_scenario(self):
         self.assertIn("ringest-2", plan.contending("workers", None))
@@ -324,9 +427,7 @@ class Plots(unittest.TestCase):
         self.assertEqual(len([it for it in root.iter(f"{space}line") if it.get("class") == "mark"]), 1)
 
     def test_a_run_without_figures_has_none(self):
-        self.assertEqual(plot.plots([row("bare", 1, 0, requests=0, fault="did not start")]), {
-            "cpu-mock": plot.bars([row("bare", 1, 0, requests=0, fault="did not start")],
-                                  "CPU a request, µs: one record of 293 bytes, a mock broker that answers at once")})
+        self.assertEqual(plot.plots([row("bare", 1, 0, requests=0, fault="did not start")]), {})
 
 
 class Published(unittest.TestCase):
@@ -357,6 +458,39 @@ class Published(unittest.TestCase):
         self.assertIn("10.0 µs; 0.00, 0.00, 0.00", text)
         self.assertIn("at most 1.25", text)
         self.assertTrue(all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|")))
+
+
+    def test_disturbed_rows_are_counted_and_nothing_is_empty(self):
+        some = [row("ringest", 1, 0.01, scenario="event-293"),
+                row("ringest", 1, 0.01, scenario="event-293", server_core_other=0.2)]
+        for made in (publish.readme, publish.performance):
+            text = made(some, "x.md", contenders.CONTENDERS).replace("\n", " ")
+            self.assertIn("In 1 of 2 rows other processes used more than 10% of the server's core.", text)
+            self.assertNotIn("Targets:", text)
+        self.assertIn("medians of 1 round.", publish.readme(some, "x.md", {}).replace("\n", " "))
+        self.assertIn("medians of 2 rounds.", publish.readme([row("ringest", 2, 0.1)], "x.md", {}).replace("\n", " "))
+        failed = [row("bare", 1, 0, requests=0, fault="did not start")]
+        self.assertNotIn(".svg", publish.readme(failed, "x.md", {}))
+
+
+class Flamegraph(unittest.TestCase):
+    TOOL = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "flamegraph"))
+
+    def test_samples_of_a_disturbed_or_idle_server_are_rejected(self):
+        check = self.TOOL["check"]
+        check(row("typed", 1, 1.0), 500)
+        for one, count, words in (
+            (row("typed", 1, 1.0), 499, "499 samples, 999 were expected"),
+            (row("typed", 1, 1.0, server_core_other=0.11), 999, "other processes"),
+            (row("typed", 1, 1.0, fault="3 status"), 999, "3 status"),
+        ):
+            with self.assertRaisesRegex(Fault, words):
+                check(one, count)
+
+    def test_samples_are_counted_by_perf(self):
+        said = "[ perf record: Captured and wrote 180.205 MB /tmp/perf.data (5432 samples) ]\n"
+        self.assertEqual(self.TOOL["counted"](said), 5_432)
+        self.assertEqual(self.TOOL["counted"]("[ perf record: Captured and wrote 0.020 MB /tmp/perf.data ]"), 0)
 
 
 class Tokens(unittest.TestCase):
