@@ -228,8 +228,7 @@ impl Connection {
         }
         if self.path(head) == b"/health" {
             let is_ending = context.ending() >= Ending::Announced;
-            let outcome = health(head.method, is_ending)?;
-            return Ok(End::Outcome(outcome));
+            return Ok(End::Outcome(health(head.method, is_ending)?));
         }
         if self.is_reserved {
             return Err(Refusal::ConnectionsFull.into());
@@ -241,15 +240,14 @@ impl Connection {
         let principal = self.authenticate(active, head, facts).await?;
         facts.principal = Some(principal.clone());
         facts.end_stage(Stage::Authenticated);
-        let subnet = Subnet::of(self.client.address());
-        self.holder = (context.admission).holder(principal.name(), subnet.number());
+        let subnet = Subnet::of(self.client.address()).number();
+        self.holder = context.admission.holder(principal.name(), subnet);
         let routes = &active.snapshot.routes;
         let Some(route) = routes.find_likely(self.last_route, self.path(head)) else {
             facts.unknown_path = Some(cut(self.path(head)).into());
             return Err(Refusal::UnknownRoute.into());
         };
-        facts.route = Some(route.index);
-        self.last_route = route.index;
+        (facts.route, self.last_route) = (Some(route.index), route.index);
         let destination = Destination::new(active, &principal, route)?;
         let (format, coding) = body_format(head, context.config.limits.content_encodings)?;
         if context.ending() == Ending::Refusing {
