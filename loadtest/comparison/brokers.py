@@ -17,6 +17,8 @@ from .contenders import REPOSITORY, TOPIC, stop
 
 KAFKA = "4.1.0"
 KAFKA_POM = REPOSITORY / "tests" / "kafka" / "pom.xml"
+WARM_UP_RECORDS = 3_000_000
+"""Produced to a node of Apache Kafka before it is measured with."""
 KAFKA_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -91,7 +93,15 @@ def kafka(executable, core, partitions):
         with node(jars, core, pathlib.Path(directory), cluster_id, properties) as process:
             cluster = f"--cluster=127.0.0.1:{ports['broker']}"
             with counting(executable, core, [cluster], process) as broker:
+                warm_up(jars, core, broker.bootstrap)
                 yield broker
+
+
+def warm_up(jars, core, bootstrap):
+    """Produces to a node that has just started, whose code is compiled only now: the first rows would pay for it."""
+    run(["taskset", "--cpu-list", str(core), "java", "-cp", jars, "org.apache.kafka.tools.ProducerPerformance",
+         f"--topic={TOPIC}", f"--num-records={WARM_UP_RECORDS}", "--record-size=293", "--throughput=-1",
+         "--producer-props", f"bootstrap.servers={bootstrap}", "acks=all", "linger.ms=1"])
 
 
 @contextlib.contextmanager
