@@ -89,9 +89,9 @@ def readme(rows, run, known):
         wrapped(
             f"[Run of {date()}]({run}) ({describe_cpu()}, virtual machine): single records of 293 bytes, the "
             f"server with all of its threads on one core, load and {where} on the other; medians of "
-            f"{counted(rounds, 'round')}. {disturbed(group)} CPU a request is user and system time of the whole server. Requests a second are what load "
-            "and broker on one core allow, not a capacity. Gateways answer after the broker's acknowledgement; "
-            "a floor reads the POST and answers 200, nothing else, and the cheapest of them counts."),
+            f"{counted(rounds, 'round')}. {disturbed(group)} CPU a request is user and system time of the whole "
+            "server. Requests a second are what load and broker on one core allow, not a capacity. Gateways answer "
+            "after the broker's acknowledgement (Moose before it: see what an answer means); a floor reads the POST and answers 200, nothing else, and the cheapest of them counts."),
         "",
         table(("server", "requests/s", "CPU a request", "÷ floor", "memory", "start"), lines),
         *(["", f"![CPU a request, by server]({run.removesuffix('.md')}-cpu-{broker}.svg)"] if order else []),

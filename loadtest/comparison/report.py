@@ -69,15 +69,16 @@ def table(header, rows):
 
 
 def ratios(rows, over, under):
-    """Ratios of CPU a request between two contenders, one a round; valid rows only."""
-    cost = {(row.round, row.contender): row.cpu_us_per_request
-            for row in rows if row.requests and not row.fault}
-    rounds = sorted({number for number, _ in cost})
-    return [
-        cost[number, over] / cost[number, under]
-        for number in rounds
-        if (number, over) in cost and (number, under) in cost
-    ]
+    """Ratios of CPU a request between two contenders, one a round: of the rows that count, else of valid ones."""
+    for some in (valid, without_fault):
+        cost = {(row.round, row.contender): row.cpu_us_per_request
+                for name in (over, under) for row in some(rows, name)}
+        rounds = sorted({number for number, _ in cost})
+        found = [cost[number, over] / cost[number, under]
+                 for number in rounds if (number, over) in cost and (number, under) in cost]
+        if found:
+            return found
+    return []
 
 
 def spread(values, digits=3):
@@ -96,9 +97,15 @@ def groups(rows):
     return found
 
 
-def valid(rows, contender):
-    """A contender's rows that count."""
+def without_fault(rows, contender):
+    """A contender's valid rows."""
     return [row for row in rows if row.contender == contender and row.requests and not row.fault]
+
+
+def valid(rows, contender):
+    """A contender's rows that count: the valid ones, of them those that were not disturbed, if there are any."""
+    found = without_fault(rows, contender)
+    return [row for row in found if row.server_core_other <= DISTURBED_ABOVE] or found
 
 
 def median_cpu_us(rows, contender):
@@ -221,7 +228,7 @@ def disturbed(rows):
     shared = [row for row in measured if row.server_core_other > DISTURBED_ABOVE]
     return (
         f"In {len(shared)} of {len(measured)} rows other processes used more than "
-        f"{DISTURBED_ABOVE:.0%} of the server's core."
+        f"{DISTURBED_ABOVE:.0%} of the server's core. Where a server has other rows in a scenario, they do not count."
     )
 
 

@@ -186,6 +186,15 @@ class CommandLine(unittest.TestCase):
 
 
 class Figures(unittest.TestCase):
+    def test_disturbed_rows_count_where_there_are_no_others(self):
+        rows = [row("typed", 1, 0.01), row("typed", 2, 0.03, server_core_other=0.2), row("axum", 2, 0.06)]
+        self.assertEqual([one.round for one in report.valid(rows, "typed")], [1])
+        self.assertEqual(report.valid(rows[1:], "typed"), rows[1:2])
+        # The only round that has both.
+        self.assertEqual(report.ratios(rows, "axum", "typed"), [2])
+        rows.append(row("axum", 1, 0.03))
+        self.assertEqual(report.ratios(rows, "axum", "typed"), [3])
+
     def test_ratios_pair_the_rows_of_a_round(self):
         rows = [row("bare", 1, 0.010), row("ringest", 1, 0.011),
                 row("bare", 2, 0.020), row("ringest", 2, 0.030)]
