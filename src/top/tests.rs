@@ -268,7 +268,7 @@ fn what_is_not_known_any_more_is_marked() {
         for key in ['3', '4'] {
             press(&mut screen, &[KeyCode::Char(key)]);
             let text = drawn(&mut screen, width, height);
-            assert_eq!(text.matches(" 7 s old").count(), marks, "{text}");
+            assert_eq!(text.matches("  7 s old").count(), marks, "{text}");
             assert!(text.contains(" not known "), "{text}");
             assert!(
                 !text.contains("answers in time") && !text.contains("0 ready"),
