@@ -26,7 +26,7 @@ use slab::Slab;
 use super::{fault::Fault, record::Record};
 use crate::metrics::Brokers;
 use batch::Kind;
-pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, RecordEnd, Reported};
+pub(super) use batch::{BATCH_RECORDS_MAX, Batch, BatchKey, Failure, Reported};
 use broker::Broker;
 pub(super) use pace::Linger;
 use topic::{BatchLimits, Partition, Topic};

@@ -153,17 +153,15 @@ impl InFlight {
             .filter(|request| request.generation == key.generation)
     }
 
-    /// Records how one of a request's records ended: `Ok` delivered, else the fault and whether the brokers
-    /// may have it nevertheless. False if no such record is pending, which must not happen.
-    pub(super) fn report(
+    /// Records that one of a request's records was not delivered: the fault and whether the brokers may have it
+    /// nevertheless. False if no such record is pending, which must not happen.
+    pub(super) fn failed(
         &mut self,
         key: RequestKey,
         position: u32,
-        end: Result<(), (Fault, bool)>,
+        (fault, maybe_persisted): (Fault, bool),
     ) -> bool {
-        if let Err((fault, maybe_persisted)) = end
-            && let Some(request) = self.find(key).filter(|request| request.pending > 0)
-        {
+        if let Some(request) = self.find(key).filter(|request| request.pending > 0) {
             request.misses.push(Miss {
                 record: position,
                 fault,
@@ -173,12 +171,9 @@ impl InFlight {
         self.settle(key, 1)
     }
 
-    /// Records that so many of a request's records were delivered. False if fewer are pending, which must not happen.
-    pub(super) fn delivered(&mut self, key: RequestKey, records: usize) -> bool {
-        self.settle(key, records)
-    }
-
-    fn settle(&mut self, key: RequestKey, records: usize) -> bool {
+    /// Records that so many of a request's records have ended, which were delivered unless they
+    /// [failed](Self::failed). False if fewer are pending, which must not happen.
+    pub(super) fn settle(&mut self, key: RequestKey, records: usize) -> bool {
         let Some(request) = self.find(key).filter(|request| request.pending >= records) else {
             return false;
         };

@@ -90,14 +90,14 @@ impl Kind {
     }
 }
 
-/// How a record ended: delivered, or why not, and whether the brokers may have it nevertheless.
-pub(in crate::produce) type RecordEnd = Result<(), (Fault, bool)>;
+/// Why a record was not delivered, and whether the brokers may have it nevertheless.
+pub(in crate::produce) type Failure = (Fault, bool);
 
-/// What a report means.
+/// What the report of a failure means.
 #[derive(Debug)]
 pub(in crate::produce) enum Reported {
     /// The record has ended.
-    Final(Record, RecordEnd),
+    Final(Record, Failure),
     /// The batch was refused: the record is sent again, alone.
     SentAgain,
     /// No such record is out: it must not happen.

@@ -4,7 +4,7 @@ use std::{ops::Range, time::Instant};
 
 use super::{
     Alone, Batcher,
-    batch::{Batch, BatchKey, Kind, RecordEnd, Reported},
+    batch::{Batch, BatchKey, Failure, Kind, Reported},
 };
 use crate::produce::{fault::Fault, record::Record};
 
@@ -15,11 +15,11 @@ const ALONE_MAX: usize = 8_192;
 const UNBLOCKED_MAX: usize = 8;
 
 impl Batcher {
-    /// A report on a record of a batch.
-    pub(in crate::produce) fn report(
+    /// A report on a record of a batch that was not delivered.
+    pub(in crate::produce) fn failed(
         &mut self,
         (key, position): (BatchKey, usize),
-        end: RecordEnd,
+        (fault, maybe_persisted): Failure,
         now: Instant,
     ) -> Reported {
         let batch = self.batches.get_mut(key.index);
@@ -31,39 +31,34 @@ impl Batcher {
             return Reported::Unknown;
         };
         batch.pending -= 1;
-        let end = end.map_err(|(fault, maybe)| {
-            let fault = fault.of_record(record.is_keyed(), record.timestamp_ms != 0);
-            (fault, maybe)
-        });
-        let mut reported = Reported::Final(record, end);
-        if let Err((fault, _)) = end {
-            batch.failed = true;
-            // Any other fault is an answer of the broker's, or a connection that librdkafka opens again.
-            batch.unanswered |= fault == Fault::TimedOut;
-            // What librdkafka refuses by itself it refuses while it is handed over.
-            batch.rejected |= fault.is_of_a_batch() && now > batch.sent;
-            if fault.is_of_a_batch() && batch.records.len() > 1 {
-                batch.refused = Some(fault);
-                reported = if self.given_up {
-                    Reported::Final(record, Err((Fault::Draining, false)))
-                } else if self.alone.len() < ALONE_MAX {
-                    self.waiting += 1;
-                    let holds = batch.kind.is_ordered(batch.partition) && record.is_keyed();
-                    self.alone.push_back(Alone {
-                        topic: batch.topic,
-                        partition: batch.partition,
-                        record,
-                        deadline: batch.sent + self.rules.alone_within,
-                        holds,
-                    });
-                    if holds {
-                        self.topics[batch.topic].hold(batch.partition);
-                    }
-                    Reported::SentAgain
-                } else {
-                    Reported::Final(record, Err((Fault::QueueFull, false)))
-                };
-            }
+        let fault = fault.of_record(record.is_keyed(), record.timestamp_ms != 0);
+        batch.failed = true;
+        // Any other fault is an answer of the broker's, or a connection that librdkafka opens again.
+        batch.unanswered |= fault == Fault::TimedOut;
+        // What librdkafka refuses by itself it refuses while it is handed over.
+        batch.rejected |= fault.is_of_a_batch() && now > batch.sent;
+        let mut reported = Reported::Final(record, (fault, maybe_persisted));
+        if fault.is_of_a_batch() && batch.records.len() > 1 {
+            batch.refused = Some(fault);
+            reported = if self.given_up {
+                Reported::Final(record, (Fault::Draining, false))
+            } else if self.alone.len() < ALONE_MAX {
+                self.waiting += 1;
+                let holds = batch.kind.is_ordered(batch.partition) && record.is_keyed();
+                self.alone.push_back(Alone {
+                    topic: batch.topic,
+                    partition: batch.partition,
+                    record,
+                    deadline: batch.sent + self.rules.alone_within,
+                    holds,
+                });
+                if holds {
+                    self.topics[batch.topic].hold(batch.partition);
+                }
+                Reported::SentAgain
+            } else {
+                Reported::Final(record, (Fault::QueueFull, false))
+            };
         }
         if self.batches[key.index].pending == 0 {
             self.end(key.index, now);

@@ -9,6 +9,9 @@ use crate::produce::in_flight::RequestKey;
 mod found;
 mod histories;
 
+/// How a record ended.
+pub(super) type RecordEnd = Result<(), Failure>;
+
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(5);
 
 pub(super) fn rules() -> BatchRules {
@@ -83,11 +86,16 @@ impl Bench {
         (batch.partition, batch.lane)
     }
 
-    /// Reports every record of the batch.
+    /// Reports every record of the batch; returns what the reports of failures mean.
     fn end(&mut self, key: BatchKey, end: RecordEnd) -> Vec<Reported> {
         let positions = 0..self.len(key);
+        let Err(failure) = end else {
+            let delivered = self.batcher.delivered((key, positions), self.now, |_| {});
+            assert!(delivered, "it is out");
+            return Vec::new();
+        };
         positions
-            .map(|position| self.batcher.report((key, position), end, self.now))
+            .map(|position| self.batcher.failed((key, position), failure, self.now))
             .collect()
     }
 
@@ -231,7 +239,7 @@ fn a_refused_batch_is_sent_again_record_by_record() {
     let last = bench.end(alone[1], refused);
     assert!(matches!(
         last[..],
-        [Reported::Final(_, Err((Fault::RecordRefused, false)))]
+        [Reported::Final(_, (Fault::RecordRefused, false))]
     ));
     bench.end(alone[0], Ok(()));
     bench.end(alone[2], Ok(()));
@@ -397,8 +405,9 @@ fn a_stale_report_is_unknown() {
     bench.push(1);
     bench.now += ROUND_TRIP;
     bench.sent();
-    let report = bench.batcher.report((batch, 0), Ok(()), bench.now);
-    assert!(matches!(report, Reported::Unknown));
+    assert!(!bench.batcher.delivered((batch, 0..1), bench.now, |_| {}));
+    let failed = (bench.batcher).failed((batch, 0), (Fault::TimedOut, true), bench.now);
+    assert!(matches!(failed, Reported::Unknown));
 }
 
 #[test]

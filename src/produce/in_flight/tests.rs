@@ -75,8 +75,8 @@ fn no_client_has_all_of_the_queue_while_others_want_some() {
     bench.enter_of(one, 60_000);
     assert!(!bench.table.has_room(one, 1, MOST));
     assert!(bench.table.has_room(other, 30_000, MOST));
-    for position in 0..100_000 {
-        bench.table.report(key, position, Ok(()));
+    for _ in 0..100_000 {
+        bench.table.settle(key, 1);
     }
     assert!(bench.table.has_room(one, 60_000, MOST));
     // Where there are few, a share would be none.
@@ -90,11 +90,11 @@ fn no_client_has_all_of_the_queue_while_others_want_some() {
 fn a_request_ends_with_its_last_report_and_frees_its_memory_then() {
     let mut bench = Bench::new();
     let key = bench.enter(2);
-    assert!(bench.table.report(key, 1, Ok(())));
+    assert!(bench.table.settle(key, 1));
     assert_eq!(bench.end(key), None);
     assert!(!bench.table.has_ended(key));
     assert!(bench.admission.in_flight_bytes() > 0);
-    assert!(bench.table.report(key, 0, Ok(())));
+    assert!(bench.table.settle(key, 1));
     assert!(bench.table.has_ended(key));
     assert_eq!(bench.end(key), Some(Ok(2)));
     assert_eq!(
@@ -107,18 +107,18 @@ fn a_request_ends_with_its_last_report_and_frees_its_memory_then() {
 fn reports_for_a_slot_that_was_used_again_are_unknown() {
     let mut bench = Bench::new();
     let old = bench.enter(1);
-    bench.table.report(old, 0, Ok(()));
+    bench.table.settle(old, 1);
     assert_eq!(bench.end(old), Some(Ok(1)));
     let new = bench.enter(1);
     assert_eq!(new.index, old.index);
-    assert!(!bench.table.report(old, 0, Ok(())));
+    assert!(!bench.table.settle(old, 1));
     assert_eq!(
         bench.end(new),
         None,
         "the new request still waits for its own report"
     );
-    assert!(bench.table.report(new, 0, Ok(())));
-    assert!(!bench.table.report(new, 0, Ok(())), "a second report");
+    assert!(bench.table.settle(new, 1));
+    assert!(!bench.table.settle(new, 1), "a second report");
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn an_abandoned_request_keeps_its_memory_until_its_last_report() {
     let mut bench = Bench::new();
     let key = bench.enter(2);
     bench.table.abandon(key);
-    bench.table.report(key, 0, Ok(()));
+    bench.table.settle(key, 1);
     assert!(bench.admission.in_flight_bytes() > 0);
-    bench.table.report(key, 1, Err((Fault::TimedOut, true)));
+    bench.table.failed(key, 1, (Fault::TimedOut, true));
     assert_eq!(
         (
             bench.admission.in_flight_bytes(),
@@ -143,7 +143,7 @@ fn a_deadline_ends_the_wait_but_not_the_hold_on_memory() {
     let mut bench = Bench::new();
     let key = bench.enter(2);
     assert_eq!(bench.end(key), None);
-    bench.table.report(key, 0, Ok(()));
+    bench.table.settle(key, 1);
     assert!(!bench.table.has_ended(key));
     bench.table.expire(Instant::now() + Duration::from_secs(61));
     assert!(bench.table.has_ended(key));
@@ -153,7 +153,7 @@ fn a_deadline_ends_the_wait_but_not_the_hold_on_memory() {
     };
     assert_eq!(bench.end(key), Some(Err(failure)));
     assert!(bench.admission.in_flight_bytes() > 0);
-    bench.table.report(key, 1, Ok(()));
+    bench.table.settle(key, 1);
     assert_eq!(
         (
             bench.admission.in_flight_bytes(),
@@ -168,8 +168,8 @@ fn a_deadline_tells_apart_what_is_known_to_be_lost() {
     let in_time = |miss| {
         let mut bench = Bench::new();
         let key = bench.enter(3);
-        bench.table.report(key, 1, Err((Fault::QueueFull, miss)));
-        bench.table.report(key, 0, Ok(()));
+        bench.table.failed(key, 1, (Fault::QueueFull, miss));
+        bench.table.settle(key, 1);
         bench.table.expire(Instant::now() + Duration::from_secs(61));
         let end = bench.end(key).expect("its time is over");
         end.expect_err("it was not delivered").persisted
@@ -189,7 +189,10 @@ fn what_became_of_each_record_is_told_apart() {
         let mut bench = Bench::new();
         let key = bench.enter(ends.len());
         for (record, end) in (0..).zip(ends) {
-            bench.table.report(key, record, end.map_or(Ok(()), Err));
+            match end {
+                None => bench.table.settle(key, 1),
+                Some(failure) => bench.table.failed(key, record, *failure),
+            };
         }
         bench
             .end(key)

@@ -13,7 +13,7 @@ use super::Producer;
 use crate::{
     log::{Kind, Line},
     produce::{
-        batcher::{BatchKey, Batcher, RecordEnd, Reported},
+        batcher::{BatchKey, Batcher, Failure, Reported},
         fault::Fault,
     },
 };
@@ -42,8 +42,8 @@ impl Producer {
             self.handed.set(self.handed.get() + records);
             self.hand_over(&batcher, key, &mut refused);
             for (position, code) in refused.drain(..) {
-                let end = Err((Fault::from_code(code), false));
-                self.settle(&mut batcher, (key, position), end, now);
+                let failure = (Fault::from_code(code), false);
+                self.failed(&mut batcher, (key, position), failure, now);
             }
         }
         if batcher.next_due().is_some()
@@ -83,8 +83,8 @@ impl Producer {
             };
             let (records, scratch) = (&batch.records[..], &mut *scratch);
             // SAFETY: the bytes, keys and headers of each record lie in the memory that the in-flight
-            // table holds, unmoved and unwritten, until the record is reported there, which `settle`
-            // does after librdkafka's own report or refusal only.
+            // table holds, unmoved and unwritten, until the record is reported there, which `failed` and
+            // `delivered` do after librdkafka's own report or refusal only.
             unsafe {
                 handle.produce(
                     topic,
@@ -124,18 +124,18 @@ impl Producer {
         }
     }
 
-    /// Records how a record ended.
-    pub(super) fn settle(
+    /// Records that a record was not delivered.
+    pub(super) fn failed(
         &self,
         batcher: &mut Batcher,
         place: (BatchKey, usize),
-        end: RecordEnd,
+        failure: Failure,
         now: Instant,
     ) {
-        let known = match batcher.report(place, end, now) {
-            Reported::Final(record, end) => {
+        let known = match batcher.failed(place, failure, now) {
+            Reported::Final(record, failure) => {
                 let mut in_flight = self.in_flight.borrow_mut();
-                in_flight.report(record.request, record.position, end)
+                in_flight.failed(record.request, record.position, failure)
             }
             Reported::SentAgain => {
                 self.metrics.records_sent_again.add(1);
@@ -163,7 +163,7 @@ impl Producer {
         let are_out = batcher.delivered(neighbours, now, |records| {
             let mut in_flight = self.in_flight.borrow_mut();
             for of_one in records.chunk_by(|one, next| one.request == next.request) {
-                known &= in_flight.delivered(of_one[0].request, of_one.len());
+                known &= in_flight.settle(of_one[0].request, of_one.len());
             }
         });
         if !known || !are_out {

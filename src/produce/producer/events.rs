@@ -130,7 +130,7 @@ impl Producer {
                     if fault.is_of_a_batch() {
                         self.evidence.answered(now);
                     }
-                    self.settle(&mut batcher, (batch, position), Err((fault, maybe)), now);
+                    self.failed(&mut batcher, (batch, position), (fault, maybe), now);
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Producer {
         }
         for (record, fault) in ended {
             let mut in_flight = self.in_flight.borrow_mut();
-            in_flight.report(record.request, record.position, Err((fault, false)));
+            in_flight.failed(record.request, record.position, (fault, false));
         }
         self.in_flight.borrow_mut().expire(now);
         if self
@@ -250,11 +250,7 @@ impl Producer {
         let purged = self.batcher.borrow_mut().purge();
         for record in purged {
             let mut in_flight = self.in_flight.borrow_mut();
-            in_flight.report(
-                record.request,
-                record.position,
-                Err((Fault::Draining, false)),
-            );
+            in_flight.failed(record.request, record.position, (Fault::Draining, false));
         }
         for lane in &self.lanes {
             lane.purge();

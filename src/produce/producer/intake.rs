@@ -99,8 +99,8 @@ impl<R: ExactSizeIterator> Drop for Intake<R> {
         }
         let mut in_flight = self.producer.in_flight.borrow_mut();
         for position in self.position..self.position + left {
-            let lost = Err((Fault::Draining, false));
-            in_flight.report(self.entered.request, position, lost);
+            let lost = (Fault::Draining, false);
+            in_flight.failed(self.entered.request, position, lost);
         }
     }
 }

@@ -193,7 +193,7 @@ fn nothing_is_sent_again_after_everything_was_given_up() {
     for reported in bench.end(batch, REFUSED) {
         assert!(matches!(
             reported,
-            Reported::Final(_, Err((Fault::Draining, false)))
+            Reported::Final(_, (Fault::Draining, false))
         ));
     }
     assert_eq!(bench.batcher.waiting(), 0);

@@ -7,7 +7,7 @@ use std::{
 
 use super::random::Random;
 use crate::produce::{
-    batcher::{BatchKey, RecordEnd},
+    batcher::{BatchKey, tests::RecordEnd},
     fault::Fault,
 };
 

@@ -17,7 +17,9 @@ use crate::{
     buffer::Pool,
     metrics::Brokers,
     produce::{
-        batcher::{BatchKey, BatchRules, Batcher, RecordEnd, Reported, batch::Kind},
+        batcher::{
+            BatchKey, BatchRules, Batcher, Failure, Reported, batch::Kind, tests::RecordEnd,
+        },
         fault::Fault,
         in_flight::{InFlight, Memory, RequestKey},
         record::Record,
@@ -327,9 +329,9 @@ impl World {
             );
         }
         self.note(|| format!("record {index} ends unsent: {fault:?}"));
-        let end = Err((fault, false));
-        self.records[index].state = State::Ended(end);
-        let known = self.table.report(record.request, record.position, end);
+        let failure = (fault, false);
+        self.records[index].state = State::Ended(Err(failure));
+        let known = (self.table).failed(record.request, record.position, failure);
         hold!(known, "record {index} is not in the table");
     }
 
@@ -426,23 +428,9 @@ impl World {
         let at = at.expect("reports are of batches that are out");
         let several = self.out[at].records.len() > 1;
         self.note(|| format!("record {index} is reported: {end:?}"));
-        match self.batcher.report(place, end, self.now) {
-            Reported::Final(record, end) => {
-                let same = self.index_of(&record) == index;
-                hold!(same, "a report of record {index} is taken for another");
-                let refused = matches!(end, Err((fault, _)) if fault.is_of_a_batch());
-                let last = !refused || !several || self.purged;
-                hold!(last, "record {index} has the answer of its batch");
-                self.records[index].state = State::Ended(end);
-                let known = self.table.report(record.request, record.position, end);
-                hold!(known, "record {index} is not in the table");
-            }
-            Reported::SentAgain => {
-                let refused = matches!(end, Err((fault, _)) if fault.is_of_a_batch());
-                hold!(refused && several, "record {index} is sent again");
-                self.records[index].state = State::Again;
-            }
-            Reported::Unknown => hold!(false, "the report of record {index} is unknown"),
+        match end {
+            Ok(()) => self.delivered(place, index),
+            Err(failure) => self.failed(place, index, failure, several),
         }
         let out = &mut self.out[at];
         out.pending[place.1] = false;
@@ -458,11 +446,48 @@ impl World {
         }
     }
 
+    fn delivered(&mut self, (key, position): (BatchKey, usize), index: usize) {
+        let mut records = Vec::new();
+        let positions = position..position + 1;
+        let is_out = (self.batcher).delivered((key, positions), self.now, |it| records.extend(it));
+        hold!(is_out, "the report of record {index} is unknown");
+        for record in records {
+            let same = self.index_of(&record) == index;
+            hold!(same, "a report of record {index} is taken for another");
+            self.records[index].state = State::Ended(Ok(()));
+            let known = self.table.settle(record.request, 1);
+            hold!(known, "record {index} is not in the table");
+        }
+    }
+
+    fn failed(&mut self, place: (BatchKey, usize), index: usize, failure: Failure, several: bool) {
+        match self.batcher.failed(place, failure, self.now) {
+            Reported::Final(record, failure) => {
+                let same = self.index_of(&record) == index;
+                hold!(same, "a report of record {index} is taken for another");
+                let last = !failure.0.is_of_a_batch() || !several || self.purged;
+                hold!(last, "record {index} has the answer of its batch");
+                self.records[index].state = State::Ended(Err(failure));
+                let known = (self.table).failed(record.request, record.position, failure);
+                hold!(known, "record {index} is not in the table");
+            }
+            Reported::SentAgain => {
+                let refused = failure.0.is_of_a_batch();
+                hold!(refused && several, "record {index} is sent again");
+                self.records[index].state = State::Again;
+            }
+            Reported::Unknown => hold!(false, "the report of record {index} is unknown"),
+        }
+    }
+
     /// A report comes once more, after its batch has ended.
     pub(super) fn repeat_report(&mut self) {
         if let Some(place) = self.stale {
-            let reported = self.batcher.report(place, Ok(()), self.now);
-            let unknown = matches!(reported, Reported::Unknown);
+            let (key, position) = place;
+            let positions = position..position + 1;
+            let delivered = self.batcher.delivered((key, positions), self.now, |_| {});
+            let failed = (self.batcher).failed(place, (Fault::TimedOut, true), self.now);
+            let unknown = !delivered && matches!(failed, Reported::Unknown);
             hold!(unknown, "a report for a batch that has ended is accepted");
         }
     }
