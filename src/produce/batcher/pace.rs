@@ -64,9 +64,8 @@ impl RoundTrip {
         let [shortest, before] = self.shortest;
         let shortest = shortest.min(before).as_secs_f64().max(1e-6);
         let multiple = (self.smoothed.as_secs_f64() / shortest).max(1.0);
-        let spread = self.spread(partitions).as_secs_f64() * multiple;
-        self.smoothed
-            .min(Duration::try_from_secs_f64(spread).unwrap_or(self.smoothed))
+        let spread = self.spread(partitions).mul_f64(multiple);
+        spread.min(self.smoothed)
     }
 
     fn observe(&mut self, round_trip: Duration, now: Instant) {
@@ -89,20 +88,20 @@ impl Pace {
         partitions: usize,
         linger: Linger,
     ) -> Option<Instant> {
-        let round_trip = self.round_trip.as_ref().filter(|_| out);
-        let spread = round_trip.map_or(Duration::ZERO, |it| it.spread(partitions));
-        let queued = round_trip.map_or(Duration::ZERO, |it| it.spread_of_queued(partitions));
+        let spread = self.round_trip.as_ref().filter(|_| out).map(|it| {
+            let queued = it.spread_of_queued(partitions);
+            if self.is_worth_waiting(queued) {
+                queued
+            } else {
+                it.spread(partitions)
+            }
+        });
         let under_load = if self.is_worth_waiting(linger.time) {
             linger.time
         } else {
             Duration::ZERO
         };
-        let spread = if self.is_worth_waiting(queued) {
-            queued
-        } else {
-            spread
-        };
-        let wait = spread.min(SPREAD_MAX).max(under_load);
+        let wait = spread.unwrap_or_default().min(SPREAD_MAX).max(under_load);
         let wait = if linger.is_given {
             wait.min(linger.time)
         } else {
