@@ -110,11 +110,6 @@ impl Validation {
     /// The next step, which takes a millisecond or so, or as long as one record; returns whether it was
     /// the last one.
     pub(super) fn step(&mut self, step: &mut Step<'_>) -> bool {
-        if matches!(self.stage, Stage::Json) {
-            // Most bodies need no more.
-            self.stage = self.json(step);
-            return matches!(self.stage, Stage::Done);
-        }
         self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Json => self.json(step),
             Stage::Elements { json, at, splitter } => self.elements(step, json, at, splitter),

@@ -50,9 +50,6 @@ impl<'d> Field<'d> {
 impl<'d> Fields<'d> {
     #[inline]
     pub(super) fn of(rules: &'d Rules) -> Self {
-        if rules.partition_key.is_none() && rules.timestamp_field.is_none() {
-            return Self::default();
-        }
         Self {
             key: Field::of(rules.partition_key.as_deref(), rules),
             timestamp: Field::of(rules.timestamp_field.as_deref(), rules),
