@@ -5,6 +5,7 @@ import signal
 import sys
 
 from . import Fault
+from .contenders import REPOSITORY
 
 
 def run(main, name):
@@ -34,6 +35,13 @@ def check_file(parser, option, file):
         parser.error(f"{option}: there is no directory {file.parent}")
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         parser.error(f"{option}: {file} can't be written")
+
+
+def check_report(parser, chosen):
+    """The same of the report, and of what is published: that refers to it."""
+    if chosen.publish and not (chosen.markdown and chosen.markdown.resolve().is_relative_to(REPOSITORY)):
+        parser.error("what is published refers to a report in the repository: --markdown FILE")
+    check_file(parser, "--markdown", chosen.markdown)
 
 
 def counted(count, noun):
