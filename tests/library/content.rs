@@ -123,7 +123,7 @@ proptest! {
         let mut decoder = Decoder::new(coding).expect("memory");
         let ends = sorted(&cuts, broken.len());
         let pieces = decode_in(&mut decoder, &broken, &ends, room);
-        prop_assert_eq!(whole.is_ok(), pieces.is_ok());
+        prop_assert_eq!(whole.as_ref().err(), pieces.as_ref().err());
         // Some bits mean nothing, such as those of a file's time.
         prop_assert!(whole.is_err() || whole.as_ref() == Ok(&content));
         prop_assert!(pieces.is_err() || pieces.as_ref() == Ok(&content));
@@ -192,8 +192,6 @@ fn idle_decoders() {
         "{bytes}"
     );
     idle.give_back(large);
-    assert_eq!(
-        idle.take(Coding::Zstd).expect("memory").memory_bytes(),
-        small
-    );
+    let next = idle.take(Coding::Zstd).expect("memory").memory_bytes();
+    assert!(next <= small, "{next}");
 }

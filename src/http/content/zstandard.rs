@@ -14,8 +14,9 @@ const WINDOW_LOG_MAX: u8 = 23;
 const FRAME: u8 = 0x28;
 const SKIPPABLE: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
-/// The bytes of a frame up to its window descriptor: magic number, frame header descriptor, and itself.
-const START_BYTES: usize = 6;
+/// The bytes of a frame up to the descriptor of its header, and of the longest header.
+const DESCRIPTOR_END: usize = 5;
+const HEADER_BYTES_MAX: usize = DESCRIPTOR_END + 1 + 4 + 8;
 
 /// The bit of the frame header descriptor that says that there is no window descriptor (RFC 8878 section
 /// 3.1.1.1.1.2).
@@ -23,9 +24,11 @@ const SINGLE_SEGMENT: u8 = 1 << 5;
 
 pub(super) struct Zstandard {
     context: DCtx<'static>,
-    /// The first bytes of the frame, as far as they have arrived; none between frames.
-    start: [u8; START_BYTES],
-    started: usize,
+    /// The header of the frame, as far as it has arrived: nothing between frames.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+    /// The content of the frame, as far as it is decoded.
+    content_bytes: u64,
     /// At least one frame is complete.
     has_frames: bool,
 }
@@ -40,8 +43,9 @@ impl Zstandard {
         context.set_parameter(window).map_err(content_error)?;
         Ok(Self {
             context,
-            start: [0; START_BYTES],
-            started: 0,
+            header: [0; HEADER_BYTES_MAX],
+            header_bytes: 0,
+            content_bytes: 0,
             has_frames: false,
         })
     }
@@ -49,12 +53,13 @@ impl Zstandard {
     pub(super) fn reset(&mut self) {
         // The only error is for parameters, in the middle of a stream.
         let _ = self.context.reset(ResetDirective::SessionOnly);
-        self.started = 0;
+        self.header_bytes = 0;
+        self.content_bytes = 0;
         self.has_frames = false;
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.has_frames && self.started == 0
+        self.has_frames && self.header_bytes == 0
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -66,17 +71,24 @@ impl Zstandard {
         input: &[u8],
         output: &mut [u8],
     ) -> Result<Progress, ContentError> {
-        if self.started == 0 && input.is_empty() {
+        if self.header_bytes == 0 && input.is_empty() {
             return Ok(Progress::default());
         }
-        self.check_start(input)?;
+        // The library has another decoder, with other checks, for a frame that it is given whole: a header on
+        // its own, or the end of one, never is.
+        let header = input.len().min(self.header_left());
+        let input = if header > 0 { &input[..header] } else { input };
+        self.check_header(&input[..header])?;
         let mut source = InBuffer::around(input);
         let mut sink = OutBuffer::around(output);
         let left = (self.context)
             .decompress_stream(&mut sink, &mut source)
             .map_err(content_error)?;
+        self.content_bytes += sink.pos() as u64;
         if left == 0 {
-            self.started = 0;
+            self.check_content_size()?;
+            self.header_bytes = 0;
+            self.content_bytes = 0;
             self.has_frames = true;
         }
         Ok(Progress {
@@ -85,28 +97,49 @@ impl Zstandard {
         })
     }
 
-    /// Checks the first bytes of a frame, whatever pieces they arrive in: whether its window is too large, the
-    /// library finds only where it needs one.
-    fn check_start(&mut self, input: &[u8]) -> Result<(), ContentError> {
-        if self.started == START_BYTES {
-            return Ok(());
+    /// How many bytes are left of the header, or of the part that says how long it is (RFC 8878 section
+    /// 3.1.1.1.1).
+    fn header_left(&self) -> usize {
+        if self.header_bytes < DESCRIPTOR_END {
+            return DESCRIPTOR_END - self.header_bytes;
         }
-        let more = input.len().min(START_BYTES - self.started);
-        self.start[self.started..][..more].copy_from_slice(&input[..more]);
-        self.started += more;
-        match self.start[0] {
+        let descriptor = self.header[DESCRIPTOR_END - 1];
+        let window = usize::from(descriptor & SINGLE_SEGMENT == 0);
+        let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+        let content_size = match descriptor >> 6 {
+            0 => 1 - window,
+            log => 1 << log,
+        };
+        DESCRIPTOR_END + window + dictionary + content_size - self.header_bytes
+    }
+
+    /// Checks a header as far as it has arrived, with `more` of it: whether its window is too large, the library
+    /// finds only where it needs one.
+    fn check_header(&mut self, more: &[u8]) -> Result<(), ContentError> {
+        self.header[self.header_bytes..][..more.len()].copy_from_slice(more);
+        self.header_bytes += more.len();
+        match self.header[0] {
             FRAME => {}
             first if SKIPPABLE.contains(&first) => return Ok(()),
             _ if self.has_frames => return Err(ContentError::Trailing),
             _ => return Err(ContentError::Malformed),
         }
-        let [.., descriptor, window] = self.start;
-        let has_window = self.started == START_BYTES && descriptor & SINGLE_SEGMENT == 0;
+        let [_, _, _, _, descriptor, window, ..] = self.header;
+        let has_window = self.header_bytes > DESCRIPTOR_END && descriptor & SINGLE_SEGMENT == 0;
         // An exponent and a mantissa (RFC 8878 section 3.1.1.1.2).
         if has_window && window > (WINDOW_LOG_MAX - 10) << 3 {
             return Err(ContentError::Window);
         }
         Ok(())
+    }
+
+    /// Checks the size of the content at the end of a frame, if its header says one: the library does not do so
+    /// where the last block is empty.
+    fn check_content_size(&self) -> Result<(), ContentError> {
+        match zstd_safe::get_frame_content_size(&self.header[..self.header_bytes]) {
+            Ok(Some(bytes)) if bytes != self.content_bytes => Err(ContentError::Malformed),
+            _ => Ok(()),
+        }
     }
 }
 

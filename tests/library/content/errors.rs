@@ -1,8 +1,8 @@
 //! Each way in which a stream is broken has its name.
 
-use ringest::http::{Coding, ContentError};
+use ringest::http::{Coding, ContentError, Decoder};
 
-use super::{CODINGS, compress, decode, zlib, zstd_stream};
+use super::{CODINGS, compress, decode, decode_in, zlib, zstd_stream};
 
 const CONTENT: &[u8] = b"{\"a\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}";
 
@@ -124,4 +124,62 @@ fn windows() {
     // A single segment of 9 MiB (RFC 8878 section 3.1.1.1.1.2) has a window as large as its content.
     let single = b"\x28\xb5\x2f\xfd\xa0\0\0\x90\0\x11\0\0{}";
     assert_eq!(decode(Coding::Zstd, single), Err(ContentError::Window));
+}
+
+/// A bit that is wrong anywhere in a small stream, which may end in an empty part, gives the same wherever the
+/// stream is split.
+#[test]
+fn each_bit() {
+    for coding in CODINGS {
+        let mut body = compress(coding, CONTENT);
+        if coding != Coding::Deflate {
+            body.extend(compress(coding, b""));
+        }
+        for (at, bit) in (0..body.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut broken = body.clone();
+            broken[at] ^= 1 << bit;
+            let whole = decode(coding, &broken);
+            assert!(whole.is_err() || whole.as_deref() == Ok(CONTENT));
+            for cut in 0..=broken.len() {
+                let mut decoder = Decoder::new(coding).expect("memory");
+                let pieces = decode_in(&mut decoder, &broken, &[cut], 1 + cut);
+                assert_eq!(pieces, whole, "{coding:?}, {at}, {bit}, {cut}");
+            }
+        }
+    }
+}
+
+/// What a frame says of the size of its content holds (RFC 8878 section 3.1.1.1.4), wherever it is split.
+#[test]
+fn sizes() {
+    let (raw, empty) = (b"\x10\0\0{}", b"\x01\0\0");
+    for (size, expected) in [
+        (2, Ok(b"{}".to_vec())),
+        (1, Err(ContentError::Malformed)),
+        (3, Err(ContentError::Malformed)),
+    ] {
+        // Without a dictionary's ID, and with the one that means none.
+        for start in [
+            &b"\x28\xb5\x2f\xfd\x20"[..],
+            b"\x28\xb5\x2f\xfd\x23\0\0\0\0",
+        ] {
+            let body = [start, &[size], raw, empty].concat();
+            for cut in 0..=body.len() {
+                let mut decoder = Decoder::new(Coding::Zstd).expect("memory");
+                let decoded = decode_in(&mut decoder, &body, &[cut], 100);
+                assert_eq!(decoded, expected, "{size}, {cut}");
+            }
+        }
+    }
+}
+
+/// The four bytes of a dictionary's ID may be those that a frame starts with.
+#[test]
+fn a_frame_in_a_header() {
+    let body = b"\x28\xb5\x2f\xfd\x23\x28\xb5\x2f\xfd\x20\x02\x11\0\0{}";
+    for cut in 0..=body.len() {
+        let mut decoder = Decoder::new(Coding::Zstd).expect("memory");
+        let decoded = decode_in(&mut decoder, body, &[cut], 100);
+        assert_eq!(decoded, Err(ContentError::Dictionary), "{cut}");
+    }
 }
