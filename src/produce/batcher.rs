@@ -84,8 +84,9 @@ pub(super) struct Batcher {
     paced: Vec<usize>,
     alone: VecDeque<Alone>,
     short_of_lanes: bool,
-    /// Whether a partition is [`abandoned`](Partition::abandoned), as of the last tick.
-    has_abandoned: bool,
+    /// Whether a partition is [`abandoned`](Partition::abandoned) or [to be tried again](Partition::retry_due),
+    /// as of the last tick.
+    has_failed_partition: bool,
     /// Records that wait, those to be sent alone included.
     waiting: usize,
     /// Whether [`purge`](Self::purge) was called.
@@ -110,7 +111,7 @@ impl Batcher {
             paced: Vec::new(),
             alone: VecDeque::new(),
             short_of_lanes: false,
-            has_abandoned: false,
+            has_failed_partition: false,
             waiting: 0,
             given_up: false,
             spare: Vec::new(),
@@ -182,7 +183,7 @@ impl Batcher {
             let brokers = &self.brokers;
             let has_failed = partition.broker.is_some_and(|it| brokers[it].has_failed());
             partition.abandoned = leader.is_none() && (partition.abandoned || has_failed);
-            self.has_abandoned |= partition.abandoned;
+            self.has_failed_partition |= partition.abandoned;
         }
         it.learned = Some(leaders);
         self.take_over(topic);
@@ -244,7 +245,8 @@ impl Batcher {
 
     fn count_usable(&mut self, topic: usize) {
         let topic = &mut self.topics[topic];
-        let brokers = topic.partitions.iter().filter_map(|it| it.broker);
+        let answer = topic.partitions.iter().filter(|it| it.retry_due.is_none());
+        let brokers = answer.filter_map(|it| it.broker);
         topic.usable = brokers.filter(|it| !self.brokers[*it].is_late()).count();
     }
 
@@ -256,18 +258,28 @@ impl Batcher {
         }
     }
 
-    /// Whether any broker has made records fail and has acknowledged nothing since, or a partition has been
-    /// without a leader for too long.
-    pub(super) fn has_failed_broker(&self) -> bool {
-        self.has_abandoned || self.brokers.iter().any(Broker::has_failed)
+    /// Whether any broker or partition has made records fail and has acknowledged nothing since, or a partition has
+    /// been without a leader for too long.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed_partition || self.brokers.iter().any(Broker::has_failed)
     }
 
-    /// Whether a record with that key would go to a broker that has failed and is not due to be tried, or to
-    /// none because there has been no leader for too long.
-    pub(super) fn refuses(&self, topic: usize, key_hash: Option<u32>, now: Instant) -> bool {
+    /// Whether one of the records with these keys would go to a broker or partition that has failed and is not due
+    /// to be tried, or to none because there has been no leader for too long.
+    pub(super) fn refuses(
+        &self,
+        topic: usize,
+        mut key_hashes: impl Iterator<Item = Option<u32>>,
+        now: Instant,
+    ) -> bool {
         let topic = &self.topics[topic];
-        let place = topic.partition_of(key_hash);
-        place.is_some_and(|it| has_failed(&topic.partitions[it], &self.brokers, now))
+        let has_failed = |partition| has_failed(partition, &self.brokers, now);
+        let have_all = !topic.partitions.is_empty() && topic.partitions.iter().all(has_failed);
+        have_all
+            || key_hashes.any(|hash| {
+                let place = topic.partition_of(hash);
+                place.is_some_and(|it| has_failed(&topic.partitions[it]))
+            })
     }
 
     /// Takes in records, which wait no longer than until `deadline`. Records of one topic come in the order of
@@ -405,7 +417,7 @@ impl Batcher {
         let mut changed = false;
         for (_, batch) in &self.batches {
             if let Some(broker) = batch.broker {
-                changed |= self.brokers[broker].overdue(now - batch.sent, now);
+                changed |= self.brokers[broker].overdue(batch.sent, now);
             }
         }
         if changed {
@@ -415,14 +427,14 @@ impl Batcher {
         self.unblock(usize::MAX);
         let begin = ended.len();
         let mut expired = Vec::new();
-        self.has_abandoned = false;
+        self.has_failed_partition = false;
         for topic in &mut self.topics {
             topic.queue.expire(now, &mut expired);
             for partition in &mut topic.partitions {
                 let begin = expired.len();
                 partition.queue.expire(now, &mut expired);
                 partition.abandoned |= partition.broker.is_none() && expired.len() > begin;
-                self.has_abandoned |= partition.abandoned;
+                self.has_failed_partition |= partition.abandoned || partition.retry_due.is_some();
                 if !partition.queue.is_empty() && has_failed(partition, &self.brokers, now) {
                     let refused = partition.queue.drain();
                     ended.extend(refused.map(|(record, _)| (record, Fault::BrokerUnavailable)));
@@ -456,10 +468,12 @@ impl Batcher {
     }
 }
 
-/// Whether records for a partition can't be delivered now: its broker has failed and is not due to be tried,
+/// Whether records for a partition can't be delivered now: it or its broker has failed and is not due to be tried,
 /// or it has had no leader for too long.
 fn has_failed(partition: &Partition, brokers: &[Broker], now: Instant) -> bool {
+    let is_tried = partition.retry_due.is_some() && partition.out;
     match partition.broker {
+        _ if is_tried || partition.must_rest(now) => true,
         Some(broker) => brokers[broker].has_failed() && !brokers[broker].wants_probe(now),
         None => partition.abandoned,
     }

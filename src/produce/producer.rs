@@ -315,9 +315,9 @@ impl Producer {
         }
         let keys_bytes = outgoing.measure(records.clone(), self.message_bytes_max)?;
         let batcher = self.batcher.borrow();
-        if batcher.has_failed_broker() {
-            let mut hashes = records.clone().map(|record| self.key_hash(record.key));
-            if hashes.any(|hash| batcher.refuses(topic, hash, now)) {
+        if batcher.has_failed() {
+            let hashes = records.clone().map(|record| self.key_hash(record.key));
+            if batcher.refuses(topic, hashes, now) {
                 return Err(Failure::before_enqueue(Fault::BrokerUnavailable));
             }
         }

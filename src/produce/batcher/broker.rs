@@ -26,6 +26,9 @@ pub(super) struct Broker {
     /// Batches on their way, by lane.
     out: Vec<u32>,
     round_trip: Option<Duration>,
+    /// When the latest batch that it has acknowledged or rejected was sent. One sent before does not wait for the
+    /// broker, but for replicas of its partition, for example.
+    answered: Option<Instant>,
     late: Option<Late>,
 }
 
@@ -44,6 +47,7 @@ impl Broker {
             metrics,
             out: vec![0; lanes],
             round_trip: None,
+            answered: None,
             late: None,
         }
     }
@@ -88,15 +92,24 @@ impl Broker {
         }
     }
 
-    /// A batch has ended: `Ok` after that time if it was acknowledged or rejected, else whether the broker did
-    /// not answer.
-    pub(super) fn ended(&mut self, lane: usize, end: Result<Duration, bool>, now: Instant) {
+    /// A batch that was sent then has ended: `Ok` if it was acknowledged or rejected, else whether no answer to it
+    /// came.
+    pub(super) fn ended(
+        &mut self,
+        lane: usize,
+        sent: Instant,
+        end: Result<(), bool>,
+        now: Instant,
+    ) {
         self.out[lane] = self.out[lane].saturating_sub(1);
         self.metrics.batches_out.set(u64::from(self.out()));
+        let is_silent = end == Err(true) && self.is_latest(sent);
         match end {
-            Ok(round_trip) => {
+            Ok(()) => {
+                let round_trip = now - sent;
                 self.metrics.round_trip.observe(round_trip);
                 self.metrics.set_in_time(true);
+                self.answered = self.answered.max(Some(sent));
                 self.late = None;
                 self.round_trip = Some(match self.round_trip {
                     Some(smoothed) => (smoothed * 7 + round_trip) / 8,
@@ -104,14 +117,14 @@ impl Broker {
                 });
             }
             // It has answered, if only with an error: the next probe need not wait.
-            Err(false) => {
+            Err(_) if !is_silent => {
                 self.metrics.batches_failed.add(1);
                 if let Some(late) = &mut self.late {
                     late.probing = false;
                     late.probe_due = now;
                 }
             }
-            Err(true) => {
+            Err(_) => {
                 self.metrics.batches_failed.add(1);
                 self.metrics.set_in_time(false);
                 self.late = Some(Late {
@@ -123,10 +136,16 @@ impl Broker {
         }
     }
 
-    /// Looks at the age of a batch that is out; whether that makes the broker late.
-    pub(super) fn overdue(&mut self, age: Duration, now: Instant) -> bool {
+    /// Whether no batch that was sent later than that has been answered.
+    pub(super) fn is_latest(&self, sent: Instant) -> bool {
+        self.answered.is_none_or(|answered| answered <= sent)
+    }
+
+    /// Looks at a batch that is out since then; whether that makes the broker late.
+    pub(super) fn overdue(&mut self, sent: Instant, now: Instant) -> bool {
         let usual = self.round_trip.unwrap_or(LATE_MAX);
-        if self.is_late() || age < (usual * LATE_ROUND_TRIPS).clamp(LATE_MIN, LATE_MAX) {
+        let age_max = (usual * LATE_ROUND_TRIPS).clamp(LATE_MIN, LATE_MAX);
+        if self.is_late() || now - sent < age_max || !self.is_latest(sent) {
             return false;
         }
         self.metrics.set_in_time(false);
@@ -156,25 +175,26 @@ mod tests {
         let (mut broker, start) = (broker(1), Instant::now());
         let metrics = Arc::clone(&broker.metrics);
         broker.sent(0, start);
-        broker.ended(0, Ok(ms(5)), start);
+        broker.ended(0, start, Ok(()), start + ms(5));
+        let start = start + ms(5);
         broker.sent(0, start);
         assert!(metrics.state().0 && metrics.batches_out.value() == 1);
-        assert!(!broker.overdue(ms(499), start));
-        assert!(broker.overdue(ms(500), start));
+        assert!(!broker.overdue(start, start + ms(499)));
+        assert!(broker.overdue(start, start + ms(500)));
         assert!(!metrics.state().0);
-        assert!(!broker.wants_probe(start + ms(999)));
-        assert!(broker.wants_probe(start + ms(1_000)));
-        broker.sent(0, start + ms(1_000));
+        assert!(!broker.wants_probe(start + ms(1_499)));
+        assert!(broker.wants_probe(start + ms(1_500)));
+        broker.sent(0, start + ms(1_500));
         assert!(!broker.wants_probe(start + ms(5_000)), "one at a time");
         assert!(!broker.has_failed());
-        broker.ended(0, Err(true), start + ms(5_000));
+        broker.ended(0, start, Err(true), start + ms(5_000));
         assert!(broker.has_failed());
         assert!(!broker.wants_probe(start + ms(5_999)));
         assert!(broker.wants_probe(start + ms(6_000)));
         broker.sent(0, start + ms(6_000));
-        broker.ended(0, Err(false), start + ms(6_005));
+        broker.ended(0, start + ms(6_000), Err(false), start + ms(6_005));
         assert!(broker.wants_probe(start + ms(6_005)), "it answers");
-        broker.ended(0, Ok(ms(5)), start + ms(6_010));
+        broker.ended(0, start + ms(6_005), Ok(()), start + ms(6_010));
         assert!(!broker.is_late() && !broker.has_failed());
         assert_eq!(broker.out(), 0);
         assert!(metrics.state().0);
@@ -187,11 +207,29 @@ mod tests {
     fn a_slow_broker_is_given_its_usual_time() {
         let (mut broker, start) = (broker(1), Instant::now());
         broker.sent(0, start);
-        broker.ended(0, Ok(ms(250)), start);
-        assert!(!broker.overdue(ms(999), start));
-        assert!(broker.overdue(ms(1_000), start));
+        broker.ended(0, start, Ok(()), start + ms(250));
+        let start = start + ms(250);
+        broker.sent(0, start);
+        assert!(!broker.overdue(start, start + ms(999)));
+        assert!(broker.overdue(start, start + ms(1_000)));
         let mut unknown = self::broker(2);
-        assert!(!unknown.overdue(ms(2_999), start));
-        assert!(unknown.overdue(ms(3_000), start));
+        assert!(!unknown.overdue(start, start + ms(2_999)));
+        assert!(unknown.overdue(start, start + ms(3_000)));
+    }
+
+    #[test]
+    fn a_batch_that_waits_while_others_are_answered_does_not_wait_for_the_broker() {
+        let (mut broker, start) = (broker(1), Instant::now());
+        broker.sent(0, start);
+        broker.sent(0, start + ms(1));
+        broker.ended(0, start + ms(1), Ok(()), start + ms(6));
+        assert!(!broker.overdue(start, start + ms(9_000)));
+        broker.ended(0, start, Err(true), start + ms(10_000));
+        assert!(!broker.is_late() && !broker.has_failed());
+        let next = start + ms(10_000);
+        broker.sent(0, next);
+        assert!(broker.overdue(next, next + ms(500)), "the latest");
+        broker.ended(0, next, Err(true), next + ms(10_000));
+        assert!(broker.has_failed());
     }
 }

@@ -35,7 +35,7 @@ impl Batcher {
                 self.wait_until(index, due);
                 continue;
             }
-            let broker = partition.broker;
+            let broker = partition.broker.filter(|_| !partition.must_rest(now));
             let lane = self.keyed_lane(index);
             let Some((broker, lane)) = broker.zip(lane).filter(|it| self.may_send(*it, now)) else {
                 self.short_of_lanes |= broker.is_some_and(|it| !self.brokers[it].is_late());
@@ -96,7 +96,7 @@ impl Batcher {
             return None;
         }
         let Some((place, broker, lane)) = self.free_partition(index, now) else {
-            let free = topic.partitions.iter().filter(|it| !it.out);
+            let free = topic.partitions.iter().filter(|it| it.may_be_next(now));
             let mut brokers = free.filter_map(|it| it.broker);
             self.short_of_lanes |= brokers.any(|it| !self.brokers[it].is_late());
             // The next search looks at those behind.
@@ -108,8 +108,9 @@ impl Batcher {
         };
         let mut records = self.spare.pop().unwrap_or_default();
         // A probe may fail: that is one request's risk.
-        let is_probe = self.brokers[broker].is_late();
         let topic = &mut self.topics[index];
+        let is_probe =
+            self.brokers[broker].is_late() || topic.partitions[place].retry_due.is_some();
         let records_max = if is_probe {
             topic.queue.first_run().min(limits.records)
         } else {
@@ -161,7 +162,8 @@ impl Batcher {
         for step in 0..count.min(LOOKED_AT_MAX) {
             let place = (topic.next + step) % count;
             let partition = &topic.partitions[place];
-            let Some(broker) = partition.broker.filter(|_| !partition.out) else {
+            let broker = partition.broker.filter(|_| partition.may_be_next(now));
+            let Some(broker) = broker else {
                 continue;
             };
             let Some(lane) = self.lane_to(broker, now) else {
@@ -169,7 +171,8 @@ impl Batcher {
             };
             let same = topic.last_broker == Some(broker);
             let it = &self.brokers[broker];
-            let cost = (!it.is_late(), same, it.out());
+            let is_probe = it.is_late() || partition.retry_due.is_some();
+            let cost = (!is_probe, same, it.out());
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, (place, broker, lane)));
             }

@@ -1,6 +1,9 @@
 //! What reports bring about: records end, batches end, and what is learned from how they do.
 
-use std::{ops::Range, time::Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use super::{
     Alone, Batcher,
@@ -13,6 +16,9 @@ const ALONE_MAX: usize = 8_192;
 
 /// Topics that are tried again when a batch has ended, of those that wait for any to end.
 const UNBLOCKED_MAX: usize = 8;
+
+/// Between two attempts at a partition whose batches are not acknowledged in time although its broker answers.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Batcher {
     /// A report on a record of a batch that was not delivered.
@@ -122,16 +128,7 @@ impl Batcher {
         let mut batch = self.batches.remove(index);
         let round_trip = now - batch.sent;
         if let Some(broker) = batch.broker {
-            let end = if batch.failed && !batch.rejected {
-                Err(batch.unanswered)
-            } else {
-                Ok(round_trip)
-            };
-            let was_late = self.brokers[broker].is_late();
-            self.brokers[broker].ended(batch.lane, end, now);
-            if was_late != self.brokers[broker].is_late() {
-                self.lateness_changed();
-            }
+            self.ended_at(broker, &batch, now);
         }
         self.learn(&batch);
         let topic = &mut self.topics[batch.topic];
@@ -158,6 +155,36 @@ impl Batcher {
         batch.records.clear();
         if batch.records.capacity() <= 1_024 && self.spare.len() < 64 {
             self.spare.push(batch.records);
+        }
+    }
+
+    /// Learns from how a batch ended whether its broker and its partition are well.
+    fn ended_at(&mut self, broker: usize, batch: &Batch, now: Instant) {
+        let end = if batch.failed && !batch.rejected {
+            Err(batch.unanswered)
+        } else {
+            Ok(())
+        };
+        let is_silent = self.brokers[broker].is_latest(batch.sent);
+        let was_late = self.brokers[broker].is_late();
+        self.brokers[broker].ended(batch.lane, batch.sent, end, now);
+        if was_late != self.brokers[broker].is_late() {
+            self.lateness_changed();
+        }
+        let partitions = &mut self.topics[batch.topic].partitions;
+        let partition = batch.occupies().and_then(|it| partitions.get_mut(it));
+        let Some(partition) = partition else {
+            return;
+        };
+        let retry_due = match end {
+            Ok(()) => None,
+            Err(true) if !is_silent => Some(now + RETRY_INTERVAL),
+            Err(_) => partition.retry_due,
+        };
+        let before = std::mem::replace(&mut partition.retry_due, retry_due);
+        self.has_failed_partition |= retry_due.is_some();
+        if before.is_some() != retry_due.is_some() {
+            self.count_usable(batch.topic);
         }
     }
 

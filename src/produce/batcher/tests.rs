@@ -333,8 +333,8 @@ fn a_broker_whose_answer_is_late_is_left_out_and_probed() {
         }
     }
     bench.end(stuck, Err((Fault::TimedOut, true)));
-    assert!(bench.batcher.refuses(0, Some(0), bench.now));
-    assert!(!bench.batcher.refuses(0, Some(1), bench.now));
+    assert!(bench.refuses(0, Some(0)));
+    assert!(!bench.refuses(0, Some(1)));
 }
 
 #[test]
@@ -359,14 +359,14 @@ fn a_partition_without_a_leader_is_refused_once_records_have_waited_in_vain() {
     bench.batcher.set_partitions(0, &[None, Some(2)]);
     bench.push_hashed(Some(0));
     assert!(bench.sent().is_empty());
-    assert!(!bench.batcher.refuses(0, Some(0), bench.now), "an election");
+    assert!(!bench.refuses(0, Some(0)), "an election");
     bench.now += Duration::from_secs(10);
     assert_eq!(bench.tick().len(), 1);
-    assert!(bench.batcher.refuses(0, Some(0), bench.now));
-    assert!(!bench.batcher.refuses(0, Some(1), bench.now));
-    assert!(!bench.batcher.refuses(0, None, bench.now));
+    assert!(bench.refuses(0, Some(0)));
+    assert!(!bench.refuses(0, Some(1)));
+    assert!(!bench.refuses(0, None));
     bench.batcher.set_partitions(0, &[Some(2), Some(2)]);
-    assert!(!bench.batcher.refuses(0, Some(0), bench.now));
+    assert!(!bench.refuses(0, Some(0)));
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub(super) struct Partition {
     pub(super) out: bool,
     /// Whether records were given up, or would have been, because it has no leader.
     pub(super) abandoned: bool,
+    /// When it may be tried again, if its last batch was not acknowledged in time although its broker answers:
+    /// replicas lack, for example.
+    pub(super) retry_due: Option<Instant>,
     /// Keyed records of a refused batch that are sent again, each alone: what follows them waits, so
     /// that equal keys keep their order.
     pub(super) held: usize,
@@ -27,6 +30,16 @@ pub(super) struct Partition {
 impl Partition {
     pub(super) fn is_free(&self) -> bool {
         !self.out && self.held == 0
+    }
+
+    /// Whether it may get a batch of records for any partition.
+    pub(super) fn may_be_next(&self, now: Instant) -> bool {
+        !self.out && !self.must_rest(now)
+    }
+
+    /// Whether it is not to be tried yet.
+    pub(super) fn must_rest(&self, now: Instant) -> bool {
+        self.retry_due.is_some_and(|due| due > now)
     }
 }
 
@@ -68,7 +81,7 @@ pub(super) struct Topic {
     /// The broker of the last batch of `queue`.
     pub(super) last_broker: Option<usize>,
     pub(super) limits: BatchLimits,
-    /// Partitions that lead somewhere and are not late.
+    /// Partitions that lead somewhere and do not wait to be tried again, of brokers that are not late.
     pub(super) usable: usize,
     /// Whether its keys are placed by a partitioner of librdkafka's.
     pub(super) placed_by_librdkafka: bool,
@@ -171,7 +184,9 @@ impl Topic {
             .resize_with(leaders.len(), Partition::default);
         self.keyed.retain(|index| *index < leaders.len());
         for (partition, leader) in self.partitions.iter_mut().zip(leaders) {
-            partition.broker = *leader;
+            if std::mem::replace(&mut partition.broker, *leader) != *leader {
+                partition.retry_due = None;
+            }
         }
         for (record, deadline) in misplaced {
             self.push(record, deadline);

@@ -5,6 +5,12 @@ use super::*;
 const REFUSED: RecordEnd = Err((Fault::RecordRefused, false));
 
 impl Bench {
+    /// Whether a record with that key is refused now.
+    pub(super) fn refuses(&self, topic: usize, key_hash: Option<u32>) -> bool {
+        let key_hashes = std::iter::once(key_hash);
+        self.batcher.refuses(topic, key_hashes, self.now)
+    }
+
     fn announce(&mut self, leaders: &[Option<i32>]) {
         self.batcher.set_partitions(0, leaders);
     }
@@ -197,4 +203,63 @@ fn nothing_is_sent_again_after_everything_was_given_up() {
         ));
     }
     assert_eq!(bench.batcher.waiting(), 0);
+}
+
+#[test]
+fn a_topic_with_too_few_replicas_does_not_hold_up_others_of_its_broker() {
+    let mut bench = Bench::new(rules(), &[1]);
+    bench.batcher.add_topic();
+    bench.batcher.set_partitions(1, &[Some(1)]);
+    bench.push(1);
+    // librdkafka sends it again and again: the broker says that replicas lack.
+    let waits = bench.only();
+    for _ in 0..100 {
+        let record = Record::for_test(RequestKey::for_test(2), 0, 100);
+        let deadline = bench.now + Duration::from_secs(10);
+        bench.batcher.push(1, record, deadline);
+        let other = bench.only();
+        bench.wait(ROUND_TRIP);
+        bench.end(other, Ok(()));
+        bench.wait(Duration::from_millis(95));
+    }
+    bench.end(waits, Err((Fault::TimedOut, false)));
+    assert!(!bench.refuses(1, Some(0)));
+    // Its own records do not wait in vain: one is let through from time to time.
+    assert!(bench.refuses(0, None) && bench.batcher.has_failed());
+    bench.push(1);
+    bench.wait(Duration::from_millis(980));
+    assert!(bench.sent().is_empty());
+    bench.wait(Duration::from_millis(20));
+    assert!(!bench.refuses(0, None));
+    let again = bench.only();
+    assert!(bench.refuses(0, None));
+    bench.wait(ROUND_TRIP);
+    bench.end(again, Ok(()));
+    bench.tick();
+    assert!(!bench.refuses(0, None) && !bench.batcher.has_failed());
+}
+
+#[test]
+fn a_partition_with_too_few_replicas_is_left_out_and_tried_again() {
+    let mut bench = Bench::new(rules(), &[1, 1]);
+    bench.push(1);
+    let waits = bench.only();
+    assert_eq!(bench.place(waits).0, Some(0));
+    let mut tried = Vec::new();
+    for step in 0..130 {
+        bench.push(1);
+        bench.wait(Duration::from_millis(100));
+        if step == 100 {
+            bench.end(waits, Err((Fault::TimedOut, false)));
+        }
+        for batch in bench.sent() {
+            if bench.place(batch).0 == Some(0) {
+                tried.push(step);
+            }
+            bench.wait(ROUND_TRIP);
+            bench.end(batch, Ok(()));
+        }
+    }
+    assert!((109..112).contains(&tried[0]), "{tried:?}");
+    assert!(tried.len() > 5, "it is well: {tried:?}");
 }

@@ -93,7 +93,8 @@ fn check_wake_up(world: &World, topic: usize) {
         return;
     }
     for (place, partition) in it.partitions.iter().enumerate() {
-        let Some(broker) = partition.broker.filter(|_| !is_out(place)) else {
+        let may = !is_out(place) && partition.retry_due.is_none();
+        let Some(broker) = partition.broker.filter(|_| may) else {
             continue;
         };
         let mut lanes = 0..world.rules.lanes_max;
@@ -140,9 +141,10 @@ pub(super) fn check_tick(world: &World) {
     );
     for out in &world.out {
         let overdue = world.now - out.sent >= LATE_MAX;
-        let late = out
-            .broker
-            .is_none_or(|it| world.batcher.brokers[it].is_late());
+        let late = out.broker.is_none_or(|it| {
+            let broker = &world.batcher.brokers[it];
+            broker.is_late() || !broker.is_latest(out.sent)
+        });
         hold!(
             late || !overdue,
             "a broker that does not answer is not late"

@@ -180,10 +180,8 @@ impl World {
     /// A request arrives: a record for each key.
     pub(super) fn arrive(&mut self, topic: usize, keys: &[Option<u32>], guilt: &[Option<Fault>]) {
         let hash = |key: &Option<u32>| key.filter(|_| self.rules.places_keys);
-        if keys
-            .iter()
-            .any(|key| self.batcher.refuses(topic, hash(key), self.now))
-        {
+        let hashes = keys.iter().map(hash);
+        if self.batcher.refuses(topic, hashes, self.now) {
             self.note(|| "a request is refused: its broker has failed".to_owned());
             return;
         }
@@ -322,7 +320,7 @@ impl World {
             hold!(is_due, "record {index} ends before its time");
         }
         if fault == Fault::BrokerUnavailable {
-            let has_failed = self.batcher.has_failed_broker();
+            let has_failed = self.batcher.has_failed();
             hold!(
                 has_failed,
                 "record {index} ends although no broker has failed"
