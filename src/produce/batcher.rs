@@ -430,6 +430,7 @@ impl Batcher {
         self.has_failed_partition = false;
         for topic in &mut self.topics {
             topic.queue.expire(now, &mut expired);
+            topic.queue.release_room();
             for partition in &mut topic.partitions {
                 let begin = expired.len();
                 partition.queue.expire(now, &mut expired);
@@ -439,6 +440,7 @@ impl Batcher {
                     let refused = partition.queue.drain();
                     ended.extend(refused.map(|(record, _)| (record, Fault::BrokerUnavailable)));
                 }
+                partition.queue.release_room();
             }
         }
         ended.extend(expired.into_iter().map(|record| (record, Fault::TimedOut)));

@@ -70,6 +70,13 @@ impl Queue {
         }
     }
 
+    /// Gives back the room of a queue that is empty: there may be thousands, each of which was full once.
+    pub(super) fn release_room(&mut self) {
+        if self.records.is_empty() && self.records.capacity() > IDLE_RECORDS_MAX {
+            *self = Self::default();
+        }
+    }
+
     /// Everything, each record with its deadline.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Record, Instant)> {
         self.bytes = 0;
@@ -99,6 +106,9 @@ impl Queue {
 }
 
 /// Records that an empty queue keeps room for.
+const IDLE_RECORDS_MAX: usize = 16;
+
+/// The same until the next tick.
 const KEPT_RECORDS_MAX: usize = 1_024;
 
 #[cfg(test)]
@@ -143,6 +153,19 @@ mod tests {
         let mut batch = Vec::new();
         queue.take(&mut batch, 100, 3);
         assert_eq!((positions(&batch), queue.len()), (vec![0, 1, 2], 2));
+    }
+
+    #[test]
+    fn an_empty_queue_gives_back_its_room() {
+        let mut queue = queue(&[1; 100], Instant::now());
+        queue.take(&mut Vec::new(), 1_000, 99);
+        queue.release_room();
+        assert_eq!(queue.len(), 1);
+        queue.take(&mut Vec::new(), 1_000, 99);
+        assert!(queue.records.capacity() >= 100);
+        queue.release_room();
+        assert_eq!(queue.records.capacity(), 0);
+        assert_eq!(queue.deadlines.capacity(), 0);
     }
 
     #[test]
