@@ -217,6 +217,7 @@ impl Lane {
     /// Makes the worker fetch events again.
     pub(super) fn wake_again(&self) {
         self.with_live(Handle::wake_again);
+        self.with_retired(Handle::wake_again);
     }
 
     /// Whether events have waited since the last call without being fetched: a wake-up was lost.
