@@ -24,7 +24,7 @@ use super::{
     frozen::Frozen,
     http::Http,
     process::Process,
-    wait::{PATIENCE, await_that, eventually},
+    wait::{NEVER, PATIENCE, await_that, eventually},
 };
 
 /// The name of the configuration file.
@@ -150,15 +150,19 @@ impl Builder {
         }
     }
 
-    /// The configuration before the section `[auth]`, and after it.
+    /// The configuration before the section `[auth]`, and after it. On a busy machine tests come to the first
+    /// requests of their connections later than by default they may.
     fn settings(&self) -> [String; 2] {
         let mut kafka = "\n[kafka]\n".to_owned();
         for (property, value) in &self.kafka {
             writeln!(kafka, "{property:?} = {value:?}").expect("a String takes all");
         }
-        let before = "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
-                      [management]\naddress = \"127.0.0.1:0\"\n";
-        [before.to_owned(), kafka]
+        let before = format!(
+            "models = \"models\"\n[listen]\naddress = \"127.0.0.1:0\"\n\
+             [management]\naddress = \"127.0.0.1:0\"\n[timeouts]\nhead_timeout_ms = {}\n",
+            NEVER.as_millis()
+        );
+        [before, kafka]
     }
 
     fn write(&self) -> TempDir {

@@ -109,7 +109,10 @@ fn a_slow_body_in_time() {
 
 #[test]
 fn an_idle_connection_is_closed_without_an_answer() {
-    let rig = Rig::start(|it| it.set("timeouts.idle_timeout_ms", SHORT_MS));
+    let rig = Rig::start(|it| {
+        it.set("timeouts.head_timeout_ms", SHORT_MS)
+            .set("timeouts.idle_timeout_ms", SHORT_MS)
+    });
     let mut fresh = rig.connect();
     let mut used = rig.connect();
     assert_accepted(&used.post(PATH, RECORD).expect("an answer"), 1);
