@@ -84,6 +84,8 @@ impl Deadlines {
     /// Extends every deadline: the worker was blocked, and what clients sent meanwhile is still to be
     /// read.
     pub fn postpone(&self, by: Duration) {
+        self.idle_until
+            .set(self.idle_until.get().map(|until| until + by));
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
             if let Some((_, deadline)) = &mut entry.wait {
                 *deadline += by;
@@ -326,7 +328,16 @@ mod tests {
         late.set(Wait::Idle, now + Duration::from_mins(1));
         deadlines.expire(now);
         assert!(late.has_expired());
-        drop((idle, reading, late));
+        // What is accepted after the worker was held up has as much longer.
+        let second = Duration::from_secs(1);
+        deadlines.postpone(second);
+        let later = deadlines.watch(pair.0.as_raw_fd(), None);
+        later.set(Wait::Idle, now + Duration::from_mins(1));
+        deadlines.expire(now);
+        assert!(!later.has_expired());
+        deadlines.expire(now + second);
+        assert!(later.has_expired());
+        drop((idle, reading, late, later));
         assert!(deadlines.is_empty());
     }
 }

@@ -167,6 +167,7 @@ async fn until_drained(
         context.metrics.loop_lag.observe(late);
         if late > TICK {
             context.deadlines.postpone(late);
+            drain.postpone(late);
         }
         context.clock.tick(now, SystemTime::now());
         context.load.tick();

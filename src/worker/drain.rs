@@ -3,7 +3,8 @@
 //! 1. every answer closes its connection, and no further connection begins;
 //! 2. connections that the kernel has accepted are accepted, then the listener closes;
 //! 3. connections that stay idle for a moment are closed, and requests whose head arrives later are
-//!    answered 503;
+//!    answered 503; time in which the worker was held up is no part of that moment, as what clients sent
+//!    meanwhile is still to be accepted and read;
 //! 4. requests that were accepted wait for their delivery reports;
 //! 5. shortly before the timeout, requests that are not delivered or not received in full are answered
 //!    503;
@@ -46,6 +47,8 @@ pub(crate) struct Drain {
 struct Progress {
     began: Instant,
     listening: bool,
+    /// How long the worker was blocked since then, or waited for its core.
+    held_up: Duration,
 }
 
 impl Drain {
@@ -53,6 +56,13 @@ impl Drain {
         Self {
             timeout,
             progress: None,
+        }
+    }
+
+    /// The worker was held up for so long.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        if let Some(progress) = &mut self.progress {
+            progress.held_up += by;
         }
     }
 
@@ -71,18 +81,20 @@ impl Drain {
             self.progress = Some(Progress {
                 began: now,
                 listening: true,
+                held_up: Duration::ZERO,
             });
             return None;
         };
         let elapsed = now - progress.began;
-        if progress.listening && elapsed >= moment(HANDSHAKES) {
-            let must_close = elapsed >= moment(HANDSHAKES) + moment(BACKLOG_GRACE);
+        let awake = elapsed.saturating_sub(progress.held_up);
+        if progress.listening && awake >= moment(HANDSHAKES) {
+            let must_close = awake >= moment(HANDSHAKES) + moment(BACKLOG_GRACE);
             if must_close || !tasks.listening().has_backlog() {
                 progress.listening = false;
                 tasks.stop_accepting();
             }
         }
-        if elapsed >= moment(IDLE_GRACE) {
+        if awake >= moment(IDLE_GRACE) {
             context.advance_to(Ending::Refusing);
         }
         let records = context.producer.queued_records();
