@@ -71,6 +71,8 @@ impl Server {
             .env("MOOSE_INGEST_API_KEY", HASH)
             .env("RINGEST_WORKERS", "2")
             .env("RINGEST_LOG__FILTER", "debug")
+            // Ten lines a second, and a flood takes a time of its own.
+            .env("RINGEST_LOG__REQUESTS", "none")
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
