@@ -3,15 +3,20 @@
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::{Duration, Instant},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use crate::support::server::{Request, Server, write_with};
+use crate::support::{
+    server::{Request, Server, write_with},
+    wait::await_that,
+};
 
 /// How an endpoint responds to a request.
 #[derive(Clone, Debug)]
@@ -22,8 +27,8 @@ pub(crate) enum Answer {
     Nothing,
     /// The connection stays open.
     Silence,
-    /// The set of these keys, as late as this.
-    Late(Duration, Vec<&'static str>),
+    /// The set of these keys, once that is so.
+    Late(Arc<AtomicBool>, Vec<&'static str>),
 }
 
 impl Answer {
@@ -47,8 +52,8 @@ impl Answer {
             Self::Silence => {
                 let _ = stream.read(&mut [0]);
             }
-            Self::Late(after, ids) => {
-                thread::sleep(*after);
+            Self::Late(once, ids) => {
+                await_that("it is never asked for", || once.load(Relaxed));
                 Self::keys(ids, &[]).give(stream);
             }
         }
@@ -72,8 +77,10 @@ impl Endpoint {
         let answer = Arc::new(Mutex::new(Answer::keys(ids, &[])));
         let current = Arc::clone(&answer);
         let respond = move |_: &Request, stream: &mut TcpStream| {
-            let answer = current.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = answer.clone();
+            let answer = current
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             answer.give(stream);
         };
         Self {
