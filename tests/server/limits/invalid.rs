@@ -163,7 +163,13 @@ fn rig_with_dead_letters(configure: impl FnOnce(Builder) -> Builder) -> Rig {
         "name = \"Event\"\nversion = \"1.0\"\ntopic = \"{TOPIC}\"\n\
          dead_letter_topic = \"{DEAD_LETTERS}\"\n[fields]\nn = \"Int32\"\n"
     );
-    Rig::start_with(|it| configure(it.model_file(&model)))
+    // After half of that time the records that are left have one dead letter in common.
+    Rig::start_with(|it| {
+        configure(
+            it.model_file(&model)
+                .set("timeouts.ack_timeout_ms", "60000"),
+        )
+    })
 }
 
 /// Far more than what is written at once, and than the memory that there is: each part waits for the
