@@ -3,7 +3,7 @@
 mod picture;
 mod terminal;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use self::terminal::Terminal;
 use super::{
@@ -11,7 +11,7 @@ use super::{
     start::{Dev, announced},
     stderr, stdout,
 };
-use crate::support::{http::Http, wait::await_that};
+use crate::support::{http::Http, server::refusing_address, wait::await_that};
 
 /// Invalid: it has none of the fields that are required.
 const INVALID: &[u8] = br#"{"orderId":7}"#;
@@ -87,9 +87,8 @@ fn it_shows_what_happens_and_gives_the_terminal_back() {
 
 #[test]
 fn signals_end_it_and_give_the_terminal_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address").to_string();
-    drop(listener);
+    let (address, _bound) = refusing_address();
+    let address = address.to_string();
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
         let mut terminal = Terminal::start(&address, 40, 12);
         terminal.await_line("the error", |line| line.starts_with("no answer for "));
