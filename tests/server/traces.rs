@@ -234,6 +234,13 @@ fn post(ringest: &Ringest, lines: &str, body: &[u8]) -> u16 {
     http.answer().expect("an answer").status
 }
 
+/// An export is counted when the collector has answered.
+fn await_exported(ringest: &Ringest, traces: u64) {
+    await_that("it is not counted", || {
+        ringest.count_of("ringest_traces_total", r#"result="exported""#) == traces
+    });
+}
+
 #[test]
 fn a_sampled_request_is_a_span_of_its_clients_trace_with_its_stages() {
     for driver in &drivers() {
@@ -308,10 +315,7 @@ fn a_sampled_request_is_a_span_of_its_clients_trace_with_its_stages() {
             !text.contains("secret") && !text.contains(&*record),
             "{text}"
         );
-        assert_eq!(
-            ringest.count_of("ringest_traces_total", r#"result="exported""#),
-            1
-        );
+        await_exported(&ringest, 1);
     }
 }
 
@@ -335,10 +339,7 @@ fn requests_without_a_parent_are_sampled_at_a_ratio() {
     assert_eq!(hex(&request.bytes(4)), "", "it has no parent");
     assert_eq!(request.attributes(9)["http.response.status_code"], "400");
     assert_eq!(collector.exports().len(), 3);
-    assert_eq!(
-        ringest.count_of("ringest_traces_total", r#"result="exported""#),
-        1
-    );
+    await_exported(&ringest, 1);
     assert_eq!(
         ringest.count_of("ringest_traces_total", r#"result="failed""#),
         0

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -14,6 +15,9 @@ use crate::support::{
     process::{Process, without_forks},
     wait::PATIENCE,
 };
+
+/// A shell starts many processes for each request, and waits between some of them: ten seconds on an idle machine.
+const PATIENCE_WITH_A_SHELL: Duration = PATIENCE.saturating_mul(5);
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
@@ -166,7 +170,7 @@ impl Running {
 
     /// Waits for its end.
     pub(super) fn end(mut self) -> Printed {
-        let status = self.process.wait(PATIENCE);
+        let status = self.process.wait(PATIENCE_WITH_A_SHELL);
         let bytes = |name: &str| fs::read(self.directory.path().join(name)).expect("it is there");
         Printed {
             stdout: bytes("out").escape_ascii().to_string(),
