@@ -25,12 +25,12 @@ fn with_dead_letters(on_invalid: &str) -> (Mock, Ringest) {
     mock.create_topic(TOPIC, 1);
     mock.create_topic(DEAD_LETTERS, 1);
     mock.lead(2, DEAD_LETTERS, 0);
-    let ringest = writing_dead_letters(&mock, on_invalid);
+    let ringest = writing_dead_letters(&mock, on_invalid, ACK_TIMEOUT_MS);
     accepts_dead_letters(&ringest);
     (mock, ringest)
 }
 
-fn writing_dead_letters(mock: &Mock, on_invalid: &str) -> Ringest {
+fn writing_dead_letters(mock: &Mock, on_invalid: &str, ack_timeout_ms: &str) -> Ringest {
     let model = format!(
         "name = \"Event\"\nversion = \"1.0\"\ntopic = \"{TOPIC}\"\n\
          dead_letter_topic = \"{DEAD_LETTERS}\"\non_invalid = \"{on_invalid}\"\n\
@@ -38,7 +38,7 @@ fn writing_dead_letters(mock: &Mock, on_invalid: &str) -> Ringest {
     );
     let ringest = Ringest::builder(&mock.brokers())
         .model_file(&model)
-        .set("timeouts.ack_timeout_ms", ACK_TIMEOUT_MS)
+        .set("timeouts.ack_timeout_ms", ack_timeout_ms)
         .set("workers", "1")
         .start();
     accepts_again(&ringest);
@@ -120,7 +120,8 @@ fn a_missing_dead_letter_topic() {
     ] {
         let mock = Mock::with_topics(&[TOPIC]);
         mock.fail_metadata(DEAD_LETTERS, fault);
-        let ringest = writing_dead_letters(&mock, on_invalid);
+        // Longer than it takes to learn of that, even on a busy machine.
+        let ringest = writing_dead_letters(&mock, on_invalid, "30000");
         assert_no_dead_letter(&ringest, 500, refused);
         if on_invalid == "accept_valid" {
             assert_partly_no_dead_letter(&ringest, 500, refused);
