@@ -17,6 +17,8 @@ from .contenders import PATH
 
 SCRIPT = pathlib.Path(__file__).with_name("post.lua")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+DISTURBED_ABOVE = 0.10
+"""Share of the server's core above which other processes disturb a row."""
 CPUCLOCK_SCHED = 2
 """Linux: a process's clock that counts what it was scheduled, not ticks."""
 WRK_TIMEOUT_S = 10
@@ -53,6 +55,11 @@ class Row:
     note: str = ""
     """What a valid row did not reach."""
     fault: str = ""
+
+    @property
+    def is_disturbed(self):
+        """Whether other processes used much of the server's core."""
+        return self.server_core_other > DISTURBED_ABOVE
 
     @property
     def cpu_us_per_request(self):
@@ -94,6 +101,11 @@ class Load:
     rate: int = 0
     """Requests a second in open loop; 0: closed loop."""
 
+    @property
+    def connections(self):
+        """Connections of an open loop: those of the scenario, and more where answers could not be so late."""
+        return max(self.scenario.connections, self.rate * LATE_MS // 1_000)
+
     def run(self, seconds):
         """Sends for so long; returns counts, and percentiles in microseconds."""
         return self.steady(seconds) if self.rate else self.wrk(seconds)
@@ -124,7 +136,7 @@ class Load:
         command = [
             "taskset", "--cpu-list", self.cores, self.clients, "steady", f"--server={self.host_port}",
             f"--path={self.path}", f"--body={self.files[0]}", f"--rate={self.rate}",
-            f"--connections={self.scenario.connections}", f"--seconds={seconds}", f"--grace={GRACE_S}",
+            f"--connections={self.connections}", f"--seconds={seconds}", f"--grace={GRACE_S}",
         ]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode != 0:
@@ -135,6 +147,9 @@ class Load:
 
 GRACE_S = 1
 """Seconds that answers are awaited after the last request of an open loop."""
+LATE_MS = 16
+"""In open loop, answers may take so many milliseconds before a request that is due waits for a connection: with
+fewer connections the load is a closed loop, whose rate the answers limit."""
 
 
 def steady_sums(result):

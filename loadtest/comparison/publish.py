@@ -152,9 +152,11 @@ def performance(rows, run, known):
 
 
 def rates(rows, known):
-    """The open-loop rows of one broker, a line for each contender."""
+    """The open-loop rows of one broker, a line for each contender: of several in a scenario the least disturbed."""
     scenarios = [name for name in RATES if any(row.scenario == name for row in rows)]
-    cells = {(row.contender, row.scenario): rate_cell(row) for row in rows}
+    cells = {}
+    for row in sorted(rows, key=lambda row: (bool(row.fault), row.server_core_other), reverse=True):
+        cells[row.contender, row.scenario] = rate_cell(row)
     header = ["server", *(f"{SCENARIOS[name].rate:,.0f}/s" if SCENARIOS[name].rate > 1
                           else f"{SCENARIOS[name].rate:.0%} of the peak".replace("%", " %") for name in scenarios)]
     return table(header, [[named(name, known), *(cells.get((name, scenario), "–") for scenario in scenarios)]
@@ -166,7 +168,8 @@ def rate_cell(row):
     if not row.requests or row.fault:
         return (row.fault or row.note).replace("|", "/")
     rate = f" at {row.rate:,}/s" if SCENARIOS[row.scenario].rate <= 1 else ""
-    note = f" ({row.note})" if row.note else ""
+    notes = [row.note, f"others used {row.server_core_other:.0%} of its core" if row.is_disturbed else ""]
+    note = f" ({', '.join(filter(None, notes))})" if any(notes) else ""
     return f"{row.cpu_us_per_request:.1f} µs{rate}; {', '.join(milliseconds(row))}{note}"
 
 

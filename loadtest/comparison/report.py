@@ -11,6 +11,7 @@ import time
 
 from .brokers import KAFKA
 from .contenders import REPOSITORY
+from .measure import DISTURBED_ABOVE
 from .plan import AFTERNOON, FLOORS, RINGEST
 
 COLUMNS = (
@@ -18,7 +19,6 @@ COLUMNS = (
     "CPU µs/req", "CPU µs/record", "errors", "core: server", "core: others", "core: load", "RSS MiB",
     "start ms", "remark",
 )
-DISTURBED_ABOVE = 0.10
 INTERRUPTED = "**Interrupted: these are only the rows until then.**"
 CHECKED = (("jwt", "open-jwt"), ("pbkdf2", "open-key"), ("sha256", "open-key"))
 """Rows that differ only in whether the (cached) token is checked."""
@@ -105,7 +105,7 @@ def without_fault(rows, contender):
 def valid(rows, contender):
     """A contender's rows that count: the valid ones, of them those that were not disturbed, if there are any."""
     found = without_fault(rows, contender)
-    return [row for row in found if row.server_core_other <= DISTURBED_ABOVE] or found
+    return [row for row in found if not row.is_disturbed] or found
 
 
 def median_cpu_us(rows, contender):
@@ -225,7 +225,7 @@ def cheapest_product(rows):
 def disturbed(rows):
     """The number of rows in which other processes used the server's core."""
     measured = [row for row in rows if row.requests]
-    shared = [row for row in measured if row.server_core_other > DISTURBED_ABOVE]
+    shared = [row for row in measured if row.is_disturbed]
     return (
         f"In {len(shared)} of {len(measured)} rows other processes used more than "
         f"{DISTURBED_ABOVE:.0%} of the server's core. Where a server has other rows in a scenario, they do not count."

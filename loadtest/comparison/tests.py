@@ -321,6 +321,11 @@ class OpenLoop(unittest.TestCase):
         nothing = {"answers": {}, "failed": 4_000, "unanswered": 0}
         self.assertIn("4000 read", self.loaded(nothing).fault)
 
+    def test_late_answers_leave_connections_for_the_next_requests(self):
+        for rate, connections in ((1_000, 256), (16_000, 256), (65_000, 1_040)):
+            sending = measure.Load("1", "127.0.0.1:80", bodies.SCENARIOS["rate-80%"], ["body.json"], rate=rate)
+            self.assertEqual(sending.connections, connections)
+
     def test_a_share_of_the_peak_needs_the_peak(self):
         scenario = bodies.SCENARIOS["rate-80%"]
         found = Row("mock", scenario.name, 1, "ringest")
@@ -378,6 +383,18 @@ class Plan(unittest.TestCase):
             self.assertEqual([it.fault for it in made], ["", ""])
             run.spent_s = 1
             self.assertIn("not run", next(run.rows("slow", [part], 0.25)).fault)
+
+    def test_what_was_disturbed_in_its_only_round_is_measured_once_more(self):
+        def attempt(_run, made, *_):
+            made.server_core_other = 0.3 if made.contender == "bare" else 0.0
+        run = rows.Run({}, {}, {"broker": ""}, None, measure.Cores(0, 1), 1, 1, 4)
+        parts = [plan.Part("at once", "rate-1000", ("bare", "ringest"), 1),
+                 plan.Part("at once", "event-293", ("bare",), 2)]
+        with unittest.mock.patch.dict(rows.brokers.BROKERS, {"at once": lambda *_: contextlib.nullcontext()}), \
+                unittest.mock.patch.object(rows.Run, "attempt", attempt):
+            made = [(it.scenario, it.contender, it.round) for it in run.rows("at once", parts, 60)]
+            self.assertEqual(made[-1], ("rate-1000", "bare", 2))
+            self.assertEqual(len(made), 5)
 
     def test_usual_contenders_depend_on_the_scenario(self):
         self.assertIn("ringest-2", plan.contending("workers", None))
