@@ -51,6 +51,13 @@ struct Progress {
     held_up: Duration,
 }
 
+impl Progress {
+    /// How long the worker could accept and read since then.
+    fn awake(&self, now: Instant) -> Duration {
+        (now - self.began).saturating_sub(self.held_up)
+    }
+}
+
 impl Drain {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
@@ -86,7 +93,7 @@ impl Drain {
             return None;
         };
         let elapsed = now - progress.began;
-        let awake = elapsed.saturating_sub(progress.held_up);
+        let awake = progress.awake(now);
         if progress.listening && awake >= moment(HANDSHAKES) {
             let must_close = awake >= moment(HANDSHAKES) + moment(BACKLOG_GRACE);
             if must_close || !tasks.listening().has_backlog() {
@@ -110,5 +117,29 @@ impl Drain {
             context.producer.purge();
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_in_which_the_worker_is_held_up_is_no_part_of_a_moment() {
+        let mut drain = Drain::new(Duration::from_secs(30));
+        let second = Duration::from_secs(1);
+        // Before it has begun that is nothing to it.
+        drain.postpone(second);
+        let began = Instant::now();
+        drain.progress = Some(Progress {
+            began,
+            listening: true,
+            held_up: Duration::ZERO,
+        });
+        drain.postpone(second);
+        drain.postpone(second);
+        let progress = drain.progress.expect("it has begun");
+        assert_eq!(progress.awake(began + 2 * second + IDLE_GRACE), IDLE_GRACE);
+        assert_eq!(progress.awake(began), Duration::ZERO);
     }
 }
