@@ -145,6 +145,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
 
     const LINGER: Linger = Linger {
         time: Duration::from_millis(1),
@@ -246,5 +247,52 @@ mod tests {
         }
         let waits = wait(&mut pace, ms(24), start + SHORTEST_WINDOW * 2);
         assert!(waits.abs_diff(ms(6)) < ms(1), "{waits:?}");
+    }
+
+    /// An open loop, by multiples of 20,000 a second, over four partitions of one broker, which takes one batch after
+    /// the other. The mean round trip, and the records that wait at the end.
+    fn open_loop(per_second: u32, per_batch: Duration, per_record: Duration) -> (Duration, usize) {
+        const STEP: Duration = Duration::from_micros(50);
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let (mut waiting, mut free, mut out) = (0, start, VecDeque::new());
+        let (mut taken, mut batches) = (Duration::ZERO, 0);
+        for step in 0..100_000 {
+            let now = start + STEP * step;
+            waiting += (per_second / 20_000) as usize;
+            while let Some((sent, end)) = out.pop_front_if(|(_, end)| *end <= now) {
+                pace.acknowledged(end - sent, now);
+                (taken, batches) = (taken + (end - sent), batches + 1);
+            }
+            let has_room = waiting > 0 && out.len() < 4;
+            if has_room && pace.due(now, !out.is_empty(), 4, LINGER).is_none() {
+                let records = std::mem::take(&mut waiting);
+                pace.sent(records, now);
+                free = free.max(now)
+                    + per_batch
+                    + per_record * u32::try_from(records).unwrap_or(u32::MAX);
+                out.push_back((now, free));
+            }
+        }
+        (taken / batches, waiting)
+    }
+
+    #[test]
+    fn a_busy_broker_gets_batches_that_wait_for_one_other_at_most() {
+        for (per_second, micros) in [(20_000, 5), (60_000, 5), (60_000, 10), (60_000, 14)] {
+            let per_record = Duration::from_micros(micros);
+            let (round_trip, waiting) = open_loop(per_second, ms(2), per_record);
+            // The time of a batch that has the records of such a time.
+            let balance = ms(2).div_f64(1.0 - f64::from(per_second) * per_record.as_secs_f64());
+            assert!(
+                round_trip < balance * 2,
+                "{per_second}, {per_record:?}: {round_trip:?}"
+            );
+            let in_that_time = (balance * 2 * per_second).as_secs();
+            assert!(
+                (waiting as u64) < in_that_time,
+                "{per_second}, {per_record:?}: {waiting} wait"
+            );
+        }
     }
 }
