@@ -166,8 +166,8 @@ fn sizes() {
             let body = [start, &[size], raw, empty].concat();
             for cut in 0..=body.len() {
                 let mut decoder = Decoder::new(Coding::Zstd).expect("memory");
-                let decoded = decode_in(&mut decoder, &body, &[cut], 100);
-                assert_eq!(decoded, expected, "{size}, {cut}");
+                let found = decode_in(&mut decoder, &body, &[cut], 100);
+                assert_eq!(found, expected, "{size}, {cut}");
             }
         }
     }
@@ -179,7 +179,7 @@ fn a_frame_in_a_header() {
     let body = b"\x28\xb5\x2f\xfd\x23\x28\xb5\x2f\xfd\x20\x02\x11\0\0{}";
     for cut in 0..=body.len() {
         let mut decoder = Decoder::new(Coding::Zstd).expect("memory");
-        let decoded = decode_in(&mut decoder, body, &[cut], 100);
-        assert_eq!(decoded, Err(ContentError::Dictionary), "{cut}");
+        let found = decode_in(&mut decoder, body, &[cut], 100);
+        assert_eq!(found, Err(ContentError::Dictionary), "{cut}");
     }
 }
