@@ -30,6 +30,8 @@ pub(super) struct Broker {
     /// broker, but for replicas of its partition, for example.
     answered: Option<Instant>,
     late: Option<Late>,
+    /// When it last stopped being late.
+    late_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Broker {
             round_trip: None,
             answered: None,
             late: None,
+            late_until: None,
         }
     }
 
@@ -69,6 +72,11 @@ impl Broker {
 
     pub(super) fn is_late(&self) -> bool {
         self.late.is_some()
+    }
+
+    /// Whether it was late at any time since then.
+    pub(super) fn was_late_since(&self, since: Instant) -> bool {
+        self.is_late() || self.late_until.is_some_and(|until| until > since)
     }
 
     /// Whether it has made records fail, and has acknowledged nothing since.
@@ -110,7 +118,9 @@ impl Broker {
                 self.metrics.round_trip.observe(round_trip);
                 self.metrics.set_in_time(true);
                 self.answered = self.answered.max(Some(sent));
-                self.late = None;
+                if self.late.take().is_some() {
+                    self.late_until = Some(now);
+                }
                 self.round_trip = Some(match self.round_trip {
                     Some(smoothed) => (smoothed * 7 + round_trip) / 8,
                     None => round_trip,

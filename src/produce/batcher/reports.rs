@@ -127,14 +127,16 @@ impl Batcher {
     pub(super) fn end(&mut self, index: usize, now: Instant) {
         let mut batch = self.batches.remove(index);
         let round_trip = now - batch.sent;
-        if let Some(broker) = batch.broker {
+        // How long a broker was silent says nothing of the next round trip.
+        let was_silent = batch.broker.is_some_and(|broker| {
             self.ended_at(broker, &batch, now);
-        }
+            self.brokers[broker].was_late_since(batch.sent)
+        });
         self.learn(&batch);
         let topic = &mut self.topics[batch.topic];
         if batch.kind == Kind::Any {
             topic.out -= 1;
-            if !batch.failed {
+            if !batch.failed && !was_silent {
                 topic.pace.acknowledged(round_trip, now);
             }
         }

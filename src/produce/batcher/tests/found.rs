@@ -263,3 +263,29 @@ fn a_partition_with_too_few_replicas_is_left_out_and_tried_again() {
     assert!((109..112).contains(&tried[0]), "{tried:?}");
     assert!(tried.len() > 5, "it is well: {tried:?}");
 }
+
+#[test]
+fn batches_are_not_spaced_by_how_long_a_broker_was_silent() {
+    let mut bench = Bench::new(rules(), &[1, 2, 2, 2]);
+    // The first broker hangs for good, the second for five seconds.
+    bench.push(40);
+    let stuck = bench.sent();
+    assert_eq!(stuck.len(), 4);
+    bench.wait(Duration::from_secs(5));
+    for batch in stuck {
+        if bench.place(batch).0 != Some(0) {
+            bench.end(batch, Ok(()));
+        }
+    }
+    let mut sent = 0;
+    for _ in 0..200 {
+        bench.push(1);
+        for batch in bench.sent() {
+            sent += 1;
+            bench.now += ROUND_TRIP;
+            bench.end(batch, Ok(()));
+        }
+        bench.now += ROUND_TRIP;
+    }
+    assert!(sent > 100, "{sent} batches for 200 records");
+}
