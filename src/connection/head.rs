@@ -39,6 +39,9 @@ impl Connection {
         transport
             .deadline
             .set(Wait::Idle, context.clock.now() + idle_max);
+        if transport.rest().is_empty() {
+            transport.receive_expected().await?;
+        }
         loop {
             let has_begun =
                 !transport.rest().is_empty() || (is_idle && transport.await_record().await?);

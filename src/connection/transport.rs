@@ -21,7 +21,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::session::Session;
 use crate::{
-    buffer::{INPUT_BYTES, ReadBuffer, segment_capacity},
+    buffer::{INPUT_BYTES, ReadBuffer, SEGMENT_BYTES_MIN, segment_capacity},
     clock::Clock,
     deadline::{self, Deadline, Wait},
     http::{ChunkedDecoder, ChunkedLimits, ChunkedStep, Framing, RequestHead},
@@ -79,6 +79,9 @@ pub(super) struct Transport {
     /// then the next head.
     pub(super) start: usize,
     pub(super) unread: Unread,
+    /// The bytes of the last request, where a segment of `INPUT_BYTES` holds them and the smallest does not; else 0.
+    /// The next one is expected to be alike.
+    expected_bytes: usize,
     /// The answer being sent; the memory of a small one is kept for the next.
     pub(super) output: Vec<u8>,
     /// Answers and reads since other tasks last ran for sure.
@@ -95,6 +98,7 @@ impl Transport {
             input: Some(input),
             start: 0,
             unread: Unread::Bytes(0),
+            expected_bytes: 0,
             output: Vec::new(),
             steps: 0,
         }
@@ -160,6 +164,14 @@ impl Transport {
             Framing::Length(len) => Unread::Bytes(len),
             Framing::Chunked => Unread::Chunked,
         };
+        self.expected_bytes = match head.framing {
+            Framing::None | Framing::Chunked => 0,
+            Framing::Length(len) => usize::try_from(len)
+                .ok()
+                .and_then(|len| len.checked_add(head.len))
+                .filter(|bytes| (SEGMENT_BYTES_MIN + 1..=INPUT_BYTES).contains(bytes))
+                .unwrap_or(0),
+        };
     }
 
     /// The bytes of the head that was just read.
@@ -201,6 +213,22 @@ impl Transport {
         debug_assert!(self.rest().is_empty());
         self.start = 0;
         self.input_mut().clear();
+    }
+
+    /// Where a request like the last one does not fit in the input, which is empty: waits until the next one begins
+    /// to arrive, and reads what has arrived into a segment that has room for it. Most often that is all of it, so
+    /// that its body stays there. Nothing larger is kept while the client sends nothing.
+    pub(super) async fn receive_expected(&mut self) -> Result<(), Gone> {
+        if self.expected_bytes == 0 || self.session.is_some() {
+            return Ok(());
+        }
+        self.stream.readable(false).await.map_err(|_| Gone)?;
+        self.release_input(self.expected_bytes);
+        if self.receive_arrived() == 0 {
+            // The end of the stream, which the next read finds.
+            self.shrink_input();
+        }
+        Ok(())
     }
 
     /// Reads once into the input, `limit` bytes at most: how many bytes, 0 at the end of the stream,
@@ -449,3 +477,6 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,8 @@ impl Body {
     fn any() -> impl Strategy<Value = Self> {
         prop_oneof![
             4 => Self::object(0..4_000),
+            // A request like the last one is received at once.
+            3 => Self::object(4_000..14_000),
             // Around what a connection's buffer has room for.
             2 => Self::object(15_000..17_500),
             1 => Self::object(30_000..200_000),
@@ -190,10 +192,13 @@ fn bytes_out_are_bytes_in() {
     assert_bytes(|it| it.model("Event", "1.0", TOPIC), b"");
 }
 
-/// A record alone is not copied for its prefix: that is written into what is before it.
+/// A record alone is not copied for its prefix: that is written into what is before it. On epoll.
 #[test]
 fn bytes_out_are_bytes_in_behind_their_prefix() {
-    assert_bytes(|it| it.model_file(WITH_SCHEMA), PREFIX);
+    assert_bytes(
+        |it| it.model_file(WITH_SCHEMA).set("listen.driver", "epoll"),
+        PREFIX,
+    );
 }
 
 fn assert_bytes(model: impl FnOnce(Builder) -> Builder, prefix: &[u8]) {
