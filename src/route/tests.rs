@@ -162,20 +162,25 @@ fn what_is_no_route() {
 #[test]
 fn a_route_is_found_whatever_was_likely() {
     let table = sample();
-    for path in [
-        "/ingest/UserEvent/1.9",
-        "/ingest/userEVENT/1.2",
-        "/ingest/User",
-        "/ingest/none",
-        "",
-    ] {
+    let same = |path: &[u8]| {
+        let expected = table.find(path).map(|route| route.index);
         for likely in 0..=table.routes().len() {
-            let route = table.find_likely(likely, path.as_bytes());
-            assert_eq!(
-                route.map(|route| route.index),
-                found(&table, path),
-                "{path}, {likely}"
-            );
+            let route = table.find_likely(likely, path);
+            let path = path.escape_ascii();
+            assert_eq!(route.map(|route| route.index), expected, "{path}, {likely}");
+        }
+    };
+    let declared = table.routes().iter().map(|route| route.path.as_bytes());
+    for path in declared.chain([&b"/ingest/User"[..], b"/ingest/none", b""]) {
+        same(path);
+        for place in 0..path.len() {
+            let (start, rest) = path.split_at(place);
+            for byte in 0..=u8::MAX {
+                same(&[start, &[byte], &rest[1..]].concat());
+                same(&[start, &[byte], rest].concat());
+            }
+            same(&[start, &rest[1..]].concat());
+            same(&[start, format!("%{:02x}", rest[0]).as_bytes(), &rest[1..]].concat());
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::produce::in_flight::RequestKey;
 
 mod found;
 mod histories;
+mod reports;
 
 /// How a record ended.
 pub(super) type RecordEnd = Result<(), Failure>;
@@ -392,22 +393,6 @@ fn the_window_of_a_broker_is_kept_and_its_lack_noticed() {
     assert_eq!(bench.sent().len(), 5);
     assert!(bench.batcher.was_short_of_lanes());
     assert!(!bench.batcher.was_short_of_lanes());
-}
-
-#[test]
-fn a_stale_report_is_unknown() {
-    let mut bench = Bench::new(rules(), &[1]);
-    bench.push(1);
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
-    bench.end(batch, Ok(()));
-    bench.push(1);
-    bench.now += ROUND_TRIP;
-    bench.sent();
-    assert!(!bench.batcher.delivered((batch, 0..1), bench.now, |_| {}));
-    let failed = (bench.batcher).failed((batch, 0), (Fault::TimedOut, true), bench.now);
-    assert!(matches!(failed, Reported::Unknown));
 }
 
 #[test]

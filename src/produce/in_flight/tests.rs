@@ -216,3 +216,42 @@ fn what_became_of_each_record_is_told_apart() {
         }
     );
 }
+
+/// Before or behind those that failed.
+#[test]
+fn records_that_are_settled_together_end_as_one_by_one() {
+    const COUNT: u32 = 5;
+    let lost = (Fault::QueueFull, false);
+    for failed in 0_u32..1 << COUNT {
+        let end = |is_together: bool, failures_first: bool| {
+            let mut bench = Bench::new();
+            let key = bench.enter(COUNT as usize);
+            let fail = |bench: &mut Bench| {
+                for record in (0..COUNT).filter(|it| failed >> it & 1 == 1) {
+                    assert!(bench.table.failed(key, record, lost));
+                }
+            };
+            if failures_first {
+                fail(&mut bench);
+            }
+            let pending = bench.table.records();
+            assert!(!bench.table.settle(key, pending + 1), "more than are out");
+            assert_eq!(bench.table.records(), pending);
+            let delivered = failed.count_zeros() - (u32::BITS - COUNT);
+            if is_together {
+                assert!(bench.table.settle(key, delivered as usize));
+            } else {
+                assert!((0..delivered).all(|_| bench.table.settle(key, 1)));
+            }
+            if !failures_first {
+                fail(&mut bench);
+            }
+            assert_eq!(bench.table.records(), 0);
+            bench.end(key).expect("all are reported")
+        };
+        let expected = end(false, false);
+        for (is_together, failures_first) in [(false, true), (true, false), (true, true)] {
+            assert_eq!(end(is_together, failures_first), expected, "{failed:b}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What is accepted directly is what the tape accepts, wherever blocks and words of the text begin and end.
 
+mod enumerated;
+
 use proptest::prelude::*;
 
 use crate::{

@@ -72,6 +72,38 @@ fn a_head_that_differs_from_the_one_before_is_parsed() {
     }
 }
 
+/// Every byte at every place, one byte more or fewer, with another request behind it.
+#[test]
+fn any_change_of_one_byte_is_seen() {
+    let head = usual("20");
+    let before = [&head[..], b"\r\n"].concat();
+    let mut parser = HeadParser::new(LIMITS);
+    let mut same_as_first = |bytes: &[u8]| {
+        for bytes in [&before[..], bytes, bytes] {
+            parser.reset();
+            let text = bytes.escape_ascii();
+            assert_eq!(parser.parse(bytes), parse(bytes), "{text}");
+        }
+    };
+    for place in 0..before.len() {
+        let (start, rest) = before.split_at(place);
+        for byte in 0..=u8::MAX {
+            same_as_first(&[start, &[byte], &rest[1..]].concat());
+        }
+        for byte in *b"\0\t\n\r ,0a:\x80" {
+            same_as_first(&[start, &[byte], rest].concat());
+        }
+        same_as_first(&[start, &rest[1..]].concat());
+    }
+    // The same one again, cut anywhere, with the next one right behind it.
+    let pipelined = [&head[..], &head[..]].concat();
+    for cut in 0..=pipelined.len() {
+        parser.reset();
+        assert_eq!(parser.parse(&pipelined[..cut]), parse(&pipelined[..cut]));
+        assert_eq!(parser.parse(&pipelined), parse(&head), "{cut}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
