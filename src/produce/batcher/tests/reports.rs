@@ -8,10 +8,11 @@ fn reports_of_neighbours_end_the_records_at_their_positions() {
     const COUNT: usize = 6;
     let never = |_: &[Record]| panic!("not out");
     for cuts in 0..1_u32 << (COUNT - 1) {
-        let mut ranges = vec![0..COUNT];
-        for cut in (1..COUNT).filter(|cut| cuts >> (cut - 1) & 1 == 1) {
-            let last = ranges.pop().expect("one at least");
-            ranges.extend([last.start..cut, cut..COUNT]);
+        let (mut ranges, mut start) = (Vec::new(), 0);
+        let is_cut = |end: &usize| cuts >> (end - 1) & 1 == 1;
+        for end in (1..COUNT).filter(is_cut).chain([COUNT]) {
+            ranges.push(start..end);
+            start = end;
         }
         for _ in 0..2 {
             ranges.reverse();
