@@ -13,11 +13,13 @@ mod json;
 mod marks;
 mod members;
 mod numbers;
+mod order;
 mod strings;
 #[cfg(test)]
 mod tests;
 mod typed;
 
+pub(super) use self::order::Order;
 use self::{members::Fields, strings::Block};
 use crate::model::{Program, Rules};
 
@@ -33,6 +35,7 @@ pub(super) struct Direct<'d> {
     depth: usize,
     /// Overflow storage of the fields that have been seen, as of the walk.
     seen: &'d mut Vec<u64>,
+    order: &'d mut Order,
     /// Where strings are being read.
     block: Block,
     /// Whether a byte of the blocks that the record has to do with is beyond ASCII.
@@ -55,7 +58,7 @@ impl<'d> Direct<'d> {
         text: &'d [u8],
         rules: &'d Rules,
         depth_max: usize,
-        seen: &'d mut Vec<u64>,
+        (seen, order): (&'d mut Vec<u64>, &'d mut Order),
     ) -> Self {
         Self {
             text,
@@ -64,6 +67,7 @@ impl<'d> Direct<'d> {
             depth_max,
             depth: depth_max,
             seen,
+            order,
             block: Block::NONE,
             is_beyond_ascii: false,
             fields: Fields::of(rules),

@@ -6,6 +6,7 @@ use self::{
 };
 use super::{
     Format, Rejection, RejectionKind, Span, ValidBody, ValidateLimits,
+    direct::Order,
     document::{JsonParser, JsonValue, ParseFailed},
     envelope,
     error::{BodyErrors, RecordError, RecordErrors},
@@ -53,6 +54,8 @@ pub(super) struct Input<'s> {
     pub(super) rules: &'s Rules,
     /// Scratch of the walk: which fields have been seen.
     pub(super) seen: &'s mut Vec<u64>,
+    /// The order of members, as it was in the records before.
+    pub(super) order: &'s mut Order,
 }
 
 impl Validation {

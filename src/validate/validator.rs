@@ -2,6 +2,7 @@
 
 use super::{
     BODY_BYTES_MAX, Format, Rejection, Span, ValidBody, ValidateLimits,
+    direct::Order,
     document::JsonParser,
     record::Records,
     split,
@@ -33,6 +34,7 @@ struct Scratch {
     long_parser: JsonParser,
     /// Which fields have been seen.
     seen: Vec<u64>,
+    order: Order,
 }
 
 impl Validator {
@@ -50,6 +52,7 @@ impl Validator {
                 parser: JsonParser::new(limits.json_depth_max),
                 long_parser: JsonParser::new(limits.json_depth_max),
                 seen: Vec::new(),
+                order: Order::default(),
             },
             validation: Validation::new(Format::Json),
         }
@@ -193,6 +196,7 @@ impl Scratch {
                 body,
                 rules,
                 seen: &mut self.seen,
+                order: &mut self.order,
             },
         }
     }

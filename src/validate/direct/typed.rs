@@ -1,6 +1,6 @@
 //! Values of declared types.
 
-use super::Direct;
+use super::{Direct, order::Place};
 use crate::{
     model::{Bounds, Instruction, Op, Shape, UnknownFields},
     validate::{
@@ -19,27 +19,29 @@ impl<'d> Direct<'d> {
     pub(super) fn object(&mut self, at: usize, shape: u32) -> Option<usize> {
         let has_fields = self.depth == self.depth_max && !self.fields.is_empty();
         self.depth = self.depth.checked_sub(1)?;
+        let (mut place, mut others) = (Place::start_of(shape), 0);
         let shape = self.program?.shape(shape);
         let mut seen = SeenFields::new(self.seen);
-        // As in the walk.
-        let (mut expected, mut missed) = (0, 0);
         let mut at = self.space(at + 1);
         let mut is_complete = self.peek(at)? == b'}';
         while !is_complete {
-            let (member, start) = match shape.names.member_len(expected, self.text.get(at..)?) {
-                Some(len) => (Ok(expected), self.space(at + len)),
-                None => self.other_member(at, shape, missed)?,
+            let likely = self.order.likely(place);
+            let likely_len = shape.names.member_len(likely, self.text.get(at..)?);
+            let (member, start) = if let Some(len) = likely_len {
+                (Ok(likely), self.space(at + len))
+            } else {
+                let (member, start) = self.other_member(at, shape)?;
+                self.order.learn(place, member.unwrap_or(NO_FIELD));
+                (member, start)
             };
-            at = match member {
-                Ok(field) => {
-                    if field != expected {
-                        missed = expected;
-                    }
-                    expected = field + 1;
-                    seen.insert(field, self.seen);
-                    self.value(start, &shape.fields[field])?
-                }
-                Err(_) => self.any(start)?,
+            at = if let Ok(field) = member {
+                place = place.behind(field);
+                seen.insert(field, self.seen);
+                self.value(start, &shape.fields[field])?
+            } else {
+                place = place.behind(shape.fields.len() + others);
+                others += 1;
+                self.any(start)?
             };
             if has_fields {
                 self.fields.see(member, start..at);
@@ -52,18 +54,13 @@ impl<'d> Direct<'d> {
         has_all.then_some(at + 1)
     }
 
-    /// The member that begins at `at`, which is a field or the name of none, and where its value begins. It is
-    /// probably the field that was `missed` before.
+    /// The member that begins at `at`, which is a field or the name of none, and where its value begins.
     #[inline]
     fn other_member(
         &mut self,
         at: usize,
         shape: &Shape,
-        missed: usize,
     ) -> Option<(Result<usize, &'d [u8]>, usize)> {
-        if let Some(len) = shape.names.member_len(missed, &self.text[at..]) {
-            return Some((Ok(missed), self.space(at + len)));
-        }
         let (key, start) = self.key(at)?;
         match shape.names.look_up(key) {
             Some(field) => Some((Ok(field), start)),
@@ -169,6 +166,9 @@ impl<'d> Direct<'d> {
         is_valid.then_some(end)
     }
 }
+
+/// No shape has so many fields.
+const NO_FIELD: usize = usize::MAX;
 
 fn is_integer(text: &[u8], signed: bool, bits: u16) -> bool {
     integer::is_short(text, signed, bits)
