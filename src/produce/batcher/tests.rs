@@ -100,6 +100,14 @@ impl Bench {
             .collect()
     }
 
+    /// The only batch that goes now.
+    fn only(&mut self) -> BatchKey {
+        let [batch] = self.sent()[..] else {
+            panic!("one batch")
+        };
+        batch
+    }
+
     fn wait(&mut self, time: Duration) {
         self.now += time;
         self.tick();
@@ -116,16 +124,12 @@ impl Bench {
 fn a_lone_record_goes_at_once_and_the_next_batch_forms_while_it_is_out() {
     let mut bench = Bench::new(rules(), &[1]);
     bench.push(1);
-    let [first] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let first = bench.only();
     bench.push(3);
     assert!(bench.sent().is_empty(), "one batch out for a partition");
     bench.wait(ROUND_TRIP);
     bench.end(first, Ok(()));
-    let [second] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let second = bench.only();
     assert_eq!(bench.len(second), 3);
 }
 
@@ -135,9 +139,7 @@ fn batches_go_to_free_partitions_of_another_broker_first() {
     let mut partitions = Vec::new();
     for _ in 0..4 {
         bench.push(1);
-        let [batch] = bench.sent()[..] else {
-            panic!("one batch")
-        };
+        let batch = bench.only();
         partitions.push(bench.place(batch).0);
     }
     assert_eq!(partitions, [Some(0), Some(2), Some(3), Some(1)]);
@@ -205,18 +207,14 @@ fn equal_keys_keep_to_their_partition_and_order() {
 fn what_is_not_known_yet_is_placed_by_librdkafka_and_goes_first() {
     let mut bench = Bench::new(rules(), &[]);
     bench.push_hashed(Some(1));
-    let [unplaced] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let unplaced = bench.only();
     assert_eq!(bench.place(unplaced).0, None);
     bench.push_hashed(Some(1));
     bench.batcher.set_partitions(0, &[Some(1), Some(2)]);
     assert!(bench.sent().is_empty(), "equal keys keep their order");
     bench.end(unplaced, Ok(()));
     bench.now += ROUND_TRIP;
-    let [placed] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let placed = bench.only();
     assert_eq!(bench.place(placed).0, Some(1));
 }
 
@@ -224,9 +222,7 @@ fn what_is_not_known_yet_is_placed_by_librdkafka_and_goes_first() {
 fn a_refused_batch_is_sent_again_record_by_record() {
     let mut bench = Bench::new(rules(), &[1, 2]);
     bench.push(3);
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     let refused = Err((Fault::RecordRefused, false));
     let reported = bench.end(batch, refused);
     assert!(reported.iter().all(|it| matches!(it, Reported::SentAgain)));
@@ -258,17 +254,13 @@ fn records_sent_alone_do_not_wait_for_those_of_a_broker_that_is_late() {
     bench.batcher.set_lane(2, true);
     // Partition 0 is its broker's, which refuses a batch of 100 and answers nothing from then on.
     (0..100).for_each(|_| bench.push_hashed(Some(0)));
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     bench.end(batch, Err((Fault::RecordRefused, false)));
     assert_eq!(bench.sent().len(), 5, "the window of one broker");
     bench.wait(Duration::from_secs(4));
     assert!(bench.sent().is_empty());
     (0..2).for_each(|_| bench.push_hashed(Some(1)));
-    let [other] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let other = bench.only();
     bench.end(other, Err((Fault::RecordRefused, false)));
     let alone = bench.sent();
     let partitions: Vec<_> = alone.iter().map(|key| bench.place(*key)).collect();
@@ -279,9 +271,7 @@ fn records_sent_alone_do_not_wait_for_those_of_a_broker_that_is_late() {
 fn a_lone_record_that_is_refused_is_not_sent_again() {
     let mut bench = Bench::new(rules(), &[1]);
     bench.push(1);
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     let reported = bench.end(batch, Err((Fault::RecordTooLarge, false)));
     assert!(matches!(reported[..], [Reported::Final(..)]));
     assert!(!bench.batcher.wants_alone_lane());
@@ -294,9 +284,7 @@ fn keyed_records_behind_a_refused_batch_wait_for_it() {
     for _ in 0..2 {
         bench.push_hashed(Some(0));
     }
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     bench.push_hashed(Some(0));
     bench.end(batch, Err((Fault::RecordRefused, false)));
     let alone = bench.sent();
@@ -308,9 +296,7 @@ fn keyed_records_behind_a_refused_batch_wait_for_it() {
         bench.end(key, Ok(()));
     }
     bench.now += ROUND_TRIP;
-    let [next] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let next = bench.only();
     assert_eq!(bench.place(next), (Some(0), 0));
 }
 
@@ -318,9 +304,7 @@ fn keyed_records_behind_a_refused_batch_wait_for_it() {
 fn a_broker_whose_answer_is_late_is_left_out_and_probed() {
     let mut bench = Bench::new(rules(), &[1, 2]);
     bench.push(1);
-    let [stuck] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let stuck = bench.only();
     for _ in 0..80 {
         bench.push(1);
         bench.wait(Duration::from_millis(50));
@@ -343,9 +327,7 @@ fn a_broker_that_rejects_is_not_late() {
     let mut bench = Bench::new(rules(), &[1]);
     bench.batcher.set_lane(2, true);
     bench.push(2);
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     bench.wait(Duration::from_secs(4));
     bench.push(1);
     assert!(bench.sent().is_empty(), "it is late");
@@ -409,9 +391,7 @@ fn the_opaque_word_carries_the_largest_values_unharmed() {
 fn batches_stay_below_what_the_topic_takes() {
     let mut bench = Bench::new(rules(), &[1]);
     let records = |bench: &mut Bench| {
-        let [batch] = bench.sent()[..] else {
-            panic!("one batch")
-        };
+        let batch = bench.only();
         let records = bench.batcher.batch(batch).map(|it| it.records.len());
         bench.end(batch, Ok(()));
         bench.now += Duration::from_secs(1);

@@ -15,14 +15,6 @@ impl Bench {
         self.batcher.set_partitions(0, leaders);
     }
 
-    /// The only batch that goes now.
-    fn only(&mut self) -> BatchKey {
-        let [batch] = self.sent()[..] else {
-            panic!("one batch")
-        };
-        batch
-    }
-
     fn requests(&self, key: BatchKey) -> Vec<RequestKey> {
         let records = self.batch(key).records.iter();
         records.map(|it| it.request).collect()

@@ -24,9 +24,7 @@ fn reports_of_neighbours_end_the_records_at_their_positions() {
             bench.wait(ROUND_TRIP);
             bench.end(lone[0], Ok(()));
             bench.wait(ROUND_TRIP);
-            let [key] = bench.sent()[..] else {
-                panic!("one batch")
-            };
+            let key = bench.only();
             let expected: Vec<_> = bench
                 .batch(key)
                 .records
@@ -54,9 +52,7 @@ fn reports_of_neighbours_end_the_records_at_their_positions() {
 fn a_stale_report_is_unknown() {
     let mut bench = Bench::new(rules(), &[1]);
     bench.push(1);
-    let [batch] = bench.sent()[..] else {
-        panic!("one batch")
-    };
+    let batch = bench.only();
     bench.end(batch, Ok(()));
     bench.push(1);
     bench.now += ROUND_TRIP;
