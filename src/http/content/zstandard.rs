@@ -68,7 +68,7 @@ impl Zstandard {
 
     pub(super) fn decode(
         &mut self,
-        input: &[u8],
+        mut input: &[u8],
         output: &mut [u8],
     ) -> Result<Progress, ContentError> {
         if self.header_bytes == 0 && input.is_empty() {
@@ -76,9 +76,11 @@ impl Zstandard {
         }
         // The library has another decoder, with other checks, for a frame that it is given whole: a header on
         // its own, or the end of one, never is.
-        let header = input.len().min(self.header_left());
-        let input = if header > 0 { &input[..header] } else { input };
-        self.check_header(&input[..header])?;
+        let more = input.len().min(self.header_left());
+        if more > 0 {
+            input = &input[..more];
+            self.check_header(input)?;
+        }
         let mut source = InBuffer::around(input);
         let mut sink = OutBuffer::around(output);
         let left = (self.context)
