@@ -58,7 +58,8 @@ impl<'d> Direct<'d> {
         text: &'d [u8],
         rules: &'d Rules,
         depth_max: usize,
-        (seen, order): (&'d mut Vec<u64>, &'d mut Order),
+        seen: &'d mut Vec<u64>,
+        order: &'d mut Order,
     ) -> Self {
         Self {
             text,

@@ -24,8 +24,7 @@ impl Validation {
         }
         let (start, end) = (text.offset as usize, (text.offset + text.len) as usize);
         let (body, rules, depth_max) = (input.body, input.rules, input.limits.json_depth_max);
-        let scratch = (&mut *input.seen, &mut *input.order);
-        let mut direct = Direct::new(&body[..end], rules, depth_max, scratch);
+        let mut direct = Direct::new(&body[..end], rules, depth_max, input.seen, input.order);
         match direct.record(start) {
             Some(accepted) if accepted.end == end => {
                 self.push_accepted(rules, start, accepted, body.len());
@@ -51,8 +50,13 @@ impl Validation {
         let until = (base + at).saturating_add(self.part_bytes).min(end);
         let until_last = until.saturating_add(limits.record_bytes_max).min(end);
         let depth_max = limits.json_depth_max.saturating_sub(1);
-        let scratch = (&mut *input.seen, &mut *input.order);
-        let mut direct = Direct::new(&body[..until_last], rules, depth_max, scratch);
+        let mut direct = Direct::new(
+            &body[..until_last],
+            rules,
+            depth_max,
+            input.seen,
+            input.order,
+        );
         let mut at = base + at;
         while at < until && self.count < limits.records_max {
             let start = direct.space(at);
