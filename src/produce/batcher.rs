@@ -245,9 +245,11 @@ impl Batcher {
 
     fn count_usable(&mut self, topic: usize) {
         let topic = &mut self.topics[topic];
-        let answer = topic.partitions.iter().filter(|it| it.retry_due.is_none());
-        let brokers = answer.filter_map(|it| it.broker);
-        topic.usable = brokers.filter(|it| !self.brokers[*it].is_late()).count();
+        let is_usable = |it: &&Partition| {
+            it.broker
+                .is_some_and(|broker| !it.is_probed(&self.brokers[broker]))
+        };
+        topic.usable = topic.partitions.iter().filter(is_usable).count();
     }
 
     /// A lane takes batches from now on, or none any more.

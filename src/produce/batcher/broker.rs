@@ -101,14 +101,14 @@ impl Broker {
     }
 
     /// A batch that was sent then has ended: `Ok` if it was acknowledged or rejected, else whether no answer to it
-    /// came.
+    /// came. Returns whether that means that it is silent.
     pub(super) fn ended(
         &mut self,
         lane: usize,
         sent: Instant,
         end: Result<(), bool>,
         now: Instant,
-    ) {
+    ) -> bool {
         self.out[lane] = self.out[lane].saturating_sub(1);
         self.metrics.batches_out.set(u64::from(self.out()));
         let is_silent = end == Err(true) && self.is_latest(sent);
@@ -144,6 +144,7 @@ impl Broker {
                 });
             }
         }
+        is_silent
     }
 
     /// Whether no batch that was sent later than that has been answered.

@@ -107,11 +107,9 @@ impl Batcher {
             return None;
         };
         let mut records = self.spare.pop().unwrap_or_default();
-        // A probe may fail: that is one request's risk.
         let topic = &mut self.topics[index];
-        let is_probe =
-            self.brokers[broker].is_late() || topic.partitions[place].retry_due.is_some();
-        let records_max = if is_probe {
+        // A probe may fail: that is one request's risk.
+        let records_max = if topic.partitions[place].is_probed(&self.brokers[broker]) {
             topic.queue.first_run().min(limits.records)
         } else {
             limits.records
@@ -171,8 +169,7 @@ impl Batcher {
             };
             let same = topic.last_broker == Some(broker);
             let it = &self.brokers[broker];
-            let is_probe = it.is_late() || partition.retry_due.is_some();
-            let cost = (!is_probe, same, it.out());
+            let cost = (!partition.is_probed(it), same, it.out());
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, (place, broker, lane)));
             }

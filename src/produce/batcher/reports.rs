@@ -167,9 +167,8 @@ impl Batcher {
         } else {
             Ok(())
         };
-        let is_silent = self.brokers[broker].is_latest(batch.sent);
         let was_late = self.brokers[broker].is_late();
-        self.brokers[broker].ended(batch.lane, batch.sent, end, now);
+        let is_silent = self.brokers[broker].ended(batch.lane, batch.sent, end, now);
         if was_late != self.brokers[broker].is_late() {
             self.lateness_changed();
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{pace::Pace, queue::Queue};
+use super::{broker::Broker, pace::Pace, queue::Queue};
 use crate::produce::record::Record;
 
 /// One partition of a topic.
@@ -35,6 +35,11 @@ impl Partition {
     /// Whether it may get a batch of records for any partition.
     pub(super) fn may_be_next(&self, now: Instant) -> bool {
         !self.out && !self.must_rest(now)
+    }
+
+    /// Whether a batch for it, at that broker, is a probe: it may well fail.
+    pub(super) fn is_probed(&self, broker: &Broker) -> bool {
+        broker.is_late() || self.retry_due.is_some()
     }
 
     /// Whether it is not to be tried yet.
@@ -81,7 +86,7 @@ pub(super) struct Topic {
     /// The broker of the last batch of `queue`.
     pub(super) last_broker: Option<usize>,
     pub(super) limits: BatchLimits,
-    /// Partitions that lead somewhere and do not wait to be tried again, of brokers that are not late.
+    /// Partitions that lead somewhere and are not [probed](Partition::is_probed).
     pub(super) usable: usize,
     /// Whether its keys are placed by a partitioner of librdkafka's.
     pub(super) placed_by_librdkafka: bool,
